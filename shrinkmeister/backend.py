@@ -1,0 +1,109 @@
+"""The client path, top to bottom: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
+
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from sorl.thumbnail.images import DummyImageFile
+
+from shrinkmeister.conf import MISSING_SERVER_URL, Config, get_config, per_configuration
+from shrinkmeister.geometry import thumbnail_size
+from shrinkmeister.images import Thumbnail, with_resolution
+from shrinkmeister.keys import folder_name, object_name
+from shrinkmeister.records import ThumbnailRecord
+from shrinkmeister.results import get_results
+from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.sources import source_of, storage_and_name
+from shrinkmeister.spec import FORMATS, ThumbnailSpec
+from shrinkmeister.tokens import Tokens
+
+
+class ShrinkmeisterBackend:
+    """sorl's backend interface. A page asks the shared cache, and nothing else."""
+
+    def get_thumbnail(
+        self, file_: Any, geometry_string: str, **options: Any
+    ) -> Thumbnail | DummyImageFile:
+        """The thumbnail of a file: with its final URL if it is recorded, else with a lazy one.
+
+        Raises ValueError for no file, SpecError for a geometry or an option that cannot be, and
+        SourceNotAllowedError for a file that the server could not find.
+        """
+        if not file_:
+            raise ValueError("get_thumbnail() was given no file")
+        config = get_config()
+        if config.dummy:
+            return DummyImageFile(geometry_string)
+        spec = make_spec(file_, geometry_string, options, config)
+        record, source = get_shared_cache().look_up(spec)
+        # A template may ask for each listed resolution by changing the URL, so all have to be there.
+        if record and set(config.resolutions) <= set(record.resolutions):
+            thumbnail = _recorded(spec, record, config)
+            if thumbnail:
+                return thumbnail
+        size = (record.width, record.height) if record else thumbnail_size(spec, source)
+        return _lazy(spec, size, config)
+
+    def delete(self, file_: Any, delete_file: bool = True) -> None:
+        """Deletes the source (unless told not to), all its thumbnails, and their records.
+
+        Raises StorageError or DriverError where something may be left: call it again.
+        """
+        config = get_config()
+        source = source_of(file_, config)
+        # First, so that the server cannot make again what is being deleted.
+        if delete_file:
+            storage, name = storage_and_name(file_, config)
+            if storage is not None:
+                storage.delete(name)
+        results = get_results()
+        names = results.names(folder_name(source, config.prefix))
+        # Records before objects, so that no page gets the URL of a thumbnail that is gone.
+        get_shared_cache().forget(source, names)
+        results.delete(names)
+
+
+def make_spec(file: Any, geometry: str, options: dict[str, Any], config: Config) -> ThumbnailSpec:
+    """The spec of a call: what the call leaves open, the site's settings decide."""
+    source = source_of(file, config)
+    chosen = {**config.options, **options}
+    if config.preserve_format and "format" not in options:
+        extension = source.name.rpartition(".")[2].lower()
+        chosen["format"] = FORMATS.get(extension, config.options["format"])
+    # The setting and the option together, so that the server needs to know this decision alone.
+    chosen["flatten"] = config.flatten and options.get("flatten") not in ("off", False)
+    return ThumbnailSpec(source, geometry, chosen)
+
+
+def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
+    name = object_name(spec, config.prefix)
+    size = (record.width, record.height)
+    if record.url:
+        return Thumbnail(record.url, name, size, False, partial(with_resolution, record.url))
+    # A private bucket: the URL is signed here, without asking S3.
+    results = get_results()
+    if results.public:
+        return None  # this side has no key to sign with; the thumbnail server has
+    return Thumbnail(
+        results.url(name),
+        name,
+        size,
+        False,
+        lambda resolution: results.url(object_name(spec, config.prefix, resolution)),
+    )
+
+
+def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:
+    if config.server_url is None:
+        raise ImproperlyConfigured(str(MISSING_SERVER_URL))
+    url = f"{config.server_url}/{get_tokens().seal(spec)}.{spec.extension}"
+    return Thumbnail(
+        url, object_name(spec, config.prefix), size, True, partial(with_resolution, url)
+    )
+
+
+@per_configuration
+def get_tokens() -> Tokens:
+    """The sealer of this process. Raises ImproperlyConfigured."""
+    config = get_config()
+    return Tokens(config.secrets, config.url_ttl)

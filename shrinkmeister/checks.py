@@ -1,0 +1,64 @@
+"""System checks: what is wrong with the settings is said by `manage.py check`, before a page is."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from sorl.thumbnail.conf import defaults as sorl_defaults
+
+from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, SettingsReader
+from shrinkmeister.drivers import make_driver
+
+BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
+
+
+def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    messages = check_settings()
+    if getattr(settings, "THUMBNAIL_SERVER_URL", None) is None:
+        messages.append(
+            Error(MISSING_SERVER_URL.message, MISSING_SERVER_URL.hint, id=MISSING_SERVER_URL.id)
+        )
+    if not hasattr(settings, "THUMBNAIL_BACKEND"):
+        messages.append(
+            Warning(
+                "shrinkmeister is in INSTALLED_APPS, and THUMBNAIL_BACKEND is not set: sorl's own "
+                "backend makes the thumbnails.",
+                f"Set THUMBNAIL_BACKEND = {BACKEND!r}.",
+                id="shrinkmeister.W001",
+            )
+        )
+    names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}
+    return messages + misspelled(names, sorl_settings() | OUR_SETTINGS)
+
+
+def check_settings() -> list[CheckMessage]:
+    """What client and server have in common."""
+    reader = SettingsReader()
+    config = reader.config()
+    messages: list[CheckMessage] = [Error(p.message, p.hint, id=p.id) for p in reader.problems]
+    try:
+        make_driver(config.cache)
+    except ImproperlyConfigured as error:
+        messages.append(Error(str(error), id="shrinkmeister.E012"))
+    return messages
+
+
+def sorl_settings() -> set[str]:
+    return {name for name in dir(sorl_defaults) if name.startswith("THUMBNAIL_")}
+
+
+def misspelled(names: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:
+    """A site may have THUMBNAIL_ names of its own; one that is nearly ours is a slip."""
+    known = sorted(known)
+    return [
+        Warning(
+            f"{name} is not a setting of sorl-thumbnail or Shrinkmeister.",
+            f"Did you mean {matches[0]}?",
+            id="shrinkmeister.W002",
+        )
+        for name in sorted(names)
+        if name not in known and (matches := get_close_matches(name, known, n=1, cutoff=0.85))
+    ]

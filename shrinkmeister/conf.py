@@ -1,0 +1,305 @@
+"""The only reader of Django's settings: `get_config()` gives one frozen Config, or says what is wrong.
+
+Client and server read the same names. The server's `settings.py` fills them from its environment.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from sorl.thumbnail.conf import settings as sorl_settings
+
+from shrinkmeister.spec import EXTENSIONS, SCHEMES
+
+DEFAULT_TTL = 7 * 24 * 3600
+MIN_SECRET_LENGTH = 32
+# Memcached takes keys of 250 bytes without spaces or control characters; ours have 35.
+KEY_PREFIX = re.compile(r"[!-~]{0,200}", re.ASCII)
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and what S3-compatible
+# servers and old buckets have beyond it.
+BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", re.ASCII)
+
+OUR_SETTINGS = frozenset(
+    {
+        "THUMBNAIL_SECRET_KEY",
+        "THUMBNAIL_SECRET_KEY_FALLBACKS",
+        "THUMBNAIL_SERVER_URL",
+        "THUMBNAIL_URL_TTL",
+        "THUMBNAIL_BUCKET",
+        "THUMBNAIL_SOURCES",
+        "THUMBNAIL_CACHE_BACKEND",
+        "THUMBNAIL_CACHE_NAME",
+        "THUMBNAIL_CACHE_LOCATION",
+        "THUMBNAIL_CACHE_KEY_PREFIX",
+        "THUMBNAIL_TTL",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One setting that is missing, misspelled or contradicts another."""
+
+    id: str
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint} ({self.id})"
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """Where the shared cache is.
+
+    backend     a driver's name in the registry, or a dotted path
+    name        an alias of CACHES; used if CACHES has it
+    name_given  whether the site chose that name, and so means an alias that has to be there
+    location    where a cache of our own is built; several servers stand between commas
+    key_prefix  stands before each of our keys
+    """
+
+    backend: str
+    name: str
+    name_given: bool
+    location: str
+    key_prefix: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting of ours, and those of sorl that decide about the picture or its place.
+
+    ttl      seconds that a record lives
+    url_ttl  seconds after which a lazy URL stops to work; None for never
+    sources  what may be read: (scheme, container, prefix of the name)
+    """
+
+    secrets: tuple[str, ...] = field(repr=False)
+    server_url: str | None
+    url_ttl: int | None
+    bucket: str | None
+    storage: str
+    prefix: str
+    sources: tuple[tuple[str, str, str], ...]
+    cache: CacheConfig
+    ttl: int
+    resolutions: tuple[str, ...]
+    options: Mapping[str, Any]
+    flatten: bool
+    preserve_format: bool
+    remove_url_args: bool
+    dummy: bool
+
+
+MISSING_SERVER_URL = Problem(
+    "shrinkmeister.E003",
+    "THUMBNAIL_SERVER_URL is not set.",
+    "Write where browsers reach the thumbnail server: 'https://thumbs.example.com'.",
+)
+
+T = TypeVar("T")
+
+
+def per_configuration(make: Callable[[], T]) -> Callable[[], T]:
+    """Makes a value once, and again after Django's settings have changed, as override_settings does."""
+    made = lru_cache(maxsize=1)(make)
+
+    def forget(**kwargs: Any) -> None:
+        made.cache_clear()
+
+    setting_changed.connect(forget, weak=False)
+    return made
+
+
+@per_configuration
+def get_config() -> Config:
+    """Raises ImproperlyConfigured, naming the setting, its value and what to write instead."""
+    reader = SettingsReader()
+    config = reader.config()
+    if reader.problems:
+        raise ImproperlyConfigured(str(reader.problems[0]))
+    return config
+
+
+class SettingsReader:
+    """Reads all settings, and collects every problem instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def problem(self, id: str, message: str, hint: str) -> None:
+        self.problems.append(Problem(f"shrinkmeister.{id}", message, hint))
+
+    def config(self) -> Config:
+        return Config(
+            secrets=self._secrets(),
+            server_url=self._server_url(),
+            url_ttl=self._seconds("THUMBNAIL_URL_TTL", None),
+            bucket=self._bucket(),
+            storage=self._storage(),
+            prefix=sorl_settings.THUMBNAIL_PREFIX,
+            sources=self._sources(),
+            cache=self._cache(),
+            ttl=self._seconds("THUMBNAIL_TTL", DEFAULT_TTL) or DEFAULT_TTL,
+            resolutions=self._resolutions(),
+            options=self._options(),
+            flatten=sorl_settings.THUMBNAIL_FLATTEN,
+            preserve_format=sorl_settings.THUMBNAIL_PRESERVE_FORMAT,
+            remove_url_args=sorl_settings.THUMBNAIL_REMOVE_URL_ARGS,
+            dummy=sorl_settings.THUMBNAIL_DUMMY,
+        )
+
+    def _secrets(self) -> tuple[str, ...]:
+        name = "THUMBNAIL_SECRET_KEY"
+        hint = (
+            "Give client and server the same random text, for instance of "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
+        )
+        secret = getattr(django_settings, name, None)
+        fallbacks = getattr(django_settings, f"{name}_FALLBACKS", ())
+        if not secret:
+            self.problem("E001", f"{name} is not set.", hint)
+            return ()
+        if isinstance(fallbacks, str) or not all(isinstance(f, str) and f for f in fallbacks):
+            self.problem(
+                "E002",
+                f"{name}_FALLBACKS is not a list of texts.",
+                "List the former secret keys, the latest first.",
+            )
+            return ()
+        for setting, value in ((name, secret), *((f"{name}_FALLBACKS", f) for f in fallbacks)):
+            # The value itself stays out of the message: messages end up in logs.
+            if not isinstance(value, str) or len(value) < MIN_SECRET_LENGTH:
+                long = f"has {len(value)} characters" if isinstance(value, str) else "is not text"
+                self.problem(
+                    "E001", f"A key in {setting} {long}; {MIN_SECRET_LENGTH} are the least.", hint
+                )
+        return (secret, *fallbacks)
+
+    def _server_url(self) -> str | None:
+        url = getattr(django_settings, "THUMBNAIL_SERVER_URL", None)
+        if url is None:
+            return None
+        parts = urlsplit(url) if isinstance(url, str) else None
+        if not parts or parts.scheme not in ("http", "https") or not parts.netloc or "?" in url:
+            self.problem(
+                "E003",
+                f"THUMBNAIL_SERVER_URL is {url!r}, which is not an absolute URL.",
+                MISSING_SERVER_URL.hint,
+            )
+            return None
+        return str(url).rstrip("/")
+
+    def _seconds(self, name: str, default: int | None) -> int | None:
+        value = getattr(django_settings, name, default)
+        if isinstance(value, timedelta):
+            value = int(value.total_seconds())
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            self.problem(
+                "E004",
+                f"{name} is {value!r}, which is not a number of seconds.",
+                f"Write a whole number above 0, for instance {DEFAULT_TTL} for a week.",
+            )
+            return default
+        return value
+
+    def _bucket(self) -> str | None:
+        bucket = getattr(django_settings, "THUMBNAIL_BUCKET", None)
+        if bucket in (None, ""):
+            return None
+        if not isinstance(bucket, str) or not BUCKET.fullmatch(bucket):
+            self.problem(
+                "E005",
+                f"THUMBNAIL_BUCKET is {bucket!r}, which is not a bucket's name.",
+                "Write the bare name, 'my-thumbnails': no s3://, no folder.",
+            )
+            return None
+        return bucket
+
+    def _storage(self) -> str:
+        alias = sorl_settings.THUMBNAIL_STORAGE
+        if alias not in django_settings.STORAGES:
+            self.problem(
+                "E006",
+                f"THUMBNAIL_STORAGE is {alias!r}, and STORAGES has no such alias.",
+                f"Use one of {sorted(django_settings.STORAGES)}, or add it to STORAGES.",
+            )
+        return str(alias)
+
+    def _sources(self) -> tuple[tuple[str, str, str], ...]:
+        entries = getattr(django_settings, "THUMBNAIL_SOURCES", ())
+        sources = []
+        for entry in [entries] if isinstance(entries, str) else entries:
+            scheme, _, rest = str(entry).partition("://")
+            container, _, prefix = rest.partition("/")
+            if scheme not in SCHEMES or not container:
+                self.problem(
+                    "E007",
+                    f"THUMBNAIL_SOURCES has {entry!r}, which names no place of sources.",
+                    "Write 's3://bucket', 's3://bucket/folder/', 'storage://alias' or "
+                    "'https://host'.",
+                )
+                continue
+            sources.append((scheme, container, prefix))
+        return tuple(sources)
+
+    def _cache(self) -> CacheConfig:
+        backend = getattr(django_settings, "THUMBNAIL_CACHE_BACKEND", "redis")
+        name = getattr(django_settings, "THUMBNAIL_CACHE_NAME", None)
+        location = getattr(django_settings, "THUMBNAIL_CACHE_LOCATION", None) or ""
+        prefix = getattr(django_settings, "THUMBNAIL_CACHE_KEY_PREFIX", "shrinkmeister:")
+        if not isinstance(location, str):
+            location = ",".join(location)
+        if not isinstance(prefix, str) or not KEY_PREFIX.fullmatch(prefix):
+            self.problem(
+                "E008",
+                f"THUMBNAIL_CACHE_KEY_PREFIX is {prefix!r}, which no cache takes in a key.",
+                "Use at most 200 ASCII characters without spaces.",
+            )
+            prefix = ""
+        if name and location and name in django_settings.CACHES:
+            self.problem(
+                "E009",
+                f"THUMBNAIL_CACHE_NAME is {name!r}, an alias of CACHES, and "
+                f"THUMBNAIL_CACHE_LOCATION is set too: two places for one cache.",
+                "Remove THUMBNAIL_CACHE_LOCATION, or the alias.",
+            )
+        return CacheConfig(str(backend), name or "shrinkmeister", bool(name), location, prefix)
+
+    def _resolutions(self) -> tuple[str, ...]:
+        resolutions = sorl_settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS
+        for resolution in resolutions:
+            number = isinstance(resolution, int | float) and not isinstance(resolution, bool)
+            if not number or not 0 < resolution <= 10:
+                self.problem(
+                    "E010",
+                    f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS has {resolution!r}.",
+                    "List factors above 0 and up to 10, as numbers: [1.5, 2].",
+                )
+                return ()
+        # As sorl writes them into file names: '@%sx'.
+        return tuple(str(resolution) for resolution in resolutions)
+
+    def _options(self) -> Mapping[str, Any]:
+        """The options of this site, read anew: sorl's own are frozen when its module is imported."""
+        names = ("format", "quality", "colorspace", "upscale", "padding", "padding_color")
+        options = {name: getattr(sorl_settings, f"THUMBNAIL_{name.upper()}") for name in names}
+        for name in ("progressive", "orientation", "blur"):
+            options[name] = getattr(sorl_settings, f"THUMBNAIL_{name.upper()}")
+        if options["format"] not in EXTENSIONS:
+            self.problem(
+                "E011",
+                f"THUMBNAIL_FORMAT is {options['format']!r}.",
+                f"Use one of {', '.join(EXTENSIONS)}.",
+            )
+        return options

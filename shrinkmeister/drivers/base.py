@@ -1,0 +1,68 @@
+"""A driver is where the shared cache lives: one library, one short file.
+
+A third party's driver subclasses Driver, runs `shrinkmeister.drivers.contract.DriverContract` as its
+tests, and is named by its dotted path or by an entry point in the group "shrinkmeister.drivers".
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+from django.core.exceptions import ImproperlyConfigured
+
+from shrinkmeister.conf import CacheConfig
+
+
+class Driver(ABC):
+    """Bytes under text keys, with an end.
+
+    Keys are at most 250 printable ASCII characters without spaces. Timeouts are whole seconds above 0;
+    any length works. Every method may be called from many threads, and raises DriverError, within
+    about a second, when the cache does not do it. The constructor imports the library and connects to
+    nothing; it raises ImproperlyConfigured where it cannot work.
+    """
+
+    @abstractmethod
+    def __init__(self, cache: CacheConfig) -> None: ...
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None where there is none."""
+        return self.get_many([key]).get(key)
+
+    @abstractmethod
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """The values of those keys that have one, in one round trip a server."""
+
+    @abstractmethod
+    def set(self, key: str, value: bytes, timeout: int) -> None:
+        """Writes the value, over an older one too; it is gone after `timeout` seconds."""
+
+    @abstractmethod
+    def add(self, key: str, value: bytes, timeout: int) -> bool:
+        """Writes the value if there is none, and says whether it did. Atomic: of many, one wins."""
+
+    @abstractmethod
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Removes the keys; those that are not there are no error."""
+
+
+def required_location(cache: CacheConfig, example: str) -> str:
+    """`THUMBNAIL_CACHE_LOCATION`, for a driver that builds its own cache."""
+    if cache.location:
+        return cache.location
+    if cache.name_given:
+        raise ImproperlyConfigured(
+            f"THUMBNAIL_CACHE_NAME is {cache.name!r}, and CACHES has no such alias. "
+            f"Add it to CACHES, or set THUMBNAIL_CACHE_LOCATION, for instance {example!r}."
+        )
+    raise ImproperlyConfigured(
+        f"THUMBNAIL_CACHE_LOCATION is not set. Say where the shared cache of the driver "
+        f"{cache.backend!r} is, for instance {example!r}, or name an alias of CACHES in "
+        f"THUMBNAIL_CACHE_NAME."
+    )
+
+
+def missing_library(cache: CacheConfig, library: str, error: ImportError) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, which needs {library}: {error}. "
+        f"Install it with `pip install shrinkmeister[{cache.backend}]`."
+    )

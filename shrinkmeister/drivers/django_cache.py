@@ -1,0 +1,54 @@
+"""Any cache of Django's CACHES.
+
+Such a cache writes our values as it writes all others, most of them with pickle. Use it where client
+and server trust whoever can write there, as with files of one machine; Redis and Memcached have
+drivers of their own.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
+
+from shrinkmeister.conf import CacheConfig
+from shrinkmeister.drivers.base import Driver
+from shrinkmeister.exceptions import DriverError
+
+
+class DjangoCacheDriver(Driver):
+    def __init__(self, cache: CacheConfig) -> None:
+        if cache.name not in settings.CACHES:
+            raise ImproperlyConfigured(
+                f"THUMBNAIL_CACHE_BACKEND is 'django', and CACHES has no alias {cache.name!r}. "
+                f"Set THUMBNAIL_CACHE_NAME to one of {sorted(settings.CACHES)}, or add the alias."
+            )
+        if cache.location:
+            raise ImproperlyConfigured(
+                "THUMBNAIL_CACHE_BACKEND is 'django', which takes its cache from CACHES, and "
+                f"THUMBNAIL_CACHE_LOCATION is {cache.location!r}. Remove THUMBNAIL_CACHE_LOCATION."
+            )
+        self._alias = cache.name
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        found = self._call("get_many", list(keys))
+        return {key: value for key, value in found.items() if isinstance(value, bytes)}
+
+    def set(self, key: str, value: bytes, timeout: int) -> None:
+        self._call("set", key, value, timeout)
+
+    def add(self, key: str, value: bytes, timeout: int) -> bool:
+        return bool(self._call("add", key, value, timeout))
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        self._call("delete_many", list(keys))
+
+    def _call(self, method: str, *args: Any) -> Any:
+        # Caches are looked up by alias each time: Django keeps one a thread.
+        cache = caches[self._alias]
+        try:
+            return getattr(cache, method)(*args)
+        # A backend raises whatever its library raises; all of it means that the cache failed.
+        except Exception as error:
+            raise DriverError(f"CACHES[{self._alias!r}]: {error}") from error

@@ -1,0 +1,69 @@
+"""Memcached, through pymemcache (https://github.com/pinterest/pymemcache).
+
+An alias of CACHES gives the servers' addresses alone: its values would pass Django's pickle.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+
+from shrinkmeister.conf import CacheConfig
+from shrinkmeister.drivers.base import Driver, missing_library, required_location
+from shrinkmeister.exceptions import DriverError
+
+# Memcached takes a longer one for a point in time since 1970:
+# https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "Expiration times".
+LONGEST_RELATIVE_TIMEOUT = 30 * 24 * 3600
+
+
+class MemcachedDriver(Driver):
+    def __init__(self, cache: CacheConfig) -> None:
+        try:
+            from pymemcache.client.hash import HashClient
+            from pymemcache.exceptions import MemcacheError
+        except ImportError as error:
+            raise missing_library(cache, "pymemcache", error) from error
+        self._errors = (MemcacheError, OSError)
+        if cache.name in settings.CACHES:
+            location = settings.CACHES[cache.name].get("LOCATION", "")
+        else:
+            location = required_location(cache, "127.0.0.1:11211")
+        servers = location.split(",") if isinstance(location, str) else list(location)
+        self._client = HashClient(
+            [server.strip() for server in servers],
+            connect_timeout=0.5,
+            timeout=0.5,
+            no_delay=True,
+            use_pooling=True,
+            # Else `add` always says True, and errors of `set` are never read.
+            default_noreply=False,
+            # Else a dead server is a miss that nobody hears of, or is retried on each call.
+            ignore_exc=False,
+            retry_attempts=0,
+            dead_timeout=5,
+        )
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        return dict(self._call(self._client.get_many, list(keys)))
+
+    def set(self, key: str, value: bytes, timeout: int) -> None:
+        if not self._call(self._client.set, key, value, expire=_expire(timeout)):
+            raise DriverError(f"Memcached: did not store {key}")
+
+    def add(self, key: str, value: bytes, timeout: int) -> bool:
+        return bool(self._call(self._client.add, key, value, expire=_expire(timeout)))
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        self._call(self._client.delete_many, list(keys))
+
+    def _call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except self._errors as error:
+            raise DriverError(f"Memcached: {error}") from error
+
+
+def _expire(timeout: int) -> int:
+    return timeout if timeout <= LONGEST_RELATIVE_TIMEOUT else int(time.time()) + timeout

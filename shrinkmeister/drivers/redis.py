@@ -1,0 +1,64 @@
+"""Redis, through django-redis (https://github.com/jazzband/django-redis).
+
+Speaks to the raw client that django-redis makes: our values are bytes of our own, and must not pass
+its serializer, which is pickle unless a site says otherwise: unpickling what others may write to a
+shared Redis is running their code. So the keys are plain Redis keys too, which any language can read.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
+
+from shrinkmeister.conf import CacheConfig
+from shrinkmeister.drivers.base import Driver, missing_library, required_location
+from shrinkmeister.exceptions import DriverError
+
+# Seconds. A page waits for this at most once: then the breaker of SharedCache opens.
+TIMEOUTS = {"SOCKET_CONNECT_TIMEOUT": 0.5, "SOCKET_TIMEOUT": 0.5}
+
+
+class RedisDriver(Driver):
+    def __init__(self, cache: CacheConfig) -> None:
+        try:
+            from django_redis.cache import RedisCache
+            from redis.exceptions import RedisError
+        except ImportError as error:
+            raise missing_library(cache, "django-redis", error) from error
+        self._errors = (RedisError, OSError)
+        if cache.name in settings.CACHES:
+            shared = caches[cache.name]
+            if not isinstance(shared, RedisCache):
+                raise ImproperlyConfigured(
+                    f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and CACHES[{cache.name!r}] is a "
+                    f"{type(shared).__module__}.{type(shared).__name__}. Use the backend "
+                    f"'django_redis.cache.RedisCache' there, or THUMBNAIL_CACHE_BACKEND = 'django', "
+                    f"or an unused THUMBNAIL_CACHE_NAME with THUMBNAIL_CACHE_LOCATION."
+                )
+        else:
+            location = required_location(cache, "redis://127.0.0.1:6379/0")
+            shared = RedisCache(location, {"OPTIONS": dict(TIMEOUTS)})
+        self._shared = shared
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        keys = list(keys)
+        values = self._call(lambda client: client.mget(keys), write=False) if keys else []
+        return {k: v for k, v in zip(keys, values, strict=True) if v is not None}
+
+    def set(self, key: str, value: bytes, timeout: int) -> None:
+        self._call(lambda client: client.set(key, value, ex=timeout))
+
+    def add(self, key: str, value: bytes, timeout: int) -> bool:
+        return bool(self._call(lambda client: client.set(key, value, ex=timeout, nx=True)))
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        if keys := list(keys):
+            self._call(lambda client: client.delete(*keys))
+
+    def _call(self, command: Any, write: bool = True) -> Any:
+        try:
+            return command(self._shared.client.get_client(write=write))
+        except self._errors as error:
+            raise DriverError(f"Redis: {error}") from error

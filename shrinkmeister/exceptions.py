@@ -1,0 +1,56 @@
+"""The one error tree of client and server.
+
+What each error means over HTTP is decided in one place, `shrinkmeister_server.views.STATUSES`.
+"""
+
+
+class ShrinkmeisterError(Exception):
+    """The root: catching it catches everything that Shrinkmeister raises on purpose."""
+
+
+class SpecError(ShrinkmeisterError, ValueError):
+    """A geometry, an option or a source name that no thumbnail can be described with."""
+
+
+class SourceError(ShrinkmeisterError):
+    """Something is wrong with the source."""
+
+
+class SourceNotAllowedError(SourceError):
+    """The source lies where we may not read: outside the allow-list, or in an unnamed storage."""
+
+
+class SourceMissingError(SourceError):
+    """There is no source under that name."""
+
+
+class SourceTooLargeError(SourceError):
+    """The source has more bytes than the server reads."""
+
+
+class SourceInvalidError(SourceError):
+    """The source is not an image that the engine can turn into the thumbnail asked for."""
+
+
+class TokenError(ShrinkmeisterError):
+    """A token that none of our secret keys has sealed, or of a version unknown here."""
+
+
+class TokenExpiredError(TokenError):
+    """A genuine token whose time is over."""
+
+
+class ResolutionError(ShrinkmeisterError):
+    """A resolution (`@3x`) that THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list."""
+
+
+class RecordError(ShrinkmeisterError, ValueError):
+    """What the shared cache holds under our key is not a record of ours."""
+
+
+class DriverError(ShrinkmeisterError):
+    """The shared cache did not do what it was asked: dead, refusing, too slow."""
+
+
+class StorageError(ShrinkmeisterError):
+    """A storage failed in another way than by not having the file."""

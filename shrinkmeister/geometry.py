@@ -1,0 +1,61 @@
+"""The exact size of a thumbnail before it exists, or None where it is not certain.
+
+Follows sorl's engines (sorl/thumbnail/engines/base.py: get_image_ratio, scale, crop, padding), with the
+same floating point steps in the same order, because their rounding decides about single pixels.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sorl.thumbnail.helpers import toint
+from sorl.thumbnail.parsers import parse_cropbox, parse_geometry
+
+from shrinkmeister.records import SourceRecord
+from shrinkmeister.spec import ThumbnailSpec
+
+Size = tuple[int, int]
+
+
+def thumbnail_size(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Size | None:
+    """(width, height) in pixels of the thumbnail at 1x; None where it is not certain.
+
+    source: the source's size where it is known. Without it only a box that is always filled is
+    certain: width and height are given, and the picture is cropped or padded to them.
+    """
+    options = spec.full_options()
+    width, height = parse_geometry(spec.geometry)
+    if width and height and (options["padding"] or (options["upscale"] and _crops(options))):
+        return width, height
+    # What these leave of the picture is known only when it has been looked at.
+    if source is None or options.get("remove_border") or options["crop"] == "smart":
+        return None
+    return _size_from_source(spec.geometry, options, source)
+
+
+def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceRecord) -> Size | None:
+    flipped = source.flipped and bool(options["orientation"])
+    x, y = source.width, source.height
+    if options["cropbox"]:
+        # sorl crops before it turns, and then has no EXIF left to turn by; its vips engine has.
+        if flipped:
+            return None
+        left, top, right, bottom = parse_cropbox(options["cropbox"])
+        x, y = right - left, bottom - top
+        if x < 1 or y < 1:
+            return None
+    ratio = float(x) / y
+    if flipped:
+        ratio, x, y = 1.0 / ratio, y, x
+
+    box: Size = parse_geometry(geometry, ratio)
+    factors = (box[0] / float(x), box[1] / float(y))
+    factor = max(factors) if _crops(options) else min(factors)
+    if factor < 1 or options["upscale"]:
+        x, y = toint(float(x) * factor), toint(float(y) * factor)
+    if _crops(options):
+        x, y = min(x, box[0]), min(y, box[1])
+    return box if options["padding"] else (x, y)
+
+
+def _crops(options: Mapping[str, Any]) -> bool:
+    return bool(options["crop"]) and options["crop"] != "noop"

@@ -1,0 +1,52 @@
+"""The names under which a thumbnail is found again: pure functions of its spec.
+
+    record_key(spec)                          t1:4nmm2zhv...        in the shared cache
+    source_key(spec)                          s1:7dzsbhyq...        what is known about its source
+    lock_key(spec)                            l1:4nmm2zhv...        held while somebody makes it
+    object_name(spec, "cache/")               cache/aeq5.../4nmm2zhv....jpg
+    object_name(spec, "cache/", "2")          cache/aeq5.../4nmm2zhv...@2x.jpg
+
+A digest is 160 bits of SHA-256 in lower-case base32, 32 characters: the same on file systems that fold
+case, and short in a cache. The digit after the letter is the version of the recipe: another one finds
+nothing that this one wrote. `tests/vectors/keys.json` pins them.
+"""
+
+from base64 import b32encode
+from hashlib import sha256
+
+from shrinkmeister.spec import Source, ThumbnailSpec
+
+
+def digest(canonical: bytes) -> str:
+    """32 characters of a-z and 2-7."""
+    return b32encode(sha256(canonical).digest()[:20]).decode().lower()
+
+
+def record_key(spec: ThumbnailSpec) -> str:
+    return f"t1:{digest(spec.canonical())}"
+
+
+def lock_key(spec: ThumbnailSpec) -> str:
+    return f"l1:{digest(spec.canonical())}"
+
+
+def source_key(source: Source, version: object = None) -> str:
+    """The option `version` stands for the source's content, so that it is part of this key."""
+    canonical = source.canonical()
+    return f"s1:{digest(canonical if version is None else canonical + f'@{version}'.encode())}"
+
+
+def folder_name(source: Source, prefix: str) -> str:
+    """Where all thumbnails of a source lie, with a slash at its end: deleting them is one list."""
+    return f"{prefix}{digest(source.canonical())}/"
+
+
+def object_name(spec: ThumbnailSpec, prefix: str, resolution: str | None = None) -> str:
+    """resolution: "2" for @2x; None for the thumbnail itself."""
+    suffix = f"@{resolution}x" if resolution else ""
+    return f"{folder_name(spec.source, prefix)}{digest(spec.canonical())}{suffix}.{spec.extension}"
+
+
+def record_key_of_object(name: str) -> str:
+    """The key of the record of an object that `object_name` named; the same for all its resolutions."""
+    return f"t1:{name.rpartition('/')[2].partition('.')[0].partition('@')[0]}"

@@ -1,0 +1,92 @@
+"""What the shared cache holds: JSON with a version, never pickle.
+
+    t1:<digest>   {"v":1,"w":300,"h":200,"r":["2"],"u":"https://.../4nmm....jpg"}    ThumbnailRecord
+    s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1}                                    SourceRecord
+
+Reading validates: whoever can write to the shared cache is not trusted for more than a miss.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from shrinkmeister.exceptions import RecordError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ThumbnailRecord:
+    """A thumbnail that is safely stored.
+
+    width, height  pixels of the written file
+    url            its final, public URL; None in a private bucket, where each reader signs its own
+    resolutions    the alternative resolutions that are stored beside it: ("2", "1.5")
+    """
+
+    width: int
+    height: int
+    url: str | None = None
+    resolutions: tuple[str, ...] = ()
+
+    def dump(self) -> bytes:
+        fields: dict[str, Any] = {"v": VERSION, "w": self.width, "h": self.height}
+        if self.resolutions:
+            fields["r"] = list(self.resolutions)
+        if self.url is not None:
+            fields["u"] = self.url
+        return _dump(fields)
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Raises RecordError for anything else than what `dump` writes."""
+        fields = _load(data)
+        url, resolutions = fields.get("u"), fields.get("r", [])
+        if url is not None and not (isinstance(url, str) and url.startswith(("https://", "http://"))):
+            raise RecordError("a record whose URL is not one of http(s)")
+        if not isinstance(resolutions, list) or not all(isinstance(r, str) for r in resolutions):
+            raise RecordError("a record whose resolutions are not a list of text")
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), url, tuple(resolutions))
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """The size of a source, in pixels as they are stored.
+
+    flipped  whether its EXIF orientation turns it by 90 degrees, so that width and height change places
+    """
+
+    width: int
+    height: int
+    flipped: bool = False
+
+    def dump(self) -> bytes:
+        fields = {"v": VERSION, "w": self.width, "h": self.height}
+        return _dump(fields | {"f": 1} if self.flipped else fields)
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Raises RecordError for anything else than what `dump` writes."""
+        fields = _load(data)
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), fields.get("f") == 1)
+
+
+def _dump(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _load(data: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RecordError("not JSON") from error
+    if not isinstance(fields, dict) or fields.get("v") != VERSION:
+        raise RecordError(f"not a record of version {VERSION}")
+    return fields
+
+
+def _pixels(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
+    if type(value) is not int or value < 1:
+        raise RecordError(f"a record whose {name!r} is not a number of pixels")
+    return value

@@ -1,0 +1,266 @@
+"""The storage of thumbnails: written by the server, cleared by the client, the truth for both.
+
+With THUMBNAIL_BUCKET it is that bucket, reached as the storage THUMBNAIL_STORAGE is if that one is S3;
+else it is the storage THUMBNAIL_STORAGE itself.
+"""
+
+import os
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
+from django.core.files.images import get_image_dimensions
+from django.core.files.storage import storages
+from django.utils.module_loading import import_string
+
+from shrinkmeister.conf import Config, get_config, per_configuration
+from shrinkmeister.exceptions import StorageError
+from shrinkmeister.records import SourceRecord
+
+S3_BACKEND = "storages.backends.s3.S3Storage"
+# Objects never change under their name: another source, geometry or option has another one, and so has
+# a new `version`. A day keeps a replaced source of the same name from staying for ever.
+CACHE_CONTROL = "public, max-age=86400"
+
+
+@dataclass(frozen=True)
+class StoredInfo:
+    """What a stored thumbnail says about itself, so that a lost record can be written again."""
+
+    width: int
+    height: int
+    resolutions: tuple[str, ...] = ()
+    source: SourceRecord | None = None
+
+    def metadata(self) -> dict[str, str]:
+        """As user metadata of an S3 object: ASCII text."""
+        fields = {"size": f"{self.width}x{self.height}", "resolutions": ",".join(self.resolutions)}
+        if self.source:
+            turned = "-turned" if self.source.flipped else ""
+            fields["source-size"] = f"{self.source.width}x{self.source.height}{turned}"
+        return fields
+
+    @classmethod
+    def from_metadata(cls, fields: dict[str, str]) -> Self | None:
+        """None where an object has no such metadata: somebody else has put it there."""
+        try:
+            width, height = map(int, fields["size"].split("x"))
+            source = None
+            if "source-size" in fields:
+                size, _, turned = fields["source-size"].partition("-")
+                source = SourceRecord(*map(int, size.split("x")), flipped=bool(turned))
+        except (KeyError, ValueError, TypeError):
+            return None
+        resolutions = tuple(filter(None, fields.get("resolutions", "").split(",")))
+        return cls(width, height, resolutions, source)
+
+
+class Results(ABC):
+    """Names are object names of `keys.object_name`. All but `url` raise StorageError."""
+
+    #: Whether a URL works for everybody and for good, so that a record may hold it.
+    public: bool
+
+    @abstractmethod
+    def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
+        """Stores a thumbnail whole or not at all, over an older one too."""
+
+    @abstractmethod
+    def find(self, name: str, others: dict[str, str]) -> StoredInfo | None:
+        """What is stored under a name, or None.
+
+        others: resolution -> object name, for storages that have to look for each
+        """
+
+    @abstractmethod
+    def url(self, name: str) -> str:
+        """A URL that works for a browser now; signed where the bucket is private."""
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """The objects in a folder (with a slash at its end)."""
+
+    @abstractmethod
+    def delete(self, names: list[str]) -> None:
+        """Removes the objects; those that are not there are no error."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises StorageError where the storage does not answer."""
+
+
+class S3Results(Results):
+    """A bucket, through django-storages' S3Storage and its boto3 client."""
+
+    def __init__(self, storage: Any) -> None:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self._errors = (Boto3Error, BotoCoreError, ClientError)
+        self._client_error = ClientError
+        self._storage = storage
+        self.public = not storage.querystring_auth
+
+    def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
+        acl = {"ACL": self._storage.default_acl} if self._storage.default_acl else {}
+        with self._translated(f"could not store {name}"):
+            self._client.put_object(
+                Bucket=self._storage.bucket_name,
+                Key=name,
+                Body=data,
+                ContentType=content_type,
+                Metadata=info.metadata(),
+                **{"CacheControl": CACHE_CONTROL, **acl, **self._storage.object_parameters},
+            )
+
+    def find(self, name: str, others: dict[str, str]) -> StoredInfo | None:
+        try:
+            with self._translated(f"could not look for {name}"):
+                answer = self._client.head_object(Bucket=self._storage.bucket_name, Key=name)
+        except StorageError as error:
+            # A HEAD has no body that could tell a missing bucket from a missing object.
+            if isinstance(error.__cause__, self._client_error) and _status(error.__cause__) == 404:
+                return None
+            raise
+        return StoredInfo.from_metadata(answer["Metadata"])
+
+    def url(self, name: str) -> str:
+        return str(self._storage.url(name))
+
+    def names(self, folder: str) -> list[str]:
+        with self._translated(f"could not list {folder}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._storage.bucket_name, Prefix=folder
+            )
+            return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+    def delete(self, names: list[str]) -> None:
+        for start in range(0, len(names), 1000):  # as many as one DeleteObjects takes
+            batch = [{"Key": name} for name in names[start : start + 1000]]
+            with self._translated(f"could not delete {len(batch)} thumbnails"):
+                answer = self._client.delete_objects(
+                    Bucket=self._storage.bucket_name, Delete={"Objects": batch, "Quiet": True}
+                )
+            if errors := answer.get("Errors"):
+                first = errors[0]
+                raise StorageError(
+                    f"S3 kept {len(errors)} thumbnails; {first['Key']}: {first.get('Code')}"
+                )
+
+    def check(self) -> None:
+        with self._translated("the bucket does not answer"):
+            self._client.head_bucket(Bucket=self._storage.bucket_name)
+
+    @property
+    def _client(self) -> Any:
+        return self._storage.connection.meta.client
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except self._errors as error:
+            raise StorageError(
+                f"{what} (bucket {self._storage.bucket_name!r}): {error}"
+            ) from error
+
+
+class StorageResults(Results):
+    """Any other Django storage. It has no metadata, so that sizes are read from the files."""
+
+    public = True
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+
+    def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
+        # Under a name of its own first: a storage renames what exists, and may stop in the middle.
+        part = f"{name.rpartition('/')[0]}/part-{secrets.token_hex(8)}"
+        with self._translated(f"could not store {name}"):
+            try:
+                path = self._storage.path(name)
+            except NotImplementedError:
+                self._storage.delete(name)
+                saved = self._storage.save(name, ContentFile(data))
+                if saved != name:  # another server was faster with the same picture
+                    self._storage.delete(saved)
+            else:
+                part = self._storage.save(part, ContentFile(data))
+                os.replace(self._storage.path(part), path)
+
+    def find(self, name: str, others: dict[str, str]) -> StoredInfo | None:
+        with self._translated(f"could not look for {name}"):
+            try:
+                with self._storage.open(name) as file:
+                    width, height = get_image_dimensions(file)
+            except FileNotFoundError:
+                return None
+            if not width or not height:
+                return None
+            stored = [r for r, other in others.items() if self._storage.exists(other)]
+        return StoredInfo(width, height, tuple(stored))
+
+    def url(self, name: str) -> str:
+        return str(self._storage.url(name))
+
+    def names(self, folder: str) -> list[str]:
+        with self._translated(f"could not list {folder}"):
+            try:
+                _, files = self._storage.listdir(folder)
+            except FileNotFoundError:
+                return []
+            return [f"{folder}{file}" for file in files]
+
+    def delete(self, names: list[str]) -> None:
+        with self._translated(f"could not delete {len(names)} thumbnails"):
+            for name in names:
+                self._storage.delete(name)
+
+    def check(self) -> None:
+        with self._translated("the storage does not answer"):
+            self._storage.exists("health")
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        # A storage raises whatever its library raises; here all of it means that the storage failed.
+        except Exception as error:
+            raise StorageError(f"{what} ({type(self._storage).__name__}): {error}") from error
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _results_storage(config: Config) -> Any:
+    storage = storages[config.storage]
+    if not config.bucket:
+        return storage
+    if getattr(storage, "bucket_name", None) == config.bucket:
+        return storage
+    # The same account, endpoint and rules as the site's own S3 storage, another bucket, no folder.
+    parameters = settings.STORAGES[config.storage]
+    is_s3 = hasattr(storage, "bucket_name")
+    options = parameters.get("OPTIONS", {}) if is_s3 else {}
+    backend = parameters["BACKEND"] if is_s3 else S3_BACKEND
+    try:
+        return import_string(backend)(**{**options, "bucket_name": config.bucket, "location": ""})
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"THUMBNAIL_BUCKET is {config.bucket!r}, which needs django-storages: {error}. "
+            f"Install it with `pip install shrinkmeister[s3]`."
+        ) from error
+
+
+@per_configuration
+def get_results() -> Results:
+    """The storage of thumbnails of this process. Raises ImproperlyConfigured."""
+    storage = _results_storage(get_config())
+    return S3Results(storage) if hasattr(storage, "bucket_name") else StorageResults(storage)

@@ -1,0 +1,96 @@
+"""What a template hands over -> Source. Looks at attributes alone: no storage is asked for anything."""
+
+import posixpath
+import re
+from typing import Any
+
+from django.core.files.storage import storages
+from django.utils.functional import LazyObject, empty
+from django.utils.module_loading import import_string
+
+from shrinkmeister.conf import Config
+from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
+from shrinkmeister.spec import Source
+
+URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>.*)", re.DOTALL)
+
+
+def source_of(file: Any, config: Config) -> Source:
+    """The source of a FieldFile, of a file of a storage, or of a name, which means THUMBNAIL_STORAGE.
+
+    The name is taken apart as sorl's ImageFile does. Raises SourceNotAllowedError where the server
+    could not find the file, and SpecError for names that no file has.
+    """
+    storage, name = storage_and_name(file, config)
+    if storage is None:
+        return _url_source(name, config)
+    bucket = getattr(storage, "bucket_name", None)
+    if bucket:
+        return Source("s3", str(bucket), _object_key(storage, name))
+    return Source("storage", _alias(storage, name), name)
+
+
+def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
+    """The storage (None for a URL) and the name in it, as sorl's ImageFile understands `file`."""
+    name = str(file.name if hasattr(file, "name") else file)
+    if config.remove_url_args:
+        name = name.split("?")[0]
+    if name.startswith("//"):
+        name = f"http:{name}"
+    if hasattr(file, "storage"):
+        storage = file.storage
+    elif URL.match(name):
+        return None, name
+    else:
+        storage = storages[config.storage]
+    if isinstance(storage, LazyObject):
+        # Its attributes do not show its class, and STORAGES is searched by instance.
+        if storage._wrapped is empty:  # type: ignore[attr-defined]
+            storage._setup()  # type: ignore[attr-defined]
+        storage = storage._wrapped  # type: ignore[attr-defined]
+    location = getattr(storage, "location", None)
+    if location is not None:
+        name = name.removeprefix(f"{str(location).removesuffix('/')}/")
+    return storage, name
+
+
+def allowed(source: Source, sources: tuple[tuple[str, str, str], ...]) -> bool:
+    """Whether an entry of THUMBNAIL_SOURCES names the place of this source."""
+    return any(
+        source.scheme == scheme and source.container == container and source.name.startswith(prefix)
+        for scheme, container, prefix in sources
+    )
+
+
+def _url_source(url: str, config: Config) -> Source:
+    match = URL.fullmatch(url)
+    if not match or not match["name"]:
+        raise SpecError(f"{url!r} is not the URL of a file")
+    source = Source(match["scheme"], match["host"].lower(), match["name"])
+    if not allowed(source, config.sources):
+        raise SourceNotAllowedError(
+            f"the source {url!r} is a URL, and THUMBNAIL_SOURCES does not list its host. List "
+            f"'{source.scheme}://{source.container}' there, on the client and on the server, to allow it."
+        )
+    return source
+
+
+def _object_key(storage: Any, name: str) -> str:
+    """The whole key of an S3 object, as django-storages' S3Storage makes it of location and name."""
+    location = str(getattr(storage, "location", "") or "").strip("/")
+    key = posixpath.normpath(posixpath.join(location, name.replace("\\", "/").lstrip("/")))
+    if key in (".", location) or not f"{key}/".startswith(f"{location}/" if location else ""):
+        raise SpecError(f"the name {name!r} leads out of the storage's location {location!r}")
+    return key
+
+
+def _alias(storage: Any, name: str) -> str:
+    """By instance: several aliases may share a class and differ in their options."""
+    for alias, parameters in storages.backends.items():
+        if import_string(parameters["BACKEND"]) is type(storage) and storages[alias] is storage:
+            return alias
+    raise SourceNotAllowedError(
+        f"the source {name!r} lies in a {type(storage).__name__} that STORAGES does not name, so that "
+        f"the thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the "
+        f"client and on the server, and give the field storages[alias]."
+    )

@@ -1,0 +1,203 @@
+"""What travels between client and server: which thumbnail, of what.
+
+    spec = ThumbnailSpec(Source("s3", "photos", "2024/dawn.jpg"), "300x200", {"crop": "center"})
+    spec.canonical()
+    b'["s3","photos","2024/dawn.jpg","300x200",{"crop":"center"}]'
+
+The canonical form is what a token seals and what a key is the digest of. `docs/protocol.md` defines it
+for other languages. Nothing here knows Django.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from shrinkmeister.exceptions import SpecError
+
+# Options that a spec leaves out when they have these values, so that tokens are short and so that a
+# later change of sorl's own defaults changes neither URLs nor keys. The server puts them back.
+DEFAULT_OPTIONS: Mapping[str, Any] = {
+    "format": "JPEG",
+    "quality": 95,
+    "colorspace": "RGB",
+    "upscale": True,
+    "crop": False,
+    "cropbox": None,
+    "rounded": None,
+    "padding": False,
+    "padding_color": "#ffffff",
+    "progressive": True,
+    "orientation": True,
+    "blur": 0,
+    "flatten": False,
+}
+
+# Options of a call that say nothing about the picture. `image_info` is what sorl adds on its way.
+CALL_OPTIONS = frozenset({"raise_errors", "image_info"})
+
+EXTENSIONS: Mapping[str, str] = {
+    "JPEG": "jpg",
+    "PNG": "png",
+    "GIF": "gif",
+    "WEBP": "webp",
+    "AVIF": "avif",
+}
+CONTENT_TYPES: Mapping[str, str] = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+}
+
+# THUMBNAIL_PRESERVE_FORMAT goes by the source's extension, as in sorl.
+FORMATS: Mapping[str, str] = {
+    "jpeg": "JPEG",
+    **{extension: name for name, extension in EXTENSIONS.items()},
+}
+
+SCHEMES = frozenset({"s3", "storage", "https", "http"})
+
+# sorl's own grammar ("300", "x200", "300x200"), without sizes of nothing and without leading zeros,
+# which would give one picture several keys.
+GEOMETRY = re.compile(r"(?!$)(?P<width>[1-9][0-9]{0,4})?(?:x(?P<height>[1-9][0-9]{0,4}))?", re.ASCII)
+OPTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+# What every language's JSON keeps exactly: integers up to 2**53 - 1, and fractions that all of them
+# write without an exponent.
+MAX_INTEGER = 2**53 - 1
+FRACTIONS = (1e-4, 1e15)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an original image lies.
+
+    scheme     "s3" (a bucket), "storage" (a Django storage, by its alias), "https" or "http"
+    container  the bucket's name, the alias, or the host
+    name       the object's key, the file's name in the storage, or the URL's path without its first
+               slash; as it is, never percent-encoded or normalised
+    """
+
+    scheme: str
+    container: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.scheme not in SCHEMES:
+            raise SpecError(f"unknown source scheme {self.scheme!r}; one of {sorted(SCHEMES)}")
+        for part, value in (("container", self.container), ("name", self.name)):
+            if not value or "\0" in value:
+                raise SpecError(f"the source's {part} is {value!r}: it is empty or has a NUL in it")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.container}/{self.name}"
+
+    def canonical(self) -> bytes:
+        return _encode([self.scheme, self.container, self.name])
+
+
+@dataclass(frozen=True)
+class ThumbnailSpec:
+    """A thumbnail: source + geometry + options.
+
+    geometry   sorl's syntax, pixels: "300x200", "300" (width), "x200" (height)
+    options    sorl's, and those that a site invents for its own engine; JSON values. Those equal to
+               DEFAULT_OPTIONS are dropped here, so that equal thumbnails have equal specs.
+
+    Raises SpecError where one of them cannot be right.
+    """
+
+    source: Source
+    geometry: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.geometry, str) or not GEOMETRY.fullmatch(self.geometry):
+            raise SpecError(
+                f"the geometry is {self.geometry!r}; write pixels as text: '300x200', '300' or 'x200'"
+            )
+        options = {
+            str(name): _plain(name, value)
+            for name, value in self.options.items()
+            if name not in CALL_OPTIONS
+        }
+        if options.get("format", "JPEG") not in EXTENSIONS:
+            raise SpecError(f"the format is {options['format']!r}; one of {list(EXTENSIONS)}")
+        object.__setattr__(self, "geometry", str(self.geometry))
+        object.__setattr__(self, "options", {k: v for k, v in options.items() if not _default(k, v)})
+
+    @property
+    def format(self) -> str:
+        """Pillow's name of the format: "JPEG", "PNG", ..."""
+        return str(self.options.get("format", DEFAULT_OPTIONS["format"]))
+
+    @property
+    def extension(self) -> str:
+        """The file extension, without a dot."""
+        return EXTENSIONS[self.format]
+
+    def full_options(self) -> dict[str, Any]:
+        """Every option that an engine looks at, with the defaults put back; a new dict each time."""
+        return {**DEFAULT_OPTIONS, **self.options}
+
+    def canonical(self) -> bytes:
+        """UTF-8 JSON in its one canonical form."""
+        source = self.source
+        return _encode(
+            [source.scheme, source.container, source.name, self.geometry, dict(self.options)]
+        )
+
+    @classmethod
+    def parse(cls, canonical: bytes) -> Self:
+        """The spec of a canonical form. Raises SpecError, also where the form is not the canonical."""
+        try:
+            scheme, container, name, geometry, options = json.loads(canonical)
+            spec = cls(Source(scheme, container, name), geometry, options)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise SpecError("not a thumbnail spec") from error
+        if spec.canonical() != canonical:
+            raise SpecError("not the canonical form of a thumbnail spec")
+        return spec
+
+
+def _encode(value: list[Any]) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise SpecError("a name or an option holds half of a surrogate pair") from error
+
+
+def _default(name: str, value: Any) -> bool:
+    # 1 == True, but an engine may tell them apart.
+    default = DEFAULT_OPTIONS.get(name, ...)
+    return type(value) is type(default) and bool(value == default)
+
+
+def _plain(name: Any, value: Any) -> Any:
+    """The value as JSON has it: templates hand over SafeString and tuples."""
+    if not isinstance(name, str) or not OPTION_NAME.fullmatch(name):
+        raise SpecError(f"{name!r} is not an option's name: letters, digits and underscores")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int) and abs(value) <= MAX_INTEGER:
+        return int(value)
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) <= MAX_INTEGER:
+            return int(value)
+        if math.isfinite(value) and FRACTIONS[0] <= abs(value) < FRACTIONS[1]:
+            return float(value)
+    if isinstance(value, list | tuple):
+        return [_plain(name, item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(key, item) for key, item in value.items()}
+    raise SpecError(
+        f"the option {name}={value!r} cannot travel in a URL: use text, True, False, None, "
+        f"integers up to 2**53, fractions from {FRACTIONS[0]} to {FRACTIONS[1]:.0e}, or lists of them"
+    )

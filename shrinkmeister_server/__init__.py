@@ -1,0 +1,1 @@
+"""The thumbnail server: a ready Django project for AWS Lambda or any WSGI host."""
