@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.conf import MISSING_SERVER_URL, Config, get_config, per_configuration
+from shrinkmeister.conf import MISSING_SERVER_URL, Config, get_config, get_tokens
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.images import Thumbnail, with_resolution
 from shrinkmeister.keys import folder_name, object_name
@@ -15,15 +15,12 @@ from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of, storage_and_name
 from shrinkmeister.spec import FORMATS, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
 
 
 class ShrinkmeisterBackend:
     """sorl's backend interface. A page asks the shared cache, and nothing else."""
 
-    def get_thumbnail(
-        self, file_: Any, geometry_string: str, **options: Any
-    ) -> Thumbnail | DummyImageFile:
+    def get_thumbnail(self, file_: Any, geometry_string: str, **options: Any) -> Thumbnail | DummyImageFile:
         """The thumbnail of a file: with its final URL if it is recorded, else with a lazy one.
 
         Raises ValueError for no file, SpecError for a geometry or an option that cannot be, and
@@ -82,7 +79,7 @@ def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> T
         return Thumbnail(record.url, name, size, False, partial(with_resolution, record.url))
     # A private bucket: the URL is signed here, without asking S3.
     results = get_results()
-    if results.public:
+    if results.url_lifetime is None:
         return None  # this side has no key to sign with; the thumbnail server has
     return Thumbnail(
         results.url(name),
@@ -97,13 +94,4 @@ def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> 
     if config.server_url is None:
         raise ImproperlyConfigured(str(MISSING_SERVER_URL))
     url = f"{config.server_url}/{get_tokens().seal(spec)}.{spec.extension}"
-    return Thumbnail(
-        url, object_name(spec, config.prefix), size, True, partial(with_resolution, url)
-    )
-
-
-@per_configuration
-def get_tokens() -> Tokens:
-    """The sealer of this process. Raises ImproperlyConfigured."""
-    config = get_config()
-    return Tokens(config.secrets, config.url_ttl)
+    return Thumbnail(url, object_name(spec, config.prefix), size, True, partial(with_resolution, url))

@@ -17,6 +17,7 @@ from django.core.signals import setting_changed
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.spec import EXTENSIONS, SCHEMES
+from shrinkmeister.tokens import Tokens
 
 DEFAULT_TTL = 7 * 24 * 3600
 MIN_SECRET_LENGTH = 32
@@ -129,6 +130,13 @@ def get_config() -> Config:
     return config
 
 
+@per_configuration
+def get_tokens() -> Tokens:
+    """The sealer and opener of this process. Raises ImproperlyConfigured."""
+    config = get_config()
+    return Tokens(config.secrets, config.url_ttl)
+
+
 class SettingsReader:
     """Reads all settings, and collects every problem instead of stopping at the first."""
 
@@ -179,9 +187,7 @@ class SettingsReader:
             # The value itself stays out of the message: messages end up in logs.
             if not isinstance(value, str) or len(value) < MIN_SECRET_LENGTH:
                 long = f"has {len(value)} characters" if isinstance(value, str) else "is not text"
-                self.problem(
-                    "E001", f"A key in {setting} {long}; {MIN_SECRET_LENGTH} are the least.", hint
-                )
+                self.problem("E001", f"A key in {setting} {long}; {MIN_SECRET_LENGTH} are the least.", hint)
         return (secret, *fallbacks)
 
     def _server_url(self) -> str | None:
@@ -246,8 +252,7 @@ class SettingsReader:
                 self.problem(
                     "E007",
                     f"THUMBNAIL_SOURCES has {entry!r}, which names no place of sources.",
-                    "Write 's3://bucket', 's3://bucket/folder/', 'storage://alias' or "
-                    "'https://host'.",
+                    "Write 's3://bucket', 's3://bucket/folder/', 'storage://alias' or 'https://host'.",
                 )
                 continue
             sources.append((scheme, container, prefix))

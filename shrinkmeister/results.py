@@ -12,18 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.images import get_image_dimensions
 from django.core.files.storage import storages
-from django.utils.module_loading import import_string
 
-from shrinkmeister.conf import Config, get_config, per_configuration
+from shrinkmeister.buckets import bucket_storage
+from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.records import SourceRecord
 
-S3_BACKEND = "storages.backends.s3.S3Storage"
 # Objects never change under their name: another source, geometry or option has another one, and so has
 # a new `version`. A day keeps a replaced source of the same name from staying for ever.
 CACHE_CONTROL = "public, max-age=86400"
@@ -54,7 +51,8 @@ class StoredInfo:
             source = None
             if "source-size" in fields:
                 size, _, turned = fields["source-size"].partition("-")
-                source = SourceRecord(*map(int, size.split("x")), flipped=bool(turned))
+                source_width, source_height = map(int, size.split("x"))
+                source = SourceRecord(source_width, source_height, bool(turned))
         except (KeyError, ValueError, TypeError):
             return None
         resolutions = tuple(filter(None, fields.get("resolutions", "").split(",")))
@@ -64,8 +62,8 @@ class StoredInfo:
 class Results(ABC):
     """Names are object names of `keys.object_name`. All but `url` raise StorageError."""
 
-    #: Whether a URL works for everybody and for good, so that a record may hold it.
-    public: bool
+    #: Seconds for which a URL works; None where it is public and for good, so that a record may hold it.
+    url_lifetime: int | None
 
     @abstractmethod
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
@@ -105,7 +103,9 @@ class S3Results(Results):
         self._errors = (Boto3Error, BotoCoreError, ClientError)
         self._client_error = ClientError
         self._storage = storage
-        self.public = not storage.querystring_auth
+        # With a custom domain django-storages signs for CloudFront or not at all.
+        signs = storage.querystring_auth and (not storage.custom_domain or storage.cloudfront_signer)
+        self.url_lifetime = storage.querystring_expire if signs else None
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
         acl = {"ACL": self._storage.default_acl} if self._storage.default_acl else {}
@@ -149,9 +149,7 @@ class S3Results(Results):
                 )
             if errors := answer.get("Errors"):
                 first = errors[0]
-                raise StorageError(
-                    f"S3 kept {len(errors)} thumbnails; {first['Key']}: {first.get('Code')}"
-                )
+                raise StorageError(f"S3 kept {len(errors)} thumbnails; {first['Key']}: {first.get('Code')}")
 
     def check(self) -> None:
         with self._translated("the bucket does not answer"):
@@ -166,15 +164,13 @@ class S3Results(Results):
         try:
             yield
         except self._errors as error:
-            raise StorageError(
-                f"{what} (bucket {self._storage.bucket_name!r}): {error}"
-            ) from error
+            raise StorageError(f"{what} (bucket {self._storage.bucket_name!r}): {error}") from error
 
 
 class StorageResults(Results):
     """Any other Django storage. It has no metadata, so that sizes are read from the files."""
 
-    public = True
+    url_lifetime = None
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage
@@ -239,28 +235,9 @@ def _status(error: Any) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _results_storage(config: Config) -> Any:
-    storage = storages[config.storage]
-    if not config.bucket:
-        return storage
-    if getattr(storage, "bucket_name", None) == config.bucket:
-        return storage
-    # The same account, endpoint and rules as the site's own S3 storage, another bucket, no folder.
-    parameters = settings.STORAGES[config.storage]
-    is_s3 = hasattr(storage, "bucket_name")
-    options = parameters.get("OPTIONS", {}) if is_s3 else {}
-    backend = parameters["BACKEND"] if is_s3 else S3_BACKEND
-    try:
-        return import_string(backend)(**{**options, "bucket_name": config.bucket, "location": ""})
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            f"THUMBNAIL_BUCKET is {config.bucket!r}, which needs django-storages: {error}. "
-            f"Install it with `pip install shrinkmeister[s3]`."
-        ) from error
-
-
 @per_configuration
 def get_results() -> Results:
     """The storage of thumbnails of this process. Raises ImproperlyConfigured."""
-    storage = _results_storage(get_config())
+    config = get_config()
+    storage = bucket_storage(config.bucket, config) if config.bucket else storages[config.storage]
     return S3Results(storage) if hasattr(storage, "bucket_name") else StorageResults(storage)

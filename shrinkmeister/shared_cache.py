@@ -47,7 +47,8 @@ class SharedCache:
         """What is known about a thumbnail and about its source, in one round trip."""
         thumbnail_name = self._prefix + record_key(spec)
         source_name = self._prefix + source_key(spec.source, spec.options.get("version"))
-        found = self._try(lambda: self._driver.get_many([thumbnail_name, source_name]), {})
+        nothing: dict[str, bytes] = {}
+        found = self._try(lambda: self._driver.get_many([thumbnail_name, source_name]), nothing)
         return (
             _load(ThumbnailRecord, thumbnail_name, found.get(thumbnail_name)),
             _load(SourceRecord, source_name, found.get(source_name)),

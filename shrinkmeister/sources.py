@@ -45,9 +45,9 @@ def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
         storage = storages[config.storage]
     if isinstance(storage, LazyObject):
         # Its attributes do not show its class, and STORAGES is searched by instance.
-        if storage._wrapped is empty:  # type: ignore[attr-defined]
-            storage._setup()  # type: ignore[attr-defined]
-        storage = storage._wrapped  # type: ignore[attr-defined]
+        if storage._wrapped is empty:
+            storage._setup()
+        storage = storage._wrapped
     location = getattr(storage, "location", None)
     if location is not None:
         name = name.removeprefix(f"{str(location).removesuffix('/')}/")
@@ -86,7 +86,8 @@ def _object_key(storage: Any, name: str) -> str:
 
 def _alias(storage: Any, name: str) -> str:
     """By instance: several aliases may share a class and differ in their options."""
-    for alias, parameters in storages.backends.items():
+    backends: dict[str, Any] = storages.backends
+    for alias, parameters in backends.items():
         if import_string(parameters["BACKEND"]) is type(storage) and storages[alias] is storage:
             return alias
     raise SourceNotAllowedError(

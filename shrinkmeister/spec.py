@@ -147,9 +147,7 @@ class ThumbnailSpec:
     def canonical(self) -> bytes:
         """UTF-8 JSON in its one canonical form."""
         source = self.source
-        return _encode(
-            [source.scheme, source.container, source.name, self.geometry, dict(self.options)]
-        )
+        return _encode([source.scheme, source.container, source.name, self.geometry, dict(self.options)])
 
     @classmethod
     def parse(cls, canonical: bytes) -> Self:

@@ -1,0 +1,89 @@
+"""Environment variables, cast and named in every error."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+MISSING: Any = object()
+
+
+class Environment:
+    """Reads variables, and remembers which, so that a misspelled one can be told.
+
+    An empty variable counts as one that is not set: hosting consoles cannot leave one out. Each method
+    raises ImproperlyConfigured where the variable is missing and has no default, or cannot be cast.
+    """
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self._read: set[str] = set()
+
+    def text(self, name: str, default: Any = MISSING) -> Any:
+        self._read.add(name)
+        value = self._variables.get(name, "").strip()
+        if value:
+            return value
+        if default is MISSING:
+            raise ImproperlyConfigured(f"The environment variable {name} is not set.")
+        return default
+
+    def integer(self, name: str, default: Any = MISSING) -> Any:
+        return self._cast(name, default, int, "a whole number, such as 300")
+
+    def flag(self, name: str, default: Any = MISSING) -> Any:
+        return self._cast(name, default, _flag, "true or false")
+
+    def names(self, name: str, default: Any = MISSING) -> Any:
+        """Texts between commas."""
+        return self._cast(name, default, _names, "names between commas")
+
+    def numbers(self, name: str, default: Any = MISSING) -> Any:
+        """Numbers between commas: "1.5,2"."""
+        return self._cast(name, default, _numbers, "numbers between commas, such as 1.5,2")
+
+    def mapping(self, name: str, default: Any = MISSING) -> Any:
+        """A JSON object."""
+        return self._cast(name, default, _mapping, "a JSON object")
+
+    def unread(self, prefix: str) -> list[str]:
+        """The variables of that prefix which nothing has read."""
+        return sorted(n for n in self._variables if n.startswith(prefix) and n not in self._read)
+
+    def read(self, prefix: str) -> list[str]:
+        """The variables of that prefix which something has read, set or not."""
+        return sorted(n for n in self._read if n.startswith(prefix))
+
+    def _cast(self, name: str, default: Any, cast: Any, form: str) -> Any:
+        value = self.text(name, default)
+        if value is default:
+            return default
+        try:
+            return cast(value)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"The environment variable {name} is {value!r}; it has to be {form}."
+            ) from error
+
+
+def _flag(value: str) -> bool:
+    flags = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if value.lower() not in flags:
+        raise ValueError(value)
+    return flags[value.lower()]
+
+
+def _names(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _numbers(value: str) -> list[int | float]:
+    return [int(n) if n.isdecimal() else float(n) for n in _names(value)]
+
+
+def _mapping(value: str) -> dict[str, Any]:
+    mapping = json.loads(value)
+    if not isinstance(mapping, dict):
+        raise ValueError(value)
+    return mapping

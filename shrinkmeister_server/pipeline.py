@@ -1,0 +1,128 @@
+"""Spec -> URL of a thumbnail that is safely stored: found, waited for, or made; once across hosts.
+
+The bucket is the truth: the record is written after the objects, and the lock saves work and nothing
+else.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+from django.core.exceptions import ImproperlyConfigured
+
+from shrinkmeister.conf import get_config
+from shrinkmeister.exceptions import ResolutionError
+from shrinkmeister.images import with_resolution
+from shrinkmeister.keys import object_name
+from shrinkmeister.records import ThumbnailRecord
+from shrinkmeister.results import StoredInfo, get_results
+from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
+from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.rendering import Picture, render
+from shrinkmeister_server.sources import fetch
+
+
+def thumbnail_url(spec: ThumbnailSpec, resolution: str | None = None) -> str:
+    """The final URL of a thumbnail, which is made if it has to be.
+
+    resolution: "2" for @2x. Raises ResolutionError for one that is not listed, SourceError, StorageError.
+    """
+    config = get_config()
+    if resolution is not None and resolution not in config.resolutions:
+        raise ResolutionError(
+            f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {config.resolutions}"
+        )
+    record = _recorded(spec) or _stored(spec) or _made_once(spec)
+    if record.url is None:
+        return get_results().url(object_name(spec, config.prefix, resolution))
+    return with_resolution(record.url, resolution) if resolution else record.url
+
+
+def public_url(name: str) -> str | None:
+    """The URL that a record holds; None where each reader signs its own.
+
+    Raises ImproperlyConfigured where the storage gives a URL that means nothing on another host.
+    """
+    results = get_results()
+    if results.url_lifetime is not None:
+        return None
+    url = results.url(name)
+    if not url.startswith(("https://", "http://")):
+        raise ImproperlyConfigured(
+            f"The storage of thumbnails gives the URL {url!r}, which browsers would look for on the "
+            f"thumbnail server. Give it an absolute base_url in STORAGES, such as "
+            f"'https://www.example.com/media/'."
+        )
+    return url
+
+
+def _recorded(spec: ThumbnailSpec) -> ThumbnailRecord | None:
+    """Somebody was faster."""
+    record, _ = get_shared_cache().look_up(spec)
+    complete = record and set(get_config().resolutions) <= set(record.resolutions)
+    return record if complete else None
+
+
+def _stored(spec: ThumbnailSpec) -> ThumbnailRecord | None:
+    """The record of what is in the bucket already, written again: the cache has lost it."""
+    config = get_config()
+    others = {r: object_name(spec, config.prefix, r) for r in config.resolutions}
+    info = get_results().find(object_name(spec, config.prefix), others)
+    if info is None or not set(config.resolutions) <= set(info.resolutions):
+        return None
+    return _record(spec, info)
+
+
+def _made_once(spec: ThumbnailSpec) -> ThumbnailRecord:
+    cache = get_shared_cache()
+    server = get_server_config()
+    held = cache.lock(spec, server.lock_seconds)
+    if not held:
+        for _ in _pauses(server.wait_seconds):
+            if record := _recorded(spec):
+                return record
+            # Whoever had the lock has failed, or is gone.
+            if held := cache.lock(spec, server.lock_seconds):
+                break
+    try:
+        # It may have been made between our look at the cache and our lock.
+        return _recorded(spec) or _make(spec)
+    finally:
+        if held:
+            cache.unlock(spec)
+
+
+def _make(spec: ThumbnailSpec) -> ThumbnailRecord:
+    rendering = render(fetch(spec.source), spec, get_config().resolutions)
+    thumbnail = rendering.thumbnail
+    info = StoredInfo(thumbnail.width, thumbnail.height, tuple(rendering.resolutions), rendering.source)
+    # The thumbnail itself last: who finds it finds all of its resolutions.
+    for resolution, picture in rendering.resolutions.items():
+        _save(spec, resolution, picture, info)
+    _save(spec, None, thumbnail, info)
+    return _record(spec, info)
+
+
+def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: StoredInfo) -> None:
+    name = object_name(spec, get_config().prefix, resolution)
+    get_results().save(name, picture.data, CONTENT_TYPES[spec.format], info)
+
+
+def _record(spec: ThumbnailSpec, info: StoredInfo) -> ThumbnailRecord:
+    url = public_url(object_name(spec, get_config().prefix))
+    record = ThumbnailRecord(info.width, info.height, url, info.resolutions)
+    get_shared_cache().record(spec, record, info.source)
+    return record
+
+
+def _pauses(
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Iterator[None]:
+    """Waits longer each time, from 20 ms to 0.25 s, until so many seconds are over."""
+    end, length = clock() + seconds, 0.02
+    while clock() < end:
+        pause(length)
+        length = min(length * 1.5, 0.25)
+        yield

@@ -1,0 +1,141 @@
+"""Source bytes -> thumbnails, with a sorl engine and with what sorl's own backend does to it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+from sorl.thumbnail.conf import settings as sorl_settings
+from sorl.thumbnail.parsers import parse_geometry
+
+from shrinkmeister.conf import per_configuration
+from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, SourceTooLargeError
+from shrinkmeister.records import SourceRecord
+from shrinkmeister.spec import ThumbnailSpec
+from shrinkmeister_server.conf import get_server_config
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded thumbnail: its file, and its size in pixels."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A thumbnail and its alternative resolutions ("2" -> picture), from one decoding of the source."""
+
+    thumbnail: Picture
+    resolutions: dict[str, Picture]
+    source: SourceRecord
+
+
+@per_configuration
+def get_engine() -> Any:
+    """The sorl engine that THUMBNAIL_ENGINE names. Raises ImproperlyConfigured."""
+    path = sorl_settings.THUMBNAIL_ENGINE
+    try:
+        return import_string(path)()
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"THUMBNAIL_ENGINE is {path!r}, which cannot be imported: {error}. Use a sorl engine, for "
+            f"instance 'sorl.thumbnail.engines.pil_engine.Engine', and install what it needs."
+        ) from error
+
+
+def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...]) -> Rendering:
+    """Raises SourceInvalidError where the engine cannot make that of the source."""
+    engine = get_engine()
+    options = spec.full_options()
+    with _engine_errors("the source is not an image that the engine opens"):
+        image = engine.get_image(_SourceFile(data))
+    try:
+        with _engine_errors("the engine could not make the thumbnail"):
+            width, height = engine.get_image_size(image)
+            if width * height > get_server_config().max_pixels:
+                raise SourceTooLargeError(f"the source has {width} x {height} pixels")
+            source = SourceRecord(
+                width, height, bool(engine.flip_dimensions(image, options={"orientation": True}))
+            )
+            image = engine.prepare(image, options)
+            options["image_info"] = engine.get_image_info(image)
+            geometry = parse_geometry(spec.geometry, engine.get_image_ratio(image, options))
+            thumbnail = _picture(engine, image, geometry, options, options)
+            alternatives = {
+                resolution: _alternative(engine, image, geometry, options, resolution)
+                for resolution in resolutions
+            }
+    finally:
+        engine.cleanup(image)
+    return Rendering(thumbnail, alternatives, source)
+
+
+def _alternative(
+    engine: Any, image: Any, geometry: tuple[int, int], options: dict[str, Any], resolution: str
+) -> Picture:
+    # As sorl makes them: offsets in pixels are scaled for writing, where nothing reads them, and not
+    # for cropping (sorl/thumbnail/base.py, _create_alternative_resolutions).
+    factor = float(resolution)
+    written = dict(options)
+    if isinstance(options["crop"], str):
+        scaled = [
+            f"{int(int(match[1]) * factor)}px" if (match := re.match(r"(\d+)px", part)) else part
+            for part in options["crop"].split(" ")
+        ]
+        written["crop"] = " ".join(scaled)
+    larger = (int(geometry[0] * factor), int(geometry[1] * factor))
+    return _picture(engine, image, larger, options, written)
+
+
+def _picture(
+    engine: Any,
+    image: Any,
+    geometry: tuple[int, int],
+    options: dict[str, Any],
+    written: dict[str, Any],
+) -> Picture:
+    thumbnail = engine.create(image, geometry, options)
+    file = _ThumbnailFile()
+    engine.write(thumbnail, written, file)
+    if not file.data:
+        # sorl's Pillow engine loses its second try: it returns None (13.4, _get_raw_data).
+        raise SourceInvalidError("the engine wrote an empty file")
+    width, height = engine.get_image_size(thumbnail)
+    return Picture(file.data, width, height)
+
+
+class _SourceFile:
+    """What an engine needs of sorl's ImageFile to read a source."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self) -> bytes:
+        return self._data
+
+
+class _ThumbnailFile:
+    """What an engine needs of sorl's ImageFile to write a thumbnail."""
+
+    data: bytes = b""
+
+    def write(self, content: bytes) -> None:
+        self.data = content or b""
+
+
+@contextmanager
+def _engine_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ShrinkmeisterError, MemoryError):
+        raise
+    # Engines raise whatever their libraries do, from SyntaxError (Pillow, for a broken PNG) to
+    # struct.error; to whoever asked, all of it says that this source cannot be made into that.
+    except Exception as error:
+        raise SourceInvalidError(f"{what}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,89 @@
+"""Django settings of the thumbnail server: the only reader of its environment.
+
+Every variable is a setting of the same name; the README lists them. There is no database.
+"""
+
+import os
+import secrets
+
+from shrinkmeister_server.environment import Environment
+
+env = Environment(os.environ)
+
+DEBUG = env.flag("DEBUG", False)
+ALLOWED_HOSTS = env.names("ALLOWED_HOST")
+# Django wants one; nothing here is signed with it, so that it need not outlive the process.
+SECRET_KEY = secrets.token_urlsafe(50)
+
+INSTALLED_APPS = ["shrinkmeister_server"]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+ROOT_URLCONF = "shrinkmeister_server.urls"
+WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
+DATABASES: dict[str, dict[str, str]] = {}
+USE_TZ = True
+
+# Shared with the client.
+THUMBNAIL_SECRET_KEY = env.text("THUMBNAIL_SECRET_KEY")
+THUMBNAIL_SECRET_KEY_FALLBACKS = env.names("THUMBNAIL_SECRET_KEY_FALLBACKS", [])
+THUMBNAIL_CACHE_BACKEND = env.text("THUMBNAIL_CACHE_BACKEND", "redis")
+THUMBNAIL_CACHE_NAME = env.text("THUMBNAIL_CACHE_NAME", None)
+THUMBNAIL_CACHE_LOCATION = env.text("THUMBNAIL_CACHE_LOCATION", None)
+THUMBNAIL_CACHE_KEY_PREFIX = env.text("THUMBNAIL_CACHE_KEY_PREFIX", "shrinkmeister:")
+THUMBNAIL_TTL = env.integer("THUMBNAIL_TTL", None)
+THUMBNAIL_BUCKET = env.text("THUMBNAIL_BUCKET", None)
+THUMBNAIL_STORAGE = env.text("THUMBNAIL_STORAGE", "default")
+THUMBNAIL_PREFIX = env.text("THUMBNAIL_PREFIX", "cache/")
+THUMBNAIL_ALTERNATIVE_RESOLUTIONS = env.numbers("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", [])
+
+# The server's own: what it may read, how much of it, and how long answers hold.
+THUMBNAIL_SOURCES = env.names(
+    "THUMBNAIL_SOURCES",
+    [f"s3://{THUMBNAIL_BUCKET}" if THUMBNAIL_BUCKET else f"storage://{THUMBNAIL_STORAGE}"],
+)
+THUMBNAIL_ENGINE = env.text("THUMBNAIL_ENGINE", "sorl.thumbnail.engines.pil_engine.Engine")
+THUMBNAIL_MAX_SOURCE_BYTES = env.integer("THUMBNAIL_MAX_SOURCE_BYTES", 40_000_000)
+THUMBNAIL_MAX_PIXELS = env.integer("THUMBNAIL_MAX_PIXELS", 50_000_000)
+THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", 30)
+THUMBNAIL_WAIT_SECONDS = env.integer("THUMBNAIL_WAIT_SECONDS", 15)
+THUMBNAIL_REDIRECT_MAX_AGE = env.integer("THUMBNAIL_REDIRECT_MAX_AGE", 300)
+# A spec says whether its picture is flattened; with False here sorl would not listen to it.
+THUMBNAIL_FLATTEN = True
+
+# Storages and caches: S3 and the driver's own cache, unless others are given in Django's own form.
+STORAGES = env.mapping(
+    "STORAGES",
+    {"default": {"BACKEND": "storages.backends.s3.S3Storage"}},
+)
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    **env.mapping("CACHES", {}),
+}
+
+# django-storages' own names: https://django-storages.readthedocs.io/en/latest/backends/amazon-S3.html
+# Credentials come from where boto3 finds them: AWS_ACCESS_KEY_ID, or the role of the Lambda.
+AWS_STORAGE_BUCKET_NAME = THUMBNAIL_BUCKET
+AWS_S3_ENDPOINT_URL = env.text("AWS_S3_ENDPOINT_URL", None)
+AWS_S3_REGION_NAME = env.text("AWS_S3_REGION_NAME", None)
+AWS_S3_ADDRESSING_STYLE = env.text("AWS_S3_ADDRESSING_STYLE", None)
+AWS_S3_SIGNATURE_VERSION = env.text("AWS_S3_SIGNATURE_VERSION", "s3v4")
+AWS_S3_CUSTOM_DOMAIN = env.text("AWS_S3_CUSTOM_DOMAIN", None)
+AWS_S3_URL_PROTOCOL = env.text("AWS_S3_URL_PROTOCOL", "https:")
+AWS_DEFAULT_ACL = env.text("AWS_DEFAULT_ACL", None)
+# Unlike django-storages: thumbnails are public, with one URL for good, unless it is said otherwise.
+AWS_QUERYSTRING_AUTH = env.flag("AWS_QUERYSTRING_AUTH", False)
+AWS_QUERYSTRING_EXPIRE = env.integer("AWS_QUERYSTRING_EXPIRE", 3600)
+
+# What the check of misspelled variables compares; settings.py alone looks at the environment.
+UNREAD_VARIABLES = env.unread("THUMBNAIL_")
+READ_VARIABLES = env.read("THUMBNAIL_")
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    # What a client did wrong is one line of ours, with its reason.
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

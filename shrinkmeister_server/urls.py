@@ -1,0 +1,14 @@
+from django.urls import path, re_path
+
+from shrinkmeister_server.views import HealthView, ThumbnailView, not_found, server_error
+
+urlpatterns = [
+    path("healthz", HealthView.as_view()),
+    # <token>.jpg, <token>@2x.jpg, <token>@1.5x.jpg
+    re_path(
+        r"^(?P<token>[A-Za-z0-9_-]+)(?:@(?P<resolution>[0-9.]+)x)?\.(?P<extension>[a-z]+)$",
+        ThumbnailView.as_view(),
+    ),
+]
+handler404 = not_found
+handler500 = server_error

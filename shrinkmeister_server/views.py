@@ -1,0 +1,123 @@
+"""URL -> token -> spec -> pipeline -> answer; and the one map from an error to its HTTP status."""
+
+import logging
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.views import View
+
+from shrinkmeister.conf import get_tokens
+from shrinkmeister.exceptions import (
+    ResolutionError,
+    ShrinkmeisterError,
+    SourceInvalidError,
+    SourceMissingError,
+    SourceNotAllowedError,
+    SourceTooLargeError,
+    SpecError,
+    StorageError,
+    TokenError,
+    TokenExpiredError,
+)
+from shrinkmeister.keys import digest
+from shrinkmeister.results import get_results
+from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.spec import ThumbnailSpec
+from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.pipeline import thumbnail_url
+
+logger = logging.getLogger(__name__)
+
+# The first that fits counts. What is said to the outside says nothing of the source.
+STATUSES: dict[type[Exception], tuple[int, str]] = {
+    TokenExpiredError: (410, "This URL has expired."),
+    TokenError: (403, "This URL was not made by a client of this server."),
+    SourceNotAllowedError: (403, "The image of this URL lies where this server may not read."),
+    SourceMissingError: (404, "The image of this URL does not exist."),
+    SourceTooLargeError: (413, "The image of this URL is too large."),
+    SourceInvalidError: (422, "The image of this URL cannot be made into this thumbnail."),
+    SpecError: (422, "This thumbnail cannot be made."),
+    ResolutionError: (404, "This server does not make thumbnails in this resolution."),
+    StorageError: (502, "The storage of images failed. Try again."),
+    ShrinkmeisterError: (500, "The server failed."),
+    ImproperlyConfigured: (500, "The server is not set up rightly; its log says more."),
+}
+
+
+class ThumbnailView(View):
+    """`GET` and `HEAD /<token>[@2x].<ext>`: makes the thumbnail if it has to, and redirects to it."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, token: str, resolution: str | None, extension: str) -> HttpResponse:
+        spec = None
+        try:
+            spec = get_tokens().open(token)
+            if extension != spec.extension:
+                raise TokenError("the token's thumbnail has another extension")
+            url = thumbnail_url(spec, resolution)
+        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+            return failure(request, error, spec)
+        answer = HttpResponseRedirect(url)
+        answer["Cache-Control"] = f"public, max-age={_redirect_max_age()}"
+        return answer
+
+
+class HealthView(View):
+    """`GET /healthz`: whether the shared cache and the storage of thumbnails answer; 200 or 503."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        health = {}
+        for part, of in (("cache", get_shared_cache), ("bucket", get_results)):
+            try:
+                of().check()
+                health[part] = "ok"
+            except (ShrinkmeisterError, ImproperlyConfigured) as error:
+                logger.error("healthz: %s: %s", part, error)
+                health[part] = "failed"
+        status = 200 if set(health.values()) == {"ok"} else 503
+        answer = JsonResponse(health, status=status)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+def failure(request: HttpRequest, error: Exception, spec: ThumbnailSpec | None = None) -> HttpResponse:
+    """An error as short text, or as JSON for those who ask for it; never cached."""
+    status, sentence = next(answer for kind, answer in STATUSES.items() if isinstance(error, kind))
+    source = digest(spec.source.canonical()) if spec else "-"
+    logger.log(
+        logging.ERROR if status >= 500 else logging.WARNING,
+        "%d %s source=%s: %s",
+        status,
+        type(error).__name__,
+        source,
+        error,
+    )
+    return _answer(request, status, sentence)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 404, "Nothing is here.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _answer(request, 500, "The server failed.")
+
+
+def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
+    answer: HttpResponse
+    if request.get_preferred_type(["text/plain", "application/json"]) == "application/json":
+        answer = JsonResponse({"status": status, "error": sentence}, status=status)
+    else:
+        answer = HttpResponse(f"{sentence}\n", status=status, content_type="text/plain; charset=utf-8")
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _redirect_max_age() -> int:
+    """Seconds: short, since the target may one day go, and less than a signed target works."""
+    most = get_server_config().redirect_max_age
+    lifetime = get_results().url_lifetime
+    return most if lifetime is None else min(most, lifetime // 2)
