@@ -20,6 +20,7 @@ MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
 ROOT_URLCONF = "shrinkmeister_server.urls"
 WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
 DATABASES: dict[str, dict[str, str]] = {}
+TIME_ZONE = "UTC"
 USE_TZ = True
 
 # Shared with the client.

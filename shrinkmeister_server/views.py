@@ -49,7 +49,9 @@ class ThumbnailView(View):
 
     http_method_names = ["get", "head", "options"]
 
-    def get(self, request: HttpRequest, token: str, resolution: str | None, extension: str) -> HttpResponse:
+    def get(
+        self, request: HttpRequest, token: str, extension: str, resolution: str | None = None
+    ) -> HttpResponse:
         spec = None
         try:
             spec = get_tokens().open(token)

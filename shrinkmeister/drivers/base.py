@@ -15,7 +15,7 @@ from shrinkmeister.conf import CacheConfig
 class Driver(ABC):
     """Bytes under text keys, with an end.
 
-    Keys are at most 250 printable ASCII characters without spaces. Timeouts are whole seconds above 0;
+    Keys are at most 235 printable ASCII characters without spaces. Timeouts are whole seconds above 0;
     any length works. Every method may be called from many threads, and raises DriverError, within
     about a second, when the cache does not do it. The constructor imports the library and connects to
     nothing; it raises ImproperlyConfigured where it cannot work.

@@ -2,7 +2,8 @@
 
 Such a cache writes our values as it writes all others, most of them with pickle. Use it where client
 and server trust whoever can write there, as with files of one machine; Redis and Memcached have
-drivers of their own.
+drivers of their own. `add` is as atomic as the cache's own: that of FileBasedCache is not, so that two
+servers may now and then make one thumbnail twice.
 """
 
 from collections.abc import Iterable

@@ -1,0 +1,126 @@
+"""Fixtures for real servers and a real browser, each started when the first test asks for it.
+
+Where a program is missing, its tests are left out and counted at the end; in CI they fail.
+"""
+
+import os
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers.memcached import MemcachedServer, running_memcached
+from tests.servers.process import MissingServer, ask
+from tests.servers.redis import RedisServer, running_redis
+from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+NOT_FOUND = "not found: "
+BROWSER_OPTIONS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with _left_out_if_missing(), running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def memcached_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemcachedServer]:
+    with _left_out_if_missing(), running_memcached(tmp_path_factory.mktemp("memcached")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with _left_out_if_missing(), running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_location(redis_server: RedisServer) -> str:
+    """The address of an empty database."""
+    assert ask(redis_server.port, b"FLUSHDB\r\n") == b"+OK\r\n"
+    return redis_server.url
+
+
+@pytest.fixture
+def memcached_location(memcached_server: MemcachedServer) -> str:
+    """The address of an empty memcached."""
+    assert ask(memcached_server.port, b"flush_all\r\n") == b"OK\r\n"
+    return memcached_server.location
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server) -> Iterator[Callable[..., str]]:
+    """Makes new buckets, `s3_bucket(public=True)` for all to read, and removes them at the end."""
+    with ExitStack() as made:
+
+        def new_bucket(public: bool = False) -> str:
+            name = f"test-{uuid.uuid4().hex}"
+            make_bucket(s3_server, name, public)
+            made.callback(remove_bucket, s3_server, name)
+            return name
+
+        yield new_bucket
+
+
+# Playwright keeps an event loop running in this thread for as long as it is up, and Django refuses
+# its database calls next to one. So the browser lives for one module, and they are allowed there.
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    with _left_out_if_missing(), pytest.MonkeyPatch.context() as environment:
+        try:
+            from playwright.sync_api import sync_playwright
+        except ImportError:
+            raise MissingServer("playwright (Python package playwright)") from None
+        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        with sync_playwright() as playwright:
+            program = _find_chromium(playwright.chromium.executable_path)
+            options = [*BROWSER_OPTIONS, *(["--no-sandbox"] if os.getuid() == 0 else [])]
+            with playwright.chromium.launch(executable_path=program, args=options) as chromium:
+                yield chromium
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    left_out = Counter(
+        reason.partition(NOT_FOUND)[2]
+        for report in terminalreporter.getreports("skipped")
+        if NOT_FOUND in (reason := report.longrepr[2])
+    )
+    if left_out:
+        terminalreporter.section("left out, because a server was not found:")
+        for program, tests in sorted(left_out.items()):
+            terminalreporter.line(f"{tests:5} tests: {program}")
+
+
+@contextmanager
+def _left_out_if_missing() -> Iterator[None]:
+    try:
+        yield
+    except MissingServer as missing:
+        leave_out = pytest.fail if os.environ.get("CI") else pytest.skip
+        leave_out(f"{NOT_FOUND}{missing}")
+
+
+def _find_chromium(of_playwright: str) -> str:
+    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    for name in filter(None, names):
+        if found := shutil.which(name):
+            return found
+    if Path(of_playwright).exists():
+        return of_playwright
+    raise MissingServer("chromium (Debian package chromium, or its path as $CHROMIUM)")

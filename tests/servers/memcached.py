@@ -1,0 +1,33 @@
+"""A memcached server for tests."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers.process import HOST, find_program, free_port, retried, running, wait_for_answer
+
+
+@dataclass(frozen=True)
+class MemcachedServer:
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def location(self) -> str:
+        return f"{HOST}:{self.port}"
+
+
+@retried
+@contextmanager
+def running_memcached(directory: Path) -> Iterator[MemcachedServer]:
+    port = free_port()
+    log = directory / "memcached.log"
+    command = [find_program("memcached", "memcached"), "-l", HOST, "-p", str(port), "-U", "0"]
+    if os.getuid() == 0:
+        command += ["-u", "nobody"]  # memcached refuses to start as root without it
+    with running(command, log) as process:
+        wait_for_answer(process, port, b"version\r\n", b"VERSION ", log)
+        yield MemcachedServer(port, process)

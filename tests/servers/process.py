@@ -1,0 +1,132 @@
+"""Start a server for tests, know when it answers, and stop it for certain."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+HOST = "127.0.0.1"
+READY_SECONDS = 15
+PORT_ATTEMPTS = 5
+
+Server = TypeVar("Server")
+
+
+class MissingServer(Exception):
+    """A program is not installed; the message says which one, and how to get it."""
+
+
+class ServerDied(Exception):
+    """A server ended before it answered, most likely because its port was taken."""
+
+
+def find_program(name: str, debian_package: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise MissingServer(f"{name} (Debian package {debian_package})")
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def retried(
+    start: Callable[[Path], AbstractContextManager[Server]],
+) -> Callable[[Path], AbstractContextManager[Server]]:
+    """Start again, on other ports, when a server dies at once.
+
+    Between choosing a free port and binding it, another process may take it.
+    """
+
+    @contextmanager
+    def running(directory: Path) -> Iterator[Server]:
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            workplace = directory / str(attempt)
+            workplace.mkdir(parents=True)
+            with ExitStack() as stack:
+                try:
+                    server = stack.enter_context(start(workplace))
+                except ServerDied:
+                    if attempt == PORT_ATTEMPTS:
+                        raise
+                    continue
+                yield server
+                return
+
+    return running
+
+
+@contextmanager
+def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*_dies_with_us(), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is for the tests: they stop their servers themselves, in the right order.
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()  # and not terminate: there is nothing to save, and Ceph takes its time
+        process.wait()
+
+
+def run(command: Sequence[str], timeout: float = 60) -> str:
+    """The output of a command which ends by itself and must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def ask(port: int, question: bytes) -> bytes:
+    """The first bytes that a server sends back, or none when it does not answer."""
+    try:
+        with socket.create_connection((HOST, port), timeout=1) as connection:
+            connection.sendall(question)
+            return connection.recv(4096)
+    except OSError:
+        return b""
+
+
+def wait_for_answer(
+    process: subprocess.Popen[bytes], port: int, question: bytes, answer: bytes, log: Path
+) -> None:
+    def answers() -> bool:
+        # Asked first, judged second: the answer may be that of a stranger who took the port.
+        answered = ask(port, question).startswith(answer)
+        if process.poll() is not None:
+            output = log.read_text(errors="replace")[-2000:]
+            raise ServerDied(f"{process.args!r} ended with {process.returncode}: {output}")
+        return answered
+
+    wait_until(answers, f"{log.stem} to answer on port {port}", READY_SECONDS)
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float) -> None:
+    """Wait for what another process does.
+
+    It cannot notify us, so this asks again and again: the one place of the tests that sleeps.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout:g} s for {what}")
+        time.sleep(0.02)
+
+
+def _dies_with_us() -> list[str]:
+    """Linux ends the server even when the tests are killed and cannot stop it."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
