@@ -1,12 +1,12 @@
 """The client path, top to bottom: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
 
+from dataclasses import astuple
 from functools import partial
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.conf import MISSING_SERVER_URL, Config, get_config, get_tokens
+from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_config, get_tokens
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.images import Thumbnail, with_resolution
 from shrinkmeister.keys import folder_name, object_name
@@ -92,6 +92,6 @@ def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> T
 
 def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:
     if config.server_url is None:
-        raise ImproperlyConfigured(str(MISSING_SERVER_URL))
+        raise SettingError(*astuple(MISSING_SERVER_URL))
     url = f"{config.server_url}/{get_tokens().seal(spec)}.{spec.extension}"
     return Thumbnail(url, object_name(spec, config.prefix), size, True, partial(with_resolution, url))

@@ -3,11 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.utils.module_loading import import_string
 
-from shrinkmeister.conf import Config
+from shrinkmeister.conf import Config, SettingError
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
 
@@ -16,7 +15,7 @@ def bucket_storage(bucket: str, config: Config) -> Any:
     """The storage of a bucket, whole keys for names.
 
     Class and options are those of the storage THUMBNAIL_STORAGE if it is an S3 storage; else they are
-    django-storages' own, with its AWS_* settings. Raises ImproperlyConfigured without django-storages.
+    django-storages' own, with its AWS_* settings. Raises SettingError without django-storages.
     """
     site_storage: Any = storages[config.storage]
     options: dict[str, Any] = {}
@@ -29,8 +28,9 @@ def bucket_storage(bucket: str, config: Config) -> Any:
     try:
         storage_class = import_string(backend)
     except ImportError as error:
-        raise ImproperlyConfigured(
-            f"The bucket {bucket!r} needs django-storages: {error}. "
-            f"Install it with `pip install shrinkmeister[s3]`."
+        raise SettingError(
+            "shrinkmeister.E013",
+            f"THUMBNAIL_BUCKET is set, and the bucket {bucket!r} needs django-storages: {error}.",
+            "Install it with `pip install shrinkmeister[s3]`.",
         ) from error
     return storage_class(**{**options, "bucket_name": bucket, "location": ""})

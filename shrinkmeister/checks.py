@@ -6,10 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
-from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
-from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, SettingsReader
+from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, Problem, SettingError, SettingsReader
 from shrinkmeister.drivers import make_driver
 
 BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
@@ -18,9 +17,7 @@ BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
 def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     messages = check_settings()
     if getattr(settings, "THUMBNAIL_SERVER_URL", None) is None:
-        messages.append(
-            Error(MISSING_SERVER_URL.message, MISSING_SERVER_URL.hint, id=MISSING_SERVER_URL.id)
-        )
+        messages.append(said(MISSING_SERVER_URL))
     if not hasattr(settings, "THUMBNAIL_BACKEND"):
         messages.append(
             Warning(
@@ -38,12 +35,16 @@ def check_settings() -> list[CheckMessage]:
     """What client and server have in common."""
     reader = SettingsReader()
     config = reader.config()
-    messages: list[CheckMessage] = [Error(p.message, p.hint, id=p.id) for p in reader.problems]
+    problems = list(reader.problems)
     try:
         make_driver(config.cache)
-    except ImproperlyConfigured as error:
-        messages.append(Error(str(error), id="shrinkmeister.E012"))
-    return messages
+    except SettingError as error:
+        problems.append(error.problem)
+    return [said(problem) for problem in problems]
+
+
+def said(problem: Problem) -> CheckMessage:
+    return Error(problem.message, problem.hint, id=problem.id)
 
 
 def sorl_settings() -> set[str]:

@@ -5,7 +5,7 @@ Client and server read the same names. The server's `settings.py` fills them fro
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -52,9 +52,6 @@ class Problem:
     message: str
     hint: str
 
-    def __str__(self) -> str:
-        return f"{self.message} {self.hint} ({self.id})"
-
 
 @dataclass(frozen=True)
 class CacheConfig:
@@ -100,6 +97,14 @@ class Config:
     dummy: bool
 
 
+class SettingError(ImproperlyConfigured):
+    """A setting that nothing can work with. Says which, its value, and what to write instead."""
+
+    def __init__(self, id: str, message: str, hint: str) -> None:
+        super().__init__(f"{message} {hint} ({id})")
+        self.problem = Problem(id, message, hint)
+
+
 MISSING_SERVER_URL = Problem(
     "shrinkmeister.E003",
     "THUMBNAIL_SERVER_URL is not set.",
@@ -122,17 +127,17 @@ def per_configuration(make: Callable[[], T]) -> Callable[[], T]:
 
 @per_configuration
 def get_config() -> Config:
-    """Raises ImproperlyConfigured, naming the setting, its value and what to write instead."""
+    """Raises SettingError for the first setting that is wrong; `manage.py check` tells all of them."""
     reader = SettingsReader()
     config = reader.config()
     if reader.problems:
-        raise ImproperlyConfigured(str(reader.problems[0]))
+        raise SettingError(*astuple(reader.problems[0]))
     return config
 
 
 @per_configuration
 def get_tokens() -> Tokens:
-    """The sealer and opener of this process. Raises ImproperlyConfigured."""
+    """The sealer and opener of this process. Raises SettingError."""
     config = get_config()
     return Tokens(config.secrets, config.url_ttl)
 

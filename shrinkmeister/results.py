@@ -237,7 +237,7 @@ def _status(error: Any) -> int:
 
 @per_configuration
 def get_results() -> Results:
-    """The storage of thumbnails of this process. Raises ImproperlyConfigured."""
+    """The storage of thumbnails of this process. Raises SettingError."""
     config = get_config()
     storage = bucket_storage(config.bucket, config) if config.bucket else storages[config.storage]
     return S3Results(storage) if hasattr(storage, "bucket_name") else StorageResults(storage)

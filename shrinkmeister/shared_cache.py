@@ -108,6 +108,6 @@ def _load(kind: type[R], key: str, data: bytes | None) -> R | None:
 
 @per_configuration
 def get_shared_cache() -> SharedCache:
-    """The shared cache of this process. Raises ImproperlyConfigured."""
+    """The shared cache of this process. Raises SettingError."""
     config = get_config()
     return SharedCache(make_driver(config.cache), config.cache.key_prefix, config.ttl)

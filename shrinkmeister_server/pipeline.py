@@ -7,9 +7,7 @@ else.
 import time
 from collections.abc import Callable, Iterator
 
-from django.core.exceptions import ImproperlyConfigured
-
-from shrinkmeister.conf import get_config
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import ResolutionError
 from shrinkmeister.images import with_resolution
 from shrinkmeister.keys import object_name
@@ -41,17 +39,18 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None = None) -> str:
 def public_url(name: str) -> str | None:
     """The URL that a record holds; None where each reader signs its own.
 
-    Raises ImproperlyConfigured where the storage gives a URL that means nothing on another host.
+    Raises SettingError where the storage gives a URL that means nothing on another host.
     """
     results = get_results()
     if results.url_lifetime is not None:
         return None
     url = results.url(name)
     if not url.startswith(("https://", "http://")):
-        raise ImproperlyConfigured(
-            f"The storage of thumbnails gives the URL {url!r}, which browsers would look for on the "
-            f"thumbnail server. Give it an absolute base_url in STORAGES, such as "
-            f"'https://www.example.com/media/'."
+        raise SettingError(
+            "shrinkmeister.E102",
+            f"The storage of thumbnails in STORAGES gives the URL {url!r}, which browsers would look for "
+            f"on the thumbnail server.",
+            "Give it an absolute base_url, such as 'https://www.example.com/media/'.",
         )
     return url
 

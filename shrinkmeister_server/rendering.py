@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.parsers import parse_geometry
 
-from shrinkmeister.conf import per_configuration
+from shrinkmeister.conf import SettingError, per_configuration
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, SourceTooLargeError
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
@@ -38,14 +37,16 @@ class Rendering:
 
 @per_configuration
 def get_engine() -> Any:
-    """The sorl engine that THUMBNAIL_ENGINE names. Raises ImproperlyConfigured."""
+    """The sorl engine that THUMBNAIL_ENGINE names. Raises SettingError."""
     path = sorl_settings.THUMBNAIL_ENGINE
     try:
         return import_string(path)()
     except ImportError as error:
-        raise ImproperlyConfigured(
-            f"THUMBNAIL_ENGINE is {path!r}, which cannot be imported: {error}. Use a sorl engine, for "
-            f"instance 'sorl.thumbnail.engines.pil_engine.Engine', and install what it needs."
+        raise SettingError(
+            "shrinkmeister.E101",
+            f"THUMBNAIL_ENGINE is {path!r}, which cannot be imported: {error}.",
+            "Use a sorl engine, for instance 'sorl.thumbnail.engines.pil_engine.Engine', and install "
+            "what it needs.",
         ) from error
 
 

@@ -22,6 +22,8 @@ from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytest_plugins = ["tests.sides"]
+
 NOT_FOUND = "not found: "
 BROWSER_OPTIONS = [
     "--disable-background-networking",
@@ -112,8 +114,9 @@ def _left_out_if_missing() -> Iterator[None]:
     try:
         yield
     except MissingServer as missing:
-        leave_out = pytest.fail if os.environ.get("CI") else pytest.skip
-        leave_out(f"{NOT_FOUND}{missing}")
+        if os.environ.get("CI"):
+            pytest.fail(f"{NOT_FOUND}{missing}", pytrace=False)
+        pytest.skip(f"{NOT_FOUND}{missing}")
 
 
 def _find_chromium(of_playwright: str) -> str:

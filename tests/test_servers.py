@@ -97,9 +97,10 @@ def test_s3_refuses_an_expired_signature(
 
     bucket = s3_bucket()
     s3_server.client().put_object(Bucket=bucket, Key="key", Body=b"x")
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", clock)
-    still_good = _presigned(s3_server, bucket, ExpiresIn=2 * HOUR)
-    expired = _presigned(s3_server, bucket, ExpiresIn=HOUR - 60)
+    with monkeypatch.context() as past:
+        past.setattr(botocore.auth, "get_current_datetime", clock)
+        still_good = _presigned(s3_server, bucket, ExpiresIn=2 * HOUR)
+        expired = _presigned(s3_server, bucket, ExpiresIn=HOUR - 60)
     assert requests.get(still_good, timeout=10).status_code == 200
     assert requests.get(expired, timeout=10).status_code == 403
 

@@ -6,11 +6,10 @@ A name of DRIVERS, a name that an installed package registers in the entry point
 
 from importlib.metadata import entry_points
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.drivers.base import Driver
+from shrinkmeister.drivers.base import CacheSettingError, Driver
 
 DRIVERS = {
     "redis": "shrinkmeister.drivers.redis.RedisDriver",
@@ -21,7 +20,7 @@ ENTRY_POINTS = "shrinkmeister.drivers"
 
 
 def driver_class(name: str) -> type[Driver]:
-    """Raises ImproperlyConfigured where there is no such driver."""
+    """Raises CacheSettingError where there is no such driver."""
     try:
         if name in DRIVERS:
             found = import_string(DRIVERS[name])
@@ -31,14 +30,14 @@ def driver_class(name: str) -> type[Driver]:
             found = import_string(name)
     except (ImportError, AttributeError) as error:
         names = sorted({*DRIVERS, *entry_points(group=ENTRY_POINTS).names})
-        raise ImproperlyConfigured(
-            f"THUMBNAIL_CACHE_BACKEND is {name!r}, and there is no such driver: {error}. "
-            f"Use one of {', '.join(names)}, or the dotted path of a class."
+        raise CacheSettingError(
+            f"THUMBNAIL_CACHE_BACKEND is {name!r}, and there is no such driver: {error}.",
+            f"Use one of {', '.join(names)}, or the dotted path of a class.",
         ) from error
     if not (isinstance(found, type) and issubclass(found, Driver)):
-        raise ImproperlyConfigured(
-            f"THUMBNAIL_CACHE_BACKEND is {name!r}, which is not a subclass of "
-            f"shrinkmeister.drivers.base.Driver."
+        raise CacheSettingError(
+            f"THUMBNAIL_CACHE_BACKEND is {name!r}, which is not a driver.",
+            "Name a subclass of shrinkmeister.drivers.base.Driver.",
         )
     return found
 
@@ -46,6 +45,6 @@ def driver_class(name: str) -> type[Driver]:
 def make_driver(cache: CacheConfig) -> Driver:
     """A driver for the shared cache; nothing is connected yet.
 
-    Raises ImproperlyConfigured, naming the setting, where the driver cannot work as it is configured.
+    Raises CacheSettingError where the driver cannot work as it is configured.
     """
     return driver_class(cache.backend)(cache)

@@ -7,9 +7,14 @@ tests, and is named by its dotted path or by an entry point in the group "shrink
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from django.core.exceptions import ImproperlyConfigured
+from shrinkmeister.conf import CacheConfig, SettingError
 
-from shrinkmeister.conf import CacheConfig
+
+class CacheSettingError(SettingError):
+    """The settings of the shared cache do not fit a driver, or one another."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__("shrinkmeister.E012", message, hint)
 
 
 class Driver(ABC):
@@ -18,7 +23,7 @@ class Driver(ABC):
     Keys are at most 235 printable ASCII characters without spaces. Timeouts are whole seconds above 0;
     any length works. Every method may be called from many threads, and raises DriverError, within
     about a second, when the cache does not do it. The constructor imports the library and connects to
-    nothing; it raises ImproperlyConfigured where it cannot work.
+    nothing; it raises CacheSettingError where it cannot work.
     """
 
     @abstractmethod
@@ -50,19 +55,19 @@ def required_location(cache: CacheConfig, example: str) -> str:
     if cache.location:
         return cache.location
     if cache.name_given:
-        raise ImproperlyConfigured(
-            f"THUMBNAIL_CACHE_NAME is {cache.name!r}, and CACHES has no such alias. "
-            f"Add it to CACHES, or set THUMBNAIL_CACHE_LOCATION, for instance {example!r}."
+        raise CacheSettingError(
+            f"THUMBNAIL_CACHE_NAME is {cache.name!r}, and CACHES has no such alias.",
+            f"Add it to CACHES, or set THUMBNAIL_CACHE_LOCATION, for instance to {example!r}.",
         )
-    raise ImproperlyConfigured(
-        f"THUMBNAIL_CACHE_LOCATION is not set. Say where the shared cache of the driver "
-        f"{cache.backend!r} is, for instance {example!r}, or name an alias of CACHES in "
-        f"THUMBNAIL_CACHE_NAME."
+    raise CacheSettingError(
+        "THUMBNAIL_CACHE_LOCATION is not set.",
+        f"Say where the shared cache of the driver {cache.backend!r} is, for instance {example!r}, or "
+        f"name an alias of CACHES in THUMBNAIL_CACHE_NAME.",
     )
 
 
-def missing_library(cache: CacheConfig, library: str, error: ImportError) -> ImproperlyConfigured:
-    return ImproperlyConfigured(
-        f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, which needs {library}: {error}. "
-        f"Install it with `pip install shrinkmeister[{cache.backend}]`."
+def missing_library(cache: CacheConfig, library: str, error: ImportError) -> CacheSettingError:
+    return CacheSettingError(
+        f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, which needs {library}: {error}.",
+        f"Install it with `pip install shrinkmeister[{cache.backend}]`.",
     )

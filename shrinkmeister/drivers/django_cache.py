@@ -11,24 +11,25 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
-from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.drivers.base import Driver
+from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.exceptions import DriverError
 
 
 class DjangoCacheDriver(Driver):
     def __init__(self, cache: CacheConfig) -> None:
         if cache.name not in settings.CACHES:
-            raise ImproperlyConfigured(
-                f"THUMBNAIL_CACHE_BACKEND is 'django', and CACHES has no alias {cache.name!r}. "
-                f"Set THUMBNAIL_CACHE_NAME to one of {sorted(settings.CACHES)}, or add the alias."
+            raise CacheSettingError(
+                f"THUMBNAIL_CACHE_BACKEND is 'django', THUMBNAIL_CACHE_NAME is {cache.name!r}, and CACHES has "
+                f"no such alias.",
+                f"Use one of {sorted(settings.CACHES)}, or add the alias.",
             )
         if cache.location:
-            raise ImproperlyConfigured(
-                "THUMBNAIL_CACHE_BACKEND is 'django', which takes its cache from CACHES, and "
-                f"THUMBNAIL_CACHE_LOCATION is {cache.location!r}. Remove THUMBNAIL_CACHE_LOCATION."
+            raise CacheSettingError(
+                f"THUMBNAIL_CACHE_BACKEND is 'django', which takes its cache from CACHES, and "
+                f"THUMBNAIL_CACHE_LOCATION is {cache.location!r}.",
+                "Remove THUMBNAIL_CACHE_LOCATION.",
             )
         self._alias = cache.name
 

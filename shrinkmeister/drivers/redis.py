@@ -10,10 +10,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
-from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.drivers.base import Driver, missing_library, required_location
+from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
 # Seconds. A page waits for this at most once: then the breaker of SharedCache opens.
@@ -31,11 +30,11 @@ class RedisDriver(Driver):
         if cache.name in settings.CACHES:
             shared = caches[cache.name]
             if not isinstance(shared, RedisCache):
-                raise ImproperlyConfigured(
+                raise CacheSettingError(
                     f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and CACHES[{cache.name!r}] is a "
-                    f"{type(shared).__module__}.{type(shared).__name__}. Use the backend "
-                    f"'django_redis.cache.RedisCache' there, or THUMBNAIL_CACHE_BACKEND = 'django', "
-                    f"or an unused THUMBNAIL_CACHE_NAME with THUMBNAIL_CACHE_LOCATION."
+                    f"{type(shared).__module__}.{type(shared).__name__}.",
+                    "Use the backend 'django_redis.cache.RedisCache' there, or THUMBNAIL_CACHE_BACKEND = "
+                    "'django', or an unused THUMBNAIL_CACHE_NAME with THUMBNAIL_CACHE_LOCATION.",
                 )
         else:
             location = required_location(cache, "redis://127.0.0.1:6379/0")

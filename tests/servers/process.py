@@ -3,9 +3,11 @@
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,11 +18,11 @@ PORT_ATTEMPTS = 5
 Server = TypeVar("Server")
 
 
-class MissingServer(Exception):
+class MissingServer(Exception):  # noqa: N818 - an absence, not a mistake
     """A program is not installed; the message says which one, and how to get it."""
 
 
-class ServerDied(Exception):
+class ServerDied(Exception):  # noqa: N818 - an event, and usually tried again
     """A server ended before it answered, most likely because its port was taken."""
 
 
@@ -46,14 +48,14 @@ def retried(
     Between choosing a free port and binding it, another process may take it.
     """
 
+    @wraps(start)
     @contextmanager
-    def running(directory: Path) -> Iterator[Server]:
+    def retrying(directory: Path) -> Iterator[Server]:
         for attempt in range(1, PORT_ATTEMPTS + 1):
-            workplace = directory / str(attempt)
-            workplace.mkdir(parents=True)
+            fresh = Path(tempfile.mkdtemp(dir=directory))
             with ExitStack() as stack:
                 try:
-                    server = stack.enter_context(start(workplace))
+                    server = stack.enter_context(start(fresh))
                 except ServerDied:
                     if attempt == PORT_ATTEMPTS:
                         raise
@@ -61,7 +63,7 @@ def retried(
                 yield server
                 return
 
-    return running
+    return retrying
 
 
 @contextmanager

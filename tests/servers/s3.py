@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 from tests.servers.process import (
@@ -81,6 +82,8 @@ mon_data_avail_warn = 2
 # The gateway makes its pools one after another, and each change waited a second.
 paxos_propose_interval = 0.02
 paxos_min_wait = 0.01
+# What was asked of the store before it was up is asked again after this, not after 5 s.
+objecter_tick_interval = 0.1
 
 rgw_frontends = beast endpoint=127.0.0.1:{gateway_port}
 rgw_dns_name = localhost
@@ -201,7 +204,7 @@ def _running_ceph(directory: Path) -> Iterator[S3Server]:
     key = run([programs["ceph-authtool"], "--gen-print-key"]).strip()
     (directory / "keyring").write_text(CEPH_KEYRING.format(key=key))
 
-    with ExitStack() as stack:  # stops the daemons in reverse: the gateway, the store, the monitor
+    with ExitStack() as daemons:  # stopped in reverse: the gateway, the store, the monitor
 
         def command(name: str, *arguments: str) -> list[str]:
             return [programs[name], "--conf", str(config), *arguments]
@@ -209,25 +212,26 @@ def _running_ceph(directory: Path) -> Iterator[S3Server]:
         def step(name: str, *arguments: str) -> None:
             run(command(name, *arguments))
 
-        def daemon(name: str, *arguments: str, port: int | None = None, answer: bytes = b"") -> None:
-            log = directory / f"{name}.log"
+        def daemon(name: str, *arguments: str) -> Popen[bytes]:
             # In the foreground (-f) a daemon stays our child, and ours to stop.
-            process = stack.enter_context(running(command(name, "-f", *arguments), log))
-            if port:
-                wait_for_answer(process, port, b"GET / HTTP/1.0\r\n\r\n", answer, log)
+            foreground = command(name, "-f", *arguments)
+            return daemons.enter_context(running(foreground, directory / f"{name}.log"))
 
         monitors = str(directory / "monitors")
         address = f"[v2:{HOST}:{monitor_port}]"
         step("monmaptool", "--create", "--fsid", cluster, "--addv", "a", address, monitors)
         step("ceph-mon", "--mkfs", "-i", "a", "--monmap", monitors)
-        daemon("ceph-mon", "-i", "a", port=monitor_port, answer=b"ceph v2")
+        monitor = daemon("ceph-mon", "-i", "a")
+        wait_for_answer(monitor, monitor_port, b"", b"ceph v2", directory / "ceph-mon.log")
         step("ceph", "--connect-timeout", "20", "osd", "new", store)
         step("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", store)
         daemon("ceph-osd", "-i", "0")
         owner = ["--uid", "tests", "--display-name", "tests"]
         credentials = ["--access-key", access_key, "--secret", secret_key]
         step("radosgw-admin", "user", "create", *owner, *credentials)
-        daemon("radosgw", "-n", "client.admin", port=gateway_port, answer=b"HTTP/1.")
+        gateway = daemon("radosgw", "-n", "client.admin")
+        request = b"GET / HTTP/1.0\r\n\r\n"
+        wait_for_answer(gateway, gateway_port, request, b"HTTP/1.", directory / "radosgw.log")
 
         endpoint_url = f"http://{HOST}:{gateway_port}"
         yield S3Server(endpoint_url, access_key, secret_key, "us-east-1", "ceph")

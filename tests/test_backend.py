@@ -1,0 +1,311 @@
+"""The client: templates, get_thumbnail() and delete(), through sorl's own doors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import FileSystemStorage, storages
+from django.db import connection
+from django.template import Context, Template
+from sorl.thumbnail import default, delete, get_thumbnail
+from sorl.thumbnail.images import DummyImageFile
+
+from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
+from shrinkmeister.conf import get_config, get_tokens
+from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
+from shrinkmeister.images import Thumbnail
+from shrinkmeister.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.shared_cache import get_shared_cache
+from tests.site.models import Photo
+
+FINAL = "https://cdn.example.com/cache/a/b.jpg"
+NAME = "photos/dawn.jpg"
+
+
+class Untouchable:
+    """Stands where nothing may look."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"a page touched {name}")
+
+
+class UntouchableStorage(FileSystemStorage):
+    """Knows where it is, and does nothing."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a page asked a storage")
+
+    open = save = delete = exists = listdir = size = url = path = _refuse
+    get_created_time = get_modified_time = get_accessed_time = _refuse
+
+
+def render(template: str, **context: Any) -> str:
+    return Template(template).render(Context(context)).strip()
+
+
+def record(
+    name: str = NAME,
+    geometry: str = "300x200",
+    url: str | None = FINAL,
+    resolutions: tuple[str, ...] = (),
+    source: SourceRecord | None = None,
+    **options: Any,
+) -> None:
+    """What the server writes when it has made a thumbnail."""
+    spec = make_spec(name, geometry, options, get_config())
+    get_shared_cache().record(spec, ThumbnailRecord(300, 200, url, resolutions), source)
+
+
+def lazy(name: str = NAME, geometry: str = "300x200", **options: Any) -> Thumbnail:
+    thumbnail = get_thumbnail(name, geometry, **options)
+    assert isinstance(thumbnail, Thumbnail)
+    return thumbnail
+
+
+@pytest.fixture
+def untouchable(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A storage, a database and an engine that raise on any touch."""
+    settings.STORAGES = {"default": {"BACKEND": "tests.test_backend.UntouchableStorage"}}
+    monkeypatch.setattr(default.engine, "_wrapped", Untouchable())
+    monkeypatch.setattr(default.kvstore, "_wrapped", Untouchable())
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("a page did SQL")
+
+    with connection.execute_wrapper(refuse):
+        yield
+
+
+PAGE = """
+{% load thumbnail %}{% for photo in photos %}
+{% thumbnail photo.image "300x200" crop="center" as im %}
+<img src="{{ im.url }}" srcset="{{ im.url|resolution:"2x" }} 2x" width="{{ im.width }}" height="{{ im.height }}">
+{% empty %}<p>No image</p>{% endthumbnail %}{% endfor %}
+"""
+
+
+@pytest.mark.usefixtures("untouchable")
+def test_a_page_touches_no_storage_no_database_and_no_engine() -> None:
+    photos = [Photo(image=f"photos/{number}.jpg") for number in range(20)]
+    for number in range(10):
+        record(f"photos/{number}.jpg", url=f"https://cdn.example.com/{number}.jpg", crop="center")
+    page = render(PAGE, photos=photos)
+    assert page.count('src="https://cdn.example.com/') == 10
+    assert page.count('src="https://thumbs.example.com/') == 10
+    assert page.count('width="300" height="200"') == 20
+
+
+@pytest.mark.usefixtures("untouchable")
+def test_what_must_not_be_touched_does_raise() -> None:
+    """The guards of the test above, with sorl's own backend: it cannot do without."""
+    from sorl.thumbnail.base import ThumbnailBackend
+
+    with pytest.raises(AssertionError, match="a page"):
+        ThumbnailBackend().get_thumbnail("photos/1.jpg", "300x200")
+    with pytest.raises(AssertionError, match="SQL"):
+        Photo.objects.count()
+
+
+@pytest.mark.usefixtures("media")
+class TestLazy:
+    def test_it_holds_the_url_of_the_server(self) -> None:
+        thumbnail = lazy(crop="center")
+        assert thumbnail.lazy
+        assert thumbnail.url.startswith("https://thumbs.example.com/")
+        assert thumbnail.url.endswith(".jpg")
+        token = thumbnail.url.removeprefix("https://thumbs.example.com/").removesuffix(".jpg")
+        spec = get_tokens().open(token)
+        assert str(spec.source) == f"storage://default/{NAME}"
+        assert spec.geometry == "300x200"
+        assert spec.options == {"crop": "center"}
+
+    def test_its_url_is_the_same_on_every_render(self) -> None:
+        assert lazy(crop="center").url == lazy(crop="center").url
+        assert lazy(crop="center").url != lazy(crop="top").url
+
+    def test_certain_sizes(self) -> None:
+        assert lazy(crop="center").size == (300, 200)
+
+    def test_uncertain_sizes_print_as_nothing(self) -> None:
+        thumbnail = lazy()
+        assert thumbnail.size is None
+        assert (thumbnail.width, thumbnail.height, thumbnail.x, thumbnail.y) == ("", "", "", "")
+        assert thumbnail.ratio == ""
+        assert thumbnail.is_portrait() is False
+        page = render(
+            '{% load thumbnail %}{% thumbnail f "300" as im %}[{{ im.width }}|{{ im.height }}]'
+            "{% endthumbnail %}",
+            f=NAME,
+        )
+        assert page == "[|]"
+
+    def test_the_size_of_a_known_source_makes_it_certain(self) -> None:
+        record("photos/dawn.jpg", "10x10", source=SourceRecord(4000, 3000))
+        assert lazy(geometry="300").size == (300, 225)
+        assert lazy(geometry="300").lazy
+
+    def test_the_filter_of_sorl_works_on_its_url(self) -> None:
+        url = lazy().url
+        page = render('{% load thumbnail %}{{ url|resolution:"2x" }}', url=url)
+        assert page == url.removesuffix(".jpg") + "@2x.jpg"
+        assert lazy().url_of("2x") == page
+
+    @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
+    def test_the_extension_is_that_of_the_format(self, format: str) -> None:
+        extension = {"JPEG": "jpg"}.get(format, format.lower())
+        assert lazy(format=format).url.endswith(f".{extension}")
+
+    def test_its_url_has_nothing_to_escape(self) -> None:
+        thumbnail = lazy("photos/Zürich & <b>\"'.jpg", crop="center")
+        printed = render('{% load thumbnail %}{% thumbnail f "300" %}', f="photos/Zürich & <b>\"'.jpg")
+        allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:")
+        assert set(thumbnail.url) | set(printed) <= allowed
+
+    def test_it_is_no_error(self) -> None:
+        assert bool(lazy())
+        assert not lazy().exists()
+        assert str(lazy()).startswith("cache/")
+
+
+@pytest.mark.usefixtures("media")
+class TestRecorded:
+    def test_it_holds_the_final_url_and_size(self) -> None:
+        record()
+        thumbnail = lazy()
+        assert not thumbnail.lazy
+        assert thumbnail.url == thumbnail.src == FINAL
+        assert (thumbnail.width, thumbnail.height) == (300, 200)
+        assert thumbnail.ratio == 1.5
+        assert thumbnail.exists()
+
+    def test_it_is_of_that_source_geometry_and_options_alone(self) -> None:
+        record(crop="center")
+        assert not lazy(crop="center").lazy
+        assert lazy(crop="top").lazy
+        assert lazy("photos/dusk.jpg", crop="center").lazy
+        assert lazy(geometry="300x201", crop="center").lazy
+        assert lazy(crop="center", version=2).lazy
+
+    def test_its_alternative_resolutions_have_to_be_there(self, settings: Any) -> None:
+        """A template makes their URLs by itself, so that a page must not name one that is not stored."""
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
+        record(resolutions=("2",))
+        assert lazy().lazy
+        assert lazy().size == (300, 200)
+        record(resolutions=("1.5", "2"))
+        assert not lazy().lazy
+        assert lazy().url_of("2x") == FINAL.removesuffix(".jpg") + "@2x.jpg"
+
+    def test_ours_and_sorls_filter_agree(self) -> None:
+        record()
+        page = render(
+            '{% load thumbnail %}{% thumbnail f "300x200" as im %}{{ im.url|resolution:"2x" }} '
+            '{% load shrinkmeister %}{{ im|resolution:"2x" }}{% endthumbnail %}',
+            f=NAME,
+        )
+        assert page.split() == [FINAL.removesuffix(".jpg") + "@2x.jpg"] * 2
+
+
+@pytest.mark.usefixtures("media")
+class TestDoors:
+    @pytest.mark.parametrize("library", ["thumbnail", "sorl_thumbnail"])
+    def test_both_names_of_the_library(self, library: str) -> None:
+        record()
+        page = render(f'{{% load {library} %}}{{% thumbnail f "300x200" %}}', f=NAME)
+        assert page == FINAL
+
+    def test_no_file(self) -> None:
+        for nothing in ("", None, Photo().image):
+            page = render(
+                '{% load thumbnail %}{% thumbnail f "300" as im %}x{% empty %}none{% endthumbnail %}',
+                f=nothing,
+            )
+            assert page == "none"
+            with pytest.raises(ValueError, match="no file"):
+                get_thumbnail(nothing, "300")
+
+    def test_options_in_one_variable(self) -> None:
+        record(crop="top")
+        page = render(
+            '{% load thumbnail %}{% thumbnail f "300x200" options=o %}', f=NAME, o={"crop": "top"}
+        )
+        assert page == FINAL
+
+    def test_bad_calls_say_what_is_wrong(self) -> None:
+        with pytest.raises(SpecError, match="'300x'"):
+            get_thumbnail(NAME, "300x")
+        with pytest.raises(SpecError, match="'TIFF'"):
+            get_thumbnail(NAME, "300", format="TIFF")
+        with pytest.raises(SourceNotAllowedError, match="THUMBNAIL_SOURCES"):
+            get_thumbnail("https://images.example.com/a.jpg", "300")
+
+    def test_settings_of_the_site_are_options_of_the_call(self, settings: Any) -> None:
+        settings.THUMBNAIL_QUALITY = 70
+        settings.THUMBNAIL_PROGRESSIVE = False
+        settings.THUMBNAIL_FLATTEN = True
+        spec = make_spec(NAME, "300", {"quality": 80}, get_config())
+        assert spec.options == {"quality": 80, "progressive": False, "flatten": True}
+        spec = make_spec(NAME, "300", {"flatten": "off"}, get_config())
+        assert spec.options == {"quality": 70, "progressive": False}
+
+    @pytest.mark.parametrize(
+        ("name", "format"),
+        [("a.png", "PNG"), ("a.JPG", "JPEG"), ("a.jpeg", "JPEG"), ("a.webp", "WEBP"), ("a.tiff", "JPEG")],
+    )
+    def test_preserve_format(self, settings: Any, name: str, format: str) -> None:
+        settings.THUMBNAIL_PRESERVE_FORMAT = True
+        assert make_spec(name, "300", {}, get_config()).format == format
+        assert make_spec(name, "300", {"format": "GIF"}, get_config()).format == "GIF"
+
+    def test_dummies(self, settings: Any) -> None:
+        settings.THUMBNAIL_DUMMY = True
+        thumbnail = get_thumbnail(NAME, "300x200")
+        assert isinstance(thumbnail, DummyImageFile)
+        assert thumbnail.url == "https://dummyimage.com/300x200"
+
+
+class TestDelete:
+    """On a folder; tests/test_buckets.py has S3."""
+
+    def make(self, server: Any) -> None:
+        for geometry in ("300x200", "100"):
+            assert server.get(lazy(geometry=geometry).url).status_code == 302
+            assert not lazy(geometry=geometry).lazy
+
+    def files(self, media: Path) -> set[str]:
+        return {path.name for path in media.rglob("*") if path.is_file()}
+
+    def test_everything_of_the_source_goes(
+        self, media: Path, photo: str, server: Any, settings: Any
+    ) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+        self.make(server)
+        assert len(self.files(media)) == 5
+        delete(photo)
+        assert self.files(media) == set()
+        assert lazy().lazy
+        assert lazy(geometry="100").size is None  # what was known of the source is forgotten too
+
+    def test_the_source_may_stay(self, media: Path, photo: str, server: Any) -> None:
+        self.make(server)
+        delete(photo, delete_file=False)
+        assert self.files(media) == {"dawn.jpg"}
+        assert lazy().lazy
+
+    def test_other_sources_keep_theirs(self, media: Path, photo: str, server: Any) -> None:
+        other = storages["default"].save("photos/dawn.jpg2", storages["default"].open(photo))
+        assert server.get(lazy(other).url).status_code == 302
+        self.make(server)
+        delete(photo)
+        assert not lazy(other).lazy
+        assert len(self.files(media)) == 2
+
+    def test_nothing_was_ever_made(self, media: Path, photo: str) -> None:
+        delete(photo)
+        assert self.files(media) == set()
+
+
+def test_the_backend_is_the_one_that_sorl_loads() -> None:
+    default.backend._setup()
+    assert isinstance(default.backend._wrapped, ShrinkmeisterBackend)

@@ -1,0 +1,227 @@
+"""The contract on real servers, and the registry."""
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+import shrinkmeister.drivers
+from shrinkmeister.conf import CacheConfig
+from shrinkmeister.drivers import driver_class, make_driver
+from shrinkmeister.drivers.base import Driver
+from shrinkmeister.drivers.contract import DriverContract, new_key
+
+# Port 1 of the loopback: reserved, and nobody listens there.
+NOBODY = "127.0.0.1:1"
+
+
+def driver(backend: str, location: str = "", name: str = "") -> Driver:
+    return make_driver(CacheConfig(backend, name or "shrinkmeister-of-its-own", bool(name), location, ""))
+
+
+class TestRedis(DriverContract):
+    @pytest.fixture
+    def driver(self, redis_location: str) -> Driver:
+        return driver("redis", redis_location)
+
+    @pytest.fixture
+    def dead_driver(self) -> Driver:
+        return driver("redis", f"redis://{NOBODY}/0")
+
+
+class TestRedisByAlias(DriverContract):
+    @pytest.fixture
+    def driver(self, redis_location: str, settings: Any) -> Driver:
+        settings.CACHES = {
+            **settings.CACHES,
+            "thumbs": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": redis_location},
+        }
+        return driver("redis", name="thumbs")
+
+    @pytest.fixture
+    def dead_driver(self, settings: Any) -> Driver:
+        settings.CACHES = {
+            **settings.CACHES,
+            "thumbs": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://{NOBODY}/0"},
+        }
+        return driver("redis", name="thumbs")
+
+
+class TestMemcached(DriverContract):
+    @pytest.fixture
+    def driver(self, memcached_location: str) -> Driver:
+        return driver("memcached", memcached_location)
+
+    @pytest.fixture
+    def dead_driver(self) -> Driver:
+        return driver("memcached", NOBODY)
+
+
+class TestMemcachedByAlias(DriverContract):
+    @pytest.fixture
+    def driver(self, memcached_location: str, settings: Any) -> Driver:
+        settings.CACHES = {
+            **settings.CACHES,
+            "thumbs": {
+                "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
+                "LOCATION": [memcached_location],
+            },
+        }
+        return driver("memcached", name="thumbs")
+
+    @pytest.fixture
+    def dead_driver(self) -> Driver:
+        return driver("memcached", NOBODY)
+
+
+class OfDjango(DriverContract):
+    @pytest.fixture
+    def dead_driver(self, settings: Any) -> Driver:
+        settings.CACHES = {
+            **settings.CACHES,
+            "dead": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": f"redis://{NOBODY}/0",
+            },
+        }
+        return driver("django", name="dead")
+
+
+class TestDjangoInMemory(OfDjango):
+    @pytest.fixture
+    def driver(self) -> Driver:
+        return driver("django", name="default")
+
+
+class TestDjangoOnRedis(OfDjango):
+    @pytest.fixture
+    def driver(self, redis_location: str, settings: Any) -> Driver:
+        settings.CACHES = {
+            **settings.CACHES,
+            "thumbs": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": redis_location,
+            },
+        }
+        return driver("django", name="thumbs")
+
+
+class TestDjangoOnFiles(OfDjango):
+    # The docstring of the driver says so: FileBasedCache looks first and writes then.
+    test_add_has_one_winner = None  # type: ignore[assignment]
+
+    @pytest.fixture
+    def driver(self, settings: Any, tmp_path: Path) -> Driver:
+        settings.CACHES = {
+            **settings.CACHES,
+            "thumbs": {
+                "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+                "LOCATION": str(tmp_path),
+            },
+        }
+        return driver("django", name="thumbs")
+
+
+def test_redis_holds_plain_keys_and_values(redis_location: str) -> None:
+    """No pickle and no prefix of Django's: any language reads them."""
+    import redis
+
+    key = new_key()
+    driver("redis", redis_location).set(key, b'{"v":1}', 60)
+    client = redis.Redis.from_url(redis_location)
+    assert client.get(key) == b'{"v":1}'
+    assert 0 < client.ttl(key) <= 60
+
+
+def test_memcached_holds_plain_keys_and_values(memcached_location: str) -> None:
+    from pymemcache.client.base import Client
+
+    key = new_key()
+    driver("memcached", memcached_location).set(key, b'{"v":1}', 60)
+    assert Client(memcached_location).get(key) == b'{"v":1}'
+
+
+class MyDriver(Driver):
+    """Of a third party; never used beyond being found."""
+
+    def __init__(self, cache: CacheConfig) -> None:
+        self.location = cache.location
+
+    def get_many(self, keys: Any) -> dict[str, bytes]:
+        return {}
+
+    def set(self, key: str, value: bytes, timeout: int) -> None: ...
+
+    def add(self, key: str, value: bytes, timeout: int) -> bool:
+        return True
+
+    def delete_many(self, keys: Any) -> None: ...
+
+
+def test_a_driver_by_its_dotted_path() -> None:
+    made = driver("tests.test_drivers.MyDriver", "somewhere")
+    assert type(made).__name__ == "MyDriver"
+    assert made.location == "somewhere"  # type: ignore[attr-defined]
+
+
+def test_a_driver_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another package registers it: by metadata on the path, found by the real machinery."""
+    metadata = tmp_path / "their_package-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[shrinkmeister.drivers]\ntheirs = tests.test_drivers:MyDriver\n"
+    )
+    with pytest.raises(ImproperlyConfigured, match="theirs"):
+        driver_class("theirs")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.metadata.MetadataPathFinder.invalidate_caches()
+    assert driver_class("theirs").__name__ == "MyDriver"
+    with pytest.raises(ImproperlyConfigured, match="memcached, redis, theirs"):
+        driver_class("other")
+
+
+@pytest.mark.parametrize(("backend", "library"), [("redis", "django_redis"), ("memcached", "pymemcache")])
+def test_a_missing_library_is_named(backend: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(sys.modules):
+        if name.partition(".")[0] == library:
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImproperlyConfigured, match=rf"pip install shrinkmeister\[{backend}\]"):
+        driver(backend, "somewhere:1")
+
+
+@pytest.mark.parametrize("backend", ["redis", "memcached"])
+def test_a_missing_location(backend: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="THUMBNAIL_CACHE_LOCATION is not set"):
+        driver(backend)
+    with pytest.raises(ImproperlyConfigured, match="THUMBNAIL_CACHE_NAME is 'mispelled'"):
+        driver(backend, name="mispelled")
+
+
+def test_django_takes_no_location() -> None:
+    with pytest.raises(ImproperlyConfigured, match="THUMBNAIL_CACHE_LOCATION is 'x'"):
+        driver("django", "x", name="default")
+
+
+def test_unused_drivers_import_nothing() -> None:
+    """A Lambda that uses Redis does not load pymemcache, and a module of a driver loads no library."""
+    script = (
+        "import sys; from django.conf import settings; settings.configure();"
+        "import shrinkmeister.drivers.redis, shrinkmeister.drivers.memcached;"
+        "import shrinkmeister.drivers.django_cache;"
+        "libraries = {'redis', 'django_redis', 'pymemcache'};"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & libraries))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_registry_is_complete() -> None:
+    folder = Path(shrinkmeister.drivers.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "contract"}
+    assert modules == {path.split(".")[-2] for path in shrinkmeister.drivers.DRIVERS.values()}

@@ -1,0 +1,40 @@
+"""What the shared cache holds, against the vectors."""
+
+from typing import Any
+
+import pytest
+
+from shrinkmeister.exceptions import RecordError
+from shrinkmeister.records import SourceRecord, ThumbnailRecord
+from tests.vectors import load
+
+VECTORS = load("records")
+
+
+def described(vector: dict[str, Any]) -> str:
+    return str(vector["description"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["thumbnails"], ids=described)
+def test_thumbnail_vector(vector: dict[str, Any]) -> None:
+    record = ThumbnailRecord(vector["width"], vector["height"], vector["url"], tuple(vector["resolutions"]))
+    assert record.dump() == vector["record"].encode()
+    assert ThumbnailRecord.load(vector["record"].encode()) == record
+
+
+@pytest.mark.parametrize("vector", VECTORS["sources"], ids=described)
+def test_source_vector(vector: dict[str, Any]) -> None:
+    record = SourceRecord(vector["width"], vector["height"], vector["flipped"])
+    assert record.dump() == vector["record"].encode()
+    assert SourceRecord.load(vector["record"].encode()) == record
+
+
+@pytest.mark.parametrize("vector", VECTORS["invalid"], ids=described)
+def test_invalid_vector(vector: dict[str, Any]) -> None:
+    with pytest.raises(RecordError):
+        ThumbnailRecord.load(vector["record"].encode())
+
+
+def test_bytes_that_are_no_text() -> None:
+    with pytest.raises(RecordError):
+        ThumbnailRecord.load(b"\xff\xfe\x00")

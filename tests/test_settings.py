@@ -1,0 +1,143 @@
+"""Every setting that is missing, misspelled or contradictory: a system check, and a clear error."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.checks import Error, Warning, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from shrinkmeister.backend import ShrinkmeisterBackend
+from shrinkmeister.conf import DEFAULT_TTL, get_config, get_tokens
+from shrinkmeister.shared_cache import get_shared_cache
+
+SECRET = "x" * 40
+
+
+def messages() -> dict[str, Any]:
+    return {str(message.id): message for message in run_checks() if "shrinkmeister." in str(message.id)}
+
+
+def test_a_right_configuration_has_nothing_to_say() -> None:
+    assert messages() == {}
+
+
+BAD: list[tuple[str, str, Any, str]] = [
+    ("E001", "THUMBNAIL_SECRET_KEY", "", "THUMBNAIL_SECRET_KEY"),
+    ("E001", "THUMBNAIL_SECRET_KEY", "short", "5 characters"),
+    ("E001", "THUMBNAIL_SECRET_KEY", 12345, "not text"),
+    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", SECRET, "list"),
+    ("E001", "THUMBNAIL_SECRET_KEY_FALLBACKS", ["short"], "THUMBNAIL_SECRET_KEY_FALLBACKS has 5"),
+    ("E003", "THUMBNAIL_SERVER_URL", "thumbs.example.com", "thumbs.example.com"),
+    ("E003", "THUMBNAIL_SERVER_URL", "ftp://thumbs.example.com", "ftp:"),
+    ("E003", "THUMBNAIL_SERVER_URL", None, "not set"),
+    ("E004", "THUMBNAIL_TTL", "7 days", "7 days"),
+    ("E004", "THUMBNAIL_TTL", 0, "0"),
+    ("E004", "THUMBNAIL_TTL", True, "True"),
+    ("E004", "THUMBNAIL_URL_TTL", -5, "-5"),
+    ("E005", "THUMBNAIL_BUCKET", "s3://thumbs", "s3://thumbs"),
+    ("E005", "THUMBNAIL_BUCKET", "thumbs/cache", "thumbs/cache"),
+    ("E006", "THUMBNAIL_STORAGE", "thumbs", "'thumbs'"),
+    ("E007", "THUMBNAIL_SOURCES", ["photos"], "'photos'"),
+    ("E007", "THUMBNAIL_SOURCES", ["s3:///photos"], "s3:///photos"),
+    ("E008", "THUMBNAIL_CACHE_KEY_PREFIX", "with space", "with space"),
+    ("E008", "THUMBNAIL_CACHE_KEY_PREFIX", "x" * 201, "xxx"),
+    ("E009", "THUMBNAIL_CACHE_LOCATION", "redis://127.0.0.1/0", "THUMBNAIL_CACHE_NAME"),
+    ("E010", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS", ["2x"], "'2x'"),
+    ("E010", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS", [0], "0"),
+    ("E011", "THUMBNAIL_FORMAT", "TIFF", "'TIFF'"),
+    ("E012", "THUMBNAIL_CACHE_BACKEND", "rediss", "'rediss'"),
+    ("E012", "THUMBNAIL_CACHE_BACKEND", "tests.test_settings.SECRET", "tests.test_settings.SECRET"),
+    ("E012", "THUMBNAIL_CACHE_NAME", "shared", "'shared'"),
+    ("E012", "THUMBNAIL_CACHE_BACKEND", "redis", "LocMemCache"),
+]
+
+
+@pytest.mark.parametrize(("id", "name", "value", "named"), BAD)
+def test_a_bad_setting_is_checked_and_refused(
+    settings: Any, media: Any, id: str, name: str, value: Any, named: str
+) -> None:
+    setattr(settings, name, value)
+    message = messages()[f"shrinkmeister.{id}"]
+    assert isinstance(message, Error)
+    assert name in message.msg
+    assert named in message.msg
+    assert message.hint
+    with pytest.raises(SystemCheckError):
+        call_command("check")
+    with pytest.raises(ImproperlyConfigured) as refused:
+        ShrinkmeisterBackend().get_thumbnail("photos/dawn.jpg", "10x10")
+    assert name in str(refused.value)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["THUMBNAIL_SECRET_KEY", "THUMBNAIL_SECRET_KEY_FALLBACKS"])
+def test_a_bad_secret_is_not_told(settings: Any, name: str) -> None:
+    setattr(settings, name, "hunter2" if name.endswith("KEY") else ["hunter2"])
+    assert "hunter2" not in str(messages())
+    with pytest.raises(ImproperlyConfigured) as refused:
+        get_tokens()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_config_does_not_print_its_secrets() -> None:
+    assert get_config().secrets[0] not in repr(get_config())
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("THUMBNAIL_SECERT_KEY", "THUMBNAIL_SECRET_KEY"),
+        ("THUMBNAIL_SERVER_URI", "THUMBNAIL_SERVER_URL"),
+        ("THUMBNAIL_ALTERNATE_RESOLUTIONS", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS"),
+    ],
+)
+def test_a_misspelled_setting(settings: Any, name: str, meant: str) -> None:
+    setattr(settings, name, "x")
+    message = messages()["shrinkmeister.W002"]
+    assert isinstance(message, Warning)
+    assert name in message.msg
+    assert meant in str(message.hint)
+
+
+def test_a_setting_of_the_sites_own_is_none_of_our_business(settings: Any) -> None:
+    settings.THUMBNAIL_GALLERY_COLUMNS = 4
+    assert messages() == {}
+
+
+def test_an_app_without_its_backend(settings: Any) -> None:
+    del settings.THUMBNAIL_BACKEND
+    assert "THUMBNAIL_BACKEND" in messages()["shrinkmeister.W001"].msg
+
+
+def test_all_problems_are_told_at_once(settings: Any) -> None:
+    settings.THUMBNAIL_SECRET_KEY = ""
+    settings.THUMBNAIL_TTL = 0
+    settings.THUMBNAIL_BUCKET = "s3://thumbs"
+    assert {"shrinkmeister.E001", "shrinkmeister.E004", "shrinkmeister.E005"} <= messages().keys()
+
+
+def test_defaults(settings: Any) -> None:
+    config = get_config()
+    assert config.ttl == DEFAULT_TTL == 7 * 24 * 3600
+    assert config.cache.key_prefix == "shrinkmeister:"
+    del settings.THUMBNAIL_CACHE_BACKEND
+    settings.THUMBNAIL_TTL = None  # sends setting_changed, which `del` here does not
+    assert get_config().cache.backend == "redis"
+
+
+def test_a_ttl_may_be_a_timedelta(settings: Any) -> None:
+    settings.THUMBNAIL_TTL = timedelta(days=1)
+    assert get_config().ttl == 86400
+
+
+def test_values_follow_override_settings(settings: Any) -> None:
+    cache, tokens = get_shared_cache(), get_tokens()
+    assert get_shared_cache() is cache
+    settings.THUMBNAIL_SECRET_KEY = SECRET
+    settings.THUMBNAIL_QUALITY = 50
+    assert get_shared_cache() is not cache
+    assert get_tokens() is not tokens
+    assert get_config().options["quality"] == 50

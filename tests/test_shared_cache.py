@@ -1,0 +1,148 @@
+"""Records through the shared cache: lookups, garbage, and a cache that is down."""
+
+import logging
+from collections.abc import Iterable
+
+import pytest
+
+from shrinkmeister.drivers.base import Driver
+from shrinkmeister.exceptions import DriverError
+from shrinkmeister.keys import record_key, source_key
+from shrinkmeister.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.shared_cache import BREAK, SharedCache
+from shrinkmeister.spec import Source, ThumbnailSpec
+
+SPEC = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300x200", {"crop": "center"})
+RECORD = ThumbnailRecord(300, 200, "https://example.com/a.jpg")
+SOURCE = SourceRecord(4000, 3000)
+
+
+class Memory(Driver):
+    """A cache that counts its calls and breaks when it is told to."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.timeouts: dict[str, int] = {}
+        self.calls: list[str] = []
+        self.broken = False
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.broken:
+            raise DriverError("the server is gone")
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        self._call("get_many")
+        return {key: self.values[key] for key in keys if key in self.values}
+
+    def set(self, key: str, value: bytes, timeout: int) -> None:
+        self._call("set")
+        self.values[key], self.timeouts[key] = value, timeout
+
+    def add(self, key: str, value: bytes, timeout: int) -> bool:
+        self._call("add")
+        if key in self.values:
+            return False
+        self.values[key], self.timeouts[key] = value, timeout
+        return True
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        self._call("delete_many")
+        for key in keys:
+            self.values.pop(key, None)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cache(memory: Memory, clock: Clock) -> SharedCache:
+    return SharedCache(memory, "p:", 600, clock)
+
+
+def test_one_look_up_is_one_round_trip(cache: SharedCache, memory: Memory) -> None:
+    cache.record(SPEC, RECORD, SOURCE)
+    memory.calls.clear()
+    assert cache.look_up(SPEC) == (RECORD, SOURCE)
+    assert memory.calls == ["get_many"]
+
+
+def test_records_lie_under_the_prefix_and_end(cache: SharedCache, memory: Memory) -> None:
+    cache.record(SPEC, RECORD, SOURCE)
+    assert memory.timeouts == {f"p:{record_key(SPEC)}": 600, f"p:{source_key(SPEC.source)}": 600}
+
+
+def test_a_miss(cache: SharedCache) -> None:
+    assert cache.look_up(SPEC) == (None, None)
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x80\x04K\x01.", b'{"v":2,"w":1,"h":1}', b"null", b"<html>"])
+def test_garbage_is_a_miss_and_a_log_line(
+    cache: SharedCache, memory: Memory, caplog: pytest.LogCaptureFixture, garbage: bytes
+) -> None:
+    memory.values[f"p:{record_key(SPEC)}"] = garbage
+    assert cache.look_up(SPEC) == (None, None)
+    assert len(caplog.records) == 1
+
+
+def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(
+    cache: SharedCache, memory: Memory, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.record(SPEC, RECORD, SOURCE)
+    memory.calls.clear()
+    memory.broken = True
+    with caplog.at_level(logging.WARNING):
+        for _ in range(100):
+            assert cache.look_up(SPEC) == (None, None)
+    assert memory.calls == ["get_many"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "The shared cache is not used for 5 s: the server is gone"
+    ]
+    # It comes back by itself.
+    memory.broken = False
+    clock.now += BREAK - 0.1
+    assert cache.look_up(SPEC) == (None, None)
+    clock.now += 0.2
+    assert cache.look_up(SPEC) == (RECORD, SOURCE)
+
+
+def test_a_dead_cache_lets_everybody_make_thumbnails(cache: SharedCache, memory: Memory) -> None:
+    memory.broken = True
+    assert cache.lock(SPEC, 30)
+    cache.record(SPEC, RECORD, SOURCE)
+    cache.unlock(SPEC)
+
+
+def test_the_lock(cache: SharedCache, memory: Memory) -> None:
+    assert cache.lock(SPEC, 30)
+    assert not cache.lock(SPEC, 30)
+    assert list(memory.timeouts.values()) == [30]
+    cache.unlock(SPEC)
+    assert cache.lock(SPEC, 30)
+
+
+def test_forgetting(cache: SharedCache, memory: Memory) -> None:
+    cache.record(SPEC, RECORD, SOURCE)
+    digest = record_key(SPEC).removeprefix("t1:")
+    cache.forget(SPEC.source, [f"cache/x/{digest}.jpg", f"cache/x/{digest}@2x.jpg"])
+    assert memory.values == {}
+
+
+def test_forgetting_is_not_lost_silently(cache: SharedCache, memory: Memory) -> None:
+    memory.broken = True
+    with pytest.raises(DriverError):
+        cache.forget(SPEC.source, [])

@@ -1,0 +1,118 @@
+"""Specs, keys and object names, against the vectors and at their edges."""
+
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from django.utils.safestring import mark_safe
+
+from shrinkmeister.exceptions import SpecError
+from shrinkmeister.keys import lock_key, object_name, record_key, record_key_of_object, source_key
+from shrinkmeister.spec import Source, ThumbnailSpec
+from tests.vectors import load
+
+VECTORS = load("specs")
+SOURCE = Source("s3", "photos", "a.jpg")
+
+
+def described(vector: dict[str, Any]) -> str:
+    return str(vector["description"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["valid"], ids=described)
+def test_vector(vector: dict[str, Any]) -> None:
+    spec = ThumbnailSpec(Source(*vector["source"]), vector["geometry"], vector["options"])
+    assert spec.canonical() == vector["canonical"].encode()
+    assert sha256(spec.canonical()).hexdigest() == vector["canonical_sha256"]
+    assert record_key(spec) == vector["record_key"]
+    assert lock_key(spec) == vector["lock_key"]
+    assert source_key(spec.source, spec.options.get("version")) == vector["source_key"]
+    assert object_name(spec, "cache/") == vector["object_name"]
+    assert object_name(spec, "cache/", "2") == vector["object_name_2x"]
+    for name in (vector["object_name"], vector["object_name_2x"]):
+        assert record_key_of_object(name) == vector["record_key"]
+    assert ThumbnailSpec.parse(spec.canonical()) == spec
+
+
+@pytest.mark.parametrize("vector", VECTORS["invalid"], ids=described)
+def test_invalid_vector(vector: dict[str, Any]) -> None:
+    with pytest.raises(SpecError):
+        ThumbnailSpec.parse(vector["canonical"].encode())
+
+
+def test_every_vector_has_a_key_of_its_own_where_pictures_differ() -> None:
+    keys = [vector["record_key"] for vector in VECTORS["valid"]]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    "geometry", ["", "x", "300x", "0", "0x5", "-1", "300X200", "1e3", "123456", "٣", "3\n"]
+)
+def test_impossible_geometries(geometry: str) -> None:
+    with pytest.raises(SpecError, match="geometry"):
+        ThumbnailSpec(SOURCE, geometry)
+
+
+def test_geometry_has_to_be_text() -> None:
+    with pytest.raises(SpecError, match="300"):
+        ThumbnailSpec(SOURCE, 300)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "value", [object(), b"bytes", {1, 2}, float("nan"), float("inf"), 1e-9, 1e300, 2**53, [object()]]
+)
+def test_options_that_cannot_travel(value: Any) -> None:
+    with pytest.raises(SpecError, match="mine="):
+        ThumbnailSpec(SOURCE, "10x10", {"mine": value})
+
+
+def test_half_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(SpecError):
+        ThumbnailSpec(Source("s3", "photos", "\ud800.jpg"), "10x10").canonical()
+
+
+def test_calls_that_ask_for_the_same_picture_have_the_same_key() -> None:
+    plain = ThumbnailSpec(SOURCE, "10x10", {"crop": "center", "cropbox": [1, 2, 3, 4]})
+    same = ThumbnailSpec(
+        SOURCE,
+        mark_safe("10x10"),
+        {
+            "cropbox": (1, 2, 3, 4),
+            "crop": mark_safe("center"),
+            "quality": 95,
+            "raise_errors": True,
+            "image_info": {"icc_profile": b"..."},
+        },
+    )
+    assert record_key(same) == record_key(plain)
+
+
+def test_what_an_engine_may_tell_apart_has_its_own_key() -> None:
+    variants: list[dict[str, Any]] = [{}, {"upscale": 1}, {"quality": "95"}, {"crop": ""}, {"crop": None}]
+    assert len({record_key(ThumbnailSpec(SOURCE, "10x10", options)) for options in variants}) == len(
+        variants
+    )
+
+
+def test_full_options_are_all_that_an_engine_reads() -> None:
+    options = ThumbnailSpec(SOURCE, "10x10", {"crop": "center"}).full_options()
+    assert options["crop"] == "center"
+    assert options["quality"] == 95
+    assert options["progressive"] is True
+
+
+def test_defaults_are_those_of_sorl() -> None:
+    from sorl.thumbnail.base import ThumbnailBackend
+    from sorl.thumbnail.conf import defaults
+
+    from shrinkmeister.spec import DEFAULT_OPTIONS, EXTENSIONS
+
+    ours = dict(DEFAULT_OPTIONS)
+    assert ours.pop("progressive") == defaults.THUMBNAIL_PROGRESSIVE
+    assert ours.pop("orientation") == defaults.THUMBNAIL_ORIENTATION
+    assert ours.pop("blur") == defaults.THUMBNAIL_BLUR
+    assert ours.pop("flatten") == defaults.THUMBNAIL_FLATTEN
+    assert ours == ThumbnailBackend.default_options
+    from sorl.thumbnail.base import EXTENSIONS as SORL_EXTENSIONS
+
+    assert dict(EXTENSIONS) == SORL_EXTENSIONS
