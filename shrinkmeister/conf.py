@@ -19,6 +19,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from shrinkmeister.spec import EXTENSIONS, SCHEMES
 from shrinkmeister.tokens import Tokens
 
+DEFAULT_CACHE_NAME = "shrinkmeister"
 DEFAULT_TTL = 7 * 24 * 3600
 MIN_SECRET_LENGTH = 32
 # Memcached takes keys of 250 bytes without spaces or control characters; ours have 35.
@@ -277,14 +278,15 @@ class SettingsReader:
                 "Use at most 200 ASCII characters without spaces.",
             )
             prefix = ""
-        if name and location and name in django_settings.CACHES:
+        alias = name or DEFAULT_CACHE_NAME
+        if location and alias in django_settings.CACHES:
             self.problem(
                 "E009",
-                f"THUMBNAIL_CACHE_NAME is {name!r}, an alias of CACHES, and "
+                f"THUMBNAIL_CACHE_NAME is {alias!r}, an alias of CACHES, and "
                 f"THUMBNAIL_CACHE_LOCATION is set too: two places for one cache.",
                 "Remove THUMBNAIL_CACHE_LOCATION, or the alias.",
             )
-        return CacheConfig(str(backend), name or "shrinkmeister", bool(name), location, prefix)
+        return CacheConfig(str(backend), alias, bool(name), location, prefix)
 
     def _resolutions(self) -> tuple[str, ...]:
         resolutions = sorl_settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS

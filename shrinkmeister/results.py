@@ -103,6 +103,7 @@ class S3Results(Results):
         self._errors = (Boto3Error, BotoCoreError, ClientError)
         self._client_error = ClientError
         self._storage = storage
+        self._folder = f"{location}/" if (location := storage.location.strip("/")) else ""
         # With a custom domain django-storages signs for CloudFront or not at all.
         signs = storage.querystring_auth and (not storage.custom_domain or storage.cloudfront_signer)
         self.url_lifetime = storage.querystring_expire if signs else None
@@ -112,7 +113,7 @@ class S3Results(Results):
         with self._translated(f"could not store {name}"):
             self._client.put_object(
                 Bucket=self._storage.bucket_name,
-                Key=name,
+                Key=self._folder + name,
                 Body=data,
                 ContentType=content_type,
                 Metadata=info.metadata(),
@@ -122,7 +123,7 @@ class S3Results(Results):
     def find(self, name: str, others: dict[str, str]) -> StoredInfo | None:
         try:
             with self._translated(f"could not look for {name}"):
-                answer = self._client.head_object(Bucket=self._storage.bucket_name, Key=name)
+                answer = self._client.head_object(Bucket=self._storage.bucket_name, Key=self._folder + name)
         except StorageError as error:
             # A HEAD has no body that could tell a missing bucket from a missing object.
             if isinstance(error.__cause__, self._client_error) and _status(error.__cause__) == 404:
@@ -136,13 +137,14 @@ class S3Results(Results):
     def names(self, folder: str) -> list[str]:
         with self._translated(f"could not list {folder}"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._storage.bucket_name, Prefix=folder
+                Bucket=self._storage.bucket_name, Prefix=self._folder + folder
             )
-            return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return [key.removeprefix(self._folder) for key in keys]
 
     def delete(self, names: list[str]) -> None:
         for start in range(0, len(names), 1000):  # as many as one DeleteObjects takes
-            batch = [{"Key": name} for name in names[start : start + 1000]]
+            batch = [{"Key": self._folder + name} for name in names[start : start + 1000]]
             with self._translated(f"could not delete {len(batch)} thumbnails"):
                 answer = self._client.delete_objects(
                     Bucket=self._storage.bucket_name, Delete={"Objects": batch, "Quiet": True}

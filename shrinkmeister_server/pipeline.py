@@ -5,7 +5,7 @@ else.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import ResolutionError
@@ -114,14 +114,10 @@ def _record(spec: ThumbnailSpec, info: StoredInfo) -> ThumbnailRecord:
     return record
 
 
-def _pauses(
-    seconds: float,
-    clock: Callable[[], float] = time.monotonic,
-    pause: Callable[[float], None] = time.sleep,
-) -> Iterator[None]:
+def _pauses(seconds: float) -> Iterator[None]:
     """Waits longer each time, from 20 ms to 0.25 s, until so many seconds are over."""
-    end, length = clock() + seconds, 0.02
-    while clock() < end:
-        pause(length)
+    end, length = time.monotonic() + seconds, 0.02
+    while time.monotonic() < end:
+        time.sleep(length)
         length = min(length * 1.5, 0.25)
         yield

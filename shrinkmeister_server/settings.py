@@ -16,7 +16,12 @@ ALLOWED_HOSTS = env.names("ALLOWED_HOST")
 SECRET_KEY = secrets.token_urlsafe(50)
 
 INSTALLED_APPS = ["shrinkmeister_server"]
-MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    # Compares the Host header with ALLOWED_HOSTS; nothing else here would.
+    "django.middleware.common.CommonMiddleware",
+]
+APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
 WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
 DATABASES: dict[str, dict[str, str]] = {}

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from shrinkmeister_server.views import HealthView, ThumbnailView, not_found, server_error
+from shrinkmeister_server.views import HealthView, ThumbnailView, bad_request, not_found, server_error
 
 urlpatterns = [
     path("healthz", HealthView.as_view()),
@@ -10,5 +10,6 @@ urlpatterns = [
         ThumbnailView.as_view(),
     ),
 ]
+handler400 = bad_request
 handler404 = not_found
 handler500 = server_error

@@ -100,6 +100,10 @@ def failure(request: HttpRequest, error: Exception, spec: ThumbnailSpec | None =
     return _answer(request, status, sentence)
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 400, "This server does not answer to such a request.")
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(request, 404, "Nothing is here.")
 

@@ -15,7 +15,11 @@ from tests.pictures import picture
 # What shrinkmeister_server/settings.py sets when the environment is silent.
 SERVER_SETTINGS: dict[str, Any] = {
     "ROOT_URLCONF": "shrinkmeister_server.urls",
-    "MIDDLEWARE": ["django.middleware.security.SecurityMiddleware"],
+    "MIDDLEWARE": [
+        "django.middleware.security.SecurityMiddleware",
+        "django.middleware.common.CommonMiddleware",
+    ],
+    "APPEND_SLASH": False,
     "SECURE_CONTENT_TYPE_NOSNIFF": True,
     "THUMBNAIL_MAX_SOURCE_BYTES": 40_000_000,
     "THUMBNAIL_MAX_PIXELS": 50_000_000,

@@ -80,7 +80,8 @@ def untouchable(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 PAGE = """
 {% load thumbnail %}{% for photo in photos %}
 {% thumbnail photo.image "300x200" crop="center" as im %}
-<img src="{{ im.url }}" srcset="{{ im.url|resolution:"2x" }} 2x" width="{{ im.width }}" height="{{ im.height }}">
+<img src="{{ im.url }}" srcset="{{ im.url|resolution:"2x" }} 2x"
+     width="{{ im.width }}" height="{{ im.height }}">
 {% empty %}<p>No image</p>{% endthumbnail %}{% endfor %}
 """
 
@@ -97,6 +98,7 @@ def test_a_page_touches_no_storage_no_database_and_no_engine() -> None:
 
 
 @pytest.mark.usefixtures("untouchable")
+@pytest.mark.django_db
 def test_what_must_not_be_touched_does_raise() -> None:
     """The guards of the test above, with sorl's own backend: it cannot do without."""
     from sorl.thumbnail.base import ThumbnailBackend

@@ -52,6 +52,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("E012", "THUMBNAIL_CACHE_BACKEND", "tests.test_settings.SECRET", "tests.test_settings.SECRET"),
     ("E012", "THUMBNAIL_CACHE_NAME", "shared", "'shared'"),
     ("E012", "THUMBNAIL_CACHE_BACKEND", "redis", "LocMemCache"),
+    ("E012", "THUMBNAIL_CACHE_BACKEND", "memcached", "LocMemCache"),
 ]
 
 
@@ -80,6 +81,13 @@ def test_a_bad_secret_is_not_told(settings: Any, name: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refused:
         get_tokens()
     assert "hunter2" not in str(refused.value)
+
+
+def test_the_default_name_counts_too(settings: Any) -> None:
+    """CACHES has the alias "shrinkmeister" here."""
+    settings.THUMBNAIL_CACHE_NAME = None
+    settings.THUMBNAIL_CACHE_LOCATION = "redis://127.0.0.1/0"
+    assert "THUMBNAIL_CACHE_LOCATION" in messages()["shrinkmeister.E009"].msg
 
 
 def test_the_config_does_not_print_its_secrets() -> None:

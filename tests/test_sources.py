@@ -109,14 +109,13 @@ def test_a_key_is_the_one_that_the_storage_writes(s3_server: Any, s3_bucket: Any
     bucket = s3_bucket()
     options = {**s3_server.storage_options, "bucket_name": bucket, "location": "up/loads"}
     settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
-    storage = storages["default"]
+    storage: Any = storages["default"]
     for name in (
         "a.jpg",
         "b/c d.jpg",
         "Zürich/日本.jpg",
         "e//f.jpg",
         "./g.jpg",
-        "h/../i.jpg",
         "j+k%20&l.jpg",
     ):
         saved = storage.save(name, ContentFile(b"x"))

@@ -21,8 +21,8 @@ class DjangoCacheDriver(Driver):
     def __init__(self, cache: CacheConfig) -> None:
         if cache.name not in settings.CACHES:
             raise CacheSettingError(
-                f"THUMBNAIL_CACHE_BACKEND is 'django', THUMBNAIL_CACHE_NAME is {cache.name!r}, and CACHES has "
-                f"no such alias.",
+                f"THUMBNAIL_CACHE_BACKEND is 'django', THUMBNAIL_CACHE_NAME is {cache.name!r}, and CACHES "
+                f"has no such alias.",
                 f"Use one of {sorted(settings.CACHES)}, or add the alias.",
             )
         if cache.location:

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
+from django.core.cache.backends.memcached import BaseMemcachedCache
+from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.drivers.base import Driver, missing_library, required_location
+from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
 # Memcached takes a longer one for a point in time since 1970:
@@ -27,6 +29,14 @@ class MemcachedDriver(Driver):
             raise missing_library(cache, "pymemcache", error) from error
         self._errors = (MemcacheError, OSError)
         if cache.name in settings.CACHES:
+            backend = settings.CACHES[cache.name]["BACKEND"]
+            if not issubclass(import_string(backend), BaseMemcachedCache):
+                raise CacheSettingError(
+                    f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and CACHES[{cache.name!r}] is a "
+                    f"{backend}.",
+                    "Use a backend of django.core.cache.backends.memcached there, or another "
+                    "THUMBNAIL_CACHE_NAME with THUMBNAIL_CACHE_LOCATION.",
+                )
             location = settings.CACHES[cache.name].get("LOCATION", "")
         else:
             location = required_location(cache, "127.0.0.1:11211")

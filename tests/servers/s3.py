@@ -115,6 +115,18 @@ class S3Server:
     region: str
     kind: str  # "ceph" or "external"
 
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """OPTIONS of django-storages' S3Storage, but for the bucket."""
+        return {
+            "endpoint_url": self.endpoint_url,
+            "region_name": self.region,
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
+            "addressing_style": "path",
+            "signature_version": "s3v4",
+        }
+
     def client(self, **options: Any) -> Any:
         """A boto3 client; options replace the server's own, for instance a wrong secret."""
         import boto3  # here, since it takes a quarter of a second and few tests need it

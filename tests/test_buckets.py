@@ -1,0 +1,290 @@
+"""Sources and thumbnails in real buckets: public and private, the same and different ones."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.template import Context, Template
+from sorl.thumbnail import delete, get_thumbnail
+
+from shrinkmeister.exceptions import StorageError
+from shrinkmeister.results import get_results
+from shrinkmeister_server import pipeline
+from tests.pictures import picture, size_of
+from tests.servers.s3 import S3Server
+from tests.sides import Server
+from tests.site.models import Photo
+
+NAME = "Fotos aus Zürich/a b+c.jpg"
+
+
+class Buckets:
+    """A site whose media lie in one bucket and its thumbnails in another, or in the same."""
+
+    def __init__(self, settings: Any, s3: S3Server, media: str, thumbs: str, **options: Any) -> None:
+        self.s3 = s3
+        self.media = media
+        self.thumbs = thumbs
+        options = {**s3.storage_options, "bucket_name": media, **options}
+        settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+        settings.THUMBNAIL_BUCKET = thumbs
+        settings.THUMBNAIL_SOURCES = [f"s3://{media}"]
+        self.photo = Photo(image=storages["default"].save(NAME, ContentFile(picture((400, 300)))))
+
+    def names(self, bucket: str) -> list[str]:
+        answer = self.s3.client().list_objects_v2(Bucket=bucket)
+        return [entry["Key"] for entry in answer.get("Contents", ())]
+
+    def thumbnail(self, **options: Any) -> Any:
+        return get_thumbnail(self.photo.image, "300x200", crop="center", **options)
+
+
+@pytest.fixture
+def public(settings: Any, s3_server: S3Server, s3_bucket: Callable[..., str]) -> Buckets:
+    return Buckets(
+        settings, s3_server, s3_bucket(), s3_bucket(public=True), location="media", querystring_auth=False
+    )
+
+
+@pytest.fixture
+def private(settings: Any, s3_server: S3Server, s3_bucket: Callable[..., str]) -> Buckets:
+    return Buckets(settings, s3_server, s3_bucket(), s3_bucket(), querystring_auth=True)
+
+
+def browse(url: str) -> tuple[int, bytes, Any]:
+    """What a browser without any rights sees."""
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return answer.status, answer.read(), answer.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(), error.headers
+
+
+class TestPublic:
+    def test_the_whole_way(self, public: Buckets, server: Server) -> None:
+        answer = server.get(public.thumbnail().url)
+        assert answer.status_code == 302
+        status, data, headers = browse(answer["Location"])
+        assert (status, size_of(data)) == (200, (300, 200))
+        assert headers["Content-Type"] == "image/jpeg"
+        assert headers["Cache-Control"] == "public, max-age=86400"
+        final = public.thumbnail()
+        assert (final.lazy, final.url, final.size) == (False, answer["Location"], (300, 200))
+        assert "?" not in final.url
+
+    def test_the_source_stays_closed(self, public: Buckets, server: Server) -> None:
+        server.get(public.thumbnail().url)
+        status, _, _ = browse(f"{public.s3.endpoint_url}/{public.media}/media/a.jpg")
+        assert status == 403
+
+    def test_alternative_resolutions(self, public: Buckets, server: Server, settings: Any) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
+        assert server.get(public.thumbnail().url_of("2x")).status_code == 302
+        final = public.thumbnail()
+        assert [size_of(browse(final.url_of(r))[1]) for r in ("1.5x", "2x")] == [(450, 300), (600, 400)]
+        assert len(public.names(public.thumbs)) == 3
+
+    def test_after_the_cache_has_lost_everything(
+        self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        """Recorded again from the object's metadata: one HEAD, no GET, nothing made."""
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+        first = server.get(public.thumbnail().url)
+        caches["shrinkmeister"].clear()
+        assert public.thumbnail().lazy
+        monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("made again"))
+        requests = Requests(monkeypatch)
+        assert server.get(public.thumbnail().url)["Location"] == first["Location"]
+        assert requests.names == ["HeadObject"]
+        assert public.thumbnail().size == (300, 200)
+        assert not public.thumbnail().lazy
+        # The size of the source came back with it.
+        assert get_thumbnail(public.photo.image, "100").size == (100, 75)
+
+    def test_the_first_time_costs_one_look_one_read_and_one_write(
+        self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = public.thumbnail().url
+        requests = Requests(monkeypatch)
+        server.get(url)
+        assert requests.names == ["HeadObject", "GetObject", "PutObject"]
+        server.get(url)
+        assert len(requests.names) == 3
+
+    def test_deleting(self, public: Buckets, server: Server, settings: Any) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+        other = storages["default"].save("other.jpg", ContentFile(picture()))
+        server.get(get_thumbnail(other, "50x50", crop="center").url)
+        for geometry in ("300x200", "100", "x50"):
+            server.get(get_thumbnail(public.photo.image, geometry).url)
+        assert len(public.names(public.thumbs)) == 8
+        delete(public.photo.image)
+        assert len(public.names(public.thumbs)) == 2
+        assert public.names(public.media) == ["media/other.jpg"]
+        assert get_thumbnail(public.photo.image, "100").lazy
+        assert not get_thumbnail(other, "50x50", crop="center").lazy
+
+    def test_the_source_may_stay(self, public: Buckets, server: Server) -> None:
+        server.get(public.thumbnail().url)
+        delete(public.photo.image, delete_file=False)
+        assert public.names(public.thumbs) == []
+        assert public.names(public.media) == [f"media/{NAME}"]
+
+    def test_deleting_more_than_a_batch(self, public: Buckets) -> None:
+        client = public.s3.client()
+        results = get_results()
+
+        def put(number: int) -> None:
+            client.put_object(Bucket=public.thumbs, Key=f"cache/x/{number}.jpg", Body=b"")
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(put, range(1003)))
+        names = results.names("cache/x/")
+        assert len(names) == 1003
+        results.delete(names)
+        assert public.names(public.thumbs) == []
+
+
+class TestPrivate:
+    def test_the_whole_way(self, private: Buckets, server: Server, settings: Any) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+        answer = server.get(private.thumbnail().url)
+        assert "X-Amz-Signature=" in answer["Location"]
+        assert size_of(browse(answer["Location"])[1]) == (300, 200)
+        assert browse(answer["Location"].partition("?")[0])[0] == 403
+        assert browse(answer["Location"][:-1] + "x")[0] == 403
+        final = private.thumbnail()
+        assert not final.lazy
+        assert final.size == (300, 200)
+        assert size_of(browse(final.url)[1]) == (300, 200)
+        # sorl's filter would put "@2x" into the signature.
+        page = Template(
+            '{% load shrinkmeister %}{% autoescape off %}{{ im|resolution:"2x" }}{% endautoescape %}'
+        )
+        url = page.render(Context({"im": final}))
+        assert size_of(browse(url)[1]) == (600, 400)
+        resolution = server.get(private.thumbnail(version=2).url_of("2x"))
+        assert size_of(browse(resolution["Location"])[1]) == (600, 400)
+
+    def test_a_redirect_is_kept_for_less_than_its_target_works(
+        self, settings: Any, s3_server: S3Server, s3_bucket: Callable[..., str], server: Server
+    ) -> None:
+        buckets = Buckets(settings, s3_server, s3_bucket(), s3_bucket(), querystring_expire=60)
+        assert server.get(buckets.thumbnail().url)["Cache-Control"] == "public, max-age=30"
+
+    def test_a_client_that_does_not_sign_stays_lazy(
+        self, private: Buckets, server: Server, settings: Any
+    ) -> None:
+        answer = server.get(private.thumbnail().url)
+        options = {**settings.STORAGES["default"]["OPTIONS"], "querystring_auth": False}
+        settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+        thumbnail = private.thumbnail()
+        assert thumbnail.lazy
+        assert thumbnail.size == (300, 200)
+        assert answer.status_code == 302
+
+
+class TestOneBucket:
+    def test_sources_and_thumbnails_side_by_side(
+        self, settings: Any, s3_server: S3Server, s3_bucket: Callable[..., str], server: Server
+    ) -> None:
+        bucket = s3_bucket(public=True)
+        buckets = Buckets(settings, s3_server, bucket, bucket, querystring_auth=False)
+        answer = server.get(buckets.thumbnail().url)
+        assert size_of(browse(answer["Location"])[1]) == (300, 200)
+        assert len(buckets.names(bucket)) == 2
+        delete(buckets.photo.image)
+        assert buckets.names(bucket) == []
+
+    def test_without_a_bucket_setting_the_storage_itself(
+        self, settings: Any, s3_server: S3Server, s3_bucket: Callable[..., str], server: Server
+    ) -> None:
+        bucket = s3_bucket(public=True)
+        buckets = Buckets(settings, s3_server, bucket, "", querystring_auth=False)
+        answer = server.get(buckets.thumbnail().url)
+        assert size_of(browse(answer["Location"])[1]) == (300, 200)
+
+    def test_a_storage_with_a_folder(
+        self, settings: Any, s3_server: S3Server, s3_bucket: Callable[..., str], server: Server
+    ) -> None:
+        """Without THUMBNAIL_BUCKET the folder of the storage is the folder of its thumbnails."""
+        bucket = s3_bucket(public=True)
+        buckets = Buckets(settings, s3_server, bucket, "", querystring_auth=False, location="media")
+        answer = server.get(buckets.thumbnail().url)
+        assert size_of(browse(answer["Location"])[1]) == (300, 200)
+        assert all(name.startswith("media/") for name in buckets.names(bucket))
+        delete(buckets.photo.image)
+        assert buckets.names(bucket) == []
+
+
+class TestFailures:
+    def test_no_source(self, public: Buckets, server: Server) -> None:
+        storages["default"].delete(public.photo.image.name)
+        assert server.get(public.thumbnail().url).status_code == 404
+        assert public.names(public.thumbs) == []
+
+    def test_a_bucket_that_the_list_does_not_name(
+        self, public: Buckets, server: Server, settings: Any
+    ) -> None:
+        settings.THUMBNAIL_SOURCES = [f"s3://{public.thumbs}"]
+        assert server.get(public.thumbnail().url).status_code == 403
+
+    @pytest.mark.parametrize("missing", ["media", "thumbs"])
+    def test_a_missing_bucket_is_not_a_missing_image(
+        self, public: Buckets, server: Server, settings: Any, missing: str, caplog: Any
+    ) -> None:
+        """Which would be remembered, and is a wrong setting."""
+        name = f"{getattr(public, missing)}-misspelled"
+        if missing == "thumbs":
+            settings.THUMBNAIL_BUCKET = name
+        else:
+            options = {**settings.STORAGES["default"]["OPTIONS"], "bucket_name": name}
+            settings.STORAGES = {
+                "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+            }
+            settings.THUMBNAIL_SOURCES = [f"s3://{name}"]
+        assert server.get(public.thumbnail().url).status_code == 502
+        assert name in caplog.text
+        assert public.thumbnail().lazy
+
+    def test_a_wrong_key(self, public: Buckets, server: Server, settings: Any) -> None:
+        options = {**settings.STORAGES["default"]["OPTIONS"], "secret_key": "wrong"}
+        settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+        assert server.get(public.thumbnail().url).status_code == 502
+        with pytest.raises(StorageError, match=public.thumbs):
+            delete(public.photo.image, delete_file=False)
+
+    def test_an_object_of_somebody_else_is_made_anew(self, public: Buckets, server: Server) -> None:
+        name = public.thumbnail().name
+        public.s3.client().put_object(Bucket=public.thumbs, Key=name, Body=b"not ours")
+        answer = server.get(public.thumbnail().url)
+        assert size_of(browse(answer["Location"])[1]) == (300, 200)
+
+    def test_health_of_the_bucket(self, public: Buckets, server: Server, settings: Any) -> None:
+        assert server.get("/healthz").json() == {"cache": "ok", "bucket": "ok"}
+        settings.THUMBNAIL_BUCKET = f"{public.thumbs}-misspelled"
+        assert server.get("/healthz").json() == {"cache": "ok", "bucket": "failed"}
+
+
+class Requests:
+    """The names of the S3 operations that are asked for, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import botocore.client
+
+        BaseClient: Any = botocore.client.BaseClient  # noqa: N806
+        self.names: list[str] = []
+        original = BaseClient._make_api_call
+
+        def call(client: Any, operation: str, parameters: Any) -> Any:
+            self.names.append(operation)
+            return original(client, operation, parameters)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", call)

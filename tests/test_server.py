@@ -1,0 +1,429 @@
+"""The thumbnail server, asked in this process, on a folder: what it makes, and what it answers."""
+
+import functools
+import json
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from PIL import Image
+from sorl.thumbnail import get_thumbnail
+
+from shrinkmeister.conf import get_tokens
+from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister_server import pipeline, rendering, sources
+from tests.pictures import picture, size_of
+from tests.sides import Server
+
+TIME = "shrinkmeister_server.pipeline.time"
+MEDIA_URL = "https://example.com/media/"
+
+
+def url_of(spec: ThumbnailSpec) -> str:
+    return f"/{get_tokens().seal(spec)}.{spec.extension}"
+
+
+def spec_of(name: str = "photos/dawn.jpg", geometry: str = "300x200", **options: Any) -> ThumbnailSpec:
+    return ThumbnailSpec(Source("storage", "default", name), geometry, options or {"crop": "center"})
+
+
+def stored(media: Path, answer: Any) -> bytes:
+    """The file that a redirect leads to."""
+    assert answer.status_code == 302, answer.content
+    assert answer["Location"].startswith(MEDIA_URL)
+    return (media / str(answer["Location"]).removeprefix(MEDIA_URL)).read_bytes()
+
+
+def save(name: str, data: bytes) -> str:
+    return storages["default"].save(name, ContentFile(data))
+
+
+class TestMaking:
+    def test_the_whole_way(self, server: Server, media: Path, photo: str) -> None:
+        """A lazy URL of a page, a redirect to the thumbnail, and the next page has the final URL."""
+        lazy = get_thumbnail(photo, "300x200", crop="center")
+        answer = server.get(lazy.url)
+        assert size_of(stored(media, answer)) == (300, 200)
+        final = get_thumbnail(photo, "300x200", crop="center")
+        assert not final.lazy
+        assert final.url == answer["Location"]
+        assert (final.width, final.height) == (300, 200)
+
+    def test_it_is_the_picture_that_sorl_makes(self, server: Server, media: Path, photo: str) -> None:
+        from sorl.thumbnail.engines.pil_engine import Engine
+
+        options = spec_of(crop="10px 5px", quality=60).full_options()
+        engine = Engine()
+        image = engine.get_image((media / photo).open("rb"))
+        image = engine.create(image, (300, 200), options)
+        expected = engine._get_raw_data(image, "JPEG", 60, image_info={}, progressive=True)
+        assert stored(media, server.get(url_of(spec_of(crop="10px 5px", quality=60)))) == expected
+
+    @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP"])
+    def test_formats(self, server: Server, media: Path, photo: str, format: str) -> None:
+        answer = server.get(url_of(spec_of(format=format)))
+        with Image.open(BytesIO(stored(media, answer))) as image:
+            assert image.format == format
+
+    def test_once_made_never_again(
+        self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = url_of(spec_of())
+        first = server.get(url)
+        monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("fetched again"))
+        monkeypatch.setattr(pipeline, "get_results", lambda: pytest.fail("asked the storage"))
+        assert server.get(url)["Location"] == first["Location"]
+
+    def test_a_lost_record_is_written_again(
+        self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = url_of(spec_of())
+        first = server.get(url)
+        get_shared_cache().forget(spec_of().source, [first["Location"]])
+        assert get_thumbnail(photo, "300x200", crop="center").lazy
+        monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("made again"))
+        assert server.get(url)["Location"] == first["Location"]
+        assert not get_thumbnail(photo, "300x200", crop="center").lazy
+
+    def test_a_source_that_is_turned(self, server: Server, media: Path) -> None:
+        save("turned.jpg", picture((400, 300), orientation=6))
+        answer = server.get(url_of(spec_of("turned.jpg", "150", upscale=True, quality=90)))
+        assert size_of(stored(media, answer)) == (150, 200)
+        # The page now knows how the source lies, and predicts the next size rightly.
+        assert get_thumbnail("turned.jpg", "60").size == (60, 80)
+
+    def test_head_is_a_get_without_a_body(self, server: Server, photo: str) -> None:
+        answer = server.head(url_of(spec_of()))
+        assert answer.status_code == 302
+        assert answer["Location"] == server.get(url_of(spec_of()))["Location"]
+        assert answer.content == b""
+
+    def test_the_engine_is_a_setting(self, server: Server, media: Path, photo: str, settings: Any) -> None:
+        settings.THUMBNAIL_ENGINE = "tests.test_server.UpsideDownEngine"
+        upside_down = stored(media, server.get(url_of(spec_of(format="PNG"))))
+        storages["default"].delete(server.get(url_of(spec_of(format="PNG")))["Location"][len(MEDIA_URL) :])
+        get_shared_cache().forget(spec_of().source, [])
+        settings.THUMBNAIL_ENGINE = "sorl.thumbnail.engines.pil_engine.Engine"
+        settings.THUMBNAIL_CACHE_KEY_PREFIX = "again:"
+        upright = stored(media, server.get(url_of(spec_of(format="PNG"))))
+        assert (
+            Image.open(BytesIO(upside_down)).rotate(180).tobytes() == Image.open(BytesIO(upright)).tobytes()
+        )
+
+    def test_a_redirect_may_be_kept_for_a_while_and_no_longer(
+        self, server: Server, photo: str, settings: Any
+    ) -> None:
+        assert server.get(url_of(spec_of()))["Cache-Control"] == "public, max-age=300"
+        settings.THUMBNAIL_REDIRECT_MAX_AGE = 10
+        assert server.get(url_of(spec_of()))["Cache-Control"] == "public, max-age=10"
+
+    def test_the_server_works_without_a_cache(
+        self, server: Server, media: Path, photo: str, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.THUMBNAIL_CACHE_BACKEND = "redis"
+        settings.THUMBNAIL_CACHE_NAME = "of-its-own"
+        settings.THUMBNAIL_CACHE_LOCATION = "redis://127.0.0.1:1/0"
+        assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
+        assert [r.name for r in caplog.records] == ["shrinkmeister.shared_cache"]
+
+
+class TestResolutions:
+    @pytest.fixture(autouse=True)
+    def _resolutions(self, settings: Any) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
+
+    def at(self, resolution: str) -> str:
+        return url_of(spec_of()).replace(".jpg", f"@{resolution}x.jpg")
+
+    def test_all_are_there_after_the_first_is_asked_for(
+        self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fetch = Mock(wraps=sources.fetch)
+        monkeypatch.setattr(pipeline, "fetch", fetch)
+        assert size_of(stored(media, server.get(self.at("2")))) == (600, 400)
+        assert size_of(stored(media, server.get(self.at("1.5")))) == (450, 300)
+        assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
+        fetch.assert_called_once()
+
+    def test_sorls_filter_leads_to_them(self, server: Server, media: Path, photo: str) -> None:
+        from sorl.thumbnail.templatetags.thumbnail import resolution
+
+        lazy = get_thumbnail(photo, "300x200", crop="center")
+        answer = server.get(resolution(lazy.url, "2x"))
+        final = get_thumbnail(photo, "300x200", crop="center")
+        assert resolution(final.url, "2x") == answer["Location"]
+        assert size_of(stored(media, answer)) == (600, 400)
+
+    @pytest.mark.parametrize("resolution", ["3", "2.0", "1", "0", "."])
+    def test_others_are_not_made(self, server: Server, media: Path, photo: str, resolution: str) -> None:
+        answer = server.get(self.at(resolution))
+        assert answer.status_code == 404
+        assert not (media / "cache").exists()
+
+    def test_one_that_is_listed_later_is_made_then(
+        self, server: Server, media: Path, photo: str, settings: Any
+    ) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+        server.get(self.at("2"))
+        assert not get_thumbnail(photo, "300x200", crop="center").lazy
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2, 3]
+        assert get_thumbnail(photo, "300x200", crop="center").lazy
+        assert size_of(stored(media, server.get(self.at("3")))) == (900, 600)
+        assert not get_thumbnail(photo, "300x200", crop="center").lazy
+
+
+class TestErrors:
+    def check(self, answer: Any, status: int, caplog: pytest.LogCaptureFixture, logged: str = "") -> None:
+        assert answer.status_code == status, answer.content
+        assert answer["Cache-Control"] == "no-store"
+        assert answer["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        body = answer.content.decode()
+        assert len(body) < 120
+        assert "Traceback" not in body
+        assert "photos/" not in body
+        if logged:
+            (line,) = [r.getMessage() for r in caplog.records if r.name == "shrinkmeister_server.views"]
+            assert line.startswith(f"{status} {logged} source=")
+            assert "photos/" not in line
+
+    def test_a_token_of_somebody_else(self, server: Server, settings: Any, caplog: Any) -> None:
+        url = url_of(spec_of())
+        settings.THUMBNAIL_SECRET_KEY = "another secret, which is long enough too"
+        self.check(server.get(url), 403, caplog, "TokenError")
+
+    def test_a_former_secret_still_opens(self, server: Server, photo: str, settings: Any) -> None:
+        url = url_of(spec_of())
+        settings.THUMBNAIL_SECRET_KEY_FALLBACKS = [settings.THUMBNAIL_SECRET_KEY]
+        settings.THUMBNAIL_SECRET_KEY = "another secret, which is long enough too"
+        assert server.get(url).status_code == 302
+
+    def test_a_changed_token(self, server: Server, caplog: Any) -> None:
+        url = url_of(spec_of())
+        self.check(
+            server.get(url[:20] + ("A" if url[20] != "A" else "B") + url[21:]), 403, caplog, "TokenError"
+        )
+
+    def test_another_extension(self, server: Server, photo: str, caplog: Any) -> None:
+        self.check(server.get(url_of(spec_of()).replace(".jpg", ".png")), 403, caplog, "TokenError")
+
+    def test_an_expired_token(self, server: Server, settings: Any, caplog: Any) -> None:
+        from shrinkmeister.tokens import Tokens
+
+        token = Tokens([settings.THUMBNAIL_SECRET_KEY], 60, lambda: 1_000_000).seal(spec_of())
+        self.check(server.get(f"/{token}.jpg"), 410, caplog, "TokenExpiredError")
+
+    @pytest.mark.usefixtures("media")
+    def test_no_source(self, server: Server, caplog: Any) -> None:
+        self.check(server.get(url_of(spec_of("photos/gone.jpg"))), 404, caplog, "SourceMissingError")
+
+    @pytest.mark.usefixtures("photo")
+    def test_a_folder_is_no_source(self, server: Server, caplog: Any) -> None:
+        self.check(server.get(url_of(spec_of("photos"))), 404, caplog, "SourceMissingError")
+
+    @pytest.mark.usefixtures("photo")
+    @pytest.mark.parametrize(
+        "source",
+        [
+            Source("storage", "other", "photos/dawn.jpg"),
+            Source("s3", "photos", "photos/dawn.jpg"),
+            Source("https", "images.example.com", "photos/dawn.jpg"),
+            Source("http", "169.254.169.254", "latest/meta-data/"),
+            Source("storage", "default", "private/photos/dawn.jpg"),
+            Source("storage", "default", "photos/../photos/dawn.jpg"),
+            Source("storage", "default", "/etc/passwd"),
+        ],
+        ids=str,
+    )
+    def test_sources_that_the_list_does_not_name(
+        self, server: Server, settings: Any, caplog: Any, source: Source
+    ) -> None:
+        """A genuine token opens nothing beyond the list."""
+        settings.THUMBNAIL_SOURCES = ["storage://default/photos/"]
+        answer = server.get(url_of(ThumbnailSpec(source, "300x200")))
+        self.check(answer, 403, caplog, "SourceNotAllowedError")
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"not an image",
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+            picture()[:900],
+            picture(format="PNG")[:600],
+        ],
+        ids=["empty", "text", "SVG", "half a JPEG", "half a PNG"],
+    )
+    def test_not_an_image(self, server: Server, media: Path, caplog: Any, data: bytes) -> None:
+        save("photos/broken.jpg", data)
+        self.check(server.get(url_of(spec_of("photos/broken.jpg"))), 422, caplog, "SourceInvalidError")
+        assert not (media / "cache").exists()
+        assert get_thumbnail("photos/broken.jpg", "300x200", crop="center").lazy
+
+    def test_options_that_the_engine_refuses(self, server: Server, photo: str, caplog: Any) -> None:
+        self.check(server.get(url_of(spec_of(crop="sideways"))), 422, caplog, "SourceInvalidError")
+
+    def test_too_many_bytes(self, server: Server, photo: str, settings: Any, caplog: Any) -> None:
+        settings.THUMBNAIL_MAX_SOURCE_BYTES = 100
+        self.check(server.get(url_of(spec_of())), 413, caplog, "SourceTooLargeError")
+
+    def test_too_many_pixels(
+        self, server: Server, photo: str, settings: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.THUMBNAIL_MAX_PIXELS = 400 * 300 - 1
+        monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
+        self.check(server.get(url_of(spec_of())), 413, caplog, "SourceTooLargeError")
+
+    def test_a_storage_that_fails(self, server: Server, media: Path, photo: str, caplog: Any) -> None:
+        (media / "cache").write_bytes(b"a file where the folder should be")
+        self.check(server.get(url_of(spec_of())), 502, caplog, "StorageError")
+        assert get_thumbnail(photo, "300x200", crop="center").lazy
+
+    def test_a_server_that_is_set_up_wrongly(
+        self, server: Server, photo: str, settings: Any, caplog: Any
+    ) -> None:
+        settings.THUMBNAIL_ENGINE = "no.such.Engine"
+        self.check(server.get(url_of(spec_of())), 500, caplog, "SettingError")
+        (line,) = [r.getMessage() for r in caplog.records if r.name == "shrinkmeister_server.views"]
+        assert "THUMBNAIL_ENGINE is 'no.such.Engine'" in line
+
+    def test_a_relative_base_url_is_no_place_to_redirect_to(
+        self, server: Server, media: Path, photo: str, settings: Any, caplog: Any
+    ) -> None:
+        settings.STORAGES = {
+            "default": {
+                "BACKEND": "django.core.files.storage.FileSystemStorage",
+                "OPTIONS": {"location": str(media), "base_url": "/media/"},
+            }
+        }
+        self.check(server.get(url_of(spec_of())), 500, caplog, "SettingError")
+
+    def test_what_nobody_thought_of(
+        self, server: Server, photo: str, caplog: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(source: Source) -> bytes:
+            raise RuntimeError("secret detail")
+
+        monkeypatch.setattr(pipeline, "fetch", fail)
+        answer = server.get(url_of(spec_of()))
+        self.check(answer, 500, caplog)
+        assert b"secret detail" not in answer.content
+
+    @pytest.mark.parametrize("path", ["", "favicon", "a/b.jpg", "x.y.jpg", "@2x.jpg", "%00.jpg", "é.jpg"])
+    def test_paths_that_are_none_of_ours(self, server: Server, path: str, caplog: Any) -> None:
+        self.check(server.get(path), 404, caplog)
+
+    def test_a_path_that_is_too_long(self, server: Server, caplog: Any) -> None:
+        self.check(server.get("A" * 100_000 + ".jpg"), 403, caplog, "TokenError")
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE"])
+    def test_other_methods(self, server: Server, photo: str, method: str) -> None:
+        answer = server.ask(method, url_of(spec_of()))
+        assert answer.status_code == 405
+        assert answer["Allow"] == "GET, HEAD, OPTIONS"
+
+    def test_another_host(self, server: Server, settings: Any) -> None:
+        settings.ALLOWED_HOSTS = ["elsewhere.example.com"]
+        assert server.get("/healthz").status_code == 400
+
+    def test_json_for_those_who_ask_for_it(self, server: Server, photo: str) -> None:
+        answer = server.get("/AAAA.jpg", accept="application/json")
+        assert answer["Content-Type"] == "application/json"
+        assert json.loads(answer.content) == {
+            "status": 403,
+            "error": "This URL was not made by a client of this server.",
+        }
+        browser = "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
+        assert server.get("/AAAA.jpg", accept=browser)["Content-Type"].startswith("text/plain")
+
+
+class Time:
+    """Stands for the module: pausing takes no time, and something happens meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.now = 0.0
+        self._meanwhile = meanwhile
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self._meanwhile()
+
+
+class TestOnce:
+    def test_the_lock_is_let_go_of(self, server: Server, photo: str) -> None:
+        server.get(url_of(spec_of()))
+        server.get(url_of(spec_of("photos/gone.jpg")))
+        for name in (photo, "photos/gone.jpg"):
+            assert get_shared_cache().lock(spec_of(name), 30)
+
+    def test_another_server_is_waited_for(
+        self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spec = spec_of()
+        assert get_shared_cache().lock(spec, 30)  # somebody else has it
+
+        # ... and makes it meanwhile.
+        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._make, spec)))
+        make = Mock(wraps=pipeline._make)
+        monkeypatch.setattr(pipeline, "_make", make)
+        assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)
+        make.assert_not_called()
+
+    def test_it_is_made_when_the_other_server_is_gone(
+        self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spec = spec_of()
+        assert get_shared_cache().lock(spec, 30)
+        monkeypatch.setattr(TIME, Time(lambda: get_shared_cache().unlock(spec)))
+        assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)
+
+    def test_waiting_is_bounded(
+        self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert get_shared_cache().lock(spec_of(), 3000)
+        time = Time()
+        monkeypatch.setattr(TIME, time)
+        assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
+        assert 15 <= time.now < 15.3
+        assert not get_shared_cache().lock(spec_of(), 30), "the lock of somebody else was let go of"
+
+
+class TestHealth:
+    @pytest.mark.usefixtures("media")
+    def test_well(self, server: Server) -> None:
+        answer = server.get("/healthz")
+        assert (answer.status_code, answer.json()) == (200, {"cache": "ok", "bucket": "ok"})
+        assert answer["Cache-Control"] == "no-store"
+
+    @pytest.mark.usefixtures("media")
+    def test_no_cache(self, server: Server, settings: Any, caplog: Any) -> None:
+        settings.THUMBNAIL_CACHE_BACKEND = "memcached"
+        settings.THUMBNAIL_CACHE_NAME = "of-its-own"
+        settings.THUMBNAIL_CACHE_LOCATION = "127.0.0.1:1"
+        answer = server.get("/healthz")
+        assert (answer.status_code, answer.json()) == (503, {"cache": "failed", "bucket": "ok"})
+        assert "refused" in caplog.text
+
+    def test_no_bucket(self, server: Server, settings: Any, caplog: Any) -> None:
+        settings.THUMBNAIL_BUCKET = "thumbs"
+        settings.AWS_S3_ENDPOINT_URL = "http://127.0.0.1:1"
+        settings.AWS_S3_ACCESS_KEY_ID = settings.AWS_S3_SECRET_ACCESS_KEY = "x"
+        answer = server.get("/healthz")
+        assert (answer.status_code, answer.json()) == (503, {"cache": "ok", "bucket": "failed"})
+        assert "thumbs" in caplog.text
+
+
+class UpsideDownEngine(rendering.import_string("sorl.thumbnail.engines.pil_engine.Engine")):  # type: ignore[misc]
+    """An engine of a site's own."""
+
+    def create(self, image: Any, geometry: Any, options: Any) -> Any:
+        return super().create(image, geometry, options).rotate(180)
