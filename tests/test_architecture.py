@@ -1,0 +1,87 @@
+"""Who may know whom: no cycle, the client knows nothing of the server, and it stays light."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import shrinkmeister
+import shrinkmeister_server
+
+ROOT = Path(str(shrinkmeister.__file__)).parent.parent
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in (shrinkmeister, shrinkmeister_server)
+    for path in Path(str(package.__file__)).parent.rglob("*.py")
+}
+
+
+def imports(name: str) -> set[str]:
+    """The modules that a module names in its imports, wherever in it they stand."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: a relative import"
+            module = str(node.module)
+            found |= {f"{module}.{alias.name}" for alias in node.names} & MODULES.keys() or {module}
+    return found
+
+
+def packages(name: str) -> set[str]:
+    return {found.partition(".")[0] for found in imports(name)}
+
+
+def test_there_is_no_cycle() -> None:
+    graph = {name: (imports(name) & MODULES.keys()) - {name} for name in MODULES}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
+
+
+def test_the_client_never_imports_the_server() -> None:
+    for name in MODULES:
+        if name.split(".")[0] == "shrinkmeister":
+            assert "shrinkmeister_server" not in packages(name), name
+
+
+def test_what_travels_knows_no_django() -> None:
+    for name in ("spec", "keys", "tokens", "records", "exceptions"):
+        assert not packages(f"shrinkmeister.{name}") & {"django", "sorl", "storages"}, name
+
+
+def test_libraries_of_images_and_of_s3_stay_on_the_server() -> None:
+    for name in MODULES:
+        if name.split(".")[0] == "shrinkmeister" and name != "shrinkmeister.results":
+            assert not packages(name) & {"PIL", "boto3", "botocore", "storages", "pyvips"}, name
+
+
+def test_a_page_loads_no_library_of_images_or_of_s3() -> None:
+    """In a process of its own: a recorded and a lazy thumbnail, and what has been imported then."""
+    script = """
+import sys
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["sorl.thumbnail", "shrinkmeister"],
+    THUMBNAIL_BACKEND="shrinkmeister.backend.ShrinkmeisterBackend",
+    THUMBNAIL_SECRET_KEY="x" * 40,
+    THUMBNAIL_SERVER_URL="https://thumbs.example.com",
+    THUMBNAIL_CACHE_BACKEND="django",
+    THUMBNAIL_CACHE_NAME="default",
+)
+import django
+django.setup()
+from sorl.thumbnail import get_thumbnail
+from shrinkmeister.backend import make_spec
+from shrinkmeister.conf import get_config
+from shrinkmeister.records import ThumbnailRecord
+from shrinkmeister.shared_cache import get_shared_cache
+assert get_thumbnail("a.jpg", "10x10").lazy
+spec = make_spec("a.jpg", "10x10", {}, get_config())
+get_shared_cache().record(spec, ThumbnailRecord(10, 10, "https://example.com/a.jpg"), None)
+assert not get_thumbnail("a.jpg", "10x10").lazy
+heavy = {"PIL", "boto3", "botocore", "storages", "pyvips", "urllib3", "shrinkmeister_server"}
+print(sorted({name.partition(".")[0] for name in sys.modules} & heavy))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

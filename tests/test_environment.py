@@ -1,0 +1,139 @@
+"""The server's settings: every variable is cast, and named where it is missing or wrong."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from shrinkmeister_server.environment import Environment
+
+NEEDED = {
+    "ALLOWED_HOST": "thumbs.example.com",
+    "THUMBNAIL_SECRET_KEY": "the secret of the tests, which is long enough",
+    "THUMBNAIL_BUCKET": "thumbs",
+    "THUMBNAIL_CACHE_LOCATION": "redis://127.0.0.1:6379/0",
+}
+
+
+def manage(*arguments: str, **variables: str | None) -> tuple[int, str]:
+    """`python -m shrinkmeister_server`, in an environment of nothing else."""
+    environment = {**NEEDED, "PATH": os.environ["PATH"], **variables}
+    done = subprocess.run(
+        [sys.executable, "-m", "shrinkmeister_server", *arguments],
+        env={name: value for name, value in environment.items() if value is not None},
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def setting(name: str, **variables: str | None) -> str:
+    status, output = manage(
+        "shell",
+        "--no-imports",
+        "-c",
+        f"from django.conf import settings; print(repr(settings.{name}))",
+        **variables,
+    )
+    assert status == 0, output
+    return output.strip()
+
+
+def test_the_least_that_is_needed() -> None:
+    assert manage("check") == (0, "System check identified no issues (0 silenced).\n")
+
+
+@pytest.mark.parametrize("name", ["ALLOWED_HOST", "THUMBNAIL_SECRET_KEY"])
+def test_a_missing_variable(name: str) -> None:
+    status, output = manage("check", **{name: None})
+    assert status != 0
+    assert f"The environment variable {name} is not set." in output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("THUMBNAIL_TTL", "a week", "THUMBNAIL_TTL is 'a week'; it has to be a whole number"),
+        ("DEBUG", "maybe", "DEBUG is 'maybe'; it has to be true or false"),
+        ("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", "2x", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'"),
+        ("STORAGES", "default", "STORAGES is 'default'; it has to be a JSON object"),
+        ("CACHES", "[]", "CACHES is '[]'; it has to be a JSON object"),
+        ("THUMBNAIL_ENGINE", "no.such.Engine", "THUMBNAIL_ENGINE is 'no.such.Engine'"),
+        ("THUMBNAIL_BUCKET", "s3://thumbs", "THUMBNAIL_BUCKET is 's3://thumbs'"),
+        ("THUMBNAIL_CACHE_LOCATION", None, "THUMBNAIL_CACHE_LOCATION is not set"),
+        ("THUMBNAIL_CACHE_BACKEND", "redsi", "THUMBNAIL_CACHE_BACKEND is 'redsi'"),
+        ("THUMBNAIL_SECRET_KEY", "short", "THUMBNAIL_SECRET_KEY has 5 characters"),
+    ],
+)
+def test_a_wrong_variable(name: str, value: str | None, said: str) -> None:
+    status, output = manage("check", **{name: value})
+    assert status != 0
+    assert said in output
+
+
+def test_a_misspelled_variable() -> None:
+    status, output = manage("check", THUMBNAIL_SOURCE="s3://photos")
+    assert status == 0
+    assert "THUMBNAIL_SOURCE is not a setting" in output
+    assert "Did you mean THUMBNAIL_SOURCES?" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "value"),
+    [
+        ("DEBUG", {}, "False"),
+        ("DEBUG", {"DEBUG": "true"}, "True"),
+        ("DATABASES", {}, "{}"),
+        (
+            "ALLOWED_HOSTS",
+            {"ALLOWED_HOST": "a.example.com, b.example.com"},
+            "['a.example.com', 'b.example.com']",
+        ),
+        ("THUMBNAIL_TTL", {}, "None"),
+        ("THUMBNAIL_TTL", {"THUMBNAIL_TTL": "60"}, "60"),
+        ("THUMBNAIL_TTL", {"THUMBNAIL_TTL": " "}, "None"),
+        ("THUMBNAIL_SOURCES", {}, "['s3://thumbs']"),
+        ("THUMBNAIL_SOURCES", {"THUMBNAIL_BUCKET": None}, "['storage://default']"),
+        ("THUMBNAIL_SOURCES", {"THUMBNAIL_SOURCES": "s3://a,s3://b/c/"}, "['s3://a', 's3://b/c/']"),
+        ("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", {"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": "1.5,2"}, "[1.5, 2]"),
+        ("AWS_QUERYSTRING_AUTH", {}, "False"),
+    ],
+)
+def test_values(name: str, variables: dict[str, str | None], value: str) -> None:
+    assert setting(name, **variables) == value
+
+
+def test_the_deployment_check_has_no_errors() -> None:
+    status, output = manage("check", "--deploy", "--fail-level", "ERROR")
+    assert status == 0, output
+
+
+def test_casts() -> None:
+    environment = Environment({"N": "5", "F": "no", "L": "a, b,,c", "M": '{"a": 1}', "E": ""})
+    assert environment.integer("N") == 5
+    assert environment.flag("F") is False
+    assert environment.names("L") == ["a", "b", "c"]
+    assert environment.mapping("M") == {"a": 1}
+    assert environment.text("E", "default") == "default"
+    with pytest.raises(ImproperlyConfigured, match="E"):
+        environment.text("E")
+    assert environment.unread("") == []
+    assert environment.read("") == ["E", "F", "L", "M", "N"]
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    from pathlib import Path
+
+    import shrinkmeister
+    import shrinkmeister_server
+
+    found = {
+        path.name
+        for package in (shrinkmeister, shrinkmeister_server)
+        for path in Path(str(package.__file__)).parent.rglob("*.py")
+        if "os.environ" in path.read_text(encoding="utf-8")
+    }
+    # The doors name the settings module there, and read nothing.
+    assert found == {"settings.py", "wsgi.py", "__main__.py"}
