@@ -13,6 +13,7 @@ nothing that this one wrote. `tests/vectors/keys.json` pins them.
 
 from base64 import b32encode
 from hashlib import sha256
+from typing import Any
 
 from shrinkmeister.spec import Source, ThumbnailSpec
 
@@ -30,10 +31,8 @@ def lock_key(spec: ThumbnailSpec) -> str:
     return f"l1:{digest(spec.canonical())}"
 
 
-def source_key(source: Source, version: object = None) -> str:
-    """The option `version` stands for the source's content, so that it is part of this key."""
-    canonical = source.canonical()
-    return f"s1:{digest(canonical if version is None else canonical + f'@{version}'.encode())}"
+def source_key(source: Source, version: Any = None) -> str:
+    return f"s1:{digest(source.canonical(version))}"
 
 
 def folder_name(source: Source, prefix: str) -> str:

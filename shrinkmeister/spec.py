@@ -96,8 +96,10 @@ class Source:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}/{self.name}"
 
-    def canonical(self) -> bytes:
-        return _encode([self.scheme, self.container, self.name])
+    def canonical(self, version: Any = None) -> bytes:
+        """UTF-8 JSON. version: the option of that name, which stands for the source's content."""
+        parts = [self.scheme, self.container, self.name]
+        return _encode(parts if version is None else [*parts, version])
 
 
 @dataclass(frozen=True)
