@@ -2,12 +2,13 @@
 #   make demo    a photo site and its thumbnail server on http://127.0.0.1:8000/
 #   make test    all tests; ARGS="-k tokens" passes arguments to pytest
 #   make lint    linter and types
+#   make bench-page    what a page costs, beside sorl's own backend
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench-page clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -19,6 +20,9 @@ lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-page: $(VENV)/dev.installed
+	$(BIN)/python -m bench.page
 
 # The stamp is younger than setup.cfg when what that names is installed.
 $(VENV)/%.installed: setup.cfg pyproject.toml

@@ -11,6 +11,16 @@ from shrinkmeister.conf import Config, SettingError
 S3_BACKEND = "storages.backends.s3.S3Storage"
 
 
+def is_s3(storage: Any) -> bool:
+    """Whether a storage is django-storages' S3Storage or a subclass of it.
+
+    By name, since importing that class imports boto3; and not by `bucket_name`, which its storage of
+    Google's cloud has too.
+    """
+    backends = {f"{parent.__module__}.{parent.__name__}" for parent in type(storage).__mro__}
+    return S3_BACKEND in backends
+
+
 def bucket_storage(bucket: str, config: Config) -> Any:
     """The storage of a bucket, whole keys for names.
 
@@ -20,7 +30,7 @@ def bucket_storage(bucket: str, config: Config) -> Any:
     site_storage: Any = storages[config.storage]
     options: dict[str, Any] = {}
     backend = S3_BACKEND
-    if hasattr(site_storage, "bucket_name"):
+    if is_s3(site_storage):
         if site_storage.bucket_name == bucket and not site_storage.location:
             return site_storage
         parameters = settings.STORAGES[config.storage]

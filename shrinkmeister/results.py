@@ -16,7 +16,7 @@ from django.core.files.base import ContentFile
 from django.core.files.images import get_image_dimensions
 from django.core.files.storage import storages
 
-from shrinkmeister.buckets import bucket_storage
+from shrinkmeister.buckets import bucket_storage, is_s3
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.records import SourceRecord
@@ -242,4 +242,4 @@ def get_results() -> Results:
     """The storage of thumbnails of this process. Raises SettingError."""
     config = get_config()
     storage = bucket_storage(config.bucket, config) if config.bucket else storages[config.storage]
-    return S3Results(storage) if hasattr(storage, "bucket_name") else StorageResults(storage)
+    return S3Results(storage) if is_s3(storage) else StorageResults(storage)

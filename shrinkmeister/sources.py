@@ -8,6 +8,7 @@ from django.core.files.storage import storages
 from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 
+from shrinkmeister.buckets import is_s3
 from shrinkmeister.conf import Config
 from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
 from shrinkmeister.spec import Source
@@ -24,9 +25,8 @@ def source_of(file: Any, config: Config) -> Source:
     storage, name = storage_and_name(file, config)
     if storage is None:
         return _url_source(name, config)
-    bucket = getattr(storage, "bucket_name", None)
-    if bucket:
-        return Source("s3", str(bucket), _object_key(storage, name))
+    if is_s3(storage):
+        return Source("s3", str(storage.bucket_name), _object_key(storage, name))
     return Source("storage", _alias(storage, name), name)
 
 

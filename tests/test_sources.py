@@ -74,6 +74,17 @@ def test_the_lazy_default_storage(media: Path) -> None:
     assert source(photo.image) == Source("storage", "default", "a.jpg")
 
 
+class BucketElsewhere(FileSystemStorage):
+    """As django-storages' GoogleCloudStorage: a bucket, and not one of S3."""
+
+    bucket_name = "photos"
+
+
+def test_a_bucket_that_is_not_one_of_s3(settings: Any) -> None:
+    settings.STORAGES = {"default": {"BACKEND": "tests.test_sources.BucketElsewhere"}}
+    assert source("a.jpg") == Source("storage", "default", "a.jpg")
+
+
 def test_a_storage_without_an_alias(media: Path, tmp_path: Path) -> None:
     photo = Photo(image="a.jpg")
     photo.image.storage = FileSystemStorage(location=str(tmp_path))
