@@ -276,8 +276,8 @@ costs in a data centre.
 |---|---|---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
-After our cold page a browser with six connections loaded its {PHOTOS} images, which the thumbnail server made
-meanwhile with two workers, in {browsing:,.0f} ms. With sorl's own backend that work is part of the page.
+After our cold page a browser with six connections loaded its {PHOTOS} images, which the thumbnail server
+made meanwhile with two workers, in {browsing:,.0f} ms. With sorl's own backend that work is part of the page.
 """
 
 

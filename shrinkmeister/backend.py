@@ -11,7 +11,7 @@ from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.images import Thumbnail, with_resolution
 from shrinkmeister.keys import folder_name, object_name
 from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.results import get_results
+from shrinkmeister.results import get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of, storage_and_name
 from shrinkmeister.spec import FORMATS, ThumbnailSpec
@@ -73,20 +73,21 @@ def make_spec(file: Any, geometry: str, options: dict[str, Any], config: Config)
 
 
 def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
+    """None where the record helps this page to no URL."""
     name = object_name(spec, config.prefix)
     size = (record.width, record.height)
     if record.url:
+        # The shared cache is believed about the host, and not about which thumbnail this is.
+        if not record.url.endswith(name.removeprefix(config.prefix)):
+            return None
         return Thumbnail(record.url, name, size, False, partial(with_resolution, record.url))
     # A private bucket: the URL is signed here, without asking S3.
     results = get_results()
-    if results.url_lifetime is None:
-        return None  # this side has no key to sign with; the thumbnail server has
+    url = results.url(name)
+    if lasting(url):
+        return None  # this side does not sign; the thumbnail server does
     return Thumbnail(
-        results.url(name),
-        name,
-        size,
-        False,
-        lambda resolution: results.url(object_name(spec, config.prefix, resolution)),
+        url, name, size, False, lambda resolution: results.url(object_name(spec, config.prefix, resolution))
     )
 
 

@@ -254,7 +254,7 @@ class SettingsReader:
         for entry in [entries] if isinstance(entries, str) else entries:
             scheme, _, rest = str(entry).partition("://")
             container, _, prefix = rest.partition("/")
-            if scheme not in SCHEMES or not container:
+            if scheme not in SCHEMES or not SCHEMES[scheme].fullmatch(container):
                 self.problem(
                     "E007",
                     f"THUMBNAIL_SOURCES has {entry!r}, which names no place of sources.",

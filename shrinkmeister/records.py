@@ -7,12 +7,17 @@ Reading validates: whoever can write to the shared cache is not trusted for more
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 
 from shrinkmeister.exceptions import RecordError
 
 VERSION = 1
+MAX_PIXELS = 2**31 - 1
+# No query: a URL that has one is signed, and ends. Nothing that HTML would have to escape.
+URL = re.compile(r"https?://[^\s?#<>\"'&\\\x00-\x20\x7f]+")
+RESOLUTION = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,16 @@ class ThumbnailRecord:
     def load(cls, data: bytes) -> Self:
         """Raises RecordError for anything else than what `dump` writes."""
         fields = _load(data)
-        url, resolutions = fields.get("u"), fields.get("r", [])
-        if url is not None and not (isinstance(url, str) and url.startswith(("https://", "http://"))):
-            raise RecordError("a record whose URL is not one of http(s)")
-        if not isinstance(resolutions, list) or not all(isinstance(r, str) for r in resolutions):
-            raise RecordError("a record whose resolutions are not a list of text")
+        url = fields.get("u")
+        if "u" in fields and not (isinstance(url, str) and URL.fullmatch(url)):
+            raise RecordError("a record whose URL is not a lasting one of http(s)")
+        resolutions = fields.get("r", ())
+        if "r" in fields and not (
+            resolutions
+            and isinstance(resolutions, list)
+            and all(isinstance(r, str) and RESOLUTION.fullmatch(r) for r in resolutions)
+        ):
+            raise RecordError("a record whose resolutions are not a list of factors")
         return cls(_pixels(fields, "w"), _pixels(fields, "h"), url, tuple(resolutions))
 
 
@@ -68,7 +78,9 @@ class SourceRecord:
     def load(cls, data: bytes) -> Self:
         """Raises RecordError for anything else than what `dump` writes."""
         fields = _load(data)
-        return cls(_pixels(fields, "w"), _pixels(fields, "h"), fields.get("f") == 1)
+        if "f" in fields and (type(fields["f"]) is not int or fields["f"] != 1):
+            raise RecordError("a record of a source that is neither turned nor not")
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), "f" in fields)
 
 
 def _dump(fields: dict[str, Any]) -> bytes:
@@ -87,6 +99,6 @@ def _load(data: bytes) -> dict[str, Any]:
 
 def _pixels(fields: dict[str, Any], name: str) -> int:
     value = fields.get(name)
-    if type(value) is not int or value < 1:
+    if type(value) is not int or not 1 <= value <= MAX_PIXELS:
         raise RecordError(f"a record whose {name!r} is not a number of pixels")
     return value

@@ -62,8 +62,8 @@ class StoredInfo:
 class Results(ABC):
     """Names are object names of `keys.object_name`. All but `url` raise StorageError."""
 
-    #: Seconds for which a URL works; None where it is public and for good, so that a record may hold it.
-    url_lifetime: int | None
+    #: Seconds for which a URL works if it is one that ends; see `lasting`.
+    url_lifetime: int
 
     @abstractmethod
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
@@ -104,9 +104,7 @@ class S3Results(Results):
         self._client_error = ClientError
         self._storage = storage
         self._folder = f"{location}/" if (location := storage.location.strip("/")) else ""
-        # With a custom domain django-storages signs for CloudFront or not at all.
-        signs = storage.querystring_auth and (not storage.custom_domain or storage.cloudfront_signer)
-        self.url_lifetime = storage.querystring_expire if signs else None
+        self.url_lifetime = storage.querystring_expire
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
         acl = {"ACL": self._storage.default_acl} if self._storage.default_acl else {}
@@ -172,7 +170,8 @@ class S3Results(Results):
 class StorageResults(Results):
     """Any other Django storage. It has no metadata, so that sizes are read from the files."""
 
-    url_lifetime = None
+    # Unknown here; short enough for any.
+    url_lifetime = 60
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage
@@ -235,6 +234,14 @@ class StorageResults(Results):
 
 def _status(error: Any) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def lasting(url: str) -> bool:
+    """Whether a URL works for everybody and for good, so that a record may hold it.
+
+    What every storage signs, it signs with a query: S3, CloudFront, Google, Azure.
+    """
+    return "?" not in url
 
 
 @per_configuration

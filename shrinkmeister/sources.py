@@ -13,7 +13,7 @@ from shrinkmeister.conf import Config
 from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
 from shrinkmeister.spec import Source
 
-URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>.*)", re.DOTALL)
+URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>[^#]*)(#.*)?", re.DOTALL)
 
 
 def source_of(file: Any, config: Config) -> Source:

@@ -59,7 +59,14 @@ FORMATS: Mapping[str, str] = {
     **{extension: name for name, extension in EXTENSIONS.items()},
 }
 
-SCHEMES = frozenset({"s3", "storage", "https", "http"})
+# Where a source may lie, and what names the place there.
+SCHEMES: Mapping[str, re.Pattern[str]] = {
+    "s3": re.compile(r"[A-Za-z0-9._-]+", re.ASCII),
+    "storage": re.compile(r"[^/\0]+"),
+    # Without user names, and in lower case: one host has one spelling in an allow-list.
+    "https": (host := re.compile(r"[a-z0-9.-]+(:[0-9]+)?", re.ASCII)),
+    "http": host,
+}
 
 # sorl's own grammar ("300", "x200", "300x200"), without sizes of nothing and without leading zeros,
 # which would give one picture several keys.
@@ -70,6 +77,8 @@ OPTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # write without an exponent.
 MAX_INTEGER = 2**53 - 1
 FRACTIONS = (1e-4, 1e15)
+# Options are flat, or nearly so; parsers of other languages need not be asked how deep they go.
+MAX_DEPTH = 8
 
 
 @dataclass(frozen=True)
@@ -77,9 +86,9 @@ class Source:
     """Where an original image lies.
 
     scheme     "s3" (a bucket), "storage" (a Django storage, by its alias), "https" or "http"
-    container  the bucket's name, the alias, or the host
-    name       the object's key, the file's name in the storage, or the URL's path without its first
-               slash; as it is, never percent-encoded or normalised
+    container  the bucket's name, the alias, or the host in lower case, with its port if it has one
+    name       the object's key or the file's name in the storage, as it is, neither percent-encoded nor
+               normalised; or what stands in a URL behind the first slash after the host
     """
 
     scheme: str
@@ -89,9 +98,10 @@ class Source:
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
             raise SpecError(f"unknown source scheme {self.scheme!r}; one of {sorted(SCHEMES)}")
-        for part, value in (("container", self.container), ("name", self.name)):
-            if not value or "\0" in value:
-                raise SpecError(f"the source's {part} is {value!r}: it is empty or has a NUL in it")
+        if not SCHEMES[self.scheme].fullmatch(self.container):
+            raise SpecError(f"{self.container!r} cannot be where a source of {self.scheme} lies")
+        if not self.name or "\0" in self.name:
+            raise SpecError(f"the source's name is {self.name!r}: it is empty or has a NUL in it")
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}/{self.name}"
@@ -178,7 +188,7 @@ def _default(name: str, value: Any) -> bool:
     return type(value) is type(default) and bool(value == default)
 
 
-def _plain(name: Any, value: Any) -> Any:
+def _plain(name: Any, value: Any, depth: int = 0) -> Any:
     """The value as JSON has it: templates hand over SafeString and tuples."""
     if not isinstance(name, str) or not OPTION_NAME.fullmatch(name):
         raise SpecError(f"{name!r} is not an option's name: letters, digits and underscores")
@@ -193,10 +203,10 @@ def _plain(name: Any, value: Any) -> Any:
             return int(value)
         if math.isfinite(value) and FRACTIONS[0] <= abs(value) < FRACTIONS[1]:
             return float(value)
-    if isinstance(value, list | tuple):
-        return [_plain(name, item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(key, item) for key, item in value.items()}
+    if isinstance(value, list | tuple) and depth < MAX_DEPTH:
+        return [_plain(name, item, depth + 1) for item in value]
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
+        return {str(key): _plain(key, item, depth + 1) for key, item in value.items()}
     raise SpecError(
         f"the option {name}={value!r} cannot travel in a URL: use text, True, False, None, "
         f"integers up to 2**53, fractions from {FRACTIONS[0]} to {FRACTIONS[1]:.0e}, or lists of them"

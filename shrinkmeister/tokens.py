@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
-from shrinkmeister.spec import ThumbnailSpec
+from shrinkmeister.spec import MAX_INTEGER, ThumbnailSpec
 
 VERSION = b"\x01"
 KEY_INFO = b"shrinkmeister token 1"
@@ -73,6 +73,8 @@ class Tokens:
             fields = json.loads(payload)
             expires = fields[5] if len(fields) == 6 else None
             if expires is not None:
+                if type(expires) is not int or not 1 <= expires <= MAX_INTEGER:
+                    raise ValueError("the end is not a point in time")
                 payload = payload.removesuffix(b",%d]" % expires) + b"]"
             spec = ThumbnailSpec.parse(payload)
         except (SpecError, ValueError, TypeError, LookupError) as error:

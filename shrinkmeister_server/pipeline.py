@@ -12,7 +12,7 @@ from shrinkmeister.exceptions import ResolutionError
 from shrinkmeister.images import with_resolution
 from shrinkmeister.keys import object_name
 from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.results import StoredInfo, get_results
+from shrinkmeister.results import StoredInfo, get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -41,10 +41,9 @@ def public_url(name: str) -> str | None:
 
     Raises SettingError where the storage gives a URL that means nothing on another host.
     """
-    results = get_results()
-    if results.url_lifetime is not None:
+    url = get_results().url(name)
+    if not lasting(url):
         return None
-    url = results.url(name)
     if not url.startswith(("https://", "http://")):
         raise SettingError(
             "shrinkmeister.E102",

@@ -20,7 +20,7 @@ from shrinkmeister.exceptions import (
     TokenExpiredError,
 )
 from shrinkmeister.keys import digest
-from shrinkmeister.results import get_results
+from shrinkmeister.results import get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -61,7 +61,7 @@ class ThumbnailView(View):
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
             return failure(request, error, spec)
         answer = HttpResponseRedirect(url)
-        answer["Cache-Control"] = f"public, max-age={_redirect_max_age()}"
+        answer["Cache-Control"] = f"public, max-age={_max_age(url)}"
         return answer
 
 
@@ -122,8 +122,7 @@ def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
     return answer
 
 
-def _redirect_max_age() -> int:
-    """Seconds: short, since the target may one day go, and less than a signed target works."""
+def _max_age(url: str) -> int:
+    """Seconds: few, since the target may one day go, and less than a signed target works."""
     most = get_server_config().redirect_max_age
-    lifetime = get_results().url_lifetime
-    return most if lifetime is None else min(most, lifetime // 2)
+    return most if lasting(url) else min(most, get_results().url_lifetime // 2)

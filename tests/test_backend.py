@@ -15,11 +15,12 @@ from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
 from shrinkmeister.conf import get_config, get_tokens
 from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
 from shrinkmeister.images import Thumbnail
+from shrinkmeister.keys import object_name
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
 from tests.site.models import Photo
 
-FINAL = "https://cdn.example.com/cache/a/b.jpg"
+CDN = "https://cdn.example.com/"
 NAME = "photos/dawn.jpg"
 
 
@@ -47,14 +48,15 @@ def render(template: str, **context: Any) -> str:
 def record(
     name: str = NAME,
     geometry: str = "300x200",
-    url: str | None = FINAL,
     resolutions: tuple[str, ...] = (),
     source: SourceRecord | None = None,
     **options: Any,
-) -> None:
-    """What the server writes when it has made a thumbnail."""
+) -> str:
+    """What the server writes when it has made a thumbnail, and the URL in it."""
     spec = make_spec(name, geometry, options, get_config())
+    url = CDN + object_name(spec, "cache/")
     get_shared_cache().record(spec, ThumbnailRecord(300, 200, url, resolutions), source)
+    return url
 
 
 def lazy(name: str = NAME, geometry: str = "300x200", **options: Any) -> Thumbnail:
@@ -90,9 +92,9 @@ PAGE = """
 def test_a_page_touches_no_storage_no_database_and_no_engine() -> None:
     photos = [Photo(image=f"photos/{number}.jpg") for number in range(20)]
     for number in range(10):
-        record(f"photos/{number}.jpg", url=f"https://cdn.example.com/{number}.jpg", crop="center")
+        record(f"photos/{number}.jpg", crop="center")
     page = render(PAGE, photos=photos)
-    assert page.count('src="https://cdn.example.com/') == 10
+    assert page.count(f'src="{CDN}') == 10
     assert page.count('src="https://thumbs.example.com/') == 10
     assert page.count('width="300" height="200"') == 20
 
@@ -173,10 +175,10 @@ class TestLazy:
 @pytest.mark.usefixtures("media")
 class TestRecorded:
     def test_it_holds_the_final_url_and_size(self) -> None:
-        record()
+        url = record()
         thumbnail = lazy()
         assert not thumbnail.lazy
-        assert thumbnail.url == thumbnail.src == FINAL
+        assert thumbnail.url == thumbnail.src == url
         assert (thumbnail.width, thumbnail.height) == (300, 200)
         assert thumbnail.ratio == 1.5
         assert thumbnail.exists()
@@ -195,27 +197,34 @@ class TestRecorded:
         record(resolutions=("2",))
         assert lazy().lazy
         assert lazy().size == (300, 200)
-        record(resolutions=("1.5", "2"))
+        url = record(resolutions=("1.5", "2"))
         assert not lazy().lazy
-        assert lazy().url_of("2x") == FINAL.removesuffix(".jpg") + "@2x.jpg"
+        assert lazy().url_of("2x") == url.removesuffix(".jpg") + "@2x.jpg"
+
+    def test_a_record_of_another_thumbnail_is_not_believed(self) -> None:
+        spec = make_spec(NAME, "300x200", {}, get_config())
+        other = record("photos/dusk.jpg")
+        for url in (other, "https://evil.example.com/a.jpg", record() + "x"):
+            get_shared_cache().record(spec, ThumbnailRecord(300, 200, url), None)
+            assert lazy().lazy, url
 
     def test_ours_and_sorls_filter_agree(self) -> None:
-        record()
+        url = record()
         page = render(
             '{% load thumbnail %}{% thumbnail f "300x200" as im %}{{ im.url|resolution:"2x" }} '
             '{% load shrinkmeister %}{{ im|resolution:"2x" }}{% endthumbnail %}',
             f=NAME,
         )
-        assert page.split() == [FINAL.removesuffix(".jpg") + "@2x.jpg"] * 2
+        assert page.split() == [url.removesuffix(".jpg") + "@2x.jpg"] * 2
 
 
 @pytest.mark.usefixtures("media")
 class TestDoors:
     @pytest.mark.parametrize("library", ["thumbnail", "sorl_thumbnail"])
     def test_both_names_of_the_library(self, library: str) -> None:
-        record()
+        url = record()
         page = render(f'{{% load {library} %}}{{% thumbnail f "300x200" %}}', f=NAME)
-        assert page == FINAL
+        assert page == url
 
     def test_no_file(self) -> None:
         for nothing in ("", None, Photo().image):
@@ -228,11 +237,11 @@ class TestDoors:
                 get_thumbnail(nothing, "300")
 
     def test_options_in_one_variable(self) -> None:
-        record(crop="top")
+        url = record(crop="top")
         page = render(
             '{% load thumbnail %}{% thumbnail f "300x200" options=o %}', f=NAME, o={"crop": "top"}
         )
-        assert page == FINAL
+        assert page == url
 
     def test_bad_calls_say_what_is_wrong(self) -> None:
         with pytest.raises(SpecError, match="'300x'"):

@@ -50,8 +50,21 @@ def test_vector_by_hand(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS["invalid"], ids=described)
 def test_invalid_vector(vector: dict[str, Any]) -> None:
-    with pytest.raises(TokenError):
+    with pytest.raises(TokenError) as refused:
         Tokens([SECRET]).open(vector["token"])
+    assert not isinstance(refused.value, TokenExpiredError)
+
+
+@pytest.mark.parametrize("vector", VECTORS["fallbacks"], ids=described)
+def test_fallback_vector(vector: dict[str, Any]) -> None:
+    spec = ThumbnailSpec.parse(vector["canonical"].encode())
+    assert Tokens(vector["secrets"]).open(vector["token"]) == spec
+
+
+@pytest.mark.parametrize("vector", VECTORS["expired"], ids=described)
+def test_expired_vector(vector: dict[str, Any]) -> None:
+    with pytest.raises(TokenExpiredError):
+        Tokens([SECRET], None, lambda: vector["now"]).open(vector["token"])
 
 
 @pytest.mark.parametrize("vector", VECTORS["expiring"], ids=described)

@@ -1,17 +1,20 @@
 """`{% load shrinkmeister %}`: what sorl's own tags cannot know."""
 
 from django.template import Library
+from sorl.thumbnail.images import BaseImageFile
 
-from shrinkmeister.images import Thumbnail
+from shrinkmeister.images import Thumbnail, with_resolution
 
 register = Library()
 
 
 @register.filter
-def resolution(thumbnail: Thumbnail, resolution: str) -> str:
+def resolution(thumbnail: Thumbnail | BaseImageFile, resolution: str) -> str:
     """`{{ im|resolution:"2x" }}`: the URL at an alternative resolution.
 
     Takes the thumbnail and not its URL, unlike sorl's filter of that name, and so is right in a private
-    bucket, where each URL has its own signature.
+    bucket, where each URL has its own signature. Thumbnails of sorl's own backend pass too.
     """
-    return thumbnail.url_of(resolution)
+    if isinstance(thumbnail, Thumbnail):
+        return thumbnail.url_of(resolution)
+    return with_resolution(thumbnail.url, resolution.removesuffix("x"))
