@@ -277,7 +277,7 @@ costs in a data centre.
 {chr(10).join(rows)}
 
 After our cold page a browser with six connections loaded its {PHOTOS} images, which the thumbnail server
-made meanwhile with two workers, in {browsing:,.0f} ms. With sorl's own backend that work is part of the page.
+made meanwhile with two workers, in {browsing:,.0f} ms. With sorl's own backend that is part of the page.
 """
 
 
