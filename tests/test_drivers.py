@@ -1,6 +1,6 @@
 """The contract on real servers, and the registry."""
 
-import importlib.metadata
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -179,7 +179,7 @@ def test_a_driver_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ImproperlyConfigured, match="theirs"):
         driver_class("theirs")
     monkeypatch.syspath_prepend(str(tmp_path))
-    importlib.metadata.MetadataPathFinder.invalidate_caches()
+    importlib.invalidate_caches()
     assert driver_class("theirs").__name__ == "MyDriver"
     with pytest.raises(ImproperlyConfigured, match="memcached, redis, theirs"):
         driver_class("other")
