@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 from django.utils.module_loading import import_string
@@ -15,6 +17,9 @@ from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, Sou
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
+
+# What a source may be, by Pillow's names.
+FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ def get_engine() -> Any:
 
 def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...]) -> Rendering:
     """Raises SourceInvalidError where the engine cannot make that of the source."""
+    _refuse_other_formats(data)
     engine = get_engine()
     options = spec.full_options()
     with _engine_errors("the source is not an image that the engine opens"):
@@ -59,8 +65,6 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...]) -> Re
     try:
         with _engine_errors("the engine could not make the thumbnail"):
             width, height = engine.get_image_size(image)
-            if width * height > get_server_config().max_pixels:
-                raise SourceTooLargeError(f"the source has {width} x {height} pixels")
             source = SourceRecord(
                 width, height, bool(engine.flip_dimensions(image, options={"orientation": True}))
             )
@@ -75,6 +79,32 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...]) -> Re
     finally:
         engine.cleanup(image)
     return Rendering(thumbnail, alternatives, source)
+
+
+@lru_cache(maxsize=1)
+def _formats() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow reads: some need a library that it may have been built without."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _refuse_other_formats(data: bytes) -> None:
+    """Looks at the header alone, before any engine does.
+
+    Pillow opens an EPS by running Ghostscript, and ImageMagick opens nearly everything.
+    """
+    from PIL import Image
+
+    with _engine_errors("the source is not an image of a known format"):
+        try:
+            with Image.open(BytesIO(data), formats=_formats()) as image:
+                width, height = image.size
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
+    if width * height > get_server_config().max_pixels:
+        raise SourceTooLargeError(f"the source has {width} x {height} pixels")
 
 
 def _alternative(
