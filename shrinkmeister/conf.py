@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import timedelta
 from functools import lru_cache
+from threading import RLock
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -23,6 +23,9 @@ DEFAULT_CACHE_NAME = "shrinkmeister"
 DEFAULT_TTL = 7 * 24 * 3600
 MIN_SECRET_LENGTH = 32
 # Memcached takes keys of 250 bytes without spaces or control characters; ours have 35.
+PREFIX = re.compile(r"((?!\.{0,2}/)[^/\\\0]+/)*(?!\.{1,2}$)[^/\\\0]*")
+# What browsers are given as it is, so that nothing in it may need escaping.
+SERVER_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 KEY_PREFIX = re.compile(r"[!-~]{0,200}", re.ASCII)
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and what S3-compatible
 # servers and old buckets have beyond it.
@@ -117,10 +120,16 @@ T = TypeVar("T")
 
 def per_configuration(make: Callable[[], T]) -> Callable[[], T]:
     """Makes a value once, and again after Django's settings have changed, as override_settings does."""
-    made = lru_cache(maxsize=1)(make)
+    cached = lru_cache(maxsize=1)(make)
+    # The first requests come all at once, and would import and build all at once.
+    lock = RLock()
+
+    def made() -> T:
+        with lock:
+            return cached()
 
     def forget(**kwargs: Any) -> None:
-        made.cache_clear()
+        cached.cache_clear()
 
     setting_changed.connect(forget, weak=False)
     return made
@@ -159,7 +168,7 @@ class SettingsReader:
             url_ttl=self._seconds("THUMBNAIL_URL_TTL", None),
             bucket=self._bucket(),
             storage=self._storage(),
-            prefix=sorl_settings.THUMBNAIL_PREFIX,
+            prefix=self._prefix(),
             sources=self._sources(),
             cache=self._cache(),
             ttl=self._seconds("THUMBNAIL_TTL", DEFAULT_TTL) or DEFAULT_TTL,
@@ -178,37 +187,54 @@ class SettingsReader:
             "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
         )
         secret = getattr(django_settings, name, None)
-        fallbacks = getattr(django_settings, f"{name}_FALLBACKS", ())
         if not secret:
             self.problem("E001", f"{name} is not set.", hint)
             return ()
-        if isinstance(fallbacks, str) or not all(isinstance(f, str) and f for f in fallbacks):
-            self.problem(
-                "E002",
-                f"{name}_FALLBACKS is not a list of texts.",
-                "List the former secret keys, the latest first.",
-            )
-            return ()
+        fallbacks = self._list(
+            f"{name}_FALLBACKS", "E002", "List the former secret keys, the latest first."
+        )
         for setting, value in ((name, secret), *((f"{name}_FALLBACKS", f) for f in fallbacks)):
             # The value itself stays out of the message: messages end up in logs.
-            if not isinstance(value, str) or len(value) < MIN_SECRET_LENGTH:
-                long = f"has {len(value)} characters" if isinstance(value, str) else "is not text"
-                self.problem("E001", f"A key in {setting} {long}; {MIN_SECRET_LENGTH} are the least.", hint)
+            if not isinstance(value, str):
+                self.problem("E001", f"A key in {setting} is not text.", hint)
+            elif len(value) < MIN_SECRET_LENGTH:
+                self.problem(
+                    "E001",
+                    f"A key in {setting} has {len(value)} characters; {MIN_SECRET_LENGTH} are the least.",
+                    hint,
+                )
+            elif value != value.strip() or not value.isprintable():
+                self.problem(
+                    "E001",
+                    f"A key in {setting} has whitespace or control characters at an end or inside.",
+                    "Remove them: an environment variable would lose them, and the sides would differ.",
+                )
+        if self.problems:
+            return ()
         return (secret, *fallbacks)
+
+    def _list(self, name: str, id: str, hint: str) -> list[Any]:
+        value = getattr(django_settings, name, None)
+        if value is None:
+            return []
+        if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+            shown = "a text" if name.startswith("THUMBNAIL_SECRET_KEY") else repr(value)
+            self.problem(id, f"{name} is {shown}, and not a list.", hint)
+            return []
+        return list(value)
 
     def _server_url(self) -> str | None:
         url = getattr(django_settings, "THUMBNAIL_SERVER_URL", None)
         if url is None:
             return None
-        parts = urlsplit(url) if isinstance(url, str) else None
-        if not parts or parts.scheme not in ("http", "https") or not parts.netloc or "?" in url:
+        if not isinstance(url, str) or not SERVER_URL.fullmatch(url):
             self.problem(
                 "E003",
                 f"THUMBNAIL_SERVER_URL is {url!r}, which is not an absolute URL.",
                 MISSING_SERVER_URL.hint,
             )
             return None
-        return str(url).rstrip("/")
+        return url.rstrip("/")
 
     def _seconds(self, name: str, default: int | None) -> int | None:
         value = getattr(django_settings, name, default)
@@ -240,7 +266,7 @@ class SettingsReader:
 
     def _storage(self) -> str:
         alias = sorl_settings.THUMBNAIL_STORAGE
-        if alias not in django_settings.STORAGES:
+        if not isinstance(alias, str) or alias not in django_settings.STORAGES:
             self.problem(
                 "E006",
                 f"THUMBNAIL_STORAGE is {alias!r}, and STORAGES has no such alias.",
@@ -248,17 +274,29 @@ class SettingsReader:
             )
         return str(alias)
 
+    def _prefix(self) -> str:
+        prefix = sorl_settings.THUMBNAIL_PREFIX
+        # Storages make one name of several spellings; the names of objects have one.
+        if not isinstance(prefix, str) or not PREFIX.fullmatch(prefix):
+            self.problem(
+                "E014",
+                f"THUMBNAIL_PREFIX is {prefix!r}.",
+                "Write a folder as 'cache/', or 'a/b/': no slash in front, no '..', '//' or backslash.",
+            )
+            return ""
+        return prefix
+
     def _sources(self) -> tuple[tuple[str, str, str], ...]:
-        entries = getattr(django_settings, "THUMBNAIL_SOURCES", ())
+        hint = "Write 's3://bucket', 's3://bucket/folder/', 'storage://alias' or 'https://host'."
         sources = []
-        for entry in [entries] if isinstance(entries, str) else entries:
+        for entry in self._list("THUMBNAIL_SOURCES", "E007", hint):
             scheme, _, rest = str(entry).partition("://")
             container, _, prefix = rest.partition("/")
             if scheme not in SCHEMES or not SCHEMES[scheme].fullmatch(container):
                 self.problem(
                     "E007",
                     f"THUMBNAIL_SOURCES has {entry!r}, which names no place of sources.",
-                    "Write 's3://bucket', 's3://bucket/folder/', 'storage://alias' or 'https://host'.",
+                    hint,
                 )
                 continue
             sources.append((scheme, container, prefix))
@@ -269,8 +307,16 @@ class SettingsReader:
         name = getattr(django_settings, "THUMBNAIL_CACHE_NAME", None)
         location = getattr(django_settings, "THUMBNAIL_CACHE_LOCATION", None) or ""
         prefix = getattr(django_settings, "THUMBNAIL_CACHE_KEY_PREFIX", "shrinkmeister:")
-        if not isinstance(location, str):
+        if isinstance(location, list | tuple) and all(isinstance(one, str) for one in location):
             location = ",".join(location)
+        for setting, value in (("NAME", name or ""), ("LOCATION", location)):
+            if not isinstance(value, str):
+                self.problem(
+                    "E009",
+                    f"THUMBNAIL_CACHE_{setting} is {value!r}, which is not text.",
+                    "Write an alias of CACHES, or an address.",
+                )
+                return CacheConfig(str(backend), DEFAULT_CACHE_NAME, False, "", "")
         if not isinstance(prefix, str) or not KEY_PREFIX.fullmatch(prefix):
             self.problem(
                 "E008",
@@ -289,18 +335,15 @@ class SettingsReader:
         return CacheConfig(str(backend), alias, bool(name), location, prefix)
 
     def _resolutions(self) -> tuple[str, ...]:
-        resolutions = sorl_settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS
+        hint = "List factors above 0 and up to 10, as numbers: [1.5, 2]."
+        resolutions = self._list("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", "E010", hint)
         for resolution in resolutions:
             number = isinstance(resolution, int | float) and not isinstance(resolution, bool)
             if not number or not 0 < resolution <= 10:
-                self.problem(
-                    "E010",
-                    f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS has {resolution!r}.",
-                    "List factors above 0 and up to 10, as numbers: [1.5, 2].",
-                )
+                self.problem("E010", f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS has {resolution!r}.", hint)
                 return ()
-        # As sorl writes them into file names: '@%sx'.
-        return tuple(str(resolution) for resolution in resolutions)
+        # Site and server may write 2 or 2.0; in names and templates it is "2x".
+        return tuple(f"{resolution:g}" for resolution in resolutions)
 
     def _options(self) -> Mapping[str, Any]:
         """The options of this site, read anew: sorl's own are frozen when its module is imported."""
@@ -308,7 +351,7 @@ class SettingsReader:
         options = {name: getattr(sorl_settings, f"THUMBNAIL_{name.upper()}") for name in names}
         for name in ("progressive", "orientation", "blur"):
             options[name] = getattr(sorl_settings, f"THUMBNAIL_{name.upper()}")
-        if options["format"] not in EXTENSIONS:
+        if not isinstance(options["format"], str) or options["format"] not in EXTENSIONS:
             self.problem(
                 "E011",
                 f"THUMBNAIL_FORMAT is {options['format']!r}.",

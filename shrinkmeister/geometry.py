@@ -39,7 +39,10 @@ def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceR
         # sorl crops before it turns, and then has no EXIF left to turn by; its vips engine has.
         if flipped:
             return None
-        left, top, right, bottom = parse_cropbox(options["cropbox"])
+        try:
+            left, top, right, bottom = parse_cropbox(options["cropbox"])
+        except (ValueError, TypeError):
+            return None  # the server will say so
         x, y = right - left, bottom - top
         if x < 1 or y < 1:
             return None

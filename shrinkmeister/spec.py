@@ -137,8 +137,8 @@ class ThumbnailSpec:
             for name, value in self.options.items()
             if name not in CALL_OPTIONS
         }
-        if options.get("format", "JPEG") not in EXTENSIONS:
-            raise SpecError(f"the format is {options['format']!r}; one of {list(EXTENSIONS)}")
+        if not isinstance(format := options.get("format", "JPEG"), str) or format not in EXTENSIONS:
+            raise SpecError(f"the format is {format!r}; one of {list(EXTENSIONS)}")
         object.__setattr__(self, "geometry", str(self.geometry))
         object.__setattr__(self, "options", {k: v for k, v in options.items() if not _default(k, v)})
 
@@ -195,7 +195,7 @@ def _plain(name: Any, value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)  # and not what a subclass, such as an Enum, prints
     if isinstance(value, int) and abs(value) <= MAX_INTEGER:
         return int(value)
     if isinstance(value, float):

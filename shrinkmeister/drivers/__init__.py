@@ -47,4 +47,15 @@ def make_driver(cache: CacheConfig) -> Driver:
 
     Raises CacheSettingError where the driver cannot work as it is configured.
     """
-    return driver_class(cache.backend)(cache)
+    made = driver_class(cache.backend)
+    try:
+        return made(cache)
+    except CacheSettingError:
+        raise
+    # A library refuses an address or an option with an error of its own.
+    except Exception as error:
+        raise CacheSettingError(
+            f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
+            f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {error}",
+            "Write the location as that driver takes it, such as 'redis://host:6379/0' or 'host:11211'.",
+        ) from error

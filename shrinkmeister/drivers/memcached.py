@@ -1,9 +1,14 @@
 """Memcached, through pymemcache (https://github.com/pinterest/pymemcache).
 
+One pooled client a server, and pymemcache's rendezvous hash to choose it. Not its HashClient: that one
+gives a dead server's keys to another one, so that what was deleted meanwhile is back with the server; and
+it keeps its list of dead servers without a lock.
+
 An alias of CACHES gives the servers' addresses alone: its values would pass Django's pickle.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,7 +28,8 @@ LONGEST_RELATIVE_TIMEOUT = 30 * 24 * 3600
 class MemcachedDriver(Driver):
     def __init__(self, cache: CacheConfig) -> None:
         try:
-            from pymemcache.client.hash import HashClient
+            from pymemcache.client.base import PooledClient, normalize_server_spec
+            from pymemcache.client.rendezvous import RendezvousHash
             from pymemcache.exceptions import MemcacheError
         except ImportError as error:
             raise missing_library(cache, "pymemcache", error) from error
@@ -41,32 +47,44 @@ class MemcachedDriver(Driver):
         else:
             location = required_location(cache, "127.0.0.1:11211")
         servers = location.split(",") if isinstance(location, str) else list(location)
-        self._client = HashClient(
-            [server.strip() for server in servers],
-            connect_timeout=0.5,
-            timeout=0.5,
-            no_delay=True,
-            use_pooling=True,
-            # Else `add` always says True, and errors of `set` are never read.
-            default_noreply=False,
-            # Else a dead server is a miss that nobody hears of, or is retried on each call.
-            ignore_exc=False,
-            retry_attempts=0,
-            dead_timeout=5,
-        )
+        self._clients = {
+            server: PooledClient(
+                normalize_server_spec(server.strip()),
+                connect_timeout=0.5,
+                timeout=0.5,
+                no_delay=True,
+                # Else `add` always says True, and errors of `set` are never read.
+                default_noreply=False,
+            )
+            for server in servers
+        }
+        self._hash = RendezvousHash(self._clients)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        return dict(self._call(self._client.get_many, list(keys)))
+        found: dict[str, bytes] = {}
+        for client, of_server in self._by_client(keys):
+            found |= self._call(client.get_many, of_server)
+        return found
 
     def set(self, key: str, value: bytes, timeout: int) -> None:
-        if not self._call(self._client.set, key, value, expire=_expire(timeout)):
+        if not self._call(self._client(key).set, key, value, expire=_expire(timeout)):
             raise DriverError(f"Memcached: did not store {key}")
 
     def add(self, key: str, value: bytes, timeout: int) -> bool:
-        return bool(self._call(self._client.add, key, value, expire=_expire(timeout)))
+        return bool(self._call(self._client(key).add, key, value, expire=_expire(timeout)))
 
     def delete_many(self, keys: Iterable[str]) -> None:
-        self._call(self._client.delete_many, list(keys))
+        for client, of_server in self._by_client(keys):
+            self._call(client.delete_many, of_server)
+
+    def _client(self, key: str) -> Any:
+        return self._clients[self._hash.get_node(key)]
+
+    def _by_client(self, keys: Iterable[str]) -> Iterable[tuple[Any, list[str]]]:
+        grouped: dict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            grouped[self._hash.get_node(key)].append(key)
+        return [(self._clients[server], of_server) for server, of_server in grouped.items()]
 
     def _call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import caches
+from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
@@ -28,18 +28,26 @@ class RedisDriver(Driver):
             raise missing_library(cache, "django-redis", error) from error
         self._errors = (RedisError, OSError)
         if cache.name in settings.CACHES:
-            shared = caches[cache.name]
-            if not isinstance(shared, RedisCache):
+            # As Django builds it, with an end to its patience.
+            parameters = dict(settings.CACHES[cache.name])
+            backend = parameters.pop("BACKEND")
+            location = parameters.pop("LOCATION", "")
+            parameters["OPTIONS"] = {**TIMEOUTS, **parameters.get("OPTIONS", {})}
+            cache_class = import_string(backend)
+            if not issubclass(cache_class, RedisCache):
                 raise CacheSettingError(
                     f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and CACHES[{cache.name!r}] is a "
-                    f"{type(shared).__module__}.{type(shared).__name__}.",
+                    f"{backend}.",
                     "Use the backend 'django_redis.cache.RedisCache' there, or THUMBNAIL_CACHE_BACKEND = "
                     "'django', or an unused THUMBNAIL_CACHE_NAME with THUMBNAIL_CACHE_LOCATION.",
                 )
+            shared = cache_class(location, parameters)
         else:
             location = required_location(cache, "redis://127.0.0.1:6379/0")
             shared = RedisCache(location, {"OPTIONS": dict(TIMEOUTS)})
-        self._shared = shared
+        # Makes the client, which imports and reads the address; it connects when it is used.
+        self._client = shared.client
+        self._client.get_client(write=True)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         keys = list(keys)
@@ -58,6 +66,6 @@ class RedisDriver(Driver):
 
     def _call(self, command: Any, write: bool = True) -> Any:
         try:
-            return command(self._shared.client.get_client(write=write))
+            return command(self._client.get_client(write=write))
         except self._errors as error:
             raise DriverError(f"Redis: {error}") from error
