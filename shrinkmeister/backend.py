@@ -1,12 +1,14 @@
 """The client path, top to bottom: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
 
+import logging
 from dataclasses import astuple
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from sorl.thumbnail.images import DummyImageFile
 
 from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_config, get_tokens
+from shrinkmeister.exceptions import StorageError
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.images import Thumbnail, with_resolution
 from shrinkmeister.keys import folder_name, object_name
@@ -16,11 +18,13 @@ from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of, storage_and_name
 from shrinkmeister.spec import FORMATS, ThumbnailSpec
 
+logger = logging.getLogger(__name__)
+
 
 class ShrinkmeisterBackend:
     """sorl's backend interface. A page asks the shared cache, and nothing else."""
 
-    def get_thumbnail(self, file_: Any, geometry_string: str, **options: Any) -> Thumbnail | DummyImageFile:
+    def get_thumbnail(self, file_: Any, geometry_string: str, **options: Any) -> Thumbnail:
         """The thumbnail of a file: with its final URL if it is recorded, else with a lazy one.
 
         Raises ValueError for no file, SpecError for a geometry or an option that cannot be, and
@@ -30,7 +34,7 @@ class ShrinkmeisterBackend:
             raise ValueError("get_thumbnail() was given no file")
         config = get_config()
         if config.dummy:
-            return DummyImageFile(geometry_string)
+            return _dummy(geometry_string)
         spec = make_spec(file_, geometry_string, options, config)
         record, source = get_shared_cache().look_up(spec)
         # A template may ask for each listed resolution by changing the URL, so all have to be there.
@@ -46,13 +50,15 @@ class ShrinkmeisterBackend:
 
         Raises StorageError or DriverError where something may be left: call it again.
         """
+        if not file_:
+            raise ValueError("delete() was given no file")
         config = get_config()
         source = source_of(file_, config)
         # First, so that the server cannot make again what is being deleted.
         if delete_file:
             storage, name = storage_and_name(file_, config)
             if storage is not None:
-                storage.delete(name)
+                _delete_source(storage, name)
         results = get_results()
         names = results.names(folder_name(source, config.prefix))
         # Records before objects, so that no page gets the URL of a thumbnail that is gone.
@@ -82,13 +88,37 @@ def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> T
             return None
         return Thumbnail(record.url, name, size, False, partial(with_resolution, record.url))
     # A private bucket: the URL is signed here, without asking S3.
-    results = get_results()
-    url = results.url(name)
+    try:
+        results = get_results()
+        url = results.url(name)
+    except (SettingError, StorageError) as error:
+        _log_unsigned(str(error))
+        return None
     if lasting(url):
         return None  # this side does not sign; the thumbnail server does
     return Thumbnail(
         url, name, size, False, lambda resolution: results.url(object_name(spec, config.prefix, resolution))
     )
+
+
+@lru_cache(maxsize=8)
+def _log_unsigned(reason: str) -> None:
+    """Once for each reason, and not for each thumbnail of each page."""
+    logger.warning("A private bucket's URLs cannot be signed here, and stay lazy: %s", reason)
+
+
+def _dummy(geometry: str) -> Thumbnail:
+    """A placeholder. Not sorl's DummyImageFile: its tag takes that for a missing image."""
+    image = DummyImageFile(geometry)
+    return Thumbnail(image.url, "", (image.x, image.y), False, partial(with_resolution, image.url))
+
+
+def _delete_source(storage: Any, name: str) -> None:
+    try:
+        storage.delete(name)
+    # A storage raises whatever its library raises; here all of it means that the source may be there.
+    except Exception as error:
+        raise StorageError(f"could not delete {name!r} ({type(storage).__name__}): {error}") from error
 
 
 def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:

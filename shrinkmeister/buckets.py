@@ -9,6 +9,12 @@ from django.utils.module_loading import import_string
 from shrinkmeister.conf import Config, SettingError
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
+# Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits.
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 2,
+    "read_timeout": 8,
+    "retries": {"total_max_attempts": 2, "mode": "standard"},
+}
 
 
 def is_s3(storage: Any) -> bool:
@@ -21,26 +27,40 @@ def is_s3(storage: Any) -> bool:
     return S3_BACKEND in backends
 
 
-def bucket_storage(bucket: str, config: Config) -> Any:
-    """The storage of a bucket, whole keys for names.
+def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
+    """The storage of a bucket; names are whole keys unless there is a location.
 
     Class and options are those of the storage THUMBNAIL_STORAGE if it is an S3 storage; else they are
-    django-storages' own, with its AWS_* settings. Raises SettingError without django-storages.
+    django-storages' own, with its AWS_* settings. Raises SettingError where it cannot be built.
     """
-    site_storage: Any = storages[config.storage]
     options: dict[str, Any] = {}
     backend = S3_BACKEND
-    if is_s3(site_storage):
-        if site_storage.bucket_name == bucket and not site_storage.location:
-            return site_storage
+    if is_s3(storages[config.storage]):
         parameters = settings.STORAGES[config.storage]
         backend, options = parameters["BACKEND"], parameters.get("OPTIONS", {})
     try:
-        storage_class = import_string(backend)
+        storage = import_string(backend)(**{**options, "bucket_name": bucket, "location": location})
     except ImportError as error:
         raise SettingError(
             "shrinkmeister.E013",
             f"THUMBNAIL_BUCKET is set, and the bucket {bucket!r} needs django-storages: {error}.",
             "Install it with `pip install shrinkmeister[s3]`.",
         ) from error
-    return storage_class(**{**options, "bucket_name": bucket, "location": ""})
+    except TypeError as error:
+        raise _wrong_class(backend, bucket) from error
+    if (storage.bucket_name, storage.location) != (bucket, location):
+        raise _wrong_class(backend, bucket)
+    if not options.get("client_config") and not getattr(settings, "AWS_S3_CLIENT_CONFIG", None):
+        from botocore.config import Config as ClientConfig
+
+        storage.client_config = storage.client_config.merge(ClientConfig(**PATIENCE))
+    return storage
+
+
+def _wrong_class(backend: str, bucket: str) -> SettingError:
+    return SettingError(
+        "shrinkmeister.E013",
+        f"STORAGES has the S3 storage {backend}, which cannot be had for the bucket {bucket!r}: its "
+        f"constructor does not take, or changes, bucket_name and location.",
+        "Set them as class attributes or as OPTIONS, or name another storage in THUMBNAIL_STORAGE.",
+    )

@@ -13,7 +13,6 @@ nothing that this one wrote. `tests/vectors/keys.json` pins them.
 
 from base64 import b32encode
 from hashlib import sha256
-from typing import Any
 
 from shrinkmeister.spec import Source, ThumbnailSpec
 
@@ -31,8 +30,8 @@ def lock_key(spec: ThumbnailSpec) -> str:
     return f"l1:{digest(spec.canonical())}"
 
 
-def source_key(source: Source, version: Any = None) -> str:
-    return f"s1:{digest(source.canonical(version))}"
+def source_key(source: Source) -> str:
+    return f"s1:{digest(source.canonical())}"
 
 
 def folder_name(source: Source, prefix: str) -> str:

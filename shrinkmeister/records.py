@@ -1,7 +1,7 @@
 """What the shared cache holds: JSON with a version, never pickle.
 
     t1:<digest>   {"v":1,"w":300,"h":200,"r":["2"],"u":"https://.../4nmm....jpg"}    ThumbnailRecord
-    s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1}                                    SourceRecord
+    s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}                              SourceRecord
 
 Reading validates: whoever can write to the shared cache is not trusted for more than a miss.
 """
@@ -64,15 +64,22 @@ class SourceRecord:
     """The size of a source, in pixels as they are stored.
 
     flipped  whether its EXIF orientation turns it by 90 degrees, so that width and height change places
+    version  the option `version` of the thumbnail for which the source was looked at; it says nothing
+             about a source of another version
     """
 
     width: int
     height: int
     flipped: bool = False
+    version: Any = None
 
     def dump(self) -> bytes:
-        fields = {"v": VERSION, "w": self.width, "h": self.height}
-        return _dump(fields | {"f": 1} if self.flipped else fields)
+        fields: dict[str, Any] = {"v": VERSION, "w": self.width, "h": self.height}
+        if self.flipped:
+            fields["f"] = 1
+        if self.version is not None:
+            fields["n"] = self.version
+        return _dump(fields)
 
     @classmethod
     def load(cls, data: bytes) -> Self:
@@ -80,7 +87,7 @@ class SourceRecord:
         fields = _load(data)
         if "f" in fields and (type(fields["f"]) is not int or fields["f"] != 1):
             raise RecordError("a record of a source that is neither turned nor not")
-        return cls(_pixels(fields, "w"), _pixels(fields, "h"), "f" in fields)
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), "f" in fields, fields.get("n"))
 
 
 def _dump(fields: dict[str, Any]) -> bytes:

@@ -60,7 +60,7 @@ class StoredInfo:
 
 
 class Results(ABC):
-    """Names are object names of `keys.object_name`. All but `url` raise StorageError."""
+    """Names are object names of `keys.object_name`. All methods raise StorageError."""
 
     #: Seconds for which a URL works if it is one that ends; see `lasting`.
     url_lifetime: int
@@ -130,7 +130,8 @@ class S3Results(Results):
         return StoredInfo.from_metadata(answer["Metadata"])
 
     def url(self, name: str) -> str:
-        return str(self._storage.url(name))
+        with self._translated("could not make a URL"):
+            return str(self._storage.url(name))
 
     def names(self, folder: str) -> list[str]:
         with self._translated(f"could not list {folder}"):
@@ -188,8 +189,12 @@ class StorageResults(Results):
                 if saved != name:  # another server was faster with the same picture
                     self._storage.delete(saved)
             else:
-                part = self._storage.save(part, ContentFile(data))
-                os.replace(self._storage.path(part), path)
+                try:
+                    part = self._storage.save(part, ContentFile(data))
+                    os.replace(self._storage.path(part), path)
+                except OSError:
+                    self._storage.delete(part)  # what a full disk has left of it
+                    raise
 
     def find(self, name: str, others: dict[str, str]) -> StoredInfo | None:
         with self._translated(f"could not look for {name}"):
@@ -248,5 +253,9 @@ def lasting(url: str) -> bool:
 def get_results() -> Results:
     """The storage of thumbnails of this process. Raises SettingError."""
     config = get_config()
-    storage = bucket_storage(config.bucket, config) if config.bucket else storages[config.storage]
+    storage: Any = storages[config.storage]
+    if config.bucket:
+        storage = bucket_storage(config.bucket, config)
+    elif is_s3(storage):
+        storage = bucket_storage(storage.bucket_name, config, storage.location)
     return S3Results(storage) if is_s3(storage) else StorageResults(storage)

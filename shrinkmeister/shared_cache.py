@@ -46,21 +46,22 @@ class SharedCache:
     def look_up(self, spec: ThumbnailSpec) -> tuple[ThumbnailRecord | None, SourceRecord | None]:
         """What is known about a thumbnail and about its source, in one round trip."""
         thumbnail_name = self._prefix + record_key(spec)
-        source_name = self._prefix + source_key(spec.source, spec.options.get("version"))
+        source_name = self._prefix + source_key(spec.source)
         nothing: dict[str, bytes] = {}
         found = self._try(lambda: self._driver.get_many([thumbnail_name, source_name]), nothing)
-        return (
-            _load(ThumbnailRecord, thumbnail_name, found.get(thumbnail_name)),
-            _load(SourceRecord, source_name, found.get(source_name)),
-        )
+        thumbnail = _load(ThumbnailRecord, thumbnail_name, found.get(thumbnail_name))
+        source = _load(SourceRecord, source_name, found.get(source_name))
+        if source and source.version != spec.options.get("version"):
+            source = None
+        return thumbnail, source
 
     def record(self, spec: ThumbnailSpec, record: ThumbnailRecord, source: SourceRecord | None) -> None:
         """To be called when the thumbnail is safely stored, not before."""
         if source:
-            name = self._prefix + source_key(spec.source, spec.options.get("version"))
-            self._try(lambda: self._driver.set(name, source.dump(), self._ttl), None)
-        name = self._prefix + record_key(spec)
-        self._try(lambda: self._driver.set(name, record.dump(), self._ttl), None)
+            source_name = self._prefix + source_key(spec.source)
+            self._try(lambda: self._driver.set(source_name, source.dump(), self._ttl), None)
+        thumbnail_name = self._prefix + record_key(spec)
+        self._try(lambda: self._driver.set(thumbnail_name, record.dump(), self._ttl), None)
 
     def lock(self, spec: ThumbnailSpec, seconds: int) -> bool:
         """Whether the caller is to make this thumbnail. A cache that is down lets everybody."""

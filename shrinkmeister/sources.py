@@ -85,11 +85,18 @@ def _object_key(storage: Any, name: str) -> str:
 
 
 def _alias(storage: Any, name: str) -> str:
-    """By instance: several aliases may share a class and differ in their options."""
+    """By instance, or by class and options: several aliases may share a class."""
     backends: dict[str, Any] = storages.backends
     for alias, parameters in backends.items():
         if import_string(parameters["BACKEND"]) is type(storage) and storages[alias] is storage:
             return alias
+    if hasattr(storage, "deconstruct"):
+        # A field's own, or one of two that threads have made of an alias at the same moment.
+        _, positional, options = storage.deconstruct()
+        for alias, parameters in backends.items():
+            same = import_string(parameters["BACKEND"]) is type(storage)
+            if same and not positional and parameters.get("OPTIONS", {}) == options:
+                return alias
     raise SourceNotAllowedError(
         f"the source {name!r} lies in a {type(storage).__name__} that STORAGES does not name, so that "
         f"the thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the "

@@ -106,10 +106,9 @@ class Source:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}/{self.name}"
 
-    def canonical(self, version: Any = None) -> bytes:
-        """UTF-8 JSON. version: the option of that name, which stands for the source's content."""
-        parts = [self.scheme, self.container, self.name]
-        return _encode(parts if version is None else [*parts, version])
+    def canonical(self) -> bytes:
+        """UTF-8 JSON in its one canonical form."""
+        return _encode([self.scheme, self.container, self.name])
 
 
 @dataclass(frozen=True)

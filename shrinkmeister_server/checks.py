@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage
+from django.core.checks import CheckMessage, Error
 
 from shrinkmeister.checks import check_settings, misspelled, said, sorl_settings
 from shrinkmeister.conf import SettingError
@@ -20,6 +20,15 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                 make()
             except SettingError as error:
                 messages.append(said(error.problem))
+            # A library refuses a storage's or an engine's options with an error of its own.
+            except Exception as error:
+                messages.append(
+                    Error(
+                        f"THUMBNAIL_ENGINE, STORAGES or an AWS_ variable does not work: {error}",
+                        "Compare them with the README and with what django-storages takes.",
+                        id="shrinkmeister.E103",
+                    )
+                )
     unread = getattr(settings, "UNREAD_VARIABLES", [])
     known = {*getattr(settings, "READ_VARIABLES", []), *sorl_settings()}
     return messages + misspelled(unread, known)

@@ -1,12 +1,14 @@
 """Environment variables, cast and named in every error."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 MISSING: Any = object()
+HOST = re.compile(r"\*|\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 
 
 class Environment:
@@ -29,8 +31,13 @@ class Environment:
             raise ImproperlyConfigured(f"The environment variable {name} is not set.")
         return default
 
-    def integer(self, name: str, default: Any = MISSING) -> Any:
-        return self._cast(name, default, int, "a whole number, such as 300")
+    def integer(self, name: str, default: Any = MISSING, least: int = 0) -> Any:
+        def cast(value: str) -> int:
+            if int(value) < least:
+                raise ValueError(value)
+            return int(value)
+
+        return self._cast(name, default, cast, f"a whole number, {least} at least")
 
     def flag(self, name: str, default: Any = MISSING) -> Any:
         return self._cast(name, default, _flag, "true or false")
@@ -38,6 +45,10 @@ class Environment:
     def names(self, name: str, default: Any = MISSING) -> Any:
         """Texts between commas."""
         return self._cast(name, default, _names, "names between commas")
+
+    def hosts(self, name: str, default: Any = MISSING) -> Any:
+        """Host names between commas, as Django's ALLOWED_HOSTS takes them: no port, no https://."""
+        return self._cast(name, default, _hosts, "host names between commas, without ports or https://")
 
     def numbers(self, name: str, default: Any = MISSING) -> Any:
         """Numbers between commas: "1.5,2"."""
@@ -76,6 +87,12 @@ def _flag(value: str) -> bool:
 
 def _names(value: str) -> list[str]:
     return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _hosts(value: str) -> list[str]:
+    if not _names(value) or not all(HOST.fullmatch(name) for name in _names(value)):
+        raise ValueError(value)
+    return _names(value)
 
 
 def _numbers(value: str) -> list[int | float]:

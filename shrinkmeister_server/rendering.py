@@ -9,11 +9,13 @@ from io import BytesIO
 from typing import Any
 
 from django.utils.module_loading import import_string
+from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.conf import settings as sorl_settings
-from sorl.thumbnail.parsers import parse_geometry
+from sorl.thumbnail.engines.base import EngineBase
+from sorl.thumbnail.parsers import parse_cropbox, parse_geometry
 
 from shrinkmeister.conf import SettingError, per_configuration
-from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, SourceTooLargeError
+from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, SourceTooLargeError, SpecError
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -45,11 +47,14 @@ def get_engine() -> Any:
     """The sorl engine that THUMBNAIL_ENGINE names. Raises SettingError."""
     path = sorl_settings.THUMBNAIL_ENGINE
     try:
-        return import_string(path)()
-    except ImportError as error:
+        engine = import_string(path)()
+        if not isinstance(engine, EngineBase):
+            raise TypeError("it is not a sorl engine")
+        return engine
+    except (ImportError, TypeError) as error:
         raise SettingError(
             "shrinkmeister.E101",
-            f"THUMBNAIL_ENGINE is {path!r}, which cannot be imported: {error}.",
+            f"THUMBNAIL_ENGINE is {path!r}, which cannot be used: {error}.",
             "Use a sorl engine, for instance 'sorl.thumbnail.engines.pil_engine.Engine', and install "
             "what it needs.",
         ) from error
@@ -60,17 +65,20 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...]) -> Re
     _refuse_other_formats(data)
     engine = get_engine()
     options = spec.full_options()
+    if "colorspace" not in spec.options:
+        # sorl tells its own default from a "RGB" that somebody asked for (convert_engine.py).
+        options["colorspace"] = sorl_defaults.THUMBNAIL_COLORSPACE
     with _engine_errors("the source is not an image that the engine opens"):
         image = engine.get_image(_SourceFile(data))
     try:
         with _engine_errors("the engine could not make the thumbnail"):
-            width, height = engine.get_image_size(image)
-            source = SourceRecord(
-                width, height, bool(engine.flip_dimensions(image, options={"orientation": True}))
-            )
             image = engine.prepare(image, options)
             options["image_info"] = engine.get_image_info(image)
+            width, height = engine.get_image_size(image)
+            flipped = bool(engine.flip_dimensions(image, options={"orientation": True}))
+            source = SourceRecord(width, height, flipped, spec.options.get("version"))
             geometry = parse_geometry(spec.geometry, engine.get_image_ratio(image, options))
+            _refuse_large_results(source, geometry, options, resolutions)
             thumbnail = _picture(engine, image, geometry, options, options)
             alternatives = {
                 resolution: _alternative(engine, image, geometry, options, resolution)
@@ -105,6 +113,26 @@ def _refuse_other_formats(data: bytes) -> None:
             raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
     if width * height > get_server_config().max_pixels:
         raise SourceTooLargeError(f"the source has {width} x {height} pixels")
+
+
+def _refuse_large_results(
+    source: SourceRecord, geometry: tuple[int, int], options: dict[str, Any], resolutions: tuple[str, ...]
+) -> None:
+    """Of all pictures that the engine holds on its way: one that is cropped was larger than its box."""
+    width, height = source.width, source.height
+    if options["cropbox"]:
+        left, top, right, bottom = parse_cropbox(options["cropbox"])
+        width, height = right - left, bottom - top
+    elif source.flipped and options["orientation"]:
+        width, height = height, width
+    fit = max if options["crop"] and options["crop"] != "noop" else min
+    scale = fit(geometry[0] / width, geometry[1] / height)
+    scaled = width * height * scale**2 if options["upscale"] or scale < 1 else 0
+    box = geometry[0] * geometry[1] if options["padding"] else 0
+    largest = max([1.0, *map(float, resolutions)]) ** 2 * max(scaled, box)
+    pixels = max(width * height, largest, int(options["rounded"] or 0) ** 2)
+    if pixels > get_server_config().max_pixels:
+        raise SpecError(f"the engine would have to hold {pixels:.0f} pixels to make the thumbnail")
 
 
 def _alternative(
@@ -143,6 +171,9 @@ def _picture(
 
 class _SourceFile:
     """What an engine needs of sorl's ImageFile to read a source."""
+
+    # Engines that run other programs look at its extension; the programs look at the data.
+    name = "source"
 
     def __init__(self, data: bytes) -> None:
         self._data = data

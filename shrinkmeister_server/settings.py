@@ -11,7 +11,7 @@ from shrinkmeister_server.environment import Environment
 env = Environment(os.environ)
 
 DEBUG = env.flag("DEBUG", False)
-ALLOWED_HOSTS = env.names("ALLOWED_HOST")
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOST")
 # Django wants one; nothing here is signed with it, so that it need not outlive the process.
 SECRET_KEY = secrets.token_urlsafe(50)
 
@@ -47,9 +47,9 @@ THUMBNAIL_SOURCES = env.names(
     [f"s3://{THUMBNAIL_BUCKET}" if THUMBNAIL_BUCKET else f"storage://{THUMBNAIL_STORAGE}"],
 )
 THUMBNAIL_ENGINE = env.text("THUMBNAIL_ENGINE", "sorl.thumbnail.engines.pil_engine.Engine")
-THUMBNAIL_MAX_SOURCE_BYTES = env.integer("THUMBNAIL_MAX_SOURCE_BYTES", 40_000_000)
-THUMBNAIL_MAX_PIXELS = env.integer("THUMBNAIL_MAX_PIXELS", 50_000_000)
-THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", 30)
+THUMBNAIL_MAX_SOURCE_BYTES = env.integer("THUMBNAIL_MAX_SOURCE_BYTES", 40_000_000, least=1)
+THUMBNAIL_MAX_PIXELS = env.integer("THUMBNAIL_MAX_PIXELS", 50_000_000, least=1)
+THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", 30, least=1)
 THUMBNAIL_WAIT_SECONDS = env.integer("THUMBNAIL_WAIT_SECONDS", 15)
 THUMBNAIL_REDIRECT_MAX_AGE = env.integer("THUMBNAIL_REDIRECT_MAX_AGE", 300)
 # A spec says whether its picture is flattened; with False here sorl would not listen to it.
@@ -89,7 +89,11 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO").upper()},
     # What a client did wrong is one line of ours, with its reason.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        # Robots ask under any name; each would be an error with a traceback.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }

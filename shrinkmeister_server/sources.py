@@ -3,6 +3,7 @@
 Messages of errors do not name the source: they end up in logs, and a token's content is nobody else's.
 """
 
+import time
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -106,8 +107,14 @@ def _from_url(source: Source, most: int) -> bytes:
                 raise SourceMissingError("the source's host has no such file")
             if answer.status != 200:
                 raise StorageError(f"the source's host answered {answer.status}")
-            data = answer.read(most + 1)
-            _refuse_above(most, len(data))
+            data = bytearray()
+            # A read ends when the host sends something; all of it has to end too.
+            end = time.monotonic() + READ_TIMEOUT
+            for part in answer.stream(65536, decode_content=True):
+                data += part
+                _refuse_above(most, len(data))
+                if time.monotonic() > end:
+                    raise StorageError(f"the source's host took more than {READ_TIMEOUT} s")
             return bytes(data)
         finally:
             answer.close()

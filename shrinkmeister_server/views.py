@@ -44,10 +44,21 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
 }
 
 
-class ThumbnailView(View):
-    """`GET` and `HEAD /<token>[@2x].<ext>`: makes the thumbnail if it has to, and redirects to it."""
+class ReadOnlyView(View):
+    """GET, HEAD and OPTIONS; others get an answer like all errors."""
 
     http_method_names = ["get", "head", "options"]
+
+    def http_method_not_allowed(
+        self, request: HttpRequest, *args: object, **kwargs: object
+    ) -> HttpResponse:
+        answer = _answer(request, 405, "This server only answers GET and HEAD.")
+        answer["Allow"] = "GET, HEAD, OPTIONS"
+        return answer
+
+
+class ThumbnailView(ReadOnlyView):
+    """`GET` and `HEAD /<token>[@2x].<ext>`: makes the thumbnail if it has to, and redirects to it."""
 
     def get(
         self, request: HttpRequest, token: str, extension: str, resolution: str | None = None
@@ -65,10 +76,8 @@ class ThumbnailView(View):
         return answer
 
 
-class HealthView(View):
+class HealthView(ReadOnlyView):
     """`GET /healthz`: whether the shared cache and the storage of thumbnails answer; 200 or 503."""
-
-    http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         health = {}
