@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection
+from django.db.models import TextChoices
 from django.template import Context, Template
 from sorl.thumbnail import default, delete, get_thumbnail
-from sorl.thumbnail.images import DummyImageFile
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
 from shrinkmeister.conf import get_config, get_tokens
-from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
+from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError, StorageError
 from shrinkmeister.images import Thumbnail
 from shrinkmeister.keys import object_name
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
@@ -271,9 +271,28 @@ class TestDoors:
 
     def test_dummies(self, settings: Any) -> None:
         settings.THUMBNAIL_DUMMY = True
-        thumbnail = get_thumbnail(NAME, "300x200")
-        assert isinstance(thumbnail, DummyImageFile)
-        assert thumbnail.url == "https://dummyimage.com/300x200"
+        page = render(
+            '{% load thumbnail %}{% thumbnail f "300x200" as im %}{{ im.url }} {{ im.width }}'
+            "{% empty %}none{% endthumbnail %}",
+            f=NAME,
+        )
+        assert page == "https://dummyimage.com/300x200 300"
+
+    def test_options_of_a_choice(self) -> None:
+        class Crop(TextChoices):
+            CENTER = "center"
+
+        assert lazy(crop=Crop.CENTER).url == lazy(crop="center").url
+
+    @pytest.mark.parametrize("cropbox", ["a,b,c,d", "1,2,3", "1,2,1,2", (1, 2), "", 5])
+    def test_an_impossible_cropbox_has_no_certain_size(self, cropbox: Any) -> None:
+        record(source=SourceRecord(4000, 3000))
+        assert lazy(geometry="300", cropbox=cropbox).size in (None, (300, 225) if not cropbox else None)
+
+    def test_deleting_no_file(self) -> None:
+        for nothing in (None, "", Photo().image):
+            with pytest.raises(ValueError, match="no file"):
+                delete(nothing)
 
 
 class TestDelete:
@@ -303,6 +322,38 @@ class TestDelete:
         delete(photo, delete_file=False)
         assert self.files(media) == {"dawn.jpg"}
         assert lazy().lazy
+
+    def test_records_go_before_objects(
+        self, media: Path, photo: str, server: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """When the cache is down, the thumbnails that it names are still there."""
+        self.make(server)
+
+        def fail(*args: Any) -> None:
+            raise DriverError("down")
+
+        monkeypatch.setattr(type(get_shared_cache()), "forget", fail)
+        with pytest.raises(DriverError):
+            delete(photo, delete_file=False)
+        assert len(self.files(media)) == 3
+
+    def test_a_storage_that_fails(self, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*args: Any) -> None:
+            raise RuntimeError("the library's own")
+
+        monkeypatch.setattr(FileSystemStorage, "delete", fail)
+        with pytest.raises(StorageError, match="library's own"):
+            delete(NAME)
+
+    def test_what_was_known_of_another_version_is_not_told(
+        self, media: Path, photo: str, server: Any
+    ) -> None:
+        server.get(lazy(geometry="100", crop=False, version=1).url)
+        assert lazy(geometry="200", crop=False, version=1).size == (200, 150)
+        assert lazy(geometry="200", crop=False, version=2).size is None
+        assert lazy(geometry="200", crop=False).size is None
+        delete(photo, delete_file=False)
+        assert lazy(geometry="200", crop=False, version=1).size is None
 
     def test_other_sources_keep_theirs(self, media: Path, photo: str, server: Any) -> None:
         other = storages["default"].save("photos/dawn.jpg2", storages["default"].open(photo))

@@ -12,7 +12,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.template import Context, Template
 from sorl.thumbnail import delete, get_thumbnail
+from storages.backends.s3 import S3Storage
 
+from shrinkmeister.buckets import bucket_storage
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.results import get_results
 from shrinkmeister_server import pipeline
@@ -78,6 +81,19 @@ class TestPublic:
         final = public.thumbnail()
         assert (final.lazy, final.url, final.size) == (False, answer["Location"], (300, 200))
         assert "?" not in final.url
+
+    @pytest.mark.parametrize(("format", "content_type"), [("PNG", "image/png"), ("WEBP", "image/webp")])
+    def test_formats(self, public: Buckets, server: Server, format: str, content_type: str) -> None:
+        answer = server.get(public.thumbnail(format=format).url)
+        assert browse(answer["Location"])[2]["Content-Type"] == content_type
+
+    def test_an_acl_makes_objects_public(
+        self, settings: Any, s3_server: S3Server, s3_bucket: Callable[..., str], server: Server
+    ) -> None:
+        acl = {"default_acl": "public-read", "querystring_auth": False}
+        buckets = Buckets(settings, s3_server, s3_bucket(), s3_bucket(), **acl)
+        answer = server.get(buckets.thumbnail().url)
+        assert size_of(browse(answer["Location"])[1]) == (300, 200)
 
     def test_the_source_stays_closed(self, public: Buckets, server: Server) -> None:
         server.get(public.thumbnail().url)
@@ -190,6 +206,38 @@ class TestPrivate:
         assert thumbnail.size == (300, 200)
         assert answer.status_code == 302
 
+    def test_a_client_that_cannot_sign_stays_lazy_too(
+        self, private: Buckets, server: Server, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    ) -> None:
+        """Without credentials: one log line, not one a thumbnail, and no page without pictures."""
+        server.get(private.thumbnail().url)
+        options = {**settings.STORAGES["default"]["OPTIONS"], "access_key": None, "secret_key": None}
+        settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        assert all(private.thumbnail().lazy for _ in range(3))
+        assert caplog.text.count("cannot be signed") == 1
+
+
+class FixedBucket(S3Storage):  # type: ignore[misc]
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "bucket_name": "media"})
+
+
+class NoOptions(S3Storage):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(bucket_name="media")
+
+
+class TestSubclasses:
+    @pytest.mark.parametrize("name", ["FixedBucket", "NoOptions"])
+    def test_one_that_cannot_be_had_for_another_bucket(self, settings: Any, name: str) -> None:
+        """Its thumbnails would lie, and be deleted, in the bucket of the sources."""
+        settings.STORAGES = {"default": {"BACKEND": f"tests.test_buckets.{name}"}}
+        settings.THUMBNAIL_BUCKET = "thumbs"
+        with pytest.raises(SettingError, match=f"{name}.*thumbs"):
+            get_results()
+
 
 class TestOneBucket:
     def test_sources_and_thumbnails_side_by_side(
@@ -260,6 +308,45 @@ class TestFailures:
         assert server.get(public.thumbnail().url).status_code == 502
         with pytest.raises(StorageError, match=public.thumbs):
             delete(public.photo.image, delete_file=False)
+
+    def test_too_many_bytes(self, public: Buckets, server: Server, settings: Any) -> None:
+        settings.THUMBNAIL_MAX_SOURCE_BYTES = 100
+        assert server.get(public.thumbnail().url).status_code == 413
+
+    def test_what_may_not_be_looked_at_is_not_missing(self, public: Buckets, settings: Any) -> None:
+        """Else everything would be made again at each request."""
+        options = {**settings.STORAGES["default"]["OPTIONS"], "secret_key": "wrong"}
+        settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+        with pytest.raises(StorageError, match=r"403|Forbidden"):
+            get_results().find("cache/x/y.jpg", {})
+
+    def test_objects_that_s3_keeps_are_told(
+        self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """DeleteObjects answers 200 and lists what it did not do."""
+        import botocore.client
+
+        client: Any = botocore.client.BaseClient
+        original = client._make_api_call
+
+        def keep(self: Any, operation: str, parameters: Any) -> Any:
+            if operation == "DeleteObjects":
+                return {"Errors": [{"Key": "a.jpg", "Code": "AccessDenied"}]}
+            return original(self, operation, parameters)
+
+        server.get(public.thumbnail().url)
+        monkeypatch.setattr(client, "_make_api_call", keep)
+        with pytest.raises(StorageError, match="AccessDenied"):
+            delete(public.photo.image, delete_file=False)
+
+    def test_patience_with_s3_is_bounded(self, settings: Any) -> None:
+        """botocore's own would be minutes: no browser, Lambda or worker waits for that."""
+        settings.STORAGES = {
+            "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"bucket_name": "photos"}}
+        }
+        config = bucket_storage("thumbs", get_config()).connection.meta.client.meta.config
+        attempts = config.retries["total_max_attempts"]
+        assert (config.connect_timeout + config.read_timeout) * attempts <= 20
 
     def test_an_object_of_somebody_else_is_made_anew(self, public: Buckets, server: Server) -> None:
         name = public.thumbnail().name

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 import shrinkmeister.drivers
 from shrinkmeister.conf import CacheConfig
 from shrinkmeister.drivers import driver_class, make_driver
-from shrinkmeister.drivers.base import Driver
+from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.drivers.contract import DriverContract, new_key
+from shrinkmeister.exceptions import DriverError
+from tests.servers.memcached import running_memcached
 
 # Port 1 of the loopback: reserved, and nobody listens there.
 NOBODY = "127.0.0.1:1"
@@ -124,6 +127,67 @@ class TestDjangoOnFiles(OfDjango):
             },
         }
         return driver("django", name="thumbs")
+
+
+def test_a_memcached_that_is_gone_for_a_while(tmp_path: Path, memcached_location: str) -> None:
+    """Its keys are not given to another server: what is deleted meanwhile would come back with it."""
+    with running_memcached(tmp_path) as other:
+        both = driver("memcached", f"{memcached_location},{other.location}")
+        keys = [new_key() for _ in range(40)]
+        for key in keys:
+            both.set(key, b"1", 60)
+        assert len(both.get_many(keys)) == 40
+    gone = 0
+    for key in keys:
+        try:
+            both.delete_many([key])
+        except DriverError:
+            gone += 1
+    assert 0 < gone < 40
+    with pytest.raises(DriverError):
+        both.delete_many(keys)
+
+
+@pytest.mark.parametrize("backend", ["redis", "memcached"])
+def test_many_threads_and_a_dead_server(backend: str) -> None:
+    """Nothing else than DriverError comes out, whatever the library keeps for itself."""
+    dead = driver(backend, f"redis://{NOBODY}/0" if backend == "redis" else NOBODY)
+
+    def ask(number: int) -> str:
+        try:
+            dead.get(f"key{number}")
+        except DriverError:
+            return "DriverError"
+        return "an answer"
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(ask, range(320))) == {"DriverError"}
+
+
+@pytest.mark.parametrize(
+    ("backend", "location"),
+    [
+        ("redis", "127.0.0.1:6379"),
+        ("redis", "http://127.0.0.1:6379"),
+        ("redis", "redis://127.0.0.1:port/0"),
+        ("memcached", "127.0.0.1:port"),
+    ],
+)
+def test_an_address_that_is_none(backend: str, location: str) -> None:
+    with pytest.raises(CacheSettingError, match="THUMBNAIL_CACHE_LOCATION"):
+        driver(backend, location)
+
+
+def test_an_alias_is_given_an_end_to_its_patience(settings: Any) -> None:
+    """redis-py waits for ever unless it is told."""
+    settings.CACHES = {
+        **settings.CACHES,
+        "thumbs": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://{NOBODY}/0"},
+    }
+    made: Any = driver("redis", name="thumbs")
+    pool = made._client.get_client().connection_pool
+    assert 0 < pool.connection_kwargs["socket_timeout"] <= 1
+    assert 0 < pool.connection_kwargs["socket_connect_timeout"] <= 1
 
 
 def test_redis_holds_plain_keys_and_values(redis_location: str) -> None:

@@ -137,6 +137,9 @@ def test_the_main_job(deployment: Deployment) -> None:
         "bucket": "ok",
     }
 
+    headers = {"Host": "elsewhere.example.com"}
+    assert urllib3.request("GET", f"{deployment.server.url}/healthz", headers=headers).status == 400
+
     cold = deployment.thumbnail()
     assert cold.lazy
     assert cold.url.startswith(deployment.server.url)

@@ -58,6 +58,14 @@ def test_a_missing_variable(name: str) -> None:
         ("THUMBNAIL_TTL", "a week", "THUMBNAIL_TTL is 'a week'; it has to be a whole number"),
         ("DEBUG", "maybe", "DEBUG is 'maybe'; it has to be true or false"),
         ("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", "2x", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'"),
+        ("ALLOWED_HOST", "https://thumbs.example.com", "without ports or https://"),
+        ("ALLOWED_HOST", "thumbs.example.com:8000", "without ports or https://"),
+        ("ALLOWED_HOST", ",", "without ports or https://"),
+        ("THUMBNAIL_LOCK_SECONDS", "0", "THUMBNAIL_LOCK_SECONDS is '0'"),
+        ("THUMBNAIL_MAX_PIXELS", "0", "THUMBNAIL_MAX_PIXELS is '0'"),
+        ("THUMBNAIL_WAIT_SECONDS", "-1", "THUMBNAIL_WAIT_SECONDS is '-1'"),
+        ("THUMBNAIL_ENGINE", "os.path.join", "THUMBNAIL_ENGINE is 'os.path.join'"),
+        ("AWS_S3_ENDPOINT_URL", "localhost", "shrinkmeister.E103"),
         ("STORAGES", "default", "STORAGES is 'default'; it has to be a JSON object"),
         ("CACHES", "[]", "CACHES is '[]'; it has to be a JSON object"),
         ("THUMBNAIL_ENGINE", "no.such.Engine", "THUMBNAIL_ENGINE is 'no.such.Engine'"),
@@ -99,6 +107,9 @@ def test_a_misspelled_variable() -> None:
         ("THUMBNAIL_SOURCES", {"THUMBNAIL_SOURCES": "s3://a,s3://b/c/"}, "['s3://a', 's3://b/c/']"),
         ("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", {"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": "1.5,2"}, "[1.5, 2]"),
         ("AWS_QUERYSTRING_AUTH", {}, "False"),
+        # A spec says whether its picture is flattened, and sorl listens to it only with this.
+        ("THUMBNAIL_FLATTEN", {}, "True"),
+        ("LOGGING['root']['level']", {"LOG_LEVEL": "debug"}, "'DEBUG'"),
     ],
 )
 def test_values(name: str, variables: dict[str, str | None], value: str) -> None:

@@ -19,9 +19,9 @@ SOURCES: dict[str, dict[str, Any]] = {
     "mirrored": {"size": (400, 300), "orientation": 4},
     "turned PNG": {"size": (123, 77), "format": "PNG", "orientation": 8},
     "sliver": {"size": (1, 54)},
-    "bar": {"size": (900, 7)},
+    "bar": {"size": (300, 7)},
 }
-GEOMETRIES = ("100x100", "300x200", "777x333", "150", "x120", "1000", "x2", "3x900")
+GEOMETRIES = ("100x100", "300x200", "777x333", "150", "x120", "450", "x2", "3x900")
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"crop": "center"},

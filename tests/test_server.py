@@ -2,23 +2,27 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from unittest.mock import Mock
 from zlib import crc32
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, storages
 from PIL import Image
 from sorl.thumbnail import get_thumbnail
+from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
 from shrinkmeister.conf import get_tokens
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.results import StorageResults
+from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server import pipeline, rendering, sources
+from shrinkmeister_server import pipeline, sources
 from tests.pictures import picture, size_of
 from tests.sides import Server
 
@@ -132,6 +136,172 @@ class TestMaking:
         settings.THUMBNAIL_CACHE_LOCATION = "redis://127.0.0.1:1/0"
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
         assert [r.name for r in caplog.records] == ["shrinkmeister.shared_cache"]
+
+
+class TestSafely:
+    """What must hold at each moment, whatever comes between."""
+
+    def test_the_thumbnail_is_stored_after_its_resolutions_and_recorded_after_that(
+        self, server: Server, photo: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
+        done: list[str] = []
+        save, keep = StorageResults.save, SharedCache.record
+
+        def saved(self: Any, name: str, *args: Any) -> None:
+            save(self, name, *args)
+            done.append(name.rpartition("/")[2][32:])
+
+        def kept(self: Any, *args: Any) -> None:
+            keep(self, *args)
+            done.append("record")
+
+        monkeypatch.setattr(StorageResults, "save", saved)
+        monkeypatch.setattr(SharedCache, "record", kept)
+        assert server.get(url_of(spec_of())).status_code == 302
+        assert done == ["@1.5x.jpg", "@2x.jpg", ".jpg", "record"]
+
+    def test_a_failed_save_leaves_nothing_and_no_record(
+        self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*args: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("shrinkmeister.results.os.replace", full)
+        assert server.get(url_of(spec_of())).status_code == 502
+        assert [path.name for path in media.rglob("*") if path.is_file()] == ["dawn.jpg"]
+        assert get_thumbnail(photo, "300x200", crop="center").lazy
+
+    def test_a_file_is_there_whole_or_not_at_all(
+        self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody sees it under its name before it is written."""
+        storage_class: Any = FileSystemStorage
+        save, seen = storage_class._save, []
+
+        def slow(self: Any, name: str, content: Any) -> Any:
+            seen.append(name.rpartition("/")[2])
+            return save(self, name, content)
+
+        monkeypatch.setattr(FileSystemStorage, "_save", slow)
+        server.get(url_of(spec_of()))
+        assert len(seen) == 1
+        assert seen[0].startswith("part-")
+
+    def test_made_by_another_server_just_before_our_lock(
+        self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lock, make = SharedCache.lock, Mock(wraps=pipeline._make)
+
+        def late(self: SharedCache, spec: ThumbnailSpec, seconds: int) -> bool:
+            pipeline_make(spec)
+            return lock(self, spec, seconds)
+
+        pipeline_make = pipeline._make
+        monkeypatch.setattr(SharedCache, "lock", late)
+        monkeypatch.setattr(pipeline, "_make", make)
+        assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
+        make.assert_not_called()
+
+    @pytest.mark.parametrize(
+        ("geometry", "options"),
+        [
+            ("30000x30000", {"crop": "center"}),
+            ("99999x99999", {"upscale": True}),
+            ("7000x7000", {"padding": True, "upscale": False}),
+            ("100", {"cropbox": "0,0,9999,9999"}),
+            ("100", {"rounded": 10**6}),
+        ],
+    )
+    def test_results_that_would_fill_the_memory(
+        self, server: Server, media: Path, photo: str, geometry: str, options: Any, settings: Any
+    ) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+        answer = server.get(url_of(ThumbnailSpec(Source("storage", "default", photo), geometry, options)))
+        assert answer.status_code == 422
+        assert not (media / "cache").exists()
+
+
+class TestAsSorlDoes:
+    def test_a_profile_of_colours_is_kept(self, server: Server, media: Path) -> None:
+        save("a.jpg", picture(icc_profile=b"a profile of colours"))
+        with Image.open(BytesIO(stored(media, server.get(url_of(spec_of("a.jpg")))))) as image:
+            assert image.info["icc_profile"] == b"a profile of colours"
+
+    def test_flattening_is_the_specs_decision(self, server: Server, media: Path, settings: Any) -> None:
+        settings.THUMBNAIL_FLATTEN = True  # as on the server; the site's decision stands in the spec
+        save("a.png", picture(format="PNG", mode="RGBA"))
+        corners: list[Any] = []
+        for flatten in (True, False):
+            data = stored(media, server.get(url_of(spec_of("a.png", flatten=flatten, quality=100))))
+            with Image.open(BytesIO(data)) as image:
+                corners.append(image.convert("L").getpixel((1, 1)))
+        assert corners[0] > 200  # transparent there: white
+        assert corners[1] < 50  # what is stored under it: dark
+
+    def test_engines_are_prepared_and_cleaned_up(self, server: Server, photo: str, settings: Any) -> None:
+        settings.THUMBNAIL_ENGINE = "tests.test_server.TellingEngine"
+        TellingEngine.told.clear()
+        server.get(url_of(spec_of()))
+        server.get(url_of(spec_of(crop="sideways")))
+        assert TellingEngine.told == ["prepare", "cleanup"] * 2
+
+    def test_an_engine_that_writes_nothing(
+        self, server: Server, media: Path, photo: str, settings: Any
+    ) -> None:
+        settings.THUMBNAIL_ENGINE = "tests.test_server.SilentEngine"
+        assert server.get(url_of(spec_of())).status_code == 422
+        assert not (media / "cache").exists()
+
+
+class TestUrlSources:
+    @pytest.fixture
+    def host(self, media: Path, settings: Any) -> Iterator[str]:
+        """A web server with pictures, and with a way to one that is not listed."""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/away":
+                    self.send_response(302)
+                    self.send_header("Location", "/a%20b.jpg?x=1")
+                    self.end_headers()
+                    return
+                found = self.path == "/a%20b.jpg?x=1"
+                self.send_response(200 if found else 404)
+                self.end_headers()
+                if found:
+                    self.wfile.write(picture((400, 300)))
+
+            def log_message(self, *args: Any) -> None: ...
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as web:
+            Thread(target=web.serve_forever, daemon=True).start()
+            host = f"127.0.0.1:{web.server_port}"
+            settings.THUMBNAIL_SOURCES = [f"http://{host}"]
+            settings.THUMBNAIL_REMOVE_URL_ARGS = False
+            yield host
+            web.shutdown()
+
+    def ask(self, server: Server, url: str) -> Any:
+        return server.get(get_thumbnail(url, "300x200", crop="center").url)
+
+    def test_a_listed_host(self, server: Server, media: Path, host: str) -> None:
+        answer = self.ask(server, f"http://{host}/a%20b.jpg?x=1")
+        assert size_of(stored(media, answer)) == (300, 200)
+
+    def test_nothing_there(self, server: Server, host: str) -> None:
+        assert self.ask(server, f"http://{host}/gone.jpg").status_code == 404
+
+    def test_redirects_are_not_followed(self, server: Server, host: str) -> None:
+        assert self.ask(server, f"http://{host}/away").status_code == 502
+
+    def test_too_many_bytes(self, server: Server, host: str, settings: Any) -> None:
+        settings.THUMBNAIL_MAX_SOURCE_BYTES = 100
+        assert self.ask(server, f"http://{host}/a%20b.jpg?x=1").status_code == 413
+
+    def test_a_host_that_does_not_answer(self, server: Server, settings: Any, media: Path) -> None:
+        settings.THUMBNAIL_SOURCES = ["http://127.0.0.1:1"]
+        assert self.ask(server, "http://127.0.0.1:1/a.jpg").status_code == 502
 
 
 class TestResolutions:
@@ -352,6 +522,7 @@ class TestErrors:
         answer = server.ask(method, url_of(spec_of()))
         assert answer.status_code == 405
         assert answer["Allow"] == "GET, HEAD, OPTIONS"
+        assert answer["Cache-Control"] == "no-store"
 
     def test_another_host(self, server: Server, settings: Any) -> None:
         settings.ALLOWED_HOSTS = ["elsewhere.example.com"]
@@ -447,8 +618,24 @@ class TestHealth:
         assert "thumbs" in caplog.text
 
 
-class UpsideDownEngine(rendering.import_string("sorl.thumbnail.engines.pil_engine.Engine")):  # type: ignore[misc]
+class UpsideDownEngine(PilEngine):  # type: ignore[misc]
     """An engine of a site's own."""
 
     def create(self, image: Any, geometry: Any, options: Any) -> Any:
         return super().create(image, geometry, options).rotate(180)
+
+
+class TellingEngine(PilEngine):  # type: ignore[misc]
+    told: list[str] = []
+
+    def prepare(self, image: Any, options: Any) -> Any:
+        self.told.append("prepare")
+        return super().prepare(image, options)
+
+    def cleanup(self, image: Any) -> None:
+        self.told.append("cleanup")
+
+
+class SilentEngine(PilEngine):  # type: ignore[misc]
+    def _get_raw_data(self, *args: Any, **kwargs: Any) -> None:
+        """As sorl's own does when Pillow's first try has failed."""

@@ -1,5 +1,7 @@
 """Every setting that is missing, misspelled or contradictory: a system check, and a clear error."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import DEFAULT_TTL, get_config, get_tokens
+from shrinkmeister.conf import DEFAULT_TTL, get_config, get_tokens, per_configuration
 from shrinkmeister.shared_cache import get_shared_cache
 
 SECRET = "x" * 40
@@ -33,6 +35,24 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("E003", "THUMBNAIL_SERVER_URL", "thumbs.example.com", "thumbs.example.com"),
     ("E003", "THUMBNAIL_SERVER_URL", "ftp://thumbs.example.com", "ftp:"),
     ("E003", "THUMBNAIL_SERVER_URL", None, "not set"),
+    ("E001", "THUMBNAIL_SECRET_KEY", SECRET + "\n", "whitespace"),
+    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", 5, "list"),
+    ("E003", "THUMBNAIL_SERVER_URL", 'https://a.example.com/"><b>', "<b>"),
+    ("E003", "THUMBNAIL_SERVER_URL", "https://a.example.com/#x", "#x"),
+    ("E003", "THUMBNAIL_SERVER_URL", "https://a.example.com:port", ":port"),
+    ("E003", "THUMBNAIL_SERVER_URL", "http://[::1", "[::1"),
+    ("E014", "THUMBNAIL_PREFIX", "/cache/", "/cache/"),
+    ("E014", "THUMBNAIL_PREFIX", "a//b/", "a//b/"),
+    ("E014", "THUMBNAIL_PREFIX", "../x/", "../x/"),
+    ("E014", "THUMBNAIL_PREFIX", "a/./b/", "a/./b/"),
+    ("E014", "THUMBNAIL_PREFIX", "a\\b/", "THUMBNAIL_PREFIX"),
+    ("E014", "THUMBNAIL_PREFIX", None, "None"),
+    ("E007", "THUMBNAIL_SOURCES", "s3://photos", "s3://photos"),
+    ("E007", "THUMBNAIL_SOURCES", 5, "5"),
+    ("E009", "THUMBNAIL_CACHE_LOCATION", 5, "5"),
+    ("E009", "THUMBNAIL_CACHE_NAME", ["a"], "['a']"),
+    ("E010", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS", 2, "2"),
+    ("E011", "THUMBNAIL_FORMAT", ["PNG"], "['PNG']"),
     ("E004", "THUMBNAIL_TTL", "7 days", "7 days"),
     ("E004", "THUMBNAIL_TTL", 0, "0"),
     ("E004", "THUMBNAIL_TTL", True, "True"),
@@ -134,6 +154,35 @@ def test_defaults(settings: Any) -> None:
     del settings.THUMBNAIL_CACHE_BACKEND
     settings.THUMBNAIL_TTL = None  # sends setting_changed, which `del` here does not
     assert get_config().cache.backend == "redis"
+
+
+@pytest.mark.parametrize("prefix", ["", "cache/", "a/b/", "thumbs", "a b/", "ü#/", ".hidden/"])
+def test_prefixes(settings: Any, prefix: str) -> None:
+    settings.THUMBNAIL_PREFIX = prefix
+    assert get_config().prefix == prefix
+
+
+def test_resolutions_are_numbers_and_not_spellings(settings: Any) -> None:
+    settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2.0, 1.5]
+    assert get_config().resolutions == ("2", "1.5")
+
+
+def test_the_first_requests_build_each_thing_once() -> None:
+    """They come all at once, and would import and connect all at once."""
+    built = []
+
+    def build() -> object:
+        built.append(1)
+        start.wait(5)
+        return object()
+
+    start = threading.Event()
+    get = per_configuration(build)
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(get) for _ in range(8)]
+        start.set()
+        assert len({id(future.result()) for future in futures}) == 1
+    assert len(built) == 1
 
 
 def test_a_ttl_may_be_a_timedelta(settings: Any) -> None:
