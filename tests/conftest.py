@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.servers.memcached import MemcachedServer, running_memcached
-from tests.servers.process import MissingServer, ask
+from tests.servers.process import MissingServer, ask, find_program
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
 
@@ -78,6 +78,13 @@ def s3_bucket(s3_server: S3Server) -> Iterator[Callable[..., str]]:
             return name
 
         yield new_bucket
+
+
+@pytest.fixture
+def graphicsmagick() -> str:
+    """The program `gm`, with which sorl's convert engine works as with ImageMagick's."""
+    with _left_out_if_missing():
+        return find_program("gm", "graphicsmagick")
 
 
 # Playwright keeps an event loop running in this thread for as long as it is up, and Django refuses

@@ -14,7 +14,7 @@ from zlib import crc32
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
-from PIL import Image
+from PIL import Image, ImageStat
 from sorl.thumbnail import get_thumbnail
 from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
@@ -120,6 +120,37 @@ class TestMaking:
         assert (
             Image.open(BytesIO(upside_down)).rotate(180).tobytes() == Image.open(BytesIO(upright)).tobytes()
         )
+
+    @pytest.mark.parametrize("engine", ["pil_engine", "vips_engine"])
+    @pytest.mark.parametrize("orientation", [1, 6])
+    def test_engines_of_sorl(
+        self, server: Server, media: Path, settings: Any, engine: str, orientation: int
+    ) -> None:
+        settings.THUMBNAIL_ENGINE = f"sorl.thumbnail.engines.{engine}.Engine"
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+        save("a.jpg", picture((400, 300), orientation=orientation))
+        size = (100, 75) if orientation == 1 else (100, 133)
+        for geometry, options, expected in (
+            ("100", {}, size),
+            ("100x100", {"crop": "center"}, (100, 100)),
+            ("100x80", {"padding": True, "format": "PNG"}, (100, 80)),
+        ):
+            spec = ThumbnailSpec(Source("storage", "default", "a.jpg"), geometry, options)
+            assert size_of(stored(media, server.get(url_of(spec)))) == expected
+        # The size of the source was read rightly too.
+        assert get_thumbnail("a.jpg", "40").size == ((40, 30) if orientation == 1 else (40, 53))
+
+    def test_an_engine_that_runs_another_program(
+        self, server: Server, media: Path, photo: str, settings: Any, graphicsmagick: str
+    ) -> None:
+        settings.THUMBNAIL_ENGINE = "sorl.thumbnail.engines.convert_engine.Engine"
+        settings.THUMBNAIL_CONVERT = f"{graphicsmagick} convert"
+        settings.THUMBNAIL_IDENTIFY = f"{graphicsmagick} identify"
+        data = stored(media, server.get(url_of(spec_of())))
+        assert size_of(data) == (300, 200)
+        with Image.open(BytesIO(data)) as image, Image.open(media / photo) as original:
+            seen, expected = (ImageStat.Stat(i.convert("L")).mean[0] for i in (image, original))
+        assert abs(seen - expected) < 8  # its brightness: the colour space is the right one
 
     def test_a_redirect_may_be_kept_for_a_while_and_no_longer(
         self, server: Server, photo: str, settings: Any
