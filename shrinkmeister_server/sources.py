@@ -10,7 +10,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import InvalidStorageError, storages
 
 from shrinkmeister.buckets import bucket_storage
-from shrinkmeister.conf import get_config
+from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import (
     SourceMissingError,
     SourceNotAllowedError,
@@ -61,14 +61,16 @@ def _from_bucket(source: Source, most: int) -> bytes:
         raise StorageError(f"the bucket {source.container!r}: {error}") from error
 
 
+@per_configuration
+def _storages() -> dict[str, Any]:
+    """By bucket. A storage keeps its connections; building one costs 0.1 s. The allow-list bounds them."""
+    return {}
+
+
 def _storage_of(bucket: str) -> Any:
-    if bucket not in _storages:
-        _storages[bucket] = bucket_storage(bucket, get_config())
-    return _storages[bucket]
-
-
-# A storage of S3 keeps its connections; building one costs 0.1 s. The allow-list bounds their number.
-_storages: dict[str, Any] = {}
+    if bucket not in _storages():
+        _storages()[bucket] = bucket_storage(bucket, get_config())
+    return _storages()[bucket]
 
 
 def _from_storage(source: Source, most: int) -> bytes:
