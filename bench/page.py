@@ -20,12 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "example_project"))
-
-from tests.servers.redis import RedisServer, running_redis  # noqa: E402
-from tests.servers.s3 import S3Server, make_bucket, running_s3  # noqa: E402
-from tests.servers.thumbnails import running_thumbnail_server  # noqa: E402
+from tests.servers.redis import RedisServer, running_redis
+from tests.servers.s3 import S3Server, make_bucket, running_s3
+from tests.servers.thumbnails import running_thumbnail_server
 
 PHOTOS = 60
 COLD_ROUNDS = 3
@@ -108,6 +105,7 @@ def configure(directory: Path, redis: RedisServer, s3: S3Server, server_url: str
 
 def upload(s3: S3Server) -> list[str]:
     """The photographs of the example project: 60 of several megapixels, JPEG, PNG and WebP."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "example_project"))
     from gallery.landscapes import photograph
 
     client = s3.client()

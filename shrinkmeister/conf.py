@@ -218,7 +218,8 @@ class SettingsReader:
         if value is None:
             return []
         if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
-            shown = "a text" if name.startswith("THUMBNAIL_SECRET_KEY") else repr(value)
+            secret = name.startswith("THUMBNAIL_SECRET_KEY")
+            shown = f"a value of type {type(value).__name__}" if secret else repr(value)
             self.problem(id, f"{name} is {shown}, and not a list.", hint)
             return []
         return list(value)

@@ -61,7 +61,9 @@ def get_engine() -> Any:
 
 
 def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...]) -> Rendering:
-    """Raises SourceInvalidError where the engine cannot make that of the source."""
+    """Raises SourceInvalidError where the engine cannot make that of the source, SourceTooLargeError for
+    its pixels, and SpecError where the thumbnail would have too many.
+    """
     _refuse_other_formats(data)
     engine = get_engine()
     options = spec.full_options()
