@@ -81,7 +81,7 @@ def configure(directory: Path, redis: RedisServer, s3: S3Server, server_url: str
     s3_storage = {"BACKEND": "storages.backends.s3.S3Storage"}
     options = {**s3.storage_options, "querystring_auth": False}
     settings.configure(
-        INSTALLED_APPS=["sorl.thumbnail", "shrinkmeister"],
+        INSTALLED_APPS=["shrinkmeister", "sorl.thumbnail"],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(directory / "db")}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],

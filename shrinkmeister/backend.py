@@ -1,19 +1,24 @@
 """The client path, top to bottom: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import astuple
 from functools import lru_cache, partial
 from typing import Any
+from urllib.parse import quote
 
+from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
+from shrinkmeister.adoption import delete_former, former_name, former_place
 from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_config, get_tokens
-from shrinkmeister.exceptions import StorageError
+from shrinkmeister.eager import is_eager, make_now
+from shrinkmeister.exceptions import HostNotListedError, StorageError
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.images import Thumbnail, with_resolution
 from shrinkmeister.keys import folder_name, object_name
 from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.results import get_results, lasting
+from shrinkmeister.results import Results, get_former_results, get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of, storage_and_name
 from shrinkmeister.spec import FORMATS, ThumbnailSpec
@@ -28,21 +33,32 @@ class ShrinkmeisterBackend:
         """The thumbnail of a file: with its final URL if it is recorded, else with a lazy one.
 
         Raises ValueError for no file, SpecError for a geometry or an option that cannot be, and
-        SourceNotAllowedError for a file that the server could not find.
+        SourceNotAllowedError for a file that the server could not find. In the eager mode it raises what
+        making a thumbnail raises: SourceError, StorageError.
         """
         if not file_:
             raise ValueError("get_thumbnail() was given no file")
         config = get_config()
         if config.dummy:
             return _dummy(geometry_string)
-        spec = make_spec(file_, geometry_string, options, config)
-        record, source = get_shared_cache().look_up(spec)
-        # A template may ask for each listed resolution by changing the URL, so all have to be there.
-        if record and set(config.resolutions) <= set(record.resolutions):
-            thumbnail = _recorded(spec, record, config)
-            if thumbnail:
-                return thumbnail
-        size = (record.width, record.height) if record else thumbnail_size(spec, source)
+        try:
+            spec = make_spec(file_, geometry_string, options, config)
+        except HostNotListedError as error:
+            if config.debug:
+                raise
+            return _as_it_is(error)
+        former = former_name(file_, geometry_string, options)
+        place = None if former is None else former_place(former, config)
+        known = get_shared_cache().look_up(spec, place)
+        thumbnail = known.thumbnail and _recorded(spec, known.thumbnail, config)
+        if not thumbnail and former is not None and known.adopted:
+            thumbnail = _adopted(former, known.adopted, config)
+        if thumbnail:
+            return thumbnail
+        if is_eager(config):
+            return _made(spec, config)
+        record = known.thumbnail
+        size = (record.width, record.height) if record else thumbnail_size(spec, known.source)
         return _lazy(spec, size, config)
 
     def delete(self, file_: Any, delete_file: bool = True) -> None:
@@ -60,10 +76,12 @@ class ShrinkmeisterBackend:
             if storage is not None:
                 _delete_source(storage, name)
         results = get_results()
-        names = results.names(folder_name(source, config.prefix))
+        names = [stored.name for stored in results.walk(folder_name(source, config.prefix))]
         # Records before objects, so that no page gets the URL of a thumbnail that is gone.
         get_shared_cache().forget(source, names)
         results.delete(names)
+        if config.adopted_backend:
+            delete_former(file_, config)
 
 
 def make_spec(file: Any, geometry: str, options: dict[str, Any], config: Config) -> ThumbnailSpec:
@@ -81,23 +99,38 @@ def make_spec(file: Any, geometry: str, options: dict[str, Any], config: Config)
 def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
     """None where the record helps this page to no URL."""
     name = object_name(spec, config.prefix)
+    thumbnail = _final(record, name, name.removeprefix(config.prefix), get_results, config)
+    # Without a URL in its record it lies in a private bucket; if this side does not sign, the server does.
+    return None if thumbnail and not record.url and lasting(thumbnail.url) else thumbnail
+
+
+def _adopted(name: str, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
+    """One that the former backend has made. Without a URL in its record its storage gives one."""
+    return _final(record, name, filepath_to_uri(name), get_former_results, config)
+
+
+def _final(
+    record: ThumbnailRecord, name: str, ending: str, results_of: Callable[[], Results], config: Config
+) -> Thumbnail | None:
+    """A thumbnail with a final URL, which ends with `ending`; None where there is none."""
+    # A template may ask for each listed resolution by changing the URL, so all have to be there.
+    if not set(config.resolutions) <= set(record.resolutions):
+        return None
     size = (record.width, record.height)
     if record.url:
         # The shared cache is believed about the host, and not about which thumbnail this is.
-        if not record.url.endswith(name.removeprefix(config.prefix)):
+        if not record.url.endswith(ending):
             return None
         return Thumbnail(record.url, name, size, False, partial(with_resolution, record.url))
-    # A private bucket: the URL is signed here, without asking S3.
+    # Made here, without asking S3; in a private bucket it is signed.
     try:
-        results = get_results()
+        results = results_of()
         url = results.url(name)
     except (SettingError, StorageError) as error:
         _log_unsigned(str(error))
         return None
-    if lasting(url):
-        return None  # this side does not sign; the thumbnail server does
     return Thumbnail(
-        url, name, size, False, lambda resolution: results.url(object_name(spec, config.prefix, resolution))
+        url, name, size, False, lambda resolution: results.url(with_resolution(name, resolution))
     )
 
 
@@ -111,6 +144,32 @@ def _dummy(geometry: str) -> Thumbnail:
     """A placeholder. Not sorl's DummyImageFile: its tag takes that for a missing image."""
     image = DummyImageFile(geometry)
     return Thumbnail(image.url, "", (image.x, image.y), False, partial(with_resolution, image.url))
+
+
+def _as_it_is(error: HostNotListedError) -> Thumbnail:
+    """An image of a host that nobody may read, for browsers to load from there."""
+    _log_unlisted(str(error))
+    # Templates print URLs unescaped.
+    url = quote(error.url, safe="/:?#[]@!$&()*+,;=%~")
+    return Thumbnail(url, error.url, None, False, lambda resolution: url)
+
+
+@lru_cache(maxsize=100)
+def _log_unlisted(reason: str) -> None:
+    logger.warning("An image is shown as it is: %s", reason)
+
+
+def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
+    """The eager mode: finished when it is returned."""
+    record = make_now(spec)
+    results, name = get_results(), object_name(spec, config.prefix)
+    return Thumbnail(
+        record.url or results.url(name),
+        name,
+        (record.width, record.height),
+        False,
+        lambda resolution: results.url(with_resolution(name, resolution)),
+    )
 
 
 def _delete_source(storage: Any, name: str) -> None:

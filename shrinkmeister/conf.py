@@ -44,6 +44,9 @@ OUR_SETTINGS = frozenset(
         "THUMBNAIL_CACHE_LOCATION",
         "THUMBNAIL_CACHE_KEY_PREFIX",
         "THUMBNAIL_TTL",
+        "THUMBNAIL_ADOPTED_BACKEND",
+        "THUMBNAIL_CLEANUP",
+        "THUMBNAIL_EAGER",
     }
 )
 
@@ -79,9 +82,12 @@ class CacheConfig:
 class Config:
     """Every setting of ours, and those of sorl that decide about the picture or its place.
 
-    ttl      seconds that a record lives
-    url_ttl  seconds after which a lazy URL stops to work; None for never
-    sources  what may be read: (scheme, container, prefix of the name)
+    ttl              seconds that a record lives
+    url_ttl          seconds after which a lazy URL stops to work; None for never
+    sources          what may be read: (scheme, container, prefix of the name)
+    adopted_backend  the backend that named the thumbnails that the site had before; None if it keeps none
+    eager            whether thumbnails are made at once, in this process
+    cleanup          whether the thumbnails of a file go when a model instance loses it
     """
 
     secrets: tuple[str, ...] = field(repr=False)
@@ -99,6 +105,10 @@ class Config:
     preserve_format: bool
     remove_url_args: bool
     dummy: bool
+    debug: bool
+    adopted_backend: str | None
+    eager: bool
+    cleanup: bool
 
 
 class SettingError(ImproperlyConfigured):
@@ -109,6 +119,9 @@ class SettingError(ImproperlyConfigured):
         self.problem = Problem(id, message, hint)
 
 
+ADOPTED_BACKEND_HINT = (
+    "Write what THUMBNAIL_BACKEND was before: 'sorl.thumbnail.base.ThumbnailBackend', if it was not set."
+)
 MISSING_SERVER_URL = Problem(
     "shrinkmeister.E003",
     "THUMBNAIL_SERVER_URL is not set.",
@@ -145,6 +158,11 @@ def get_config() -> Config:
     return config
 
 
+def wants_cleanup() -> bool:
+    """For Django's start, which a wrong setting of another kind must not stop."""
+    return getattr(django_settings, "THUMBNAIL_CLEANUP", False) is True
+
+
 @per_configuration
 def get_tokens() -> Tokens:
     """The sealer and opener of this process. Raises SettingError."""
@@ -178,6 +196,10 @@ class SettingsReader:
             preserve_format=sorl_settings.THUMBNAIL_PRESERVE_FORMAT,
             remove_url_args=sorl_settings.THUMBNAIL_REMOVE_URL_ARGS,
             dummy=sorl_settings.THUMBNAIL_DUMMY,
+            debug=sorl_settings.THUMBNAIL_DEBUG,
+            adopted_backend=self._adopted_backend(),
+            eager=self._flag("THUMBNAIL_EAGER"),
+            cleanup=self._flag("THUMBNAIL_CLEANUP"),
         )
 
     def _secrets(self) -> tuple[str, ...]:
@@ -345,6 +367,25 @@ class SettingsReader:
                 return ()
         # Site and server may write 2 or 2.0; in names and templates it is "2x".
         return tuple(f"{resolution:g}" for resolution in resolutions)
+
+    def _adopted_backend(self) -> str | None:
+        path = getattr(django_settings, "THUMBNAIL_ADOPTED_BACKEND", None)
+        # The class itself is loaded when it is used: loading it here would read settings again.
+        if path is None or (isinstance(path, str) and re.fullmatch(r"\w+(\.\w+)+", path)):
+            return path
+        self.problem(
+            "E016",
+            f"THUMBNAIL_ADOPTED_BACKEND is {path!r}, which is not the dotted path of a class.",
+            ADOPTED_BACKEND_HINT,
+        )
+        return None
+
+    def _flag(self, name: str) -> bool:
+        value = getattr(django_settings, name, False)
+        if not isinstance(value, bool):
+            self.problem("E017", f"{name} is {value!r}.", "Write True or False.")
+            return False
+        return value
 
     def _options(self) -> Mapping[str, Any]:
         """The options of this site, read anew: sorl's own are frozen when its module is imported."""

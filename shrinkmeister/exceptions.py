@@ -20,6 +20,14 @@ class SourceNotAllowedError(SourceError):
     """The source lies where we may not read: outside the allow-list, or in an unnamed storage."""
 
 
+class HostNotListedError(SourceNotAllowedError):
+    """The source is a URL, and THUMBNAIL_SOURCES does not list its host. Carries the URL."""
+
+    def __init__(self, message: str, url: str) -> None:
+        super().__init__(message)
+        self.url = url
+
+
 class SourceMissingError(SourceError):
     """There is no source under that name."""
 

@@ -26,8 +26,8 @@ def thumbnail_size(spec: ThumbnailSpec, source: SourceRecord | None = None) -> S
     width, height = parse_geometry(spec.geometry)
     if width and height and (options["padding"] or (options["upscale"] and _crops(options))):
         return width, height
-    # What these leave of the picture is known only when it has been looked at.
-    if source is None or options.get("remove_border") or options["crop"] == "smart":
+    # What `remove_border` leaves of the picture is known only when it has been looked at.
+    if source is None or options.get("remove_border"):
         return None
     return _size_from_source(spec.geometry, options, source)
 
@@ -53,6 +53,8 @@ def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceR
     box: Size = parse_geometry(geometry, ratio)
     factors = (box[0] / float(x), box[1] / float(y))
     factor = max(factors) if _crops(options) else min(factors)
+    if options["crop"] == "smart" and factor > 1 and not options["upscale"]:
+        return None  # smaller than its box: sorl's engines disagree about what is cut off then
     if factor < 1 or options["upscale"]:
         x, y = toint(float(x) * factor), toint(float(y) * factor)
     if _crops(options):

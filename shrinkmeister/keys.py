@@ -3,6 +3,7 @@
     record_key(spec)                          t1:4nmm2zhv...        in the shared cache
     source_key(spec)                          s1:7dzsbhyq...        what is known about its source
     lock_key(spec)                            l1:4nmm2zhv...        held while somebody makes it
+    adopted_key(place)                        a1:q2c5tn7k...        what sorl knew about an image there
     object_name(spec, "cache/")               cache/aeq5.../4nmm2zhv....jpg
     object_name(spec, "cache/", "2")          cache/aeq5.../4nmm2zhv...@2x.jpg
 
@@ -11,10 +12,16 @@ case, and short in a cache. The digit after the letter is the version of the rec
 nothing that this one wrote. `tests/vectors/keys.json` pins them.
 """
 
+import re
 from base64 import b32encode
 from hashlib import sha256
 
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.spec import EXTENSIONS, Source, ThumbnailSpec
+
+DIGEST = "[a-z2-7]{32}"
+OBJECT = re.compile(
+    rf"{DIGEST}/{DIGEST}(@[0-9]+(\.[0-9]+)?x)?\.({'|'.join(EXTENSIONS.values())})", re.ASCII
+)
 
 
 def digest(canonical: bytes) -> str:
@@ -34,6 +41,11 @@ def source_key(source: Source) -> str:
     return f"s1:{digest(source.canonical())}"
 
 
+def adopted_key(place: Source) -> str:
+    """place: where the image lies of which sorl's key-value store had the size; a thumbnail or a source."""
+    return f"a1:{digest(place.canonical())}"
+
+
 def folder_name(source: Source, prefix: str) -> str:
     """Where all thumbnails of a source lie, with a slash at its end: deleting them is one list."""
     return f"{prefix}{digest(source.canonical())}/"
@@ -45,6 +57,16 @@ def object_name(spec: ThumbnailSpec, prefix: str, resolution: str | None = None)
     return f"{folder_name(spec.source, prefix)}{digest(spec.canonical())}{suffix}.{spec.extension}"
 
 
+def is_object_name(name: str, prefix: str) -> bool:
+    """Whether `object_name` makes such names; nothing else is ours to delete."""
+    return name.startswith(prefix) and bool(OBJECT.fullmatch(name.removeprefix(prefix)))
+
+
 def record_key_of_object(name: str) -> str:
     """The key of the record of an object that `object_name` named; the same for all its resolutions."""
     return f"t1:{name.rpartition('/')[2].partition('.')[0].partition('@')[0]}"
+
+
+def source_key_of_object(name: str) -> str:
+    """The key of the record of the source of such an object."""
+    return f"s1:{name.split('/')[-2]}"

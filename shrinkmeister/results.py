@@ -10,15 +10,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from django.core.files.base import ContentFile
 from django.core.files.images import get_image_dimensions
 from django.core.files.storage import storages
+from django.utils.timezone import is_naive, make_aware
 
 from shrinkmeister.buckets import bucket_storage, is_s3
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import StorageError
+from shrinkmeister.listing import StoredObject
 from shrinkmeister.records import SourceRecord
 
 # Objects never change under their name: another source, geometry or option has another one, and so has
@@ -81,8 +84,11 @@ class Results(ABC):
         """A URL that works for a browser now; signed where the bucket is private."""
 
     @abstractmethod
-    def names(self, folder: str) -> list[str]:
-        """The objects in a folder (with a slash at its end)."""
+    def walk(self, prefix: str, after: str = "", times: bool = False) -> Iterator[StoredObject]:
+        """The objects whose names begin with a prefix, in the order of their names, behind `after`.
+
+        times: whether to say when each was written, which some storages have to be asked for one by one
+        """
 
     @abstractmethod
     def delete(self, names: list[str]) -> None:
@@ -133,13 +139,16 @@ class S3Results(Results):
         with self._translated("could not make a URL"):
             return str(self._storage.url(name))
 
-    def names(self, folder: str) -> list[str]:
-        with self._translated(f"could not list {folder}"):
+    def walk(self, prefix: str, after: str = "", times: bool = False) -> Iterator[StoredObject]:
+        with self._translated(f"could not list {prefix}"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._storage.bucket_name, Prefix=self._folder + folder
+                Bucket=self._storage.bucket_name,
+                Prefix=self._folder + prefix,
+                StartAfter=self._folder + after if after else "",
             )
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        return [key.removeprefix(self._folder) for key in keys]
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield StoredObject(entry["Key"].removeprefix(self._folder), entry["LastModified"])
 
     def delete(self, names: list[str]) -> None:
         for start in range(0, len(names), 1000):  # as many as one DeleteObjects takes
@@ -211,13 +220,31 @@ class StorageResults(Results):
     def url(self, name: str) -> str:
         return str(self._storage.url(name))
 
-    def names(self, folder: str) -> list[str]:
-        with self._translated(f"could not list {folder}"):
-            try:
-                _, files = self._storage.listdir(folder)
-            except FileNotFoundError:
-                return []
-            return [f"{folder}{file}" for file in files]
+    def walk(self, prefix: str, after: str = "", times: bool = False) -> Iterator[StoredObject]:
+        with self._translated(f"could not list {prefix}"):
+            folder, slash, _ = prefix.rpartition("/")
+            for name in self._names(folder + slash, prefix, after):
+                yield StoredObject(name, self._modified(name) if times else None)
+
+    def _names(self, folder: str, prefix: str, after: str) -> Iterator[str]:
+        try:
+            folders, files = self._storage.listdir(folder)
+        except FileNotFoundError:
+            return
+        # With their slashes folders sort as the names in them do.
+        for entry in sorted([*files, *(f"{name}/" for name in folders)]):
+            name = folder + entry
+            if not name.startswith(prefix):
+                continue
+            if not entry.endswith("/"):
+                if name > after:
+                    yield name
+            elif name > after or after.startswith(name):
+                yield from self._names(name, prefix, after)
+
+    def _modified(self, name: str) -> datetime:
+        modified: datetime = self._storage.get_modified_time(name)
+        return make_aware(modified) if is_naive(modified) else modified
 
     def delete(self, names: list[str]) -> None:
         with self._translated(f"could not delete {len(names)} thumbnails"):
@@ -253,9 +280,16 @@ def lasting(url: str) -> bool:
 def get_results() -> Results:
     """The storage of thumbnails of this process. Raises SettingError."""
     config = get_config()
-    storage: Any = storages[config.storage]
     if config.bucket:
-        storage = bucket_storage(config.bucket, config)
-    elif is_s3(storage):
-        storage = bucket_storage(storage.bucket_name, config, storage.location)
-    return S3Results(storage) if is_s3(storage) else StorageResults(storage)
+        return S3Results(bucket_storage(config.bucket, config))
+    return get_former_results()
+
+
+@per_configuration
+def get_former_results() -> Results:
+    """The storage THUMBNAIL_STORAGE itself, where sorl's own backend keeps its thumbnails."""
+    config = get_config()
+    storage: Any = storages[config.storage]
+    if is_s3(storage):
+        return S3Results(bucket_storage(storage.bucket_name, config, storage.location))
+    return StorageResults(storage)

@@ -2,14 +2,21 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError, RecordError
-from shrinkmeister.keys import lock_key, record_key, record_key_of_object, source_key
+from shrinkmeister.keys import (
+    adopted_key,
+    lock_key,
+    record_key,
+    record_key_of_object,
+    source_key,
+)
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.spec import Source, ThumbnailSpec
 
@@ -18,13 +25,35 @@ logger = logging.getLogger(__name__)
 # Seconds in which a cache that failed is not asked again, so that a page of 100 thumbnails waits for a
 # dead one once.
 BREAK = 5.0
+# In which a command that was stopped can be taken up again.
+BOOKMARK_SECONDS = 7 * 24 * 3600
 
 T = TypeVar("T")
 R = TypeVar("R", ThumbnailRecord, SourceRecord)
 
 
+# The kinds of keys that are records: of thumbnails, of sources, and adopted ones.
+RECORDS = ("t1:", "s1:", "a1:")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the shared cache holds about a thumbnail.
+
+    thumbnail  its record
+    source     the size of its source
+    adopted    what was adopted of sorl's thumbnail in its place
+    """
+
+    thumbnail: ThumbnailRecord | None = None
+    source: SourceRecord | None = None
+    adopted: ThumbnailRecord | None = None
+
+
 class SharedCache:
-    """Reading and writing never raise DriverError; forgetting does, since it must not be lost.
+    """Looking up and recording never raise DriverError: a cache that is down is a miss.
+
+    All other methods do raise it: what they do must not be lost.
 
     prefix  stands before each key
     ttl     seconds that a record lives
@@ -43,17 +72,33 @@ class SharedCache:
         self._clock = clock
         self._broken_until = float("-inf")
 
-    def look_up(self, spec: ThumbnailSpec) -> tuple[ThumbnailRecord | None, SourceRecord | None]:
-        """What is known about a thumbnail and about its source, in one round trip."""
-        thumbnail_name = self._prefix + record_key(spec)
-        source_name = self._prefix + source_key(spec.source)
-        nothing: dict[str, bytes] = {}
-        found = self._try(lambda: self._driver.get_many([thumbnail_name, source_name]), nothing)
-        thumbnail = _load(ThumbnailRecord, thumbnail_name, found.get(thumbnail_name))
-        source = _load(SourceRecord, source_name, found.get(source_name))
+    def look_up(self, spec: ThumbnailSpec, adopted: Source | None = None) -> Known:
+        """What is known about a thumbnail and about its source, in one round trip.
+
+        adopted: where sorl's thumbnail in its place would lie
+        """
+        keys = [record_key(spec), source_key(spec.source)]
+        if adopted:
+            keys.append(adopted_key(adopted))
+        found = self._get(keys)
+        source = _load(SourceRecord, keys[1], found)
         if source and source.version != spec.options.get("version"):
             source = None
-        return thumbnail, source
+        return Known(
+            _load(ThumbnailRecord, keys[0], found),
+            source,
+            _load(ThumbnailRecord, keys[2], found) if adopted else None,
+        )
+
+    def look_up_image(self, image: Source) -> tuple[int, int] | None:
+        """(width, height) of a source as it is shown, or of an adopted image; None if it is not known."""
+        keys = [source_key(image), adopted_key(image)]
+        found = self._get(keys)
+        if source := _load(SourceRecord, keys[0], found):
+            size = (source.width, source.height)
+            return size[::-1] if source.flipped else size
+        adopted = _load(ThumbnailRecord, keys[1], found)
+        return (adopted.width, adopted.height) if adopted else None
 
     def record(self, spec: ThumbnailSpec, record: ThumbnailRecord, source: SourceRecord | None) -> None:
         """To be called when the thumbnail is safely stored, not before."""
@@ -77,7 +122,39 @@ class SharedCache:
         Raises DriverError: a record that stayed would give pages the URL of what is gone.
         """
         keys = {record_key_of_object(name) for name in object_names} | {source_key(source)}
-        self._driver.delete_many(self._prefix + key for key in sorted(keys))
+        self.remove(sorted(keys))
+
+    def adopt(self, images: Mapping[Source, ThumbnailRecord], ttl: int) -> None:
+        """Records what sorl knew about images, by where they lie; for `ttl` seconds."""
+        records = {self._prefix + adopted_key(place): record.dump() for place, record in images.items()}
+        self._driver.set_many(records, ttl)
+
+    def forget_adopted(self, places: Iterable[Source]) -> None:
+        self._driver.delete_many([self._prefix + adopted_key(place) for place in places])
+
+    def records(self) -> Iterator[str] | None:
+        """The keys of all records, without the prefix; None where the cache cannot list its keys."""
+        keys = self._driver.keys(self._prefix)
+        if keys is None:
+            return None
+        bare = (key.removeprefix(self._prefix) for key in keys)
+        return (key for key in bare if key.startswith(RECORDS))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Removes records by their keys."""
+        self._driver.delete_many(self._prefix + key for key in keys)
+
+    def bookmark(self, name: str) -> str | None:
+        """Where a long command has got to."""
+        found = self._driver.get(f"{self._prefix}bookmark:{name}")
+        return None if found is None else found.decode(errors="replace")
+
+    def set_bookmark(self, name: str, text: str | None) -> None:
+        key = f"{self._prefix}bookmark:{name}"
+        if text is None:
+            self._driver.delete_many([key])
+        else:
+            self._driver.set(key, text.encode(), BOOKMARK_SECONDS)
 
     def check(self) -> None:
         """Writes and reads once. Raises DriverError where the cache does not answer rightly."""
@@ -85,6 +162,13 @@ class SharedCache:
         self._driver.set(name, b"1", 60)
         if self._driver.get(name) != b"1":
             raise DriverError("the cache took a value and did not give it back")
+
+    def _get(self, keys: list[str]) -> dict[str, bytes]:
+        """By keys without the prefix."""
+        names = [self._prefix + key for key in keys]
+        nothing: dict[str, bytes] = {}
+        found = self._try(lambda: self._driver.get_many(names), nothing)
+        return {key: found[name] for key, name in zip(keys, names, strict=True) if name in found}
 
     def _try(self, call: Callable[[], T], otherwise: T) -> T:
         if self._clock() < self._broken_until:
@@ -97,11 +181,11 @@ class SharedCache:
             return otherwise
 
 
-def _load(kind: type[R], key: str, data: bytes | None) -> R | None:
-    if data is None:
+def _load(kind: type[R], key: str, found: Mapping[str, bytes]) -> R | None:
+    if key not in found:
         return None
     try:
-        return kind.load(data)
+        return kind.load(found[key])
     except RecordError as error:
         logger.warning("The shared cache holds %s under %s; it counts as a miss", error, key)
         return None

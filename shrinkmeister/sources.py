@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 from shrinkmeister.buckets import is_s3
 from shrinkmeister.conf import Config
-from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
+from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.spec import Source
 
 URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>[^#]*)(#.*)?", re.DOTALL)
@@ -23,8 +23,12 @@ def source_of(file: Any, config: Config) -> Source:
     could not find the file, and SpecError for names that no file has.
     """
     storage, name = storage_and_name(file, config)
-    if storage is None:
-        return _url_source(name, config)
+    return _url_source(name, config) if storage is None else place_of(storage, name)
+
+
+def place_of(storage: Any, name: str) -> Source:
+    """Where a file of a storage lies. Raises as `source_of` does."""
+    storage = _unwrapped(storage)
     if is_s3(storage):
         return Source("s3", str(storage.bucket_name), _object_key(storage, name))
     return Source("storage", _alias(storage, name), name)
@@ -43,15 +47,20 @@ def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
         return None, name
     else:
         storage = storages[config.storage]
-    if isinstance(storage, LazyObject):
-        # Its attributes do not show its class, and STORAGES is searched by instance.
-        if storage._wrapped is empty:
-            storage._setup()
-        storage = storage._wrapped
+    storage = _unwrapped(storage)
     location = getattr(storage, "location", None)
     if location is not None:
         name = name.removeprefix(f"{str(location).removesuffix('/')}/")
     return storage, name
+
+
+def _unwrapped(storage: Any) -> Any:
+    """The storage behind a lazy one, whose attributes do not show its class; STORAGES has instances."""
+    if isinstance(storage, LazyObject):
+        if storage._wrapped is empty:
+            storage._setup()
+        return storage._wrapped
+    return storage
 
 
 def allowed(source: Source, sources: tuple[tuple[str, str, str], ...]) -> bool:
@@ -68,9 +77,10 @@ def _url_source(url: str, config: Config) -> Source:
         raise SpecError(f"{url!r} is not the URL of a file")
     source = Source(match["scheme"], match["host"].lower(), match["name"])
     if not allowed(source, config.sources):
-        raise SourceNotAllowedError(
-            f"the source {url!r} is a URL, and THUMBNAIL_SOURCES does not list its host. List "
-            f"'{source.scheme}://{source.container}' there, on the client and on the server, to allow it."
+        raise HostNotListedError(
+            f"THUMBNAIL_SOURCES does not list the host of the source. List "
+            f"'{source.scheme}://{source.container}' there, on the client and on the server, to allow it.",
+            url,
         )
     return source
 

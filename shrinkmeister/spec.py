@@ -106,6 +106,17 @@ class Source:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}/{self.name}"
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The source of its text: `s3://bucket/key`. Raises SpecError."""
+        scheme, separator, rest = text.partition("://")
+        container, _, name = rest.partition("/")
+        if not separator:
+            raise SpecError(
+                f"{text!r} is not a source; write it as 's3://bucket/key' or 'storage://alias/name'"
+            )
+        return cls(scheme, container, name)
+
     def canonical(self) -> bytes:
         """UTF-8 JSON in its one canonical form."""
         return _encode([self.scheme, self.container, self.name])

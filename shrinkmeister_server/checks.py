@@ -8,14 +8,14 @@ from django.core.checks import CheckMessage, Error
 
 from shrinkmeister.checks import check_settings, misspelled, said, sorl_settings
 from shrinkmeister.conf import SettingError
-from shrinkmeister_server.pipeline import public_url
+from shrinkmeister_server.pipeline import absolute_url
 from shrinkmeister_server.rendering import get_engine
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     messages = check_settings()
     if not messages:
-        for make in (get_engine, lambda: public_url("health")):
+        for make in (get_engine, lambda: absolute_url("health")):
             try:
                 make()
             except SettingError as error:

@@ -1,6 +1,6 @@
 """The server's own settings, as one frozen value; `shrinkmeister.conf` has those of both sides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from django.conf import settings
 
@@ -16,19 +16,16 @@ class ServerConfig:
     redirect_max_age   seconds for which browsers and CDNs may keep a redirect
     """
 
-    max_source_bytes: int
-    max_pixels: int
-    lock_seconds: int
-    wait_seconds: int
-    redirect_max_age: int
+    max_source_bytes: int = 40_000_000
+    max_pixels: int = 50_000_000
+    lock_seconds: int = 30
+    wait_seconds: int = 15
+    redirect_max_age: int = 300
 
 
 @per_configuration
 def get_server_config() -> ServerConfig:
-    return ServerConfig(
-        max_source_bytes=settings.THUMBNAIL_MAX_SOURCE_BYTES,
-        max_pixels=settings.THUMBNAIL_MAX_PIXELS,
-        lock_seconds=settings.THUMBNAIL_LOCK_SECONDS,
-        wait_seconds=settings.THUMBNAIL_WAIT_SECONDS,
-        redirect_max_age=settings.THUMBNAIL_REDIRECT_MAX_AGE,
-    )
+    """A setting that is None or absent, as on a site in its eager mode, has its default."""
+    names = {one.name: f"THUMBNAIL_{one.name.upper()}" for one in fields(ServerConfig)}
+    given = {name: getattr(settings, setting, None) for name, setting in names.items()}
+    return ServerConfig(**{name: value for name, value in given.items() if value is not None})

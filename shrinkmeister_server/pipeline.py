@@ -5,7 +5,7 @@ else.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import ResolutionError
@@ -14,10 +14,13 @@ from shrinkmeister.keys import object_name
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import StoredInfo, get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
+from shrinkmeister.spec import CONTENT_TYPES, Source, ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.rendering import Picture, render
-from shrinkmeister_server.sources import fetch
+from shrinkmeister_server.sources import fetch, read
+
+ABSOLUTE = ("https://", "http://")
+Read = Callable[[Source], bytes]
 
 
 def thumbnail_url(spec: ThumbnailSpec, resolution: str | None = None) -> str:
@@ -30,21 +33,24 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None = None) -> str:
         raise ResolutionError(
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {config.resolutions}"
         )
-    record = _recorded(spec) or _stored(spec) or _made_once(spec)
+    record = _found_or_made(spec, fetch)
     if record.url is None:
-        return get_results().url(object_name(spec, config.prefix, resolution))
+        return absolute_url(object_name(spec, config.prefix, resolution))
     return with_resolution(record.url, resolution) if resolution else record.url
 
 
-def public_url(name: str) -> str | None:
-    """The URL that a record holds; None where each reader signs its own.
+def make_for_site(spec: ThumbnailSpec) -> ThumbnailRecord:
+    """The eager mode of a site: its own specs, of its own sources, which no allow-list has to name."""
+    return _found_or_made(spec, read)
+
+
+def absolute_url(name: str) -> str:
+    """The URL of a stored thumbnail, signed where the bucket is private.
 
     Raises SettingError where the storage gives a URL that means nothing on another host.
     """
     url = get_results().url(name)
-    if not lasting(url):
-        return None
-    if not url.startswith(("https://", "http://")):
+    if not url.startswith(ABSOLUTE):
         raise SettingError(
             "shrinkmeister.E102",
             f"The storage of thumbnails in STORAGES gives the URL {url!r}, which browsers would look for "
@@ -54,9 +60,13 @@ def public_url(name: str) -> str | None:
     return url
 
 
+def _found_or_made(spec: ThumbnailSpec, read: Read) -> ThumbnailRecord:
+    return _recorded(spec) or _stored(spec) or _made_once(spec, read)
+
+
 def _recorded(spec: ThumbnailSpec) -> ThumbnailRecord | None:
     """Somebody was faster."""
-    record, _ = get_shared_cache().look_up(spec)
+    record = get_shared_cache().look_up(spec).thumbnail
     complete = record and set(get_config().resolutions) <= set(record.resolutions)
     return record if complete else None
 
@@ -71,7 +81,7 @@ def _stored(spec: ThumbnailSpec) -> ThumbnailRecord | None:
     return _record(spec, info)
 
 
-def _made_once(spec: ThumbnailSpec) -> ThumbnailRecord:
+def _made_once(spec: ThumbnailSpec, read: Read) -> ThumbnailRecord:
     cache = get_shared_cache()
     server = get_server_config()
     held = cache.lock(spec, server.lock_seconds)
@@ -84,14 +94,14 @@ def _made_once(spec: ThumbnailSpec) -> ThumbnailRecord:
                 break
     try:
         # It may have been made between our look at the cache and our lock.
-        return _recorded(spec) or _make(spec)
+        return _recorded(spec) or _make(spec, read)
     finally:
         if held:
             cache.unlock(spec)
 
 
-def _make(spec: ThumbnailSpec) -> ThumbnailRecord:
-    rendering = render(fetch(spec.source), spec, get_config().resolutions)
+def _make(spec: ThumbnailSpec, read: Read) -> ThumbnailRecord:
+    rendering = render(read(spec.source), spec, get_config().resolutions)
     thumbnail = rendering.thumbnail
     info = StoredInfo(thumbnail.width, thumbnail.height, tuple(rendering.resolutions), rendering.source)
     # The thumbnail itself last: who finds it finds all of its resolutions.
@@ -107,8 +117,10 @@ def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: S
 
 
 def _record(spec: ThumbnailSpec, info: StoredInfo) -> ThumbnailRecord:
-    url = public_url(object_name(spec, get_config().prefix))
-    record = ThumbnailRecord(info.width, info.height, url, info.resolutions)
+    url = get_results().url(object_name(spec, get_config().prefix))
+    # Where it is signed, or relative to the site, each reader makes its own.
+    recorded = url if lasting(url) and url.startswith(ABSOLUTE) else None
+    record = ThumbnailRecord(info.width, info.height, recorded, info.resolutions)
     get_shared_cache().record(spec, record, info.source)
     return record
 

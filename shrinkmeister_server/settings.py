@@ -41,17 +41,18 @@ THUMBNAIL_STORAGE = env.text("THUMBNAIL_STORAGE", "default")
 THUMBNAIL_PREFIX = env.text("THUMBNAIL_PREFIX", "cache/")
 THUMBNAIL_ALTERNATIVE_RESOLUTIONS = env.numbers("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", [])
 
-# The server's own: what it may read, how much of it, and how long answers hold.
+# The server's own: what it may read, how much of it, and how long answers hold; None for the defaults of
+# conf.py.
 THUMBNAIL_SOURCES = env.names(
     "THUMBNAIL_SOURCES",
     [f"s3://{THUMBNAIL_BUCKET}" if THUMBNAIL_BUCKET else f"storage://{THUMBNAIL_STORAGE}"],
 )
 THUMBNAIL_ENGINE = env.text("THUMBNAIL_ENGINE", "sorl.thumbnail.engines.pil_engine.Engine")
-THUMBNAIL_MAX_SOURCE_BYTES = env.integer("THUMBNAIL_MAX_SOURCE_BYTES", 40_000_000, least=1)
-THUMBNAIL_MAX_PIXELS = env.integer("THUMBNAIL_MAX_PIXELS", 50_000_000, least=1)
-THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", 30, least=1)
-THUMBNAIL_WAIT_SECONDS = env.integer("THUMBNAIL_WAIT_SECONDS", 15)
-THUMBNAIL_REDIRECT_MAX_AGE = env.integer("THUMBNAIL_REDIRECT_MAX_AGE", 300)
+THUMBNAIL_MAX_SOURCE_BYTES = env.integer("THUMBNAIL_MAX_SOURCE_BYTES", None, least=1)
+THUMBNAIL_MAX_PIXELS = env.integer("THUMBNAIL_MAX_PIXELS", None, least=1)
+THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", None, least=1)
+THUMBNAIL_WAIT_SECONDS = env.integer("THUMBNAIL_WAIT_SECONDS", None)
+THUMBNAIL_REDIRECT_MAX_AGE = env.integer("THUMBNAIL_REDIRECT_MAX_AGE", None)
 # A spec says whether its picture is flattened; with False here sorl would not listen to it.
 THUMBNAIL_FLATTEN = True
 

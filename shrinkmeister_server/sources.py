@@ -27,10 +27,9 @@ READ_TIMEOUT = 10
 
 
 def fetch(source: Source) -> bytes:
-    """The bytes of a source.
+    """The bytes of a source that the allow-list names.
 
-    Raises SourceNotAllowedError, SourceMissingError, SourceTooLargeError, or StorageError where the
-    place of sources fails.
+    Raises SourceNotAllowedError, and what `read` raises.
     """
     # A storage takes ".." for a way out of the folder that the allow-list names.
     if any(part in (".", "..") for part in source.name.split("/")):
@@ -39,6 +38,14 @@ def fetch(source: Source) -> bytes:
         raise SourceNotAllowedError(
             f"THUMBNAIL_SOURCES does not name {source.scheme}://{source.container} or that folder of it"
         )
+    return read(source)
+
+
+def read(source: Source) -> bytes:
+    """The bytes of any source.
+
+    Raises SourceMissingError, SourceTooLargeError, or StorageError where the place of sources fails.
+    """
     readers = {"s3": _from_bucket, "storage": _from_storage}
     return readers.get(source.scheme, _from_url)(source, get_server_config().max_source_bytes)
 

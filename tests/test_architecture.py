@@ -66,7 +66,7 @@ def test_a_page_loads_no_library_of_images_or_of_s3() -> None:
 import sys
 from django.conf import settings
 settings.configure(
-    INSTALLED_APPS=["sorl.thumbnail", "shrinkmeister"],
+    INSTALLED_APPS=["shrinkmeister", "sorl.thumbnail"],
     THUMBNAIL_BACKEND="shrinkmeister.backend.ShrinkmeisterBackend",
     THUMBNAIL_SECRET_KEY="x" * 40,
     THUMBNAIL_SERVER_URL="https://thumbs.example.com",

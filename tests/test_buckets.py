@@ -162,7 +162,7 @@ class TestPublic:
 
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(put, range(1003)))
-        names = results.names("cache/x/")
+        names = [stored.name for stored in results.walk("cache/x/")]
         assert len(names) == 1003
         results.delete(names)
         assert public.names(public.thumbs) == []

@@ -89,7 +89,9 @@ def test_what_is_certain_before_anybody_has_seen_the_source(
         ("300x200", {}, (267, 200)),
         ("8000", {"upscale": False}, (4000, 3000)),
         ("300", {"remove_border": True}, None),
-        ("300x300", {"crop": "smart", "upscale": False}, None),
+        ("300x300", {"crop": "smart", "upscale": False}, (300, 300)),
+        ("300", {"crop": "smart"}, (300, 225)),
+        ("5000x2000", {"crop": "smart", "upscale": False}, None),
     ],
 )
 def test_what_is_certain_of_a_known_source(

@@ -69,7 +69,7 @@ CLIENT = """
 from importlib.metadata import distributions
 from django.conf import settings
 settings.configure(
-    INSTALLED_APPS=["sorl.thumbnail", "shrinkmeister"],
+    INSTALLED_APPS=["shrinkmeister", "sorl.thumbnail"],
     THUMBNAIL_BACKEND="shrinkmeister.backend.ShrinkmeisterBackend",
     THUMBNAIL_SECRET_KEY="x" * 40,
     THUMBNAIL_SERVER_URL="https://thumbs.example.com",

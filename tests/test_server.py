@@ -226,7 +226,7 @@ class TestSafely:
         lock, make = SharedCache.lock, Mock(wraps=pipeline._make)
 
         def late(self: SharedCache, spec: ThumbnailSpec, seconds: int) -> bool:
-            pipeline_make(spec)
+            pipeline_make(spec, sources.fetch)
             return lock(self, spec, seconds)
 
         pipeline_make = pipeline._make
@@ -600,7 +600,7 @@ class TestOnce:
         assert get_shared_cache().lock(spec, 30)  # somebody else has it
 
         # ... and makes it meanwhile.
-        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._make, spec)))
+        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._make, spec, sources.fetch)))
         make = Mock(wraps=pipeline._make)
         monkeypatch.setattr(pipeline, "_make", make)
         assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)

@@ -9,7 +9,7 @@ from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.keys import record_key, source_key
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.shared_cache import BREAK, SharedCache
+from shrinkmeister.shared_cache import BREAK, Known, SharedCache
 from shrinkmeister.spec import Source, ThumbnailSpec
 
 SPEC = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300x200", {"crop": "center"})
@@ -77,7 +77,7 @@ def cache(memory: Memory, clock: Clock) -> SharedCache:
 def test_one_look_up_is_one_round_trip(cache: SharedCache, memory: Memory) -> None:
     cache.record(SPEC, RECORD, SOURCE)
     memory.calls.clear()
-    assert cache.look_up(SPEC) == (RECORD, SOURCE)
+    assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
     assert memory.calls == ["get_many"]
 
 
@@ -87,7 +87,7 @@ def test_records_lie_under_the_prefix_and_end(cache: SharedCache, memory: Memory
 
 
 def test_a_miss(cache: SharedCache) -> None:
-    assert cache.look_up(SPEC) == (None, None)
+    assert cache.look_up(SPEC) == Known()
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\x80\x04K\x01.", b'{"v":2,"w":1,"h":1}', b"null", b"<html>"])
@@ -95,7 +95,7 @@ def test_garbage_is_a_miss_and_a_log_line(
     cache: SharedCache, memory: Memory, caplog: pytest.LogCaptureFixture, garbage: bytes
 ) -> None:
     memory.values[f"p:{record_key(SPEC)}"] = garbage
-    assert cache.look_up(SPEC) == (None, None)
+    assert cache.look_up(SPEC) == Known()
     assert len(caplog.records) == 1
 
 
@@ -107,7 +107,7 @@ def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(
     memory.broken = True
     with caplog.at_level(logging.WARNING):
         for _ in range(100):
-            assert cache.look_up(SPEC) == (None, None)
+            assert cache.look_up(SPEC) == Known()
     assert memory.calls == ["get_many"]
     assert [record.getMessage() for record in caplog.records] == [
         "The shared cache is not used for 5 s: the server is gone"
@@ -115,9 +115,9 @@ def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(
     # It comes back by itself.
     memory.broken = False
     clock.now += BREAK - 0.1
-    assert cache.look_up(SPEC) == (None, None)
+    assert cache.look_up(SPEC) == Known()
     clock.now += 0.2
-    assert cache.look_up(SPEC) == (RECORD, SOURCE)
+    assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
 
 
 def test_a_dead_cache_lets_everybody_make_thumbnails(cache: SharedCache, memory: Memory) -> None:

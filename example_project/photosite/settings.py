@@ -24,8 +24,8 @@ SITE_URL = env("SITE_URL", "http://127.0.0.1:8000")
 INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "sorl.thumbnail",
     "shrinkmeister",
+    "sorl.thumbnail",
     "gallery",
 ]
 MIDDLEWARE = [

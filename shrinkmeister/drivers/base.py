@@ -5,7 +5,7 @@ tests, and is named by its dotted path or by an entry point in the group "shrink
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from shrinkmeister.conf import CacheConfig, SettingError
 
@@ -45,9 +45,21 @@ class Driver(ABC):
     def add(self, key: str, value: bytes, timeout: int) -> bool:
         """Writes the value if there is none, and says whether it did. Atomic: of many, one wins."""
 
+    def set_many(self, values: Mapping[str, bytes], timeout: int) -> None:
+        """Writes some hundreds of values as `set` does; in one round trip a server, if the library can."""
+        for key, value in values.items():
+            self.set(key, value, timeout)
+
     @abstractmethod
     def delete_many(self, keys: Iterable[str]) -> None:
         """Removes the keys; those that are not there are no error."""
+
+    def keys(self, prefix: str) -> Iterator[str] | None:
+        """The keys that begin with `prefix`, in no order; None where the cache cannot list its keys.
+
+        Those that come or go meanwhile may be among them or not.
+        """
+        return None
 
 
 def required_location(cache: CacheConfig, example: str) -> str:

@@ -107,14 +107,37 @@ class DriverContract:
         assert driver.get_many(keys) == {keys[4]: b"1"}
         driver.delete_many([])
 
+    def test_set_many_writes_as_set_does(self, driver: Driver) -> None:
+        values = {new_key(): str(number).encode() for number in range(300)}
+        first = next(iter(values))
+        driver.set(first, b"old", DAY)
+        driver.set_many(values, 31 * DAY)
+        assert driver.get_many(values) == values
+        driver.set_many({first: b"short"}, 1)
+        wait_until(lambda: driver.get(first) is None)
+        driver.set_many({}, DAY)
+
+    def test_keys_are_listed_by_prefix_or_not_at_all(self, driver: Driver) -> None:
+        # Characters that a pattern or a protocol may give a meaning.
+        prefix = new_key() + "*?[a-z]^\\%41:"
+        there = {f"{prefix}{number}" for number in range(30)}
+        for key in [*there, new_key(), prefix.replace("*", "x")]:
+            driver.set(key, b"1", DAY)
+        listed = driver.keys(prefix)
+        assert listed is None or set(listed) == there
+
     def test_a_dead_cache_is_a_driver_error(self, dead_driver: Driver) -> None:
         calls: list[Callable[[], object]] = [
             lambda: dead_driver.get("key"),
             lambda: dead_driver.get_many(["key", "other"]),
             lambda: dead_driver.set("key", b"1", DAY),
             lambda: dead_driver.add("key", b"1", DAY),
+            lambda: dead_driver.set_many({"key": b"1"}, DAY),
             lambda: dead_driver.delete_many(["key"]),
         ]
+        listed = dead_driver.keys("key")
+        if listed is not None:
+            calls.append(lambda: next(listed))
         for call in calls:
             cause = None
             try:

@@ -6,7 +6,7 @@ drivers of their own. `add` is as atomic as the cache's own: that of FileBasedCa
 servers may now and then make one thumbnail twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -42,6 +42,11 @@ class DjangoCacheDriver(Driver):
 
     def add(self, key: str, value: bytes, timeout: int) -> bool:
         return bool(self._call("add", key, value, timeout))
+
+    def set_many(self, values: Mapping[str, bytes], timeout: int) -> None:
+        # django-redis answers None.
+        if failed := self._call("set_many", dict(values), timeout):
+            raise DriverError(f"CACHES[{self._alias!r}]: did not store {len(failed)} values")
 
     def delete_many(self, keys: Iterable[str]) -> None:
         self._call("delete_many", list(keys))

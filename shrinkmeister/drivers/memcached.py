@@ -9,8 +9,9 @@ An alias of CACHES gives the servers' addresses alone: its values would pass Dja
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.cache.backends.memcached import BaseMemcachedCache
@@ -73,9 +74,26 @@ class MemcachedDriver(Driver):
     def add(self, key: str, value: bytes, timeout: int) -> bool:
         return bool(self._call(self._client(key).add, key, value, expire=_expire(timeout)))
 
+    def set_many(self, values: Mapping[str, bytes], timeout: int) -> None:
+        for client, of_server in self._by_client(values):
+            written = {key: values[key] for key in of_server}
+            if failed := self._call(client.set_many, written, expire=_expire(timeout)):
+                raise DriverError(f"Memcached: did not store {len(failed)} values")
+
     def delete_many(self, keys: Iterable[str]) -> None:
         for client, of_server in self._by_client(keys):
             self._call(client.delete_many, of_server)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        # https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "LRU_Crawler".
+        for client in self._clients.values():
+            answer = self._call(client.raw_command, "lru_crawler metadump hash", "END\r\n")
+            for line in answer.decode().splitlines():
+                field, _, name = line.partition(" ")[0].partition("=")
+                if field != "key":
+                    raise DriverError(f"Memcached: does not list its keys: {line}")
+                if (key := unquote(name)).startswith(prefix):
+                    yield key
 
     def _client(self, key: str) -> Any:
         return self._clients[self._hash.get_node(key)]

@@ -5,7 +5,9 @@ its serializer, which is pickle unless a site says otherwise: unpickling what ot
 shared Redis is running their code. So the keys are plain Redis keys too, which any language can read.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from operator import methodcaller
 from typing import Any
 
 from django.conf import settings
@@ -60,9 +62,27 @@ class RedisDriver(Driver):
     def add(self, key: str, value: bytes, timeout: int) -> bool:
         return bool(self._call(lambda client: client.set(key, value, ex=timeout, nx=True)))
 
+    def set_many(self, values: Mapping[str, bytes], timeout: int) -> None:
+        def pipelined(client: Any) -> None:
+            with client.pipeline(transaction=False) as pipeline:
+                for key, value in values.items():
+                    pipeline.set(key, value, ex=timeout)
+                pipeline.execute()
+
+        self._call(pipelined)
+
     def delete_many(self, keys: Iterable[str]) -> None:
         if keys := list(keys):
             self._call(lambda client: client.delete(*keys))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", prefix) + "*"
+        cursor = 0
+        while True:
+            cursor, found = self._call(methodcaller("scan", cursor, pattern, 1000))
+            yield from (key.decode() for key in found)
+            if not cursor:
+                return
 
     def _call(self, command: Any, write: bool = True) -> Any:
         try:

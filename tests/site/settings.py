@@ -1,5 +1,5 @@
 SECRET_KEY = "not a secret"
-INSTALLED_APPS = ["sorl.thumbnail", "shrinkmeister", "tests.site"]
+INSTALLED_APPS = ["shrinkmeister", "sorl.thumbnail", "tests.site"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.site.urls"

@@ -1,0 +1,102 @@
+"""Thumbnails that the site had before it swapped its backend: found under the names that they have.
+
+sorl's key-value store knows the size of each image by its name, and a thumbnail's name is a digest of what
+it was made of, which nobody can read back. So a page makes that name again, as the former backend did
+(THUMBNAIL_ADOPTED_BACKEND), and looks for a record under it; `manage.py shrinkmeister adopt` has written
+that record for each thumbnail that the key-value store knows and that is really there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import astuple
+from typing import Any
+
+from django.core.files.storage import storages
+from django.utils.module_loading import import_string
+from sorl.thumbnail import default
+from sorl.thumbnail.base import ThumbnailBackend
+from sorl.thumbnail.images import ImageFile
+
+from shrinkmeister.conf import (
+    ADOPTED_BACKEND_HINT,
+    Config,
+    Problem,
+    SettingError,
+    get_config,
+    per_configuration,
+)
+from shrinkmeister.images import with_resolution
+from shrinkmeister.results import get_former_results
+from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.sources import place_of
+from shrinkmeister.spec import Source
+
+NOT_ADOPTING = Problem(
+    "shrinkmeister.E016",
+    "THUMBNAIL_ADOPTED_BACKEND is not set, so that no page would look for adopted thumbnails.",
+    ADOPTED_BACKEND_HINT,
+)
+
+
+class _NameFound(BaseException):
+    """Carries a name out of `get_thumbnail`; no Exception, which a subclass of a site may catch."""
+
+
+def former_name(file: Any, geometry: str, options: Mapping[str, Any]) -> str | None:
+    """The name that the former backend gave to a thumbnail; None where the site has adopted none."""
+    namer = _get_namer()
+    if namer is None:
+        return None
+    try:
+        namer.get_thumbnail(file, geometry, **options)
+    except _NameFound as found:
+        return str(found)
+    return None
+
+
+def former_place(name: str, config: Config) -> Source:
+    """Where a thumbnail of the former backend lies."""
+    return place_of(storages[config.storage], name)
+
+
+@per_configuration
+def _get_namer() -> Any:
+    """The former backend, stopped when it has made a name: before it looks for anything."""
+    path = get_config().adopted_backend
+    if path is None:
+        return None
+    try:
+        backend: Any = import_string(path)
+        if not (isinstance(backend, type) and issubclass(backend, ThumbnailBackend)):
+            raise TypeError("it is no subclass of sorl's ThumbnailBackend")
+    except (ImportError, TypeError) as error:
+        raise SettingError(
+            NOT_ADOPTING.id,
+            f"THUMBNAIL_ADOPTED_BACKEND is {path!r}, which cannot be used: {error}.",
+            NOT_ADOPTING.hint,
+        ) from error
+
+    class Namer(backend):  # type: ignore[misc]  # a class of the site, known when it runs
+        def _get_thumbnail_filename(self, *args: Any, **kwargs: Any) -> str:
+            raise _NameFound(super()._get_thumbnail_filename(*args, **kwargs))
+
+    return Namer()
+
+
+def check_adoption() -> None:
+    """Raises SettingError where pages could not find what is adopted."""
+    if _get_namer() is None:
+        raise SettingError(*astuple(NOT_ADOPTING))
+
+
+def delete_former(file: Any, config: Config) -> None:
+    """Deletes all that the former backend has made of a source: files, records, and sorl's own entries."""
+    source = ImageFile(file)
+    keys = default.kvstore._get(source.key, identity="thumbnails") or []
+    names = [thumbnail.name for key in keys if (thumbnail := default.kvstore._get(key))]
+    places = [former_place(name, config) for name in names]
+    get_shared_cache().forget_adopted([*places, place_of(source.storage, source.name)])
+    # sorl leaves these behind.
+    get_former_results().delete(
+        [with_resolution(name, resolution) for name in names for resolution in config.resolutions]
+    )
+    default.kvstore.delete(source)

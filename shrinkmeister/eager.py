@@ -1,0 +1,51 @@
+"""The eager mode: thumbnails are made at once, in this process, where no browser will ever ask for them.
+
+For a site's own tests, for e-mails and for commands: THUMBNAIL_EAGER for a whole process, or
+
+    with eager_thumbnails():
+        html = render_to_string("mail.html", ...)
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.utils.module_loading import import_string
+
+from shrinkmeister.conf import Config, SettingError
+from shrinkmeister.records import ThumbnailRecord
+from shrinkmeister.spec import ThumbnailSpec
+
+# As text, and loaded when it is wanted: a site without the eager mode has not installed what it needs.
+MAKER = "shrinkmeister_server.pipeline.make_for_site"
+
+_eager: ContextVar[bool] = ContextVar("shrinkmeister.eager", default=False)
+
+
+@contextmanager
+def eager_thumbnails() -> Iterator[None]:
+    """Makes the thumbnails of this thread or task at once until the block ends."""
+    token = _eager.set(True)
+    try:
+        yield
+    finally:
+        _eager.reset(token)
+
+
+def is_eager(config: Config) -> bool:
+    return config.eager or _eager.get()
+
+
+def make_now(spec: ThumbnailSpec) -> ThumbnailRecord:
+    """Finds or makes the thumbnail, as the thumbnail server does. Raises what that raises."""
+    try:
+        maker = import_string(MAKER)
+    except ImportError as error:
+        raise SettingError(
+            "shrinkmeister.E018",
+            f"Thumbnails are to be made at once (THUMBNAIL_EAGER, eager_thumbnails), and what makes them "
+            f"is not installed: {error}.",
+            "Install it with `pip install shrinkmeister[server]`.",
+        ) from error
+    record: ThumbnailRecord = maker(spec)
+    return record

@@ -1,0 +1,87 @@
+"""sorl's filters that look into its key-value store, which knows nothing of our thumbnails.
+
+`is_portrait`, `margin` and `background_margin` of `{% load thumbnail %}` are replaced in sorl's library
+when Django starts, so that templates stay as they are: sorl's own would open a file and write SQL for each
+lazy thumbnail. Sizes come from the thumbnail, or for a source from the shared cache; where a size is not
+known they answer what sorl's answer to an error is. With sorl's own backend they are sorl's own.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from sorl.thumbnail import default
+from sorl.thumbnail.conf import settings as sorl_settings
+from sorl.thumbnail.images import DummyImageFile
+from sorl.thumbnail.parsers import parse_geometry
+from sorl.thumbnail.templatetags import thumbnail as library
+
+from shrinkmeister.backend import ShrinkmeisterBackend
+from shrinkmeister.conf import get_config
+from shrinkmeister.images import Thumbnail
+from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.sources import source_of
+
+Size = tuple[int, int]
+
+
+def is_portrait(size: Size) -> bool:
+    width, height = size
+    return height > width
+
+
+def margin(size: Size, geometry: str) -> str:
+    """top, right, bottom, left: (20, 10), "25x15" -> "2px 3px 3px 2px"."""
+    horizontal, vertical = _room(size, geometry)
+    # The odd pixel goes to the right and to the bottom; halves are cut off towards zero.
+    sides = (
+        vertical / 2,
+        horizontal / 2 + horizontal % 2,
+        vertical / 2 + vertical % 2,
+        horizontal / 2,
+    )
+    return " ".join(f"{int(side)}px" for side in sides)
+
+
+def background_margin(size: Size, geometry: str) -> str:
+    """left, top: (20, 10), "25x15" -> "2.5px 2.5px"."""
+    return " ".join(f"{room / 2}px" for room in _room(size, geometry))
+
+
+def install() -> None:
+    """Puts them in the place of sorl's; to be called once."""
+    for ours, unknown in ((is_portrait, False), (margin, "auto"), (background_margin, "auto")):
+        name = ours.__name__
+        library.register.filter(name, _in_place_of(library.register.filters[name], ours, unknown))
+
+
+def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: Any) -> Callable[..., Any]:
+    @wraps(ours)
+    def filtered(file: Any, *arguments: str) -> Any:
+        if _answered_by_sorl(file):
+            return sorls(file, *arguments)
+        size = _size(file)
+        return ours(size, *arguments) if size else unknown
+
+    safe: Callable[..., Any] = library.safe_filter(error_output=unknown)(filtered)
+    return safe
+
+
+def _answered_by_sorl(file: Any) -> bool:
+    """What sorl answers without looking anything up, and what belongs to another backend."""
+    if not file or isinstance(file, DummyImageFile) or sorl_settings.THUMBNAIL_DUMMY:
+        return True
+    return not isinstance(file, Thumbnail) and not isinstance(default.backend, ShrinkmeisterBackend)
+
+
+def _size(file: Any) -> Size | None:
+    if isinstance(file, Thumbnail):
+        return file.size
+    return get_shared_cache().look_up_image(source_of(file, get_config()))
+
+
+def _room(size: Size, geometry: str) -> tuple[int, int]:
+    """What a box leaves beside a picture, in pixels; below 0 where the picture is larger."""
+    width, height = size
+    box = parse_geometry(geometry, float(width) / height)
+    return box[0] - width, box[1] - height
