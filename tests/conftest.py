@@ -22,7 +22,10 @@ from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["tests.sides"]
+pytest_plugins = ["tests.sides", "tests.sorls"]
+
+# (source, geometry, options) -> what is known of the size before; of tests/test_same_pictures.py.
+TABLE: pytest.StashKey[dict[tuple[str, str, str], str]] = pytest.StashKey()
 
 NOT_FOUND = "not found: "
 BROWSER_OPTIONS = [
@@ -105,6 +108,11 @@ def browser() -> "Iterator[Browser]":
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if table := terminalreporter.config.stash.get(TABLE, {}):
+        terminalreporter.section("the same pictures as sorl's, byte for byte:")
+        for kind, rows in Counter(table.values()).most_common():
+            terminalreporter.line(f"{rows:5} combinations: {kind}")
+        terminalreporter.line(f"{len(table):5} combinations of source, geometry and options")
     left_out = Counter(
         reason.partition(NOT_FOUND)[2]
         for report in terminalreporter.getreports("skipped")
