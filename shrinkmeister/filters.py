@@ -12,7 +12,7 @@ from typing import Any
 
 from sorl.thumbnail import default
 from sorl.thumbnail.conf import settings as sorl_settings
-from sorl.thumbnail.images import DummyImageFile
+from sorl.thumbnail.images import BaseImageFile, DummyImageFile
 from sorl.thumbnail.parsers import parse_geometry
 from sorl.thumbnail.templatetags import thumbnail as library
 
@@ -77,6 +77,8 @@ def _answered_by_sorl(file: Any) -> bool:
 def _size(file: Any) -> Size | None:
     if isinstance(file, Thumbnail):
         return file.size
+    if isinstance(file, BaseImageFile) and file.size:
+        return file.size[0], file.size[1]
     return get_shared_cache().look_up_image(source_of(file, get_config()))
 
 

@@ -22,7 +22,7 @@ from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["tests.sides", "tests.sorls"]
+pytest_plugins = ["tests.sides", "tests.sorls", "tests.pages"]
 
 # (source, geometry, options) -> what is known of the size before; of tests/test_same_pictures.py.
 TABLE: pytest.StashKey[dict[tuple[str, str, str], str]] = pytest.StashKey()

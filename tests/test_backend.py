@@ -1,83 +1,20 @@
 """The client: templates, get_thumbnail() and delete(), through sorl's own doors."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage, storages
-from django.db import connection
 from django.db.models import TextChoices
-from django.template import Context, Template
 from sorl.thumbnail import default, delete, get_thumbnail
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
 from shrinkmeister.conf import get_config, get_tokens
 from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError, StorageError
-from shrinkmeister.images import Thumbnail
-from shrinkmeister.keys import object_name
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
+from tests.pages import CDN, NAME, lazy, record, render
 from tests.site.models import Photo
-
-CDN = "https://cdn.example.com/"
-NAME = "photos/dawn.jpg"
-
-
-class Untouchable:
-    """Stands where nothing may look."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"a page touched {name}")
-
-
-class UntouchableStorage(FileSystemStorage):
-    """Knows where it is, and does nothing."""
-
-    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        raise AssertionError("a page asked a storage")
-
-    open = save = delete = exists = listdir = size = url = path = _refuse
-    get_created_time = get_modified_time = get_accessed_time = _refuse
-
-
-def render(template: str, **context: Any) -> str:
-    return Template(template).render(Context(context)).strip()
-
-
-def record(
-    name: str = NAME,
-    geometry: str = "300x200",
-    resolutions: tuple[str, ...] = (),
-    source: SourceRecord | None = None,
-    **options: Any,
-) -> str:
-    """What the server writes when it has made a thumbnail, and the URL in it."""
-    spec = make_spec(name, geometry, options, get_config())
-    url = CDN + object_name(spec, "cache/")
-    get_shared_cache().record(spec, ThumbnailRecord(300, 200, url, resolutions), source)
-    return url
-
-
-def lazy(name: str = NAME, geometry: str = "300x200", **options: Any) -> Thumbnail:
-    thumbnail = get_thumbnail(name, geometry, **options)
-    assert isinstance(thumbnail, Thumbnail)
-    return thumbnail
-
-
-@pytest.fixture
-def untouchable(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A storage, a database and an engine that raise on any touch."""
-    settings.STORAGES = {"default": {"BACKEND": "tests.test_backend.UntouchableStorage"}}
-    monkeypatch.setattr(default.engine, "_wrapped", Untouchable())
-    monkeypatch.setattr(default.kvstore, "_wrapped", Untouchable())
-
-    def refuse(*args: Any) -> None:
-        raise AssertionError("a page did SQL")
-
-    with connection.execute_wrapper(refuse):
-        yield
-
 
 PAGE = """
 {% load thumbnail %}{% for photo in photos %}

@@ -289,3 +289,25 @@ def test_the_registry_is_complete() -> None:
     folder = Path(shrinkmeister.drivers.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "contract"}
     assert modules == {path.split(".")[-2] for path in shrinkmeister.drivers.DRIVERS.values()}
+
+
+def test_the_driver_needs_no_set_many_of_its_own() -> None:
+    class Plain(Driver):
+        def __init__(self) -> None:
+            self.values: dict[str, bytes] = {}
+
+        def get_many(self, keys: Any) -> dict[str, bytes]:
+            return {}
+
+        def set(self, key: str, value: bytes, timeout: int) -> None:
+            self.values[key] = value
+
+        def add(self, key: str, value: bytes, timeout: int) -> bool:
+            return True
+
+        def delete_many(self, keys: Any) -> None: ...
+
+    driver = Plain()
+    driver.set_many({"a": b"1", "b": b"2"}, 60)
+    assert driver.values == {"a": b"1", "b": b"2"}
+    assert driver.keys("") is None

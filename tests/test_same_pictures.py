@@ -118,7 +118,7 @@ COMBINATIONS: list[tuple[str, dict[str, Any]]] = [
 # What the client does not know, although it knows the size of the source, and why.
 UNCERTAIN = {
     "remove_border": "what is left is known only to who has looked at the picture",
-    "cropbox of a turned source": "sorl's Pillow engine loses the orientation, and its vips engine does not",
+    "cropbox of a turned source": "sorl's Pillow engine loses the orientation, its vips engine does not",
     "smart crop of a source smaller than its box, not upscaled": "sorl's engines cut off different parts",
 }
 

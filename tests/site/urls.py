@@ -1,3 +1,6 @@
-"""The site has no pages of its own: the tests render templates."""
+"""The admin is the one page of the site: the tests render their own templates."""
 
-urlpatterns: list[object] = []
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]

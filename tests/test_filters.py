@@ -1,0 +1,163 @@
+"""sorl's filters: on lazy thumbnails they touch nothing, on recorded ones they say what sorl says."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from sorl.thumbnail import default, get_thumbnail
+from sorl.thumbnail.templatetags import thumbnail as library
+
+from shrinkmeister import filters
+from shrinkmeister.backend import make_spec
+from shrinkmeister.conf import get_config
+from shrinkmeister.keys import object_name
+from shrinkmeister.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.sources import source_of
+from tests.pages import CDN, NAME, lazy, record, render
+from tests.pictures import picture
+from tests.sides import Server
+from tests.site.models import Photo
+from tests.sorls import Sorl
+
+SIZES = ((300, 200), (200, 300), (301, 199), (1, 54), (99, 99))
+BOXES = ("300x200", "310x215", "x90", "205", "50x50", "1x1")
+LOAD = "{% load thumbnail %}"
+OTHERS = '{{ im|margin:"310x215" }}|{{ im|background_margin:"310x215" }}|{{ im|is_portrait }}'
+
+
+def sorls(name: str) -> Callable[..., Any]:
+    """sorl's own filter, behind the one that has its place."""
+    original: Callable[..., Any] = getattr(library, name)
+    return original
+
+
+class Store:
+    """A key-value store of sorl that knows one size."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+
+    def get_or_set(self, image: Any) -> Any:
+        image.set_size(self._size)
+        return image
+
+
+@pytest.mark.usefixtures("media")
+@pytest.mark.parametrize("size", SIZES)
+def test_of_a_recorded_thumbnail_they_say_what_sorl_says(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec(NAME, "300x200", {}, get_config())
+    url = CDN + object_name(spec, "cache/")
+    get_shared_cache().record(spec, ThumbnailRecord(*size, url), None)
+    thumbnail = lazy()
+    assert not thumbnail.lazy
+    monkeypatch.setattr(default.kvstore, "_wrapped", Store(size))
+    for box in BOXES:
+        for name in ("margin", "background_margin"):
+            page = render(f"{LOAD}{{{{ im|{name}:box }}}}", im=thumbnail, box=box)
+            assert page == sorls(name)("cache/a.jpg", box), (name, box)
+    assert render(f"{LOAD}{{{{ im|is_portrait }}}}", im=thumbnail) == str(sorls("is_portrait")("a.jpg"))
+
+
+@pytest.mark.usefixtures("untouchable")
+class TestLazy:
+    def test_they_touch_nothing_and_log_nothing(
+        self, caplog: pytest.LogCaptureFixture, settings: Any
+    ) -> None:
+        for debug in (True, False):
+            settings.THUMBNAIL_DEBUG = debug
+            certain = lazy(crop="center")
+            assert render(LOAD + OTHERS, im=certain) == "7px 5px 8px 5px|5.0px 7.5px|False"
+            assert render(LOAD + OTHERS, im=lazy(geometry="300")) == "auto|auto|False"
+        assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+    def test_a_source_is_as_the_server_has_seen_it(self) -> None:
+        photo = Photo(image=NAME)
+        assert render(LOAD + OTHERS, im=photo.image) == "auto|auto|False"
+        record(source=SourceRecord(400, 300, flipped=True))
+        assert render(LOAD + "{{ im|is_portrait }}", im=photo.image) == "True"
+        assert render(LOAD + "{{ im|is_portrait }}", im=NAME) == "True"
+        assert render(LOAD + '{{ im|margin:"310x415" }}', im=photo.image) == "7px 5px 8px 5px"
+
+    def test_a_source_as_sorl_has_known_it(self) -> None:
+        place = source_of(NAME, get_config())
+        get_shared_cache().adopt({place: ThumbnailRecord(300, 400)}, 60)
+        assert render(LOAD + "{{ im|is_portrait }}", im=NAME) == "True"
+
+    def test_texts(self, caplog: pytest.LogCaptureFixture, settings: Any) -> None:
+        settings.MEDIA_URL = "/media/"
+        url = lazy("photos/a.jpg", "500").url
+        html = '<p><img alt="A" src="/media/photos/a.jpg"> <img src="photos/a.jpg"></p>'
+        page = render(LOAD + "{% autoescape off %}{{ text|html_thumbnails }}{% endautoescape %}", text=html)
+        assert page == f'<p><img alt="A" src="{url}"> <img src="{url}"></p>'
+        markdown = "![A](photos/a.jpg) and ![](/media/photos/b.jpg)"
+        page = render(LOAD + "{{ text|markdown_thumbnails }}", text=markdown)
+        assert page == f"![A]({url}) and ![]({lazy('photos/b.jpg', '500').url})"
+        settings.THUMBNAIL_FILTER_WIDTH = 90
+        assert lazy("photos/a.jpg", "90").url in render(LOAD + "{{ text|html_thumbnails }}", text=html)
+        assert caplog.records == []
+
+    def test_a_text_with_an_image_of_another_host_stays_a_text(
+        self, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.THUMBNAIL_DEBUG = False
+        elsewhere = "https://unlisted-1.example.com/a.jpg"
+        html = f'<img src="{elsewhere}"> <img src="photos/a.jpg">'
+        page = render(LOAD + "{% autoescape off %}{{ text|html_thumbnails }}{% endautoescape %}", text=html)
+        assert page == html.replace("photos/a.jpg", lazy("photos/a.jpg", "500").url)
+        (said,) = caplog.records
+        assert "'https://unlisted-1.example.com'" in said.getMessage()
+        assert said.levelno == logging.WARNING
+
+    def test_an_image_of_another_host_is_escaped(self, settings: Any) -> None:
+        settings.THUMBNAIL_DEBUG = False
+        url = "https://unlisted-2.example.com/\"'><script>.jpg"
+        thumbnail = get_thumbnail(url, "300")
+        assert not set(thumbnail.url) & set("\"'<> ")
+        assert (thumbnail.width, thumbnail.height) == ("", "")
+        assert thumbnail.url_of("2x") == thumbnail.url
+
+    def test_nothing_and_bad_arguments(self, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+        for nothing in ("", None):
+            assert render(LOAD + OTHERS, im=nothing) == "auto|auto|False"
+        with pytest.raises(Exception, match="syntax"):
+            render(LOAD + '{{ im|margin:"wide" }}', im=lazy(crop="center"))
+        settings.THUMBNAIL_DEBUG = False
+        assert render(LOAD + '{{ im|margin:"wide" }}', im=lazy(crop="center")) == "auto"
+        assert "syntax" in caplog.records[-1].getMessage()
+
+    def test_dummies(self, settings: Any) -> None:
+        settings.THUMBNAIL_DUMMY = True
+        settings.THUMBNAIL_DUMMY_RATIO = 0.5
+        assert render(LOAD + OTHERS, im=NAME) == "auto|auto|True"
+        dummy = get_thumbnail(NAME, "300")
+        assert render(LOAD + '{{ im.url|resolution:"2x" }}', im=dummy) == "https://dummyimage.com/600x1200"
+
+
+def test_the_real_thing_and_back(server: Server, sorl: Sorl, photo: str, settings: Any) -> None:
+    """Our filters on a thumbnail of our server, and sorl's on the same one of sorl's backend."""
+    server.get(get_thumbnail(photo, "301x207").url)
+    ours, theirs = get_thumbnail(photo, "301x207"), sorl.get(photo, "301x207")
+    assert ours.size == tuple(theirs.size)
+    assert render(LOAD + OTHERS, im=ours) == render(LOAD + OTHERS, im=theirs)
+
+
+def test_with_sorls_backend_they_are_sorls(sorl: Sorl, media: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = storages["default"].save("tall.jpg", ContentFile(picture((30, 50))))
+    monkeypatch.setattr(default.backend, "_wrapped", sorl.backend)
+    assert render(LOAD + OTHERS, im=name) == "82px 140px 83px 140px|140.0px 82.5px|True"
+    assert default.kvstore.get(default.kvstore.get_or_set(sorl.get(name, "10"))) is not None
+
+
+def test_they_stand_in_both_libraries() -> None:
+    from sorl.thumbnail.templatetags import sorl_thumbnail
+
+    for name in ("is_portrait", "margin", "background_margin"):
+        assert sorl_thumbnail.register.filters[name] is library.register.filters[name]
+        assert library.register.filters[name] is not getattr(library, name)
+        assert library.register.filters[name].__doc__ == getattr(filters, name).__doc__
