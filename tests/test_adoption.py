@@ -16,7 +16,10 @@ from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.models import KVStore
 
 from shrinkmeister import upkeep
+from shrinkmeister.adoption import former_place
+from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import DriverError, StorageError
+from shrinkmeister.keys import adopted_key
 from shrinkmeister.kvstore import get_former_store
 from shrinkmeister.results import StorageResults
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
@@ -240,9 +243,7 @@ class TestWhatIsAdopted:
     def test_a_url_in_the_cache_is_believed_for_that_name_alone(self, site: Site) -> None:
         adopt()
         driver = get_shared_cache()._driver
-        name = upkeep.adopted_key(
-            upkeep.former_place(default.kvstore.get(self_image(site)).name, upkeep.get_config())
-        )
+        name = adopted_key(former_place(default.kvstore.get(self_image(site)).name, get_config()))
         record = json.loads(driver.get(f"shrinkmeister:{name}") or b"")
         record["u"] = "https://evil.example.com/cache/other.jpg"
         driver.set(f"shrinkmeister:{name}", json.dumps(record).encode(), 60)

@@ -1,7 +1,7 @@
 """`manage.py shrinkmeister adopt | clear | prune`: keeps, forgets and deletes many thumbnails at once."""
 
 import re
-from argparse import ArgumentTypeError
+from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -55,6 +55,10 @@ class Command(BaseCommand):
         )
         for job in (adopting, clearing, pruning):
             job.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
+            # Django's own stands before the job's name alone.
+            job.add_argument(
+                "-v", "--verbosity", type=int, choices=range(4), default=SUPPRESS, help=SUPPRESS
+            )
 
     def handle(self, *args: Any, job: str, **options: Any) -> None:
         jobs: dict[str, Callable[..., None]] = {

@@ -1,0 +1,109 @@
+"""Listings of stored objects: in order, from anywhere, and grouped into thumbnails."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.utils import timezone
+
+from shrinkmeister.exceptions import StorageError
+from shrinkmeister.listing import StoredObject, thumbnails_of
+from shrinkmeister.results import Results, get_former_results
+from tests.servers.s3 import S3Server
+
+NAMES = sorted(
+    [
+        "cache/a/x-1.jpg",
+        "cache/a/x.jpg",
+        "cache/a/x.png",
+        "cache/a/x1.jpg",
+        "cache/a/x1@2x.jpg",
+        "cache/a/x@1.5x.jpg",
+        "cache/a/x@2x.jpg",
+        "cache/a/x@2x.png",
+        "cache/a/x@notx.jpg",
+        "cache/a/xylo.jpg",
+        "cache/a-b/y.tar.gz",
+        "cache/a.b/y",
+        "cache/b/lonely@2x.jpg",
+        "cache/Ü.jpg",
+        "cachet/z.jpg",
+        "photos/z.jpg",
+    ]
+)
+
+
+@pytest.fixture(params=["files", "bucket", "bucket with a folder"])
+def results(request: pytest.FixtureRequest, settings: Any) -> Results:
+    if request.param == "files":
+        request.getfixturevalue("media")
+    else:
+        s3: S3Server = request.getfixturevalue("s3_server")
+        bucket: Callable[..., str] = request.getfixturevalue("s3_bucket")
+        folder = "folder" if "folder" in request.param else ""
+        options = {**s3.storage_options, "bucket_name": bucket(), "location": folder}
+        settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+    for name in NAMES:
+        storages["default"].save(name, ContentFile(b"x"))
+    return get_former_results()
+
+
+def names(results: Results, prefix: str, after: str = "") -> list[str]:
+    return [stored.name for stored in results.walk(prefix, after)]
+
+
+def test_walking_in_the_order_of_names(results: Results) -> None:
+    assert names(results, "") == NAMES
+    for prefix in ("cache/", "cache", "cache/a", "cache/a/", "cache/a/x1", "nothing/", "cache/a/x.jpg"):
+        below = [name for name in NAMES if name.startswith(prefix)]
+        assert names(results, prefix) == below
+        for place, after in enumerate(below):
+            assert names(results, prefix, after) == below[place + 1 :], (prefix, after)
+    assert names(results, "cache/", "cache/a/x5") == names(results, "cache/", "cache/a/x1@2x.jpg")
+
+
+def test_times_are_those_of_writing(results: Results) -> None:
+    now = timezone.now()
+    for stored in results.walk("cache/", times=True):
+        assert stored.modified is not None
+        assert abs((now - stored.modified).total_seconds()) < 60
+
+
+def test_grouping() -> None:
+    grouped = {
+        thumbnail.name: thumbnail.names for thumbnail in thumbnails_of(StoredObject(n) for n in NAMES)
+    }
+    assert sorted(name for group in grouped.values() for name in group) == NAMES
+    several = {name: group for name, group in grouped.items() if group != [name]}
+    assert several == {
+        "cache/a/x.jpg": ["cache/a/x.jpg", "cache/a/x@1.5x.jpg", "cache/a/x@2x.jpg"],
+        "cache/a/x.png": ["cache/a/x.png", "cache/a/x@2x.png"],
+        "cache/a/x1.jpg": ["cache/a/x1.jpg", "cache/a/x1@2x.jpg"],
+        "cache/b/lonely.jpg": ["cache/b/lonely@2x.jpg"],
+    }
+    (x, *_) = [one for one in thumbnails_of(StoredObject(n) for n in NAMES) if one.name == "cache/a/x.jpg"]
+    assert (x.resolutions, x.complete) == (("1.5", "2"), True)
+    lonely = [one for one in thumbnails_of(StoredObject(n) for n in NAMES) if not one.complete]
+    assert [one.name for one in lonely] == ["cache/b/lonely.jpg"]
+
+
+def test_groups_come_in_the_order_of_their_first_objects() -> None:
+    """So that behind the first object of one all others are whole."""
+    firsts = [thumbnail.names[0] for thumbnail in thumbnails_of(StoredObject(n) for n in NAMES)]
+    assert firsts == sorted(firsts)
+    for first in firsts:
+        after = [StoredObject(name) for name in NAMES if name > first]
+        whole = {one.name for one in thumbnails_of(after) if one.complete}
+        assert whole == {name for name in firsts if name > first and "@2x" not in name}
+
+
+def test_a_storage_that_fails(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> Any:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(type(storages["default"]), "listdir", fail)
+    with pytest.raises(StorageError, match="could not list cache/"):
+        list(get_former_results().walk("cache/"))
