@@ -129,6 +129,11 @@ def _final(
     except (SettingError, StorageError) as error:
         _log_unsigned(str(error))
         return None
+    return _of_storage(results, url, name, size)
+
+
+def _of_storage(results: Results, url: str, name: str, size: tuple[int, int]) -> Thumbnail:
+    """Whose storage makes each URL: it is signed, or relative to the site."""
     return Thumbnail(
         url, name, size, False, lambda resolution: results.url(with_resolution(name, resolution))
     )
@@ -162,14 +167,10 @@ def _log_unlisted(reason: str) -> None:
 def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
     record = make_now(spec)
-    results, name = get_results(), object_name(spec, config.prefix)
-    return Thumbnail(
-        record.url or results.url(name),
-        name,
-        (record.width, record.height),
-        False,
-        lambda resolution: results.url(with_resolution(name, resolution)),
-    )
+    results, name, size = get_results(), object_name(spec, config.prefix), (record.width, record.height)
+    if record.url:
+        return Thumbnail(record.url, name, size, False, partial(with_resolution, record.url))
+    return _of_storage(results, results.url(name), name, size)
 
 
 def _delete_source(storage: Any, name: str) -> None:

@@ -6,7 +6,6 @@ that remains the site's decision, as it is Django's.
 """
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -75,5 +74,8 @@ def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: An
 
 
 def _forget(file: FieldFile, using: str) -> None:
-    # Robust: it is done with when it fails, and said in the log; the instance is saved or deleted already.
-    on_commit(partial(delete, file, delete_file=False), using=using, robust=True)
+    def forget() -> None:
+        delete(file, delete_file=False)
+
+    # Robust: when it fails, Django's log says so; the instance is saved or deleted already.
+    on_commit(forget, using=using, robust=True)

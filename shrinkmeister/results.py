@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from django.core.files.base import ContentFile
 from django.core.files.images import get_image_dimensions
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, storages
 from django.utils.timezone import is_naive, make_aware
 
 from shrinkmeister.buckets import bucket_storage, is_s3
@@ -190,20 +190,18 @@ class StorageResults(Results):
         # Under a name of its own first: a storage renames what exists, and may stop in the middle.
         part = f"{name.rpartition('/')[0]}/part-{secrets.token_hex(8)}"
         with self._translated(f"could not store {name}"):
-            try:
-                path = self._storage.path(name)
-            except NotImplementedError:
+            if not isinstance(self._storage, FileSystemStorage):
                 self._storage.delete(name)
                 saved = self._storage.save(name, ContentFile(data))
                 if saved != name:  # another server was faster with the same picture
                     self._storage.delete(saved)
-            else:
-                try:
-                    part = self._storage.save(part, ContentFile(data))
-                    os.replace(self._storage.path(part), path)
-                except OSError:
-                    self._storage.delete(part)  # what a full disk has left of it
-                    raise
+                return
+            try:
+                part = self._storage.save(part, ContentFile(data))
+                os.replace(self._storage.path(part), self._storage.path(name))
+            except OSError:
+                self._storage.delete(part)  # what a full disk has left of it
+                raise
 
     def find(self, name: str, others: dict[str, str]) -> StoredInfo | None:
         with self._translated(f"could not look for {name}"):
