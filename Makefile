@@ -2,13 +2,14 @@
 #   make demo    a photo site and its thumbnail server on http://127.0.0.1:8000/
 #   make test    all tests; ARGS="-k tokens" passes arguments to pytest
 #   make lint    linter and types
-#   make bench-page    what a page costs, beside sorl's own backend
+#   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
+#   make bench-page    what a page costs, beside sorl's own backend; make bench-adopt: adopting its thumbnails
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench-page clean
+.PHONY: demo test lint matrix corners bench-page bench-adopt clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -21,8 +22,17 @@ lint: $(VENV)/dev.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+matrix: $(VENV)/dev.installed
+	$(BIN)/nox --session matrix oldest $(ARGS)
+
+corners: $(VENV)/dev.installed
+	$(BIN)/nox --session corners oldest $(ARGS)
+
 bench-page: $(VENV)/dev.installed
 	$(BIN)/python -m bench.page
+
+bench-adopt: $(VENV)/dev.installed
+	$(BIN)/python -m bench.adopt
 
 # The stamp is younger than setup.cfg when what that names is installed.
 $(VENV)/%.installed: setup.cfg pyproject.toml
@@ -31,4 +41,4 @@ $(VENV)/%.installed: setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info example_project/var
+	rm -rf $(VENV) .nox build dist *.egg-info example_project/var

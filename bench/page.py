@@ -6,7 +6,6 @@ and rows were removed; a warm page follows when all thumbnails exist. The site i
 thumbnail server is gunicorn with two workers.
 """
 
-import platform
 import statistics
 import sys
 import time
@@ -14,16 +13,16 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.results import write
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, running_s3
 from tests.servers.thumbnails import running_thumbnail_server
 
+PACKAGES = ("django", "sorl-thumbnail", "pillow", "django-redis", "redis", "django-storages", "boto3")
 PHOTOS = 60
 COLD_ROUNDS = 3
 WARM_ROUNDS = 40
@@ -68,9 +67,9 @@ def main() -> None:
         names = upload(s3)
         page = Page(redis, s3, names)
         measure(page)
+        redis_version = page.redis.info("server")["redis_version"]
         text = report(page)
-    (Path(__file__).parent / "RESULTS.md").write_text(text)
-    print(text)
+    write(f"A page of {PHOTOS} thumbnails", text, PACKAGES, f"Redis {redis_version}")
 
 
 def configure(directory: Path, redis: RedisServer, s3: S3Server, server_url: str) -> None:
@@ -255,20 +254,10 @@ def report(page: Page) -> str:
                 f"| {kind} | {contestant.name} | {median:,.1f} | {median / mine:,.1f} | "
                 f"{counts['Redis']} | {counts['SQL']} | {counts['S3']} |"
             )
-    packages = ("django", "sorl-thumbnail", "pillow", "django-redis", "redis", "django-storages", "boto3")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    redis_version = page.redis.info("server")["redis_version"]
     browsing = statistics.median(page.browsing)
-    return f"""# Results
-
-{date.today()}, {platform.machine()}, Python {platform.python_version()}; {versions};
-Redis {redis_version}. S3 is {page.s3.kind}, on the same machine, so that a request costs well below what it
-costs in a data centre.
-
-## A page of {PHOTOS} thumbnails
-
-300x200, cropped, of {PHOTOS} photographs of several megapixels. Medians of {COLD_ROUNDS} cold and
-{WARM_ROUNDS} warm pages, the two backends by turns.
+    return f"""300x200, cropped, of {PHOTOS} photographs of several megapixels. Medians of {COLD_ROUNDS} cold
+and {WARM_ROUNDS} warm pages, the two backends by turns. S3 is {page.s3.kind}, on the same machine, so that a
+request costs well below what it costs in a data centre.
 
 | page | backend | ms | times ours | Redis commands | SQL queries | S3 requests |
 |---|---|---:|---:|---:|---:|---:|

@@ -107,6 +107,13 @@ def browser() -> "Iterator[Browser]":
                 yield chromium
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "server" in getattr(item, "fixturenames", ()):
+            item.add_marker("makes_thumbnails")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if table := terminalreporter.config.stash.get(TABLE, {}):
         terminalreporter.section("the same pictures as sorl's, byte for byte:")

@@ -21,6 +21,8 @@ from tests.pages import render
 from tests.pictures import picture, size_of
 from tests.sorls import Sorl
 
+pytestmark = pytest.mark.makes_thumbnails
+
 PAGE = '{% load thumbnail %}{% thumbnail f "300x200" crop="center" as im %}{{ im.url }} {{ im.width }}'
 PAGE += "{% empty %}none{% endthumbnail %}"
 

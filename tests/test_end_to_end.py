@@ -21,6 +21,8 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.site.models import Photo
 
+pytestmark = pytest.mark.makes_thumbnails
+
 SECRET = "the secret of site and server, which is long enough"
 
 

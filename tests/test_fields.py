@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -31,7 +32,7 @@ def upload(name: str = "dawn.jpg", data: bytes = b"") -> SimpleUploadedFile:
 
 
 def test_uploading_through_a_form(media: Path) -> None:
-    form_class = modelform_factory(Photo, fields=["image"])
+    form_class: Any = modelform_factory(Photo, fields=["image"])
     photo = form_class({}, {"image": upload()}).save()
     assert get_thumbnail(photo.image, "300").lazy
     form = form_class({}, {"image": upload(data=b"no image")})
@@ -41,6 +42,7 @@ def test_uploading_through_a_form(media: Path) -> None:
     assert form.save().image.name == ""
 
 
+@pytest.mark.makes_thumbnails
 def test_the_page_of_the_admin(
     admin: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

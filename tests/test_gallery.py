@@ -11,6 +11,8 @@ from tests.servers.demo import Demo, running_demo
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
+pytestmark = pytest.mark.makes_thumbnails
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 

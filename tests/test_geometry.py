@@ -10,6 +10,8 @@ from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server.rendering import render
 from tests.pictures import picture, size_of
 
+pytestmark = pytest.mark.makes_thumbnails
+
 SOURCE = Source("s3", "photos", "a.jpg")
 
 SOURCES: dict[str, dict[str, Any]] = {

@@ -21,6 +21,8 @@ from shrinkmeister_server.environment import Environment
 from tests.pictures import picture, size_of
 from tests.servers.s3 import S3Server
 
+pytestmark = pytest.mark.makes_thumbnails
+
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "zappa_settings.json.example"
 HOST = "abc123.execute-api.eu-central-1.amazonaws.com"

@@ -1,0 +1,79 @@
+"""The versions that are supported, each with the tests: `make matrix`, or `make corners` for the ends.
+
+Interpreters are those that this machine has, on its PATH or from pyenv; the others are named.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nox
+
+PYTHONS = ("3.11", "3.12", "3.13")
+DJANGOS = {"3.11": ("5.2",), "3.12": ("5.2", "6.0", "6.1"), "3.13": ("5.2", "6.0", "6.1")}
+SORLS = ("13.1", "13.2", "13.3", "13.4")
+# The thumbnail server makes what this one makes; older ones are for clients alone.
+SERVERS_SORL = "13.4"
+CLIENTS_ONLY = ("-m", "not makes_thumbnails")
+
+nox.options.error_on_missing_interpreters = False
+
+
+def interpreter(version: str) -> str | None:
+    """The path of an interpreter; first pyenv's own, which may not be on the PATH, or not work there."""
+    root = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    found = sorted(root.glob(f"versions/{version}.*/bin/python"))
+    return str(found[-1]) if found else shutil.which(f"python{version}")
+
+
+FOUND = {version: path for version in PYTHONS if (path := interpreter(version))}
+MATRIX = [
+    nox.param(FOUND[python], django, sorl, id=f"python-{python} django-{django} sorl-{sorl}")
+    for python in FOUND
+    for django in DJANGOS[python]
+    for sorl in SORLS
+]
+# A client of the oldest sorl, and all that is newest; `oldest` below has the oldest of all else.
+CORNERS = [
+    nox.param(FOUND[python], DJANGOS[python][-1], sorl, id=f"python-{python} sorl-{sorl}")
+    for python, sorl in ((min(FOUND), SORLS[0]), (max(FOUND), SORLS[0]), (max(FOUND), SORLS[-1]))
+]
+
+
+@nox.session(python=False)
+@nox.parametrize(("path", "django", "sorl"), MATRIX)
+def matrix(session: nox.Session, path: str, django: str, sorl: str) -> None:
+    """All tests, on every version of Python, Django and sorl-thumbnail."""
+    run_tests(session, path, f"django=={django}.*", sorl)
+
+
+@nox.session(python=False)
+@nox.parametrize(("path", "django", "sorl"), CORNERS)
+def corners(session: nox.Session, path: str, django: str, sorl: str) -> None:
+    """The ends of the matrix."""
+    run_tests(session, path, f"django=={django}.*", sorl)
+
+
+@nox.session(python=False)
+def oldest(session: nox.Session) -> None:
+    """The oldest version of each library that setup.cfg allows, on the oldest Python."""
+    bounds = re.findall(r"^ +([a-z-]+)(?:\[\w+\])?>=([0-9.]+)", Path("setup.cfg").read_text(), re.MULTILINE)
+    least = [f"{name}=={version}" for name, version in bounds if name not in ("sorl-thumbnail", "zappa")]
+    run_tests(session, FOUND[min(FOUND)], *sorted(set(least)), SERVERS_SORL)
+
+
+def run_tests(session: nox.Session, path: str, *requirements: str) -> None:
+    """requirements: what is pinned; the last is the version of sorl-thumbnail."""
+    for version in PYTHONS:
+        if version not in FOUND:
+            session.warn(f"Python {version} was not found.")
+    *pinned, sorl = requirements
+    virtualenv = Path(session.create_tmp()).resolve() / "venv"
+    session.run(path, "-m", "venv", "--clear", str(virtualenv), external=True)
+    pip = (str(virtualenv / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check")
+    session.run(*pip, "install", "--editable", ".[dev]", *pinned, external=True)
+    # Past the server's own requirement.
+    session.run(*pip, "install", "--no-deps", f"sorl-thumbnail=={sorl}.*", external=True)
+    selected = () if sorl == SERVERS_SORL else CLIENTS_ONLY
+    session.run(pip[0], "-m", "pytest", *selected, *session.posargs, external=True)
