@@ -34,10 +34,13 @@ MATRIX = [
     for django in DJANGOS[python]
     for sorl in SORLS
 ]
-# A client of the oldest sorl, and all that is newest; `oldest` below has the oldest of all else.
+ENDS = (min(FOUND, default=""), max(FOUND, default=""))
+# Clients of the oldest sorl, and all that is newest; `oldest` below has the oldest of all else.
 CORNERS = [
     nox.param(FOUND[python], DJANGOS[python][-1], sorl, id=f"python-{python} sorl-{sorl}")
-    for python, sorl in ((min(FOUND), SORLS[0]), (max(FOUND), SORLS[0]), (max(FOUND), SORLS[-1]))
+    for python in dict.fromkeys(ENDS)
+    for sorl in (SORLS[0], SORLS[-1])
+    if python and (python, sorl) != (ENDS[0], SORLS[-1])
 ]
 
 
@@ -60,7 +63,9 @@ def oldest(session: nox.Session) -> None:
     """The oldest version of each library that setup.cfg allows, on the oldest Python."""
     bounds = re.findall(r"^ +([a-z-]+)(?:\[\w+\])?>=([0-9.]+)", Path("setup.cfg").read_text(), re.MULTILINE)
     least = [f"{name}=={version}" for name, version in bounds if name not in ("sorl-thumbnail", "zappa")]
-    run_tests(session, FOUND[min(FOUND)], *sorted(set(least)), SERVERS_SORL)
+    if not FOUND:
+        session.error(f"None of Python {', '.join(PYTHONS)} was found.")
+    run_tests(session, FOUND[ENDS[0]], *sorted(set(least)), SERVERS_SORL)
 
 
 def run_tests(session: nox.Session, path: str, *requirements: str) -> None:

@@ -48,9 +48,9 @@ def main(arguments: list[str]) -> None:
 
 
 def report(rows: list[str]) -> str:
-    return f"""`manage.py shrinkmeister adopt`, with sorl's table in SQLite and the records in Redis; a source
-for every {THUMBNAILS_A_SOURCE} thumbnails, which is adopted too. MB are what the process grew by at its peak;
-a record is what Redis says that its key and value take in its memory.
+    return f"""`manage.py shrinkmeister adopt`, with sorl's table in SQLite and the records in Redis; each
+source has {THUMBNAILS_A_SOURCE} thumbnails and is adopted too. MB are what the process grew by at its
+peak; a record is what Redis says that its key and value take in its memory.
 
 | objects in | thumbnails | seconds | thumbnails a second | MB | bytes a record |
 |---|---:|---:|---:|---:|---:|

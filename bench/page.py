@@ -255,9 +255,9 @@ def report(page: Page) -> str:
                 f"{counts['Redis']} | {counts['SQL']} | {counts['S3']} |"
             )
     browsing = statistics.median(page.browsing)
-    return f"""300x200, cropped, of {PHOTOS} photographs of several megapixels. Medians of {COLD_ROUNDS} cold
-and {WARM_ROUNDS} warm pages, the two backends by turns. S3 is {page.s3.kind}, on the same machine, so that a
-request costs well below what it costs in a data centre.
+    return f"""300x200, cropped, of {PHOTOS} photographs of several megapixels. Medians of
+{COLD_ROUNDS} cold and {WARM_ROUNDS} warm pages, the two backends by turns. S3 is {page.s3.kind}, on the
+same machine, so that a request costs well below what it costs in a data centre.
 
 | page | backend | ms | times ours | Redis commands | SQL queries | S3 requests |
 |---|---|---:|---:|---:|---:|---:|

@@ -7,7 +7,6 @@ that record for each thumbnail that the key-value store knows and that is really
 """
 
 from collections.abc import Mapping
-from dataclasses import astuple
 from typing import Any
 
 from django.core.files.storage import storages
@@ -19,7 +18,6 @@ from sorl.thumbnail.images import ImageFile
 from shrinkmeister.conf import (
     ADOPTED_BACKEND_HINT,
     Config,
-    Problem,
     SettingError,
     get_config,
     per_configuration,
@@ -29,12 +27,6 @@ from shrinkmeister.results import get_former_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import place_of
 from shrinkmeister.spec import Source
-
-NOT_ADOPTING = Problem(
-    "shrinkmeister.E016",
-    "THUMBNAIL_ADOPTED_BACKEND is not set, so that no page would look for adopted thumbnails.",
-    ADOPTED_BACKEND_HINT,
-)
 
 
 class _NameFound(BaseException):
@@ -70,9 +62,9 @@ def _get_namer() -> Any:
             raise TypeError("it is no subclass of sorl's ThumbnailBackend")
     except (ImportError, TypeError) as error:
         raise SettingError(
-            NOT_ADOPTING.id,
+            "shrinkmeister.E016",
             f"THUMBNAIL_ADOPTED_BACKEND is {path!r}, which cannot be used: {error}.",
-            NOT_ADOPTING.hint,
+            ADOPTED_BACKEND_HINT,
         ) from error
 
     class Namer(backend):  # type: ignore[misc]  # a class of the site, known when it runs
@@ -82,10 +74,9 @@ def _get_namer() -> Any:
     return Namer()
 
 
-def check_adoption() -> None:
-    """Raises SettingError where pages could not find what is adopted."""
-    if _get_namer() is None:
-        raise SettingError(*astuple(NOT_ADOPTING))
+def check_adopted_backend() -> bool:
+    """Whether the site has set one. Raises SettingError for one that cannot be used."""
+    return _get_namer() is not None
 
 
 def delete_former(file: Any, config: Config) -> None:

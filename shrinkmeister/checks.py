@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
+from shrinkmeister.adoption import check_adopted_backend
 from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, Problem, SettingError, SettingsReader
 from shrinkmeister.drivers import make_driver
 
@@ -27,6 +28,11 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                 id="shrinkmeister.W001",
             )
         )
+    if not messages:
+        try:
+            check_adopted_backend()
+        except SettingError as error:
+            messages.append(said(error.problem))
     names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}
     return messages + misspelled(names, sorl_settings() | OUR_SETTINGS)
 

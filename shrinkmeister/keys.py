@@ -9,7 +9,7 @@
 
 A digest is 160 bits of SHA-256 in lower-case base32, 32 characters: the same on file systems that fold
 case, and short in a cache. The digit after the letter is the version of the recipe: another one finds
-nothing that this one wrote. `tests/vectors/keys.json` pins them.
+nothing that this one wrote. `tests/vectors/specs.json` pins them.
 """
 
 import re

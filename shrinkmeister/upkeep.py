@@ -15,8 +15,8 @@ from django.core.files.storage import storages
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import ImageFile
 
-from shrinkmeister.adoption import check_adoption, former_place
-from shrinkmeister.conf import get_config
+from shrinkmeister.adoption import check_adopted_backend, former_place
+from shrinkmeister.conf import ADOPTED_BACKEND_HINT, SettingError, get_config
 from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
 from shrinkmeister.keys import (
     adopted_key,
@@ -72,7 +72,12 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
     ttl: seconds that the records live. Takes up where an earlier run was stopped, unless told to restart.
     Raises SettingError, StorageError, DriverError, and what the key-value store raises.
     """
-    check_adoption()
+    if not check_adopted_backend():
+        raise SettingError(
+            "shrinkmeister.E016",
+            "THUMBNAIL_ADOPTED_BACKEND is not set, so that no page would look for adopted thumbnails.",
+            ADOPTED_BACKEND_HINT,
+        )
     cache = get_shared_cache()
     done = Adoption() if dry_run or restart else _taken_up(cache.bookmark(BOOKMARK))
 

@@ -73,6 +73,11 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("E012", "THUMBNAIL_CACHE_NAME", "shared", "'shared'"),
     ("E012", "THUMBNAIL_CACHE_BACKEND", "redis", "LocMemCache"),
     ("E012", "THUMBNAIL_CACHE_BACKEND", "memcached", "LocMemCache"),
+    ("E016", "THUMBNAIL_ADOPTED_BACKEND", 5, "5"),
+    ("E016", "THUMBNAIL_ADOPTED_BACKEND", "no path", "no path"),
+    ("E016", "THUMBNAIL_ADOPTED_BACKEND", "no.such.Backend", "no.such.Backend"),
+    ("E017", "THUMBNAIL_EAGER", "yes", "yes"),
+    ("E017", "THUMBNAIL_CLEANUP", 1, "1"),
 ]
 
 

@@ -7,7 +7,16 @@ import pytest
 from django.utils.safestring import mark_safe
 
 from shrinkmeister.exceptions import SpecError
-from shrinkmeister.keys import lock_key, object_name, record_key, record_key_of_object, source_key
+from shrinkmeister.keys import (
+    adopted_key,
+    is_object_name,
+    lock_key,
+    object_name,
+    record_key,
+    record_key_of_object,
+    source_key,
+    source_key_of_object,
+)
 from shrinkmeister.spec import Source, ThumbnailSpec
 from tests.vectors import load
 
@@ -27,6 +36,12 @@ def test_vector(vector: dict[str, Any]) -> None:
     assert record_key(spec) == vector["record_key"]
     assert lock_key(spec) == vector["lock_key"]
     assert source_key(spec.source) == vector["source_key"]
+    assert adopted_key(spec.source) == "a1:" + vector["source_key"].removeprefix("s1:")
+    assert is_object_name(vector["object_name"], "cache/")
+    assert is_object_name(vector["object_name_2x"], "cache/")
+    assert not is_object_name(vector["object_name"], "thumbs/")
+    assert record_key_of_object(vector["object_name_2x"]) == vector["record_key"]
+    assert source_key_of_object(vector["object_name_2x"]) == vector["source_key"]
     assert object_name(spec, "cache/") == vector["object_name"]
     assert object_name(spec, "cache/", "2") == vector["object_name_2x"]
     for name in (vector["object_name"], vector["object_name_2x"]):
