@@ -7,18 +7,27 @@ sorl-thumbnail||thumbnails||<key>    ["<key>", ...]       a source's key -> thos
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail import default
-from sorl.thumbnail.images import ImageFile, deserialize_image_file
+from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.kvstores.base import add_prefix, del_prefix
 
 from shrinkmeister.conf import SettingError
 
 Size = tuple[int, int]
 BATCH = 500
+
+
+@dataclass(frozen=True)
+class FormerSource:
+    """key: sorl's own, which tells the storage better than what stands in the entry of an older sorl."""
+
+    key: str
+    name: str
+    size: Size
 
 
 class FormerStore(ABC):
@@ -30,7 +39,7 @@ class FormerStore(ABC):
         found = self._values(keys)
         return [_size(found.get(key)) for key in keys]
 
-    def sources(self, after: str = "") -> Iterator[tuple[list[tuple[ImageFile, Size]], str]]:
+    def sources(self, after: str = "") -> Iterator[tuple[list[FormerSource], str]]:
         """The sources that have thumbnails, some hundreds at a time, each time with a bookmark.
 
         after: a bookmark to go on behind; of no use in a store that has no order
@@ -38,8 +47,14 @@ class FormerStore(ABC):
         keys = self._keys(add_prefix("", "thumbnails"), after)
         while batch := list(islice(keys, BATCH)):
             found = self._values([add_prefix(del_prefix(key)) for key in batch])
-            images = ((_image(value), _size(value)) for value in found.values())
-            yield [(image, size) for image, size in images if image and size], batch[-1]
+            yield (
+                [
+                    FormerSource(del_prefix(key), name, size)
+                    for key, value in found.items()
+                    if (size := _size(value)) and (name := _name(value))
+                ],
+                batch[-1],
+            )
 
     @abstractmethod
     def count(self) -> int | None:
@@ -130,9 +145,6 @@ def _size(value: str | bytes | None) -> Size | None:
         return None
 
 
-def _image(value: str | bytes) -> ImageFile | None:
-    try:
-        return deserialize_image_file(value)
-    # What is named there as a storage may be a class that is gone, or one that needs arguments.
-    except (ImproperlyConfigured, ValueError, TypeError, KeyError, AttributeError):
-        return None
+def _name(value: str | bytes) -> str | None:
+    name = json.loads(value).get("name")
+    return name if isinstance(name, str) and name else None

@@ -17,7 +17,6 @@ from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.adoption import check_adopted_backend, former_place
 from shrinkmeister.conf import ADOPTED_BACKEND_HINT, SettingError, get_config
-from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
 from shrinkmeister.keys import (
     adopted_key,
     folder_name,
@@ -25,7 +24,7 @@ from shrinkmeister.keys import (
     record_key_of_object,
     source_key_of_object,
 )
-from shrinkmeister.kvstore import FormerStore
+from shrinkmeister.kvstore import FormerSource, FormerStore
 from shrinkmeister.listing import StoredThumbnail, thumbnails_of
 from shrinkmeister.records import URL, ThumbnailRecord
 from shrinkmeister.results import get_former_results, get_results
@@ -95,10 +94,13 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
             yield done
         done.sources_only, done.bookmark = True, ""
     for sources, bookmark in store.sources(done.bookmark):
-        places = {place: ThumbnailRecord(*size) for image, size in sources if (place := _place(image))}
-        done.sources += len(places)
+        records = {}
+        for source in sources:
+            places = _places(source)
+            done.sources += bool(places)
+            records |= dict.fromkeys(places, ThumbnailRecord(*source.size))
         done.bookmark = bookmark
-        keep(places)
+        keep(records)
         yield done
     if not dry_run:
         cache.set_bookmark(BOOKMARK, None)
@@ -189,12 +191,10 @@ def _recorded_url(url: str, name: str) -> str | None:
     return url if URL.fullmatch(url) and url.endswith(filepath_to_uri(name)) else None
 
 
-def _place(image: ImageFile) -> Source | None:
-    """None for a URL, and for a storage that STORAGES does not name: no page looks for those."""
-    try:
-        return place_of(image.storage, image.name)
-    except (SourceNotAllowedError, SpecError):
-        return None
+def _places(source: FormerSource) -> list[Source]:
+    """Where sorl would look for an entry with that key; it cannot tell all storages of a class apart."""
+    images = [ImageFile(source.name, storages[alias]) for alias in storages.backends]
+    return [place_of(image.storage, image.name) for image in images if image.key == source.key]
 
 
 def _taken_up(bookmark: str | None) -> Adoption:

@@ -43,7 +43,7 @@ def media(settings: Any, tmp_path: Path) -> Path:
     folder = tmp_path / "media"
     settings.STORAGES = {
         "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "BACKEND": "django.core.files.storage.filesystem.FileSystemStorage",
             "OPTIONS": {"location": str(folder), "base_url": "https://example.com/media/"},
         },
     }

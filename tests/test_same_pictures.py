@@ -167,6 +167,7 @@ def test_the_same_pictures(
         table[row] = "certain" if predicted else why_uncertain(options, source.flipped)
 
 
+@pytest.mark.makes_thumbnails
 def test_what_is_uncertain_is_listed(request: pytest.FixtureRequest) -> None:
     """After the table: few combinations, each of a kind that has a reason, and no kind too many."""
     table = request.config.stash.get(TABLE, {})
