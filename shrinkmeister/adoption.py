@@ -79,6 +79,12 @@ def check_adopted_backend() -> bool:
     return _get_namer() is not None
 
 
+def forget_former(name: str, config: Config) -> None:
+    """Removes what is known of one thumbnail: its adopted record, and sorl's own entry."""
+    get_shared_cache().forget_adopted([former_place(name, config)])
+    default.kvstore.delete(ImageFile(name, storages[config.storage]), delete_thumbnails=False)
+
+
 def delete_former(file: Any, config: Config) -> None:
     """Deletes all that the former backend has made of a source: files, records, and sorl's own entries."""
     source = ImageFile(file)

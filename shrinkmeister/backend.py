@@ -10,13 +10,13 @@ from urllib.parse import quote
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption import delete_former, former_name, former_place
+from shrinkmeister.adoption import delete_former, forget_former, former_name, former_place
 from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_config, get_tokens
 from shrinkmeister.eager import is_eager, make_now
-from shrinkmeister.exceptions import HostNotListedError, StorageError
+from shrinkmeister.exceptions import HostNotListedError, SpecError, StorageError
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.images import Thumbnail, with_resolution
-from shrinkmeister.keys import folder_name, object_name
+from shrinkmeister.keys import folder_name, is_object_name, object_name, record_key_of_object
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import Results, get_former_results, get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
@@ -64,11 +64,14 @@ class ShrinkmeisterBackend:
     def delete(self, file_: Any, delete_file: bool = True) -> None:
         """Deletes the source (unless told not to), all its thumbnails, and their records.
 
+        Of a thumbnail it deletes the record, and the file with its alternative resolutions.
         Raises StorageError or DriverError where something may be left: call it again.
         """
         if not file_:
             raise ValueError("delete() was given no file")
         config = get_config()
+        if isinstance(file_, Thumbnail):
+            return _delete_thumbnail(file_, delete_file, config)
         source = source_of(file_, config)
         # First, so that the server cannot make again what is being deleted.
         if delete_file:
@@ -82,6 +85,20 @@ class ShrinkmeisterBackend:
         results.delete(names)
         if config.adopted_backend:
             delete_former(file_, config)
+
+
+def _delete_thumbnail(thumbnail: Thumbnail, delete_file: bool, config: Config) -> None:
+    names = [thumbnail.name, *(with_resolution(thumbnail.name, r) for r in config.resolutions)]
+    if is_object_name(thumbnail.name, config.prefix):
+        get_shared_cache().remove([record_key_of_object(thumbnail.name)])
+        results = get_results()
+    elif config.adopted_backend and not thumbnail.lazy:
+        forget_former(thumbnail.name, config)
+        results = get_former_results()
+    else:
+        raise SpecError(f"{thumbnail.name!r} is no thumbnail that could be deleted")
+    if delete_file:
+        results.delete(names)
 
 
 def make_spec(file: Any, geometry: str, options: dict[str, Any], config: Config) -> ThumbnailSpec:

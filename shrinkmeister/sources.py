@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from shrinkmeister.buckets import is_s3
 from shrinkmeister.conf import Config
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
+from shrinkmeister.images import Thumbnail
 from shrinkmeister.spec import Source
 
 URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>[^#]*)(#.*)?", re.DOTALL)
@@ -22,6 +23,8 @@ def source_of(file: Any, config: Config) -> Source:
     The name is taken apart as sorl's ImageFile does. Raises SourceNotAllowedError where the server
     could not find the file, and SpecError for names that no file has.
     """
+    if isinstance(file, Thumbnail):
+        raise SpecError("a thumbnail is no source of another one: give the tag the image that it is of")
     storage, name = storage_and_name(file, config)
     return _url_source(name, config) if storage is None else place_of(storage, name)
 

@@ -376,6 +376,16 @@ class TestSwappingBack:
             delete(photo.image)
         assert [path.name for path in media.rglob("*") if path.is_file()] == []
 
+    @pytest.mark.parametrize("delete_file", [True, False])
+    def test_deleting_one_thumbnail(self, kvstore: str, site: Site, media: Path, delete_file: bool) -> None:
+        adopt()
+        geometry, options = CALLS[0]
+        thumbnail = get_thumbnail(site.photos[0].image, geometry, **options)
+        delete(thumbnail, delete_file)
+        assert site.lazy() == [True] + [False] * 5
+        assert (media / thumbnail.name).exists() is not delete_file
+        assert default.kvstore.get(ImageFile(thumbnail.name, storages["default"])) is None
+
     def test_without_adoption_sorls_thumbnails_are_left_alone(
         self, site: Site, media: Path, settings: Any
     ) -> None:

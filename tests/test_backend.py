@@ -226,6 +226,15 @@ class TestDoors:
         record(source=SourceRecord(4000, 3000))
         assert lazy(geometry="300", cropbox=cropbox).size in (None, (300, 225) if not cropbox else None)
 
+    def test_a_thumbnail_is_no_source(self) -> None:
+        with pytest.raises(SpecError, match="no source of another"):
+            get_thumbnail(lazy(crop="center"), "50")
+
+    def test_an_image_of_another_host_is_not_ours_to_delete(self, settings: Any) -> None:
+        settings.THUMBNAIL_DEBUG = False
+        with pytest.raises(SpecError, match="no thumbnail"):
+            delete(get_thumbnail("https://unlisted-3.example.com/a.jpg", "300"))
+
     def test_deleting_no_file(self) -> None:
         for nothing in (None, "", Photo().image):
             with pytest.raises(ValueError, match="no file"):
@@ -299,6 +308,18 @@ class TestDelete:
         delete(photo)
         assert not lazy(other).lazy
         assert len(self.files(media)) == 2
+
+    @pytest.mark.parametrize("delete_file", [True, False])
+    def test_a_thumbnail_of_several(
+        self, media: Path, photo: str, server: Any, settings: Any, delete_file: bool
+    ) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+        self.make(server)
+        delete(lazy(), delete_file)
+        assert lazy().lazy
+        assert not lazy(geometry="100").lazy
+        assert len(self.files(media)) == (3 if delete_file else 5)
+        delete(lazy(), delete_file)  # one that is not there
 
     def test_nothing_was_ever_made(self, media: Path, photo: str) -> None:
         delete(photo)
