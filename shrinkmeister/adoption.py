@@ -7,6 +7,7 @@ that record for each thumbnail that the key-value store knows and that is really
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.files.storage import storages
@@ -33,15 +34,24 @@ class _NameFound(BaseException):
     """Carries a name out of `get_thumbnail`; no Exception, which a subclass of a site may catch."""
 
 
-def former_name(file: Any, geometry: str, options: Mapping[str, Any]) -> str | None:
-    """The name that the former backend gave to a thumbnail; None where the site has adopted none."""
+@dataclass(frozen=True)
+class Former:
+    """A thumbnail of the former backend: its name in the storage THUMBNAIL_STORAGE, and where that is."""
+
+    name: str
+    place: Source
+
+
+def former_of(file: Any, geometry: str, options: Mapping[str, Any], config: Config) -> Former | None:
+    """The thumbnail that the former backend would make of a call; None where the site has adopted none."""
     namer = _get_namer()
     if namer is None:
         return None
     try:
         namer.get_thumbnail(file, geometry, **options)
     except _NameFound as found:
-        return str(found)
+        name = str(found)
+        return Former(name, former_place(name, config))
     return None
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption import delete_former, forget_former, former_name, former_place
+from shrinkmeister.adoption import delete_former, forget_former, former_of
 from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_config, get_tokens
 from shrinkmeister.eager import is_eager, make_now
 from shrinkmeister.exceptions import HostNotListedError, SpecError, StorageError
@@ -47,12 +47,11 @@ class ShrinkmeisterBackend:
             if config.debug:
                 raise
             return _as_it_is(error)
-        former = former_name(file_, geometry_string, options)
-        place = None if former is None else former_place(former, config)
-        known = get_shared_cache().look_up(spec, place)
+        former = former_of(file_, geometry_string, options, config)
+        known = get_shared_cache().look_up(spec, former.place if former else None)
         thumbnail = known.thumbnail and _recorded(spec, known.thumbnail, config)
-        if not thumbnail and former is not None and known.adopted:
-            thumbnail = _adopted(former, known.adopted, config)
+        if not thumbnail and former and known.adopted:
+            thumbnail = _adopted(former.name, known.adopted, config)
         if thumbnail:
             return thumbnail
         if is_eager(config):
