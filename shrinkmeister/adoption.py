@@ -6,13 +6,13 @@ it was made of, which nobody can read back. So a page makes that name again, as 
 that record for each thumbnail that the key-value store knows and that is really there.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.files.storage import storages
+from django.core.files.storage import Storage, storages
 from django.utils.module_loading import import_string
-from sorl.thumbnail import default
 from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 
@@ -24,10 +24,13 @@ from shrinkmeister.conf import (
     per_configuration,
 )
 from shrinkmeister.images import with_resolution
+from shrinkmeister.kvstore import FormerImage, FormerStore, get_former_store
 from shrinkmeister.results import get_former_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import place_of
 from shrinkmeister.spec import Source
+
+logger = logging.getLogger(__name__)
 
 
 class _NameFound(BaseException):
@@ -42,7 +45,7 @@ class Former:
     place: Source
 
 
-def former_of(file: Any, geometry: str, options: Mapping[str, Any], config: Config) -> Former | None:
+def former_of(file: Any, geometry: str | int, options: Mapping[str, Any], config: Config) -> Former | None:
     """The thumbnail that the former backend would make of a call; None where the site has adopted none."""
     namer = _get_namer()
     if namer is None:
@@ -50,7 +53,7 @@ def former_of(file: Any, geometry: str, options: Mapping[str, Any], config: Conf
     try:
         namer.get_thumbnail(file, geometry, **options)
     except _NameFound as found:
-        name = str(found)
+        name = former_image(str(found), config).name
         return Former(name, former_place(name, config))
     return None
 
@@ -89,21 +92,59 @@ def check_adopted_backend() -> bool:
     return _get_namer() is not None
 
 
-def forget_former(name: str, config: Config) -> None:
-    """Removes what is known of one thumbnail: its adopted record, and sorl's own entry."""
-    get_shared_cache().forget_adopted([former_place(name, config)])
-    default.kvstore.delete(ImageFile(name, storages[config.storage]), delete_thumbnails=False)
+def former_image(name: str, config: Config) -> ImageFile:
+    """A thumbnail as sorl finds it: its name there may be without the location of its storage."""
+    return ImageFile(name, storages[config.storage])
+
+
+def former_places(image: FormerImage) -> list[Source]:
+    """Where sorl would look for the entry of an image; it cannot tell all storages of a class apart."""
+    found = [ImageFile(image.name, storage) for storage in _storages()]
+    return [place_of(one.storage, one.name) for one in found if one.key == image.key]
 
 
 def delete_former(file: Any, config: Config) -> None:
     """Deletes all that the former backend has made of a source: files, records, and sorl's own entries."""
-    source = ImageFile(file)
-    keys = default.kvstore._get(source.key, identity="thumbnails") or []
-    names = [thumbnail.name for key in keys if (thumbnail := default.kvstore._get(key))]
+    erase(get_former_store(), [ImageFile(file).key], config)
+
+
+def erase(store: FormerStore, sources: list[str], config: Config) -> None:
+    """Deletes the thumbnails of sources, by sorl's keys of those, with all that is known of either.
+
+    It can be called again where it was stopped: sorl's entries go last.
+    """
+    thumbnails = [one for one in store.thumbnails(sources) if former_image(one.name, config).key == one.key]
+    names = [former_image(one.name, config).name for one in thumbnails]
     places = [former_place(name, config) for name in names]
-    get_shared_cache().forget_adopted([*places, place_of(source.storage, source.name)])
-    # sorl leaves these behind.
+    places += [place for source in store.images(sources) for place in former_places(source)]
+    cache = get_shared_cache()
+    # Records before objects, so that no page gets the URL of a thumbnail that is gone.
+    cache.forget_adopted(places)
+    # sorl leaves the alternative resolutions behind.
     get_former_results().delete(
-        [with_resolution(name, resolution) for name in names for resolution in config.resolutions]
+        [*names, *(with_resolution(name, factor) for name in names for factor in config.resolutions)]
     )
-    default.kvstore.delete(source)
+    store.forget([*sources, *(one.key for one in thumbnails)])
+    # And again, after whoever was adopting them meanwhile.
+    cache.forget_adopted(places)
+
+
+def forget_former(name: str, config: Config) -> None:
+    """Removes what is known of one thumbnail: its adopted record, and sorl's own entry."""
+    get_shared_cache().forget_adopted([former_place(name, config)])
+    get_former_store().forget([former_image(name, config).key])
+
+
+def _storages() -> list[Storage]:
+    """Those in which sources may lie: STATIC_ROOT may be missing, and whatever else an alias needs."""
+    found = []
+    for alias in storages.backends:
+        try:
+            storage = storages[alias]
+        # A storage raises whatever its library raises; in one that cannot be made no page has a source.
+        except Exception:
+            logger.warning("STORAGES[%r] cannot be opened: sizes of sources there are not adopted", alias)
+            continue
+        if getattr(storage, "location", "") is not None:
+            found.append(storage)
+    return found

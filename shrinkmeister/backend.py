@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 
+from django.apps import apps
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
@@ -29,7 +30,16 @@ logger = logging.getLogger(__name__)
 class ShrinkmeisterBackend:
     """sorl's backend interface. A page asks the shared cache, and nothing else."""
 
-    def get_thumbnail(self, file_: Any, geometry_string: str, **options: Any) -> Thumbnail:
+    def __init__(self) -> None:
+        # Without it sorl's filters and sorl's command would meddle with what is ours.
+        if not apps.is_installed("shrinkmeister"):
+            raise SettingError(
+                "shrinkmeister.E021",
+                "THUMBNAIL_BACKEND is Shrinkmeister's, and INSTALLED_APPS has no 'shrinkmeister'.",
+                "Write 'shrinkmeister' there, before 'sorl.thumbnail'.",
+            )
+
+    def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> Thumbnail:
         """The thumbnail of a file: with its final URL if it is recorded, else with a lazy one.
 
         Raises ValueError for no file, SpecError for a geometry or an option that cannot be, and
@@ -40,7 +50,7 @@ class ShrinkmeisterBackend:
             raise ValueError("get_thumbnail() was given no file")
         config = get_config()
         if config.dummy:
-            return _dummy(geometry_string)
+            return _dummy(str(geometry_string))
         try:
             spec = make_spec(file_, geometry_string, options, config)
         except HostNotListedError as error:
@@ -79,9 +89,11 @@ class ShrinkmeisterBackend:
                 _delete_source(storage, name)
         results = get_results()
         names = [stored.name for stored in results.walk(folder_name(source, config.prefix))]
-        # Records before objects, so that no page gets the URL of a thumbnail that is gone.
+        # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after them,
+        # since a server that has still found an object records it again.
         get_shared_cache().forget(source, names)
         results.delete(names)
+        get_shared_cache().forget(source, names)
         if config.adopted_backend:
             delete_former(file_, config)
 
@@ -100,8 +112,11 @@ def _delete_thumbnail(thumbnail: Thumbnail, delete_file: bool, config: Config) -
         results.delete(names)
 
 
-def make_spec(file: Any, geometry: str, options: dict[str, Any], config: Config) -> ThumbnailSpec:
-    """The spec of a call: what the call leaves open, the site's settings decide."""
+def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
+    """The spec of a call: what the call leaves open, the site's settings decide.
+
+    geometry: as text, or a whole number for a width, which templates write as {% thumbnail f 300 %}
+    """
     source = source_of(file, config)
     chosen = {**config.options, **options}
     if config.preserve_format and "format" not in options:
@@ -109,6 +124,8 @@ def make_spec(file: Any, geometry: str, options: dict[str, Any], config: Config)
         chosen["format"] = FORMATS.get(extension, config.options["format"])
     # The setting and the option together, so that the server needs to know this decision alone.
     chosen["flatten"] = config.flatten and options.get("flatten") not in ("off", False)
+    if type(geometry) is int:
+        geometry = str(geometry)
     return ThumbnailSpec(source, geometry, chosen)
 
 

@@ -6,9 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
+from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.adoption import check_adopted_backend
+from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, Problem, SettingError, SettingsReader
 from shrinkmeister.drivers import make_driver
 
@@ -16,25 +19,26 @@ BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
 
 
 def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    path = sorl_settings.THUMBNAIL_BACKEND
+    try:
+        backend = import_string(path)
+    except ImportError as error:
+        message = f"THUMBNAIL_BACKEND is {path!r}, which cannot be loaded: {error}."
+        return [Error(message, f"Write {BACKEND!r}.", id="shrinkmeister.E020")]
+    if not (isinstance(backend, type) and issubclass(backend, ShrinkmeisterBackend)):
+        # Whoever has swapped back may have taken our settings away.
+        message = f"shrinkmeister is in INSTALLED_APPS, and not in use: THUMBNAIL_BACKEND is {path!r}."
+        return [Warning(message, f"Set THUMBNAIL_BACKEND = {BACKEND!r}.", id="shrinkmeister.W001")]
     messages = check_settings()
     if getattr(settings, "THUMBNAIL_SERVER_URL", None) is None:
         messages.append(said(MISSING_SERVER_URL))
-    if not hasattr(settings, "THUMBNAIL_BACKEND"):
-        messages.append(
-            Warning(
-                "shrinkmeister is in INSTALLED_APPS, and THUMBNAIL_BACKEND is not set: sorl's own "
-                "backend makes the thumbnails.",
-                f"Set THUMBNAIL_BACKEND = {BACKEND!r}.",
-                id="shrinkmeister.W001",
-            )
-        )
     if not messages:
         try:
             check_adopted_backend()
         except SettingError as error:
             messages.append(said(error.problem))
     names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}
-    return messages + misspelled(names, sorl_settings() | OUR_SETTINGS)
+    return messages + misspelled(names, known_to_sorl() | OUR_SETTINGS)
 
 
 def check_settings() -> list[CheckMessage]:
@@ -53,7 +57,7 @@ def said(problem: Problem) -> CheckMessage:
     return Error(problem.message, problem.hint, id=problem.id)
 
 
-def sorl_settings() -> set[str]:
+def known_to_sorl() -> set[str]:
     return {name for name in dir(sorl_defaults) if name.startswith("THUMBNAIL_")}
 
 

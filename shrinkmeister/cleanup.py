@@ -1,8 +1,8 @@
 """THUMBNAIL_CLEANUP: the thumbnails of a file go when a model instance loses it.
 
-A file is lost when its instance is deleted, or saved with another file or none; an upload under a name that
-was used before counts too. That happens after the transaction is committed, and never deletes the file:
-that remains the site's decision, as it is Django's.
+A file is lost when its instance is deleted, or saved with another file or none. What an instance gets
+counts too: its name may have been that of another file. It happens after the transaction is committed, and
+never deletes the file: that remains the site's decision, as it is Django's.
 """
 
 from collections.abc import Iterable
@@ -10,13 +10,25 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import ImageField, Model
-from django.db.models.fields.files import FieldFile
-from django.db.models.signals import post_delete, post_save, pre_save
+from django.db.models.fields.files import FieldFile, ImageFieldFile
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.db.transaction import on_commit
 from sorl.thumbnail import delete
 
-# What an instance is to lose, from its pre_save to its post_save.
-LOST = "_shrinkmeister_lost"
+from shrinkmeister.exceptions import SourceNotAllowedError
+
+# On an instance: which of its fields have got a file since it was saved; and what the table said before
+# each save or deletion that is going on, since one may be within another.
+UPLOADS = "_shrinkmeister_uploads"
+BEFORE = "_shrinkmeister_before"
+
+
+class NoticedFile(ImageFieldFile):
+    """Tells its instance that it was written. Else nobody could tell that, when it keeps its name."""
+
+    def save(self, name: str, content: Any, save: bool = True) -> None:
+        self.instance.__dict__.setdefault(UPLOADS, set()).add(self.field.attname)
+        super().save(name, content, save)
 
 
 def connect() -> None:
@@ -25,10 +37,13 @@ def connect() -> None:
     Not to all models: a listener makes Django fetch each row that a queryset deletes.
     """
     for model in apps.get_models():
+        for field in _fields(model):
+            # A class of a site's own stays; then an upload that keeps its name is not noticed.
+            if field.attr_class is ImageFieldFile:
+                field.attr_class = NoticedFile
         if _fields(model):
-            pre_save.connect(_before_save, sender=model, dispatch_uid=_before_save.__qualname__)
-            post_save.connect(_after_save, sender=model, dispatch_uid=_after_save.__qualname__)
-            post_delete.connect(_after_delete, sender=model, dispatch_uid=_after_delete.__qualname__)
+            for signal, receiver in RECEIVERS:
+                signal.connect(receiver, sender=model, dispatch_uid=receiver.__qualname__)
 
 
 def _fields(model: type[Model]) -> list[ImageField]:
@@ -44,38 +59,63 @@ def _before_save(
     **kwargs: Any,
 ) -> None:
     saved = [field for field in _fields(sender) if update_fields is None or field.name in update_fields]
-    if raw or not saved:
-        return
-    names = [field.attname for field in saved]
-    before: dict[str, str] = {}
     # A key that is made with the instance cannot be in the table yet.
-    if instance.pk is not None and not (instance._state.adding and instance._meta.pk.has_default()):
-        before = sender._base_manager.using(using).filter(pk=instance.pk).values(*names).first() or {}
-    # An upload is saved between the two signals, under a name that its storage may change.
-    uploads = {name for name in names if (file := getattr(instance, name)) and not file._committed}
-    setattr(instance, LOST, (saved, before, uploads))
+    is_new = instance.pk is None or (instance._state.adding and instance._meta.pk.has_default())
+    names = {} if is_new or raw or not saved else _names_in_table(sender, instance, using)
+    _push(instance, ([] if raw else saved, names))
 
 
 def _after_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    fields, before, uploads = instance.__dict__.pop(LOST, ((), {}, ()))
-    for field in fields:
+    saved, before = _pop(instance)
+    uploads = instance.__dict__.get(UPLOADS, set())
+    for field in saved:
         name, former = getattr(instance, field.attname).name, before.get(field.attname)
-        if field.attname in uploads:
-            # Whoever had a file of that name before has lost it.
-            _forget(FieldFile(instance, field, name), using)
-        if former and former != name:
-            _forget(FieldFile(instance, field, former), using)
+        if field.attname in uploads or name != former:
+            for either in {name, former} - {None, ""}:
+                _forget(FieldFile(instance, field, either), using)
+        uploads.discard(field.attname)
+
+
+def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    # Of the table: what stands in the instance may be deferred, or not be saved.
+    _push(instance, (_fields(sender), _names_in_table(sender, instance, using)))
 
 
 def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    for field in _fields(sender):
-        if file := getattr(instance, field.attname):
-            _forget(FieldFile(instance, field, file.name), using)
+    fields, before = _pop(instance)
+    for field in fields:
+        if name := before.get(field.attname):
+            _forget(FieldFile(instance, field, name), using)
+
+
+def _names_in_table(sender: type[Model], instance: Model, using: str) -> dict[str, str]:
+    rows = sender._base_manager.using(using).filter(pk=instance.pk)
+    return rows.values(*(field.attname for field in _fields(sender))).first() or {}
+
+
+def _push(instance: Model, before: tuple[list[ImageField], dict[str, str]]) -> None:
+    instance.__dict__.setdefault(BEFORE, []).append(before)
+
+
+def _pop(instance: Model) -> tuple[list[ImageField], dict[str, str]]:
+    stack = instance.__dict__.get(BEFORE)
+    return stack.pop() if stack else ([], {})
 
 
 def _forget(file: FieldFile, using: str) -> None:
     def forget() -> None:
-        delete(file, delete_file=False)
+        try:
+            delete(file, delete_file=False)
+        except SourceNotAllowedError:
+            return  # in a storage that STORAGES does not name: it cannot have a thumbnail
 
     # Robust: when it fails, Django's log says so; the instance is saved or deleted already.
     on_commit(forget, using=using, robust=True)
+
+
+RECEIVERS = (
+    (pre_save, _before_save),
+    (post_save, _after_save),
+    (pre_delete, _before_delete),
+    (post_delete, _after_delete),
+)

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from sorl.thumbnail.conf import settings as sorl_settings
 
+from shrinkmeister.records import RESOLUTION
 from shrinkmeister.spec import EXTENSIONS, SCHEMES
 from shrinkmeister.tokens import Tokens
 
@@ -362,11 +363,11 @@ class SettingsReader:
         resolutions = self._list("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", "E010", hint)
         for resolution in resolutions:
             number = isinstance(resolution, int | float) and not isinstance(resolution, bool)
-            if not number or not 0 < resolution <= 10:
+            if not number or not 0 < resolution <= 10 or not RESOLUTION.fullmatch(str(resolution)):
                 self.problem("E010", f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS has {resolution!r}.", hint)
                 return ()
-        # Site and server may write 2 or 2.0; in names and templates it is "2x".
-        return tuple(f"{resolution:g}" for resolution in resolutions)
+        # As sorl names them, and so as templates do: 2 is "2x", and 2.0 is "2.0x".
+        return tuple(str(resolution) for resolution in resolutions)
 
     def _adopted_backend(self) -> str | None:
         path = getattr(django_settings, "THUMBNAIL_ADOPTED_BACKEND", None)

@@ -19,21 +19,25 @@ from shrinkmeister.spec import ThumbnailSpec
 # As text, and loaded when it is wanted: a site without the eager mode has not installed what it needs.
 MAKER = "shrinkmeister_server.pipeline.make_for_site"
 
-_eager: ContextVar[bool] = ContextVar("shrinkmeister.eager", default=False)
+# How many blocks are open; a generator may close its own after those that were opened later.
+_eager: ContextVar[int] = ContextVar("shrinkmeister.eager", default=0)
 
 
 @contextmanager
 def eager_thumbnails() -> Iterator[None]:
-    """Makes the thumbnails of this thread or task at once until the block ends."""
-    token = _eager.set(True)
+    """Makes the thumbnails of this thread or task at once until the block ends.
+
+    Not around a `yield` of a generator: whoever asks that one would be in the block too.
+    """
+    _eager.set(_eager.get() + 1)
     try:
         yield
     finally:
-        _eager.reset(token)
+        _eager.set(max(0, _eager.get() - 1))
 
 
 def is_eager(config: Config) -> bool:
-    return config.eager or _eager.get()
+    return config.eager or _eager.get() > 0
 
 
 def make_now(spec: ThumbnailSpec) -> ThumbnailRecord:

@@ -1,7 +1,9 @@
 """sorl's own key-value store, read in bulk: what a site knew about its images before it swapped backends.
 
-sorl-thumbnail||image||<key>    {"name": "cache/ab/cd/a.jpg", "storage": "default", "size": [300, 200]}
-sorl-thumbnail||thumbnails||<key>    ["<key>", ...]       a source's key -> those of its thumbnails
+    sorl-thumbnail||image||<key>    {"name": "cache/ab/cd/a.jpg", "storage": "default", "size": [300, 200]}
+    sorl-thumbnail||thumbnails||<key>    ["<key>", ...]       a source's key -> those of its thumbnails
+
+What is no such entry counts as none.
 """
 
 import json
@@ -12,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from sorl.thumbnail import default
+from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.kvstores.base import add_prefix, del_prefix
 
@@ -19,11 +22,15 @@ from shrinkmeister.conf import SettingError
 
 Size = tuple[int, int]
 BATCH = 500
+LIST = "thumbnails"
 
 
 @dataclass(frozen=True)
-class FormerSource:
-    """key: sorl's own, which tells the storage better than what stands in the entry of an older sorl."""
+class FormerImage:
+    """An image in sorl's store.
+
+    key: sorl's own. It tells the storage better than the entry of an older sorl, which names a class.
+    """
 
     key: str
     name: str
@@ -33,36 +40,50 @@ class FormerSource:
 class FormerStore(ABC):
     """sorl's key-value store. Methods raise what its database or its Redis raises."""
 
+    #: Whether `sources` can go on behind a bookmark.
+    ordered: bool
+
     def sizes(self, images: Sequence[ImageFile]) -> list[Size | None]:
-        """(width, height) of each image; None for those that the store does not know."""
-        keys = [add_prefix(image.key) for image in images]
-        found = self._values(keys)
-        return [_size(found.get(key)) for key in keys]
+        """(width, height) of each thumbnail; None for what the store does not know, and for sources."""
+        keys = [image.key for image in images]
+        found = self._images(keys)
+        lists = self._values([add_prefix(key, LIST) for key in found])
+        return [
+            found[key].size if key in found and add_prefix(key, LIST) not in lists else None for key in keys
+        ]
 
-    def sources(self, after: str = "") -> Iterator[tuple[list[FormerSource], str]]:
-        """The sources that have thumbnails, some hundreds at a time, each time with a bookmark.
+    def sources(self, after: str = "") -> Iterator[tuple[list[str], str]]:
+        """The keys of sources that have thumbnails, some hundreds at a time, each time with a bookmark.
 
-        after: a bookmark to go on behind; of no use in a store that has no order
+        after: a bookmark to go on behind, in a store that is ordered
         """
-        keys = self._keys(add_prefix("", "thumbnails"), after)
+        keys = self._keys(add_prefix("", LIST), after)
         while batch := list(islice(keys, BATCH)):
-            found = self._values([add_prefix(del_prefix(key)) for key in batch])
-            yield (
-                [
-                    FormerSource(del_prefix(key), name, size)
-                    for key, value in found.items()
-                    if (size := _size(value)) and (name := _name(value))
-                ],
-                batch[-1],
-            )
+            yield [del_prefix(key) for key in batch], batch[-1]
+
+    def images(self, keys: Sequence[str]) -> list[FormerImage]:
+        """Those of these keys that have an entry."""
+        return list(self._images(keys).values())
+
+    def thumbnails(self, sources: Sequence[str]) -> list[FormerImage]:
+        """The thumbnails of sources, by the sources' keys. What is a source itself is not among them."""
+        lists = self._values([add_prefix(key, LIST) for key in sources]).values()
+        keys = sorted({key for value in lists for key in _keys_in(value)})
+        own = self._values([add_prefix(key, LIST) for key in keys])
+        return self.images([key for key in keys if add_prefix(key, LIST) not in own])
 
     @abstractmethod
     def count(self) -> int | None:
         """How many images there are; None where counting them would be reading them all."""
 
-    @abstractmethod
-    def forget(self, images: Iterable[ImageFile]) -> None:
-        """Removes the entries of thumbnails."""
+    def forget(self, keys: Iterable[str]) -> None:
+        """Removes all entries of images."""
+        default.kvstore._delete_raw(*(add_prefix(key, kind) for key in keys for kind in ("image", LIST)))
+
+    def _images(self, keys: Sequence[str]) -> dict[str, FormerImage]:
+        values = self._values([add_prefix(key) for key in keys])
+        found = ((key, values.get(add_prefix(key))) for key in keys)
+        return {key: image for key, value in found if (image := _image(key, value))}
 
     @abstractmethod
     def _values(self, keys: list[str]) -> dict[str, str | bytes]: ...
@@ -74,16 +95,19 @@ class FormerStore(ABC):
 class _Table(FormerStore):
     """The table of sorl's cached_db store. Its cache is passed by: it would be filled with all of it."""
 
+    ordered = True
+
     def count(self) -> int:
         return int(self._rows(add_prefix("")).count())
-
-    def forget(self, images: Iterable[ImageFile]) -> None:
-        default.kvstore._delete_raw(*(add_prefix(image.key) for image in images))
 
     def _values(self, keys: list[str]) -> dict[str, str | bytes]:
         from sorl.thumbnail.models import KVStore
 
-        return dict(KVStore.objects.filter(key__in=keys).values_list("key", "value"))
+        found: dict[str, str | bytes] = {}
+        for start in range(0, len(keys), BATCH):  # as many as every database takes
+            rows = KVStore.objects.filter(key__in=keys[start : start + BATCH])
+            found.update(rows.values_list("key", "value"))
+        return found
 
     def _keys(self, prefix: str, after: str) -> Iterator[str]:
         # By pages of keys, since not every database sends a long answer piece by piece.
@@ -101,18 +125,16 @@ class _Table(FormerStore):
 class _Redis(FormerStore):
     """sorl's Redis store."""
 
+    ordered = False
+
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     def count(self) -> None:
         return None
 
-    def forget(self, images: Iterable[ImageFile]) -> None:
-        if keys := [add_prefix(image.key) for image in images]:
-            self._connection.delete(*keys)
-
     def _values(self, keys: list[str]) -> dict[str, str | bytes]:
-        values = self._connection.mget(keys)
+        values = self._connection.mget(keys) if keys else []
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
     def _keys(self, prefix: str, after: str) -> Iterator[str]:
@@ -131,20 +153,25 @@ def get_former_store() -> FormerStore:
         return _Redis(store.connection)
     raise SettingError(
         "shrinkmeister.E019",
-        f"THUMBNAIL_KVSTORE is a {type(store).__name__}, which cannot be read in bulk.",
+        f"THUMBNAIL_KVSTORE is {sorl_settings.THUMBNAIL_KVSTORE!r}, which cannot be read in bulk.",
         "Only sorl's cached_db store and its Redis store can; thumbnails of others are made again.",
     )
 
 
-def _size(value: str | bytes | None) -> Size | None:
-    """None also for what sorl itself could not read."""
+def _image(key: str, value: str | bytes | None) -> FormerImage | None:
     try:
-        width, height = json.loads(value or "{}")["size"]
-        return (width, height) if type(width) is type(height) is int and width > 0 < height else None
-    except (ValueError, TypeError, KeyError):
+        fields = json.loads(value or "{}")
+        name, (width, height) = fields["name"], fields["size"]
+        name.encode()  # half of a surrogate pair is no name
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
+    sound = name and type(width) is type(height) is int and width > 0 < height
+    return FormerImage(key, name, (width, height)) if sound else None
 
 
-def _name(value: str | bytes) -> str | None:
-    name = json.loads(value).get("name")
-    return name if isinstance(name, str) and name else None
+def _keys_in(value: str | bytes) -> list[str]:
+    try:
+        keys = json.loads(value)
+    except ValueError:
+        return []
+    return [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []

@@ -4,6 +4,7 @@ cache/ab/x.jpg, cache/ab/x@1.5x.jpg, cache/ab/x@2x.jpg     one StoredThumbnail, 
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,11 +12,14 @@ from datetime import datetime
 NAME = re.compile(
     r"(?P<stem>.*?)(?:@(?P<resolution>[0-9]+(?:\.[0-9]+)?)x)?(?P<extension>\.[^./]*)?", re.DOTALL
 )
+# Between a name and its resolutions others may stand, that begin as it does: in a folder of names of any
+# length. A resolution that comes later than so many of them counts as alone.
+MOST_OPEN = 1000
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object or a file; when it was written last, where the listing was asked for that."""
+    """An object or a file; when it was written last, where a listing says that."""
 
     name: str
     modified: datetime | None = None
@@ -45,31 +49,26 @@ class StoredThumbnail:
     def names(self) -> list[str]:
         return [stored.name for stored in self.objects.values()]
 
-    @property
-    def modified(self) -> datetime:
-        """When the latest of its objects was written."""
-        return max(stored.modified for stored in self.objects.values() if stored.modified)
-
 
 def thumbnails_of(objects: Iterable[StoredObject]) -> Iterator[StoredThumbnail]:
     """Groups a listing in the order of names, and holds only what may still get an object.
 
     The thumbnails come in the order of their first objects.
     """
-    open_stems: dict[str, dict[str, StoredThumbnail]] = {}
+    # name of the thumbnail -> where its resolutions stand in a listing, and what there is of it
+    still_open: OrderedDict[str, tuple[str, StoredThumbnail]] = OrderedDict()
     for stored in objects:
         match = NAME.fullmatch(stored.name)
         assert match is not None  # each name is a stem at least
-        # "@" and its digits sort behind the point of an extension, and other names may stand between.
-        while open_stems and not _may_follow(stem := next(iter(open_stems)), stored.name):
-            yield from open_stems.pop(stem).values()
         name = match["stem"] + (match["extension"] or "")
-        thumbnails = open_stems.setdefault(match["stem"], {})
-        thumbnails.setdefault(name, StoredThumbnail(name)).objects[match["resolution"]] = stored
-    for thumbnails in open_stems.values():
-        yield from thumbnails.values()
-
-
-def _may_follow(stem: str, name: str) -> bool:
-    """Whether a resolution of that stem can still come when a listing has got to `name`."""
-    return name.startswith(f"{stem}@") or name < f"{stem}@"
+        while still_open:
+            place, first = next(iter(still_open.values()))
+            if len(still_open) < MOST_OPEN and (stored.name < place or stored.name.startswith(place)):
+                break
+            still_open.popitem(last=False)
+            yield first
+        if name not in still_open:
+            still_open[name] = (f"{match['stem']}@", StoredThumbnail(name))
+        still_open[name][1].objects[match["resolution"]] = stored
+    for _, thumbnail in still_open.values():
+        yield thumbnail

@@ -84,11 +84,12 @@ class Results(ABC):
         """A URL that works for a browser now; signed where the bucket is private."""
 
     @abstractmethod
-    def walk(self, prefix: str, after: str = "", times: bool = False) -> Iterator[StoredObject]:
-        """The objects whose names begin with a prefix, in the order of their names, behind `after`.
+    def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
+        """The objects whose names begin with a prefix, in the order of their names, behind `after`."""
 
-        times: whether to say when each was written, which some storages have to be asked for one by one
-        """
+    @abstractmethod
+    def modified(self, stored: StoredObject) -> datetime | None:
+        """When an object of `walk` was written last; None if it is gone meanwhile."""
 
     @abstractmethod
     def delete(self, names: list[str]) -> None:
@@ -139,7 +140,7 @@ class S3Results(Results):
         with self._translated("could not make a URL"):
             return str(self._storage.url(name))
 
-    def walk(self, prefix: str, after: str = "", times: bool = False) -> Iterator[StoredObject]:
+    def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         with self._translated(f"could not list {prefix}"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._storage.bucket_name,
@@ -149,6 +150,9 @@ class S3Results(Results):
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield StoredObject(entry["Key"].removeprefix(self._folder), entry["LastModified"])
+
+    def modified(self, stored: StoredObject) -> datetime | None:
+        return stored.modified
 
     def delete(self, names: list[str]) -> None:
         for start in range(0, len(names), 1000):  # as many as one DeleteObjects takes
@@ -218,11 +222,11 @@ class StorageResults(Results):
     def url(self, name: str) -> str:
         return str(self._storage.url(name))
 
-    def walk(self, prefix: str, after: str = "", times: bool = False) -> Iterator[StoredObject]:
+    def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         with self._translated(f"could not list {prefix}"):
             folder, slash, _ = prefix.rpartition("/")
             for name in self._names(folder + slash, prefix, after):
-                yield StoredObject(name, self._modified(name) if times else None)
+                yield StoredObject(name)
 
     def _names(self, folder: str, prefix: str, after: str) -> Iterator[str]:
         try:
@@ -240,9 +244,13 @@ class StorageResults(Results):
             elif name > after or after.startswith(name):
                 yield from self._names(name, prefix, after)
 
-    def _modified(self, name: str) -> datetime:
-        modified: datetime = self._storage.get_modified_time(name)
-        return make_aware(modified) if is_naive(modified) else modified
+    def modified(self, stored: StoredObject) -> datetime | None:
+        with self._translated(f"could not look at {stored.name}"):
+            try:
+                modified: datetime = self._storage.get_modified_time(stored.name)
+            except FileNotFoundError:
+                return None
+            return make_aware(modified) if is_naive(modified) else modified
 
     def delete(self, names: list[str]) -> None:
         with self._translated(f"could not delete {len(names)} thumbnails"):

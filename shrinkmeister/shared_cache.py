@@ -1,6 +1,7 @@
 """The shared cache as client and server see it: records under keys, and a cache that is down is a miss."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError, RecordError
 from shrinkmeister.keys import (
+    DIGEST,
     adopted_key,
     lock_key,
     record_key,
@@ -32,8 +34,8 @@ T = TypeVar("T")
 R = TypeVar("R", ThumbnailRecord, SourceRecord)
 
 
-# The kinds of keys that are records: of thumbnails, of sources, and adopted ones.
-RECORDS = ("t1:", "s1:", "a1:")
+# The keys that are of records: of thumbnails, of sources, and adopted ones.
+RECORD = re.compile(rf"(t1|s1|a1):{DIGEST}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ class SharedCache:
 
         Raises DriverError: a record that stayed would give pages the URL of what is gone.
         """
-        keys = {record_key_of_object(name) for name in object_names} | {source_key(source)}
-        self.remove(sorted(keys))
+        keys = {record_key_of_object(name) for name in object_names}
+        self.remove(sorted(keys | {source_key(source), adopted_key(source)}))
 
     def adopt(self, images: Mapping[Source, ThumbnailRecord], ttl: int) -> None:
         """Records what sorl knew about images, by where they lie; for `ttl` seconds."""
@@ -138,7 +140,7 @@ class SharedCache:
         if keys is None:
             return None
         bare = (key.removeprefix(self._prefix) for key in keys)
-        return (key for key in bare if key.startswith(RECORDS))
+        return (key for key in bare if RECORD.fullmatch(key))
 
     def remove(self, keys: Iterable[str]) -> None:
         """Removes records by their keys."""

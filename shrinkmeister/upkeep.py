@@ -5,17 +5,16 @@ None does anything for an answer that is an error: it raises, and whoever calls 
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from django.core.files.storage import storages
 from django.utils.encoding import filepath_to_uri
-from sorl.thumbnail.images import ImageFile
 
-from shrinkmeister.adoption import check_adopted_backend, former_place
+from shrinkmeister.adoption import check_adopted_backend, erase, former_image, former_place, former_places
 from shrinkmeister.conf import ADOPTED_BACKEND_HINT, SettingError, get_config
 from shrinkmeister.keys import (
     adopted_key,
@@ -24,15 +23,16 @@ from shrinkmeister.keys import (
     record_key_of_object,
     source_key_of_object,
 )
-from shrinkmeister.kvstore import FormerSource, FormerStore
+from shrinkmeister.kvstore import FormerStore
 from shrinkmeister.listing import StoredThumbnail, thumbnails_of
 from shrinkmeister.records import URL, ThumbnailRecord
-from shrinkmeister.results import get_former_results, get_results
+from shrinkmeister.results import Results, get_former_results, get_results
 from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.sources import place_of
 from shrinkmeister.spec import Source
 
 BATCH = 500
+# In the name of a file that is not UTF-8; no page can name it.
+SURROGATE = re.compile("[\ud800-\udfff]")
 BOOKMARK = "adopt"
 
 T = TypeVar("T")
@@ -42,14 +42,18 @@ T = TypeVar("T")
 class Adoption:
     """How far `adopt` has got.
 
+    of            whose thumbnails: the former backend, the storage and the prefix
     thumbnails    that have been adopted
+    incomplete    those of them that lack an alternative resolution, so that pages do not use them
     unknown       objects below THUMBNAIL_PREFIX that sorl's key-value store does not know
     sources       whose size has been adopted
     sources_only  whether all thumbnails are done
     bookmark      what to go on behind
     """
 
+    of: str = ""
     thumbnails: int = 0
+    incomplete: int = 0
     unknown: int = 0
     sources: int = 0
     sources_only: bool = False
@@ -77,8 +81,10 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
             "THUMBNAIL_ADOPTED_BACKEND is not set, so that no page would look for adopted thumbnails.",
             ADOPTED_BACKEND_HINT,
         )
-    cache = get_shared_cache()
-    done = Adoption() if dry_run or restart else _taken_up(cache.bookmark(BOOKMARK))
+    config, cache = get_config(), get_shared_cache()
+    done = Adoption(f"{config.adopted_backend} {config.storage} {config.prefix}")
+    if not dry_run and not restart:
+        done = _taken_up(cache.bookmark(BOOKMARK), done)
 
     def keep(images: dict[Source, ThumbnailRecord]) -> None:
         if not dry_run:
@@ -86,17 +92,26 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
             cache.set_bookmark(BOOKMARK, json.dumps(asdict(done)))
 
     if not done.sources_only:
-        for thumbnails, records in _thumbnails_to_adopt(store, done.bookmark):
+        for thumbnails in _batches(_formers(done.bookmark)):
+            records = _records_of(store, thumbnails)
             done.thumbnails += len(records)
+            done.incomplete += sum(
+                not set(config.resolutions) <= set(record.resolutions) for record in records.values()
+            )
             done.unknown += len(thumbnails) - len(records)
             done.bookmark = thumbnails[-1].names[0]
             keep(records)
+            if not dry_run:
+                # What was deleted meanwhile has no entry any more; see `erase`.
+                cache.forget_adopted(records.keys() - _records_of(store, thumbnails).keys())
             yield done
         done.sources_only, done.bookmark = True, ""
-    for sources, bookmark in store.sources(done.bookmark):
+    if not store.ordered:
+        done.sources = 0  # it begins anew
+    for keys, bookmark in store.sources(done.bookmark):
         records = {}
-        for source in sources:
-            places = _places(source)
+        for source in store.images(keys):
+            places = former_places(source)
             done.sources += bool(places)
             records |= dict.fromkeys(places, ThumbnailRecord(*source.size))
         done.bookmark = bookmark
@@ -114,6 +129,8 @@ def clear(dry_run: bool = False) -> Iterator[int]:
             get_shared_cache().remove(keys)
         count += len(keys)
         yield count
+    if not dry_run:
+        get_shared_cache().set_bookmark(BOOKMARK, None)
 
 
 def prune(
@@ -122,68 +139,63 @@ def prune(
     """Deletes thumbnails: those that were written before a point in time, of one source or of all."""
     config, results, cache = get_config(), get_results(), get_shared_cache()
     prefix = folder_name(source, config.prefix) if source else config.prefix
-    objects = results.walk(prefix, times=older_than is not None)
-    ours = (stored for stored in objects if is_object_name(stored.name, config.prefix))
+    ours = (stored for stored in results.walk(prefix) if is_object_name(stored.name, config.prefix))
     done = Pruning()
     for thumbnails in _batches(thumbnails_of(ours)):
-        old = _older(thumbnails, older_than)
+        old = [one for one in thumbnails if older_than is None or _older(one, older_than, results)]
         names = [name for thumbnail in old for name in thumbnail.names]
         if not dry_run:
-            # Records before objects, so that no page gets the URL of a thumbnail that is gone.
-            cache.remove({record_key_of_object(name) for name in names})
+            keys = {record_key_of_object(name) for name in names}
+            # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after
+            # them, since a server that has still found an object records it again.
+            cache.remove(keys)
             results.delete(names)
-        yield _counted(done, thumbnails, old)
+            cache.remove(keys)
+        done.seen += len(thumbnails)
+        done.thumbnails += len(old)
+        done.objects += len(names)
+        yield done
     if source and older_than is None and not dry_run:
         cache.forget(source, [])
 
 
-def prune_adopted(
-    store: FormerStore, older_than: datetime | None = None, dry_run: bool = False
-) -> Iterator[Pruning]:
-    """Deletes what the former backend has made: objects, adopted records, and sorl's own entries."""
-    config, results, cache = get_config(), get_former_results(), get_shared_cache()
+def prune_adopted(store: FormerStore, dry_run: bool = False) -> Iterator[Pruning]:
+    """Deletes what the former backend has made, as far as sorl's key-value store lists it, and that too."""
+    config = get_config()
     done = Pruning()
-    for thumbnails in _batches(_formers(times=older_than is not None)):
-        images = _images(thumbnails)
-        sizes = store.sizes(images)
-        known = [thumbnail for thumbnail, size in zip(thumbnails, sizes, strict=True) if size]
-        old = _older(known, older_than)
+    for keys, _ in store.sources():
+        thumbnails = store.thumbnails(keys)
         if not dry_run:
-            cache.forget_adopted(former_place(thumbnail.name, config) for thumbnail in old)
-            results.delete([name for thumbnail in old for name in thumbnail.names])
-            store.forget(_images(old))
-        yield _counted(done, thumbnails, old)
+            erase(store, keys, config)
+        done.seen += len(thumbnails)
+        done.thumbnails += len(thumbnails)
+        done.objects += len(thumbnails) * (1 + len(config.resolutions))
+        yield done
 
 
-def _thumbnails_to_adopt(
-    store: FormerStore, after: str
-) -> Iterator[tuple[list[StoredThumbnail], dict[Source, ThumbnailRecord]]]:
+def _records_of(store: FormerStore, thumbnails: list[StoredThumbnail]) -> dict[Source, ThumbnailRecord]:
+    """The records of those that the key-value store knows, by where they lie."""
     config, results = get_config(), get_former_results()
-    for thumbnails in _batches(_formers(after)):
-        sizes = store.sizes(_images(thumbnails))
-        yield (
-            thumbnails,
-            {
-                former_place(thumbnail.name, config): ThumbnailRecord(
-                    *size, _recorded_url(results.url(thumbnail.name), thumbnail.name), thumbnail.resolutions
-                )
-                for thumbnail, size in zip(thumbnails, sizes, strict=True)
-                if size
-            },
+    images = [former_image(thumbnail.name, config) for thumbnail in thumbnails]
+    found = zip(thumbnails, images, store.sizes(images), strict=True)
+    return {
+        former_place(thumbnail.name, config): ThumbnailRecord(
+            *size, _recorded_url(results.url(thumbnail.name), thumbnail.name), thumbnail.resolutions
         )
+        for thumbnail, image, size in found
+        # sorl cuts names at a question mark, and takes the location of the storage off.
+        if size and image.name == thumbnail.name
+    }
 
 
-def _formers(after: str = "", times: bool = False) -> Iterator[StoredThumbnail]:
+def _formers(after: str = "") -> Iterator[StoredThumbnail]:
     """What lies below THUMBNAIL_PREFIX in sorl's storage, and is not named by us."""
-    prefix = get_config().prefix
-    for thumbnail in thumbnails_of(get_former_results().walk(prefix, after, times)):
-        if thumbnail.complete and not is_object_name(thumbnail.name, prefix):
+    config = get_config()
+    prefix = former_image(f"{config.prefix}x", config).name.removesuffix("x")
+    for thumbnail in thumbnails_of(get_former_results().walk(prefix, after)):
+        named_by_us = is_object_name(thumbnail.name, config.prefix)
+        if thumbnail.complete and not named_by_us and not SURROGATE.search(thumbnail.name):
             yield thumbnail
-
-
-def _images(thumbnails: Iterable[StoredThumbnail]) -> list[ImageFile]:
-    storage = storages[get_config().storage]
-    return [ImageFile(thumbnail.name, storage) for thumbnail in thumbnails]
 
 
 def _recorded_url(url: str, name: str) -> str | None:
@@ -191,17 +203,13 @@ def _recorded_url(url: str, name: str) -> str | None:
     return url if URL.fullmatch(url) and url.endswith(filepath_to_uri(name)) else None
 
 
-def _places(source: FormerSource) -> list[Source]:
-    """Where sorl would look for an entry with that key; it cannot tell all storages of a class apart."""
-    images = [ImageFile(source.name, storages[alias]) for alias in storages.backends]
-    return [place_of(image.storage, image.name) for image in images if image.key == source.key]
-
-
-def _taken_up(bookmark: str | None) -> Adoption:
+def _taken_up(bookmark: str | None, anew: Adoption) -> Adoption:
     try:
-        return Adoption(**json.loads(bookmark or "{}"))
+        former = Adoption(**json.loads(bookmark or "{}"))
     except (ValueError, TypeError):
-        return Adoption()
+        return anew
+    sound = all(type(value) is type(getattr(anew, name)) for name, value in asdict(former).items())
+    return former if sound and former.of == anew.of else anew
 
 
 def _records() -> Iterator[str]:
@@ -221,15 +229,10 @@ def _records() -> Iterator[str]:
         yield adopted_key(former_place(thumbnail.name, config))
 
 
-def _older(thumbnails: list[StoredThumbnail], than: datetime | None) -> list[StoredThumbnail]:
-    return [one for one in thumbnails if than is None or one.modified < than]
-
-
-def _counted(done: Pruning, thumbnails: list[StoredThumbnail], old: list[StoredThumbnail]) -> Pruning:
-    done.seen += len(thumbnails)
-    done.thumbnails += len(old)
-    done.objects += sum(len(thumbnail.objects) for thumbnail in old)
-    return done
+def _older(thumbnail: StoredThumbnail, than: datetime, results: Results) -> bool:
+    """By its latest object; not where one has gone meanwhile."""
+    times = [results.modified(stored) for stored in thumbnail.objects.values()]
+    return all(time is not None and time < than for time in times)
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

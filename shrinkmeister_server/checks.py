@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from shrinkmeister.checks import check_settings, misspelled, said, sorl_settings
+from shrinkmeister.checks import check_settings, known_to_sorl, misspelled, said
 from shrinkmeister.conf import SettingError
 from shrinkmeister_server.pipeline import absolute_url
 from shrinkmeister_server.rendering import get_engine
@@ -30,5 +30,5 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                     )
                 )
     unread = getattr(settings, "UNREAD_VARIABLES", [])
-    known = {*getattr(settings, "READ_VARIABLES", []), *sorl_settings()}
+    known = {*getattr(settings, "READ_VARIABLES", []), *known_to_sorl()}
     return messages + misspelled(unread, known)

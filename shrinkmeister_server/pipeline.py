@@ -66,9 +66,13 @@ def _found_or_made(spec: ThumbnailSpec, read: Read) -> ThumbnailRecord:
 
 def _recorded(spec: ThumbnailSpec) -> ThumbnailRecord | None:
     """Somebody was faster."""
+    config = get_config()
     record = get_shared_cache().look_up(spec).thumbnail
-    complete = record and set(get_config().resolutions) <= set(record.resolutions)
-    return record if complete else None
+    if record is None or not set(config.resolutions) <= set(record.resolutions):
+        return None
+    # Whoever can write to the shared cache may not send browsers elsewhere.
+    ending = object_name(spec, "")
+    return record if record.url is None or record.url.endswith(ending) else None
 
 
 def _stored(spec: ThumbnailSpec) -> ThumbnailRecord | None:

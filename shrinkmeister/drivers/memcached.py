@@ -24,6 +24,8 @@ from shrinkmeister.exceptions import DriverError
 # Memcached takes a longer one for a point in time since 1970:
 # https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "Expiration times".
 LONGEST_RELATIVE_TIMEOUT = 30 * 24 * 3600
+# A later one is taken for one that is over: points in time have 31 bits there.
+LATEST_END = 2**31 - 1
 
 
 class MemcachedDriver(Driver):
@@ -88,7 +90,7 @@ class MemcachedDriver(Driver):
         # https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "LRU_Crawler".
         for client in self._clients.values():
             answer = self._call(client.raw_command, "lru_crawler metadump hash", "END\r\n")
-            for line in answer.decode().splitlines():
+            for line in answer.decode(errors="replace").splitlines():
                 field, _, name = line.partition(" ")[0].partition("=")
                 if field != "key":
                     raise DriverError(f"Memcached: does not list its keys: {line}")
@@ -112,4 +114,7 @@ class MemcachedDriver(Driver):
 
 
 def _expire(timeout: int) -> int:
-    return timeout if timeout <= LONGEST_RELATIVE_TIMEOUT else int(time.time()) + timeout
+    if timeout <= LONGEST_RELATIVE_TIMEOUT:
+        return timeout
+    end = int(time.time()) + timeout
+    return end if end <= LATEST_END else 0  # never

@@ -80,7 +80,7 @@ class RedisDriver(Driver):
         cursor = 0
         while True:
             cursor, found = self._call(methodcaller("scan", cursor, pattern, 1000))
-            yield from (key.decode() for key in found)
+            yield from (key.decode(errors="replace") for key in found)
             if not cursor:
                 return
 

@@ -4,24 +4,24 @@ import re
 from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 from tqdm import tqdm
 
 from shrinkmeister.conf import get_config
-from shrinkmeister.exceptions import ShrinkmeisterError
+from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.kvstore import get_former_store
 from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.sources import source_of
-from shrinkmeister.spec import Source
+from shrinkmeister.sources import parse_source
 from shrinkmeister.upkeep import Adoption, Pruning, adopt, clear, prune, prune_adopted
 
-AGE = re.compile(r"([0-9]+)([smhdw]?)", re.ASCII)
-SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
+# No "m": it would be minutes to some and months to others.
+AGE = re.compile(r"([0-9]{1,10})([hdw]?)", re.ASCII)
+SECONDS = {"": 1, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
+LONGEST = timedelta(days=36500)
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         )
         adopting.add_argument(
             "--ttl",
-            type=_age,
+            type=_life,
             default=timedelta(days=3650),
             metavar="AGE",
             help="How long the records live. Unless given ten years, which is what sorl gives its own.",
@@ -51,7 +51,9 @@ class Command(BaseCommand):
             "--source", metavar="SOURCE", help="s3://bucket/key, storage://alias/name, or a plain name."
         )
         pruning.add_argument(
-            "--adopted", action="store_true", help="Those that sorl's own backend has made, and not ours."
+            "--adopted",
+            action="store_true",
+            help="All that sorl's own backend has made, and nothing of ours.",
         )
         for job in (adopting, clearing, pruning):
             job.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
@@ -68,10 +70,11 @@ class Command(BaseCommand):
         }
         try:
             jobs[job](**options)
-        except ImproperlyConfigured as error:
+        except (StorageError, DriverError) as error:
+            said = str(error).rstrip(".")
+            raise CommandError(f"{said}. It stopped there; the same command goes on.") from error
+        except (ShrinkmeisterError, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error
-        except ShrinkmeisterError as error:
-            raise CommandError(f"{error}. It stopped there; the same command goes on.") from error
         except KeyboardInterrupt as error:
             raise CommandError("Stopped; the same command goes on.") from error
 
@@ -87,6 +90,12 @@ class Command(BaseCommand):
             f"key-value store.",
             options,
         )
+        if done.incomplete:
+            self._say(
+                f"{done.incomplete:,} of the thumbnails are not stored in all of "
+                f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS: pages do not use them.",
+                options,
+            )
 
     def _clear(self, dry_run: bool, **options: Any) -> None:
         count = 0
@@ -109,25 +118,22 @@ class Command(BaseCommand):
         dry_run: bool,
         **options: Any,
     ) -> None:
-        if older_than is None and source is None:
+        if adopted and (older_than is not None or source is not None):
+            raise CommandError("--adopted goes alone; `delete(file)` deletes what is of one file.")
+        if not adopted and older_than is None and source is None:
             raise CommandError("Say which thumbnails: --older-than 90d, --source s3://bucket/key, or both.")
-        if adopted and source is not None:
-            raise CommandError(
-                "--adopted goes with --older-than; `delete(file)` deletes what is of one file."
-            )
-        before = timezone.now() - older_than if older_than else None
-        jobs = (
-            prune_adopted(get_former_store(), before, dry_run)
-            if adopted
-            else prune(before, _source(source) if source is not None else None, dry_run)
-        )
+        of = None if source is None else parse_source(source, get_config())
+        before = datetime.now(UTC) - older_than if older_than else None
+        jobs = prune_adopted(get_former_store(), dry_run) if adopted else prune(before, of, dry_run)
         done = Pruning()
         with self._bar("thumbnails", None, options) as bar:
             for done in jobs:
                 bar(done.seen)
+        deleted = "Would delete" if dry_run else "Deleted"
+        whose = " that sorl has made" if adopted else f" of {of}" if of else ""
         self._say(
-            f"{'Would delete' if dry_run else 'Deleted'} {done.thumbnails:,} of {done.seen:,} thumbnails, "
-            f"{done.objects:,} objects with their alternative resolutions.",
+            f"{deleted} {done.thumbnails:,} of {done.seen:,} thumbnails{whose}, {done.objects:,} objects "
+            f"with their alternative resolutions.",
             options,
         )
 
@@ -147,11 +153,15 @@ class Command(BaseCommand):
 
 def _age(text: str) -> timedelta:
     match = AGE.fullmatch(text)
-    if not match:
-        raise ArgumentTypeError(f"{text!r} is not an age; write 12h, 90d, 8w, or a number of seconds")
-    return timedelta(seconds=int(match[1]) * SECONDS[match[2]])
+    seconds = int(match[1]) * SECONDS[match[2]] if match else LONGEST.total_seconds()
+    if seconds >= LONGEST.total_seconds():
+        raise ArgumentTypeError(
+            f"{text!r} is not an age of up to a hundred years; write 12h, 90d, 8w, or a number of seconds"
+        )
+    return timedelta(seconds=seconds)
 
 
-def _source(text: str) -> Source:
-    """A plain name means what it means in a template: a file of the storage THUMBNAIL_STORAGE."""
-    return Source.parse(text) if "://" in text else source_of(text, get_config())
+def _life(text: str) -> timedelta:
+    if age := _age(text):
+        return age
+    raise ArgumentTypeError("a record that lives for no time is none")
