@@ -167,9 +167,9 @@ def test_prefixes(settings: Any, prefix: str) -> None:
     assert get_config().prefix == prefix
 
 
-def test_resolutions_are_numbers_and_not_spellings(settings: Any) -> None:
+def test_resolutions_are_spelled_as_sorl_spells_them(settings: Any) -> None:
     settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2.0, 1.5]
-    assert get_config().resolutions == ("2", "1.5")
+    assert get_config().resolutions == ("2.0", "1.5")
 
 
 def test_the_first_requests_build_each_thing_once() -> None:

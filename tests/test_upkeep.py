@@ -4,20 +4,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 from sorl.thumbnail import default, get_thumbnail
 from sorl.thumbnail.base import ThumbnailBackend
+from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.exceptions import DriverError, StorageError
-from shrinkmeister.results import StorageResults, get_results
+from shrinkmeister.keys import is_object_name
+from shrinkmeister.kvstore import FormerStore, get_former_store
+from shrinkmeister.results import StorageResults, get_former_results, get_results
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.sources import place_of
 from tests.pages import lazy
@@ -32,6 +34,14 @@ GEOMETRIES = ("300x200", "100")
 
 def shrinkmeister(*arguments: str) -> None:
     call_command("shrinkmeister", *arguments)
+
+
+class InTwoHours(datetime):
+    """Stands for the class."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(hours=2)
 
 
 class Site:
@@ -80,7 +90,8 @@ def anywhere(request: pytest.FixtureRequest, server: Server, settings: Any) -> S
 
 
 def objects() -> set[str]:
-    return {stored.name for stored in get_results().walk("cache/")}
+    """Our own thumbnails."""
+    return {stored.name for stored in get_results().walk("cache/") if is_object_name(stored.name, "cache/")}
 
 
 class TestClear:
@@ -110,12 +121,12 @@ class TestClear:
         """Not the locks of those who are making something, nor what others keep in that cache."""
         shared = get_shared_cache()
         shared.set_bookmark("adopt", "here")
-        shared._driver.set("another:t1:key", b"1", 60)
-        shared._driver.set("shrinkmeister:l1:key", b"1", 60)
+        others = ("another:t1:" + "a" * 32, "shrinkmeister:l1:" + "a" * 32, "shrinkmeister:s1:of-somebody")
+        for name in others:
+            shared._driver.set(name, b"1", 60)
         shrinkmeister("clear")
-        assert shared._driver.get("another:t1:key") == b"1"
-        assert shared._driver.get("shrinkmeister:l1:key") == b"1"
-        assert shared.bookmark("adopt") == "here"
+        assert set(shared._driver.get_many(others)) == set(others)
+        assert shared.bookmark("adopt") is None  # or adopting would go on behind what has just gone
 
     def test_a_cache_that_is_gone(
         self, site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -134,8 +145,7 @@ class TestPrune:
     ) -> None:
         shrinkmeister("prune", "--older-than", "1h")
         assert anywhere.lazy() == [False] * 4
-        later = timezone.now() + timedelta(hours=2)
-        monkeypatch.setattr(timezone, "now", lambda: later)
+        monkeypatch.setattr("shrinkmeister.management.commands.shrinkmeister.datetime", InTwoHours)
         shrinkmeister("prune", "--older-than", "1h", "--dry-run")
         assert anywhere.lazy() == [False] * 4
         shrinkmeister("prune", "--older-than", "1h")
@@ -208,7 +218,7 @@ class TestPrune:
         assert objects() == before
         assert site.lazy() == [False] * 4
 
-    @pytest.mark.parametrize("where", ["walk", "_modified"])
+    @pytest.mark.parametrize("where", ["walk", "modified"])
     def test_no_error_counts_as_old_or_gone(
         self, site: Site, where: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -219,9 +229,57 @@ class TestPrune:
         with monkeypatch.context() as patch:
             patch.setattr(StorageResults, where, fail)
             with pytest.raises(CommandError, match="throttled"):
-                shrinkmeister("prune", "--older-than", "1s")
+                shrinkmeister("prune", "--older-than", "1")
         assert objects() == before
         assert site.lazy() == [False] * 4
+
+    @pytest.mark.parametrize("use_tz", [True, False])
+    def test_times_with_and_without_zones(self, site: Site, settings: Any, use_tz: bool) -> None:
+        settings.USE_TZ = use_tz
+        settings.TIME_ZONE = "Asia/Tokyo"
+        shrinkmeister("prune", "--older-than", "1h")
+        assert site.lazy() == [False] * 4
+
+    def test_one_that_goes_meanwhile(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        def gone(*args: Any) -> Any:
+            raise FileNotFoundError
+
+        monkeypatch.setattr(type(storages["default"]), "get_modified_time", gone)
+        shrinkmeister("prune", "--older-than", "1")
+        assert len(objects()) == 8
+
+    @pytest.mark.parametrize("arguments", [("--dry-run",), ("--older-than", "1d")])
+    def test_what_is_known_of_a_source_stays_with_its_thumbnails(
+        self, site: Site, arguments: tuple[str, ...]
+    ) -> None:
+        shrinkmeister("prune", "--source", PHOTOS[0], *arguments)
+        assert lazy(PHOTOS[0], "90").size == (90, 68)
+
+    def test_a_server_that_records_meanwhile(
+        self, anywhere: Site, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It has found the object before it goes, and writes the record after that has gone."""
+        results = type(get_results())
+        delete = results.delete
+
+        def late(self: Any, names: list[str]) -> None:
+            for photo in PHOTOS:
+                for geometry in GEOMETRIES:
+                    assert server.get(lazy(photo, geometry).url).status_code == 302
+            delete(self, names)
+
+        monkeypatch.setattr(results, "delete", late)
+        shrinkmeister("prune", "--older-than", "0")
+        assert objects() == set()
+        assert anywhere.lazy() == [True] * 4
+
+    def test_sources_are_told(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+        for given, meant in (
+            ("https://Example.com/a.jpg?x=1", "https://example.com/a.jpg"),
+            ("photos/none.jpg", "storage://default/photos/none.jpg"),
+        ):
+            shrinkmeister("prune", "--source", given)
+            assert f"Deleted 0 of 0 thumbnails of {meant}, 0 objects" in capsys.readouterr().out
 
     def test_a_bucket_that_refuses(self, settings: Any, s3_server: S3Server, media: Path) -> None:
         settings.THUMBNAIL_BUCKET = "there-is-no-such-bucket"
@@ -240,9 +298,13 @@ class TestPrune:
             ((), "--older-than 90d"),
             (("--older-than", "soon"), "'soon' is not an age"),
             (("--older-than", "-5"), "--older-than"),
+            (("--older-than", "5m"), "'5m' is not an age"),
+            (("--older-than", "9999999999w"), "hundred years"),
             (("--source", "s3://"), "''"),
+            (("--source", ""), "an empty text"),
             (("--source", "gopher://a/b"), "gopher"),
-            (("--source", "a.jpg", "--adopted"), "--adopted goes with"),
+            (("--source", "a.jpg", "--adopted"), "--adopted goes alone"),
+            (("--older-than", "1d", "--adopted"), "--adopted goes alone"),
         ],
     )
     def test_what_is_not_understood(self, site: Site, arguments: tuple[str, ...], said: str) -> None:
@@ -251,41 +313,108 @@ class TestPrune:
         assert site.lazy() == [False] * 4
 
 
+@pytest.fixture(params=["cached_db", "redis"])
+def kvstore(request: pytest.FixtureRequest, settings: Any) -> str:
+    """sorl's; the Redis of `cache` has it too, and both live side by side."""
+    if request.param == "redis":
+        settings.THUMBNAIL_KVSTORE = "sorl.thumbnail.kvstores.redis_kvstore.KVStore"
+        settings.THUMBNAIL_REDIS_URL = request.getfixturevalue("redis_location")
+    return str(request.param)
+
+
 @pytest.mark.django_db
+@pytest.mark.filterwarnings("ignore:Using any other KVStore:DeprecationWarning")
 class TestPruneAdopted:
-    @pytest.fixture
-    def former(self, site: Site, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
+    """Of the same photos sorl has made a thumbnail each."""
+
+    def warm(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.THUMBNAIL_ADOPTED_BACKEND = "sorl.thumbnail.base.ThumbnailBackend"
         follow_settings(monkeypatch)
         for photo in PHOTOS:
             ThumbnailBackend().get_thumbnail(photo, "70x60", crop="center")
         shrinkmeister("adopt")
-        return lambda: [get_thumbnail(photo, "70x60", crop="center").lazy for photo in PHOTOS]
+        assert self.lazy() == [False, False]
+
+    def lazy(self) -> list[bool]:
+        return [get_thumbnail(photo, "70x60", crop="center").lazy for photo in PHOTOS]
 
     def test_what_sorl_has_made_goes(
-        self, former: Callable[[], list[bool]], site: Site, media: Path, capsys: pytest.CaptureFixture[str]
+        self,
+        kvstore: str,
+        anywhere: Site,
+        settings: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
+        self.warm(settings, monkeypatch)
         storages["default"].save("cache/of somebody.jpg", ContentFile(b"x"))
-        assert former() == [False, False]
-        shrinkmeister("prune", "--adopted", "--older-than", "1h")
-        shrinkmeister("prune", "--adopted", "--older-than", "0", "--dry-run")
-        assert former() == [False, False]
+        shrinkmeister("prune", "--adopted", "--dry-run")
+        assert self.lazy() == [False, False]
         capsys.readouterr()
-        shrinkmeister("prune", "--adopted", "--older-than", "0")
-        assert capsys.readouterr().out.startswith("Deleted 2 of 3 thumbnails, 4 objects")
-        assert former() == [True, True]
-        assert site.lazy() == [False] * 4
-        assert (media / "cache" / "of somebody.jpg").exists()
-        assert len([path for path in media.rglob("*") if path.is_file()]) == 8 + 2 + 1
+        shrinkmeister("prune", "--adopted")
+        assert capsys.readouterr().out.startswith("Deleted 2 of 2 thumbnails that sorl has made, 4 objects")
+        assert self.lazy() == [True, True]
+        assert anywhere.lazy() == [False] * 4
+        left = {stored.name for stored in get_former_results().walk("")} - objects()
+        assert left == {*PHOTOS, "cache/of somebody.jpg"}
+        assert list(get_former_store().sources()) == []
+        assert get_former_store().count() in (0, None)
         # And sorl, if it comes back, makes them again.
-        again = ThumbnailBackend().get_thumbnail(PHOTOS[0], "70x60", crop="center")
-        assert again.exists()
+        assert ThumbnailBackend().get_thumbnail(PHOTOS[0], "70x60", crop="center").exists()
 
-    def test_clearing_takes_them_too(self, former: Callable[[], list[bool]], site: Site) -> None:
-        shrinkmeister("clear")
-        assert former() == [True, True]
+    @pytest.mark.parametrize("prefix", ["", "p", "photos/"])
+    def test_sources_stay_wherever_they_lie(
+        self, anywhere: Site, prefix: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.THUMBNAIL_PREFIX = prefix
+        self.warm(settings, monkeypatch)
+        # sorl knows sources that have no thumbnails too.
+        default.kvstore.get_or_set(ImageFile(PHOTOS[0]))
+        lonely = storages["default"].save("photos/lonely.jpg", ContentFile(picture((40, 30))))
+        default.kvstore.get_or_set(ImageFile(lonely))
         shrinkmeister("adopt")
-        assert former() == [False, False]
+        shrinkmeister("prune", "--adopted")
+        assert self.lazy() == [True, True]
+        assert all(storages["default"].exists(name) for name in (*PHOTOS, lonely))
+
+    @pytest.mark.parametrize("place", ["forget_adopted", "delete", "forget"])
+    def test_where_it_was_stopped_it_goes_on(
+        self, site: Site, place: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.warm(settings, monkeypatch)
+        owner = {"forget_adopted": SharedCache, "delete": StorageResults, "forget": FormerStore}[place]
+
+        def fail(*args: Any) -> None:
+            raise StorageError("refused")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, place, fail)
+            with pytest.raises(CommandError, match="refused"):
+                shrinkmeister("prune", "--adopted")
+        # Records go first: no page has the URL of what is gone.
+        assert self.lazy() == ([False, False] if place == "forget_adopted" else [True, True])
+        shrinkmeister("prune", "--adopted")
+        assert list(get_former_store().sources()) == []
+        assert {stored.name for stored in get_former_results().walk("")} - objects() == set(PHOTOS)
+
+    def test_a_thumbnail_that_is_a_source_too_stays(
+        self, site: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.warm(settings, monkeypatch)
+        first = ThumbnailBackend().get_thumbnail(PHOTOS[0], "70x60", crop="center")
+        ThumbnailBackend().get_thumbnail(first, "20x20")
+        shrinkmeister("prune", "--adopted")
+        assert storages["default"].exists(first.name)
+
+    @pytest.mark.parametrize("cache", ["redis", "memcached", "django"], indirect=True)
+    def test_clearing_takes_their_records_too(
+        self, cache: str, site: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.warm(settings, monkeypatch)
+        shrinkmeister("clear")
+        assert self.lazy() == [True, True]
+        shrinkmeister("adopt")
+        assert self.lazy() == [False, False]
 
 
 class TestProgress:
