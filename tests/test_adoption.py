@@ -364,6 +364,7 @@ class TestWhatIsAdopted:
         adopt()
         assert get_thumbnail(photo, "20x20").url == before
 
+    @pytest.mark.makes_thumbnails
     def test_what_our_server_has_made_comes_first(self, site: Site) -> None:
         adopt()
         geometry, options = CALLS[0]

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from django.core.files.storage import FileSystemStorage, storages
 from django.db.models import TextChoices
+from django.test import modify_settings
 from sorl.thumbnail import default, delete, get_thumbnail
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
-from shrinkmeister.conf import get_config, get_tokens
+from shrinkmeister.conf import SettingError, get_config, get_tokens
 from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError, StorageError
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
@@ -180,6 +181,14 @@ class TestDoors:
         )
         assert page == url
 
+    def test_a_width_may_be_a_number(self) -> None:
+        assert get_thumbnail(NAME, 300).url == lazy(geometry="300").url
+        page = render("{% load thumbnail %}{% thumbnail f 300 %}{% thumbnail f w %}", f=NAME, w=300)
+        assert page == lazy(geometry="300").url * 2
+        for width in (True, 300.0, None, 0):
+            with pytest.raises(SpecError, match="geometry"):
+                get_thumbnail(NAME, width)
+
     def test_bad_calls_say_what_is_wrong(self) -> None:
         with pytest.raises(SpecError, match="'300x'"):
             get_thumbnail(NAME, "300x")
@@ -324,6 +333,14 @@ class TestDelete:
     def test_nothing_was_ever_made(self, media: Path, photo: str) -> None:
         delete(photo)
         assert self.files(media) == set()
+
+
+def test_the_app_has_to_be_installed(settings: Any) -> None:
+    """Else sorl's filters and sorl's command would meddle with what is ours."""
+    missing = modify_settings(INSTALLED_APPS={"remove": ["shrinkmeister"]})
+    with missing, pytest.raises(SettingError, match="INSTALLED_APPS"):
+        ShrinkmeisterBackend()
+    ShrinkmeisterBackend()
 
 
 def test_the_backend_is_the_one_that_sorl_loads() -> None:

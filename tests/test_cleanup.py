@@ -1,5 +1,6 @@
 """THUMBNAIL_CLEANUP: the thumbnails of replaced and deleted files go, after the commit; the files stay."""
 
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,17 +10,19 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
-from django.db import transaction
-from django.db.models.signals import post_delete, post_save, pre_save
+from django.db import connection, transaction
+from django.db.models.fields.files import ImageFieldFile
+from django.db.models.signals import post_save
+from django.test.utils import CaptureQueriesContext
 
 from shrinkmeister import backend, cleanup
 from shrinkmeister.exceptions import StorageError
 from tests.pages import lazy
 from tests.pictures import picture
 from tests.sides import Server
-from tests.site.models import Album, Photo
+from tests.site.models import Album, Photo, Portrait
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
 
 class OverwritingStorage(FileSystemStorage):
@@ -34,13 +37,11 @@ class OverwritingStorage(FileSystemStorage):
 def _connected() -> Iterator[None]:
     cleanup.connect()
     yield
-    for model in (Photo, Album):
-        for signal, receiver in (
-            (pre_save, cleanup._before_save),
-            (post_save, cleanup._after_save),
-            (post_delete, cleanup._after_delete),
-        ):
+    for model in (Photo, Album, Portrait):
+        for signal, receiver in cleanup.RECEIVERS:
             signal.disconnect(sender=model, dispatch_uid=receiver.__qualname__)
+        for field in cleanup._fields(model):
+            field.attr_class = ImageFieldFile
 
 
 def upload(name: str = "dawn.jpg") -> Any:
@@ -138,6 +139,121 @@ def test_an_upload_under_a_name_that_was_free_again(saved: Photo, server: Server
     again = Photo.objects.create(image=upload())
     assert again.image.name == name
     assert lazy(name).lazy
+
+
+@pytest.mark.parametrize("save", [True, False])
+def test_a_field_that_saves_its_file_itself(
+    saved: Photo, settings: Any, monkeypatch: pytest.MonkeyPatch, save: bool
+) -> None:
+    """Under the same name, in a storage that overwrites: nothing else has changed."""
+    settings.STORAGES = {
+        "default": {
+            "BACKEND": "tests.test_cleanup.OverwritingStorage",
+            "OPTIONS": settings.STORAGES["default"]["OPTIONS"],
+        }
+    }
+    monkeypatch.setattr(saved.image.field, "storage", storages["default"])
+    photo = Photo.objects.get()
+    name = photo.image.name
+    photo.image.save(Path(name).name, upload(), save=save)
+    assert photo.image.name == name
+    if not save:
+        assert not lazy(name).lazy
+        photo.save()
+    assert lazy(name).lazy
+    make_again = pickle.loads(pickle.dumps(photo))
+    assert make_again.image.name == name
+
+
+def test_a_new_instance_whose_field_saves_its_file_itself(saved: Photo, media: Path) -> None:
+    name = saved.image.name
+    (media / name).unlink()
+    Photo().image.save("dawn.jpg", upload())
+    assert [photo.image.name for photo in Photo.objects.all()] == [name, name]
+    assert lazy(name).lazy
+
+
+@pytest.mark.parametrize("deferred", [{"only": ["title"]}, {"defer": ["image"]}])
+def test_deleting_what_was_not_loaded(saved: Photo, deferred: dict[str, list[str]]) -> None:
+    ((method, fields),) = deferred.items()
+    getattr(Photo.objects, method)(*fields).get().delete()
+    assert lazy(saved.image.name).lazy
+
+
+def test_deleting_what_was_changed_and_not_saved(saved: Photo) -> None:
+    name = saved.image.name
+    saved.image = "photos/other.jpg"
+    saved.delete()
+    assert lazy(name).lazy
+
+
+def test_a_save_within_a_save(saved: Photo) -> None:
+    """A receiver of the site's own, which comes before ours."""
+    receivers = post_save.receivers
+    post_save.receivers = []
+
+    def again(instance: Photo, **kwargs: Any) -> None:
+        if instance.title != "again":
+            instance.title = "again"
+            instance.save()
+
+    post_save.connect(again, sender=Photo)
+    post_save.receivers += receivers
+    post_save.sender_receivers_cache.clear()
+    try:
+        former = saved.image.name
+        saved.image = storages["default"].save("photos/other.jpg", upload())
+        saved.save()
+        assert saved.title == "again"
+        assert lazy(former).lazy
+    finally:
+        post_save.disconnect(again, sender=Photo)
+
+
+def test_a_save_that_fails_loses_nothing(
+    saved: Photo, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = saved.image.name
+    saved.image = storages["default"].save("photos/other.jpg", upload())
+    with monkeypatch.context() as patch:
+        patch.setattr(Photo, "_save_table", lambda *args, **kwargs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            saved.save()
+    assert not lazy(former).lazy
+    saved.save()
+    assert lazy(former).lazy
+
+
+def test_another_database(media: Path, server: Server) -> None:
+    photo = Photo.objects.using("other").create(image=upload())
+    Photo.objects.create(pk=photo.pk, image="photos/of-the-first.jpg")
+    former = photo.image.name
+    make(server, former)
+    with transaction.atomic(using="other"):
+        photo.image = upload("dusk.jpg")
+        photo.save()
+        assert not lazy(former).lazy
+    assert lazy(former).lazy
+
+
+def test_rows_that_a_manager_hides_and_keys_that_are_made_before(media: Path, server: Server) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        portrait = Portrait.objects.create(image=upload())
+    assert not any(query["sql"].startswith("SELECT") for query in queries)
+    former = str(portrait.image)
+    make(server, former)
+    portrait.image = upload("dusk.jpg")
+    portrait.save()
+    assert lazy(former).lazy
+
+
+def test_a_storage_that_has_no_name(
+    saved: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No page can have a thumbnail of what lies there."""
+    monkeypatch.setattr(saved.image.field, "storage", FileSystemStorage(tmp_path / "elsewhere"))
+    Photo.objects.create(image=upload())
+    assert caplog.records == []
 
 
 def test_it_happens_after_the_commit_or_not_at_all(saved: Photo) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
+from redis import Redis
 
 import shrinkmeister.drivers
 from shrinkmeister.conf import CacheConfig
@@ -311,3 +313,45 @@ def test_the_driver_needs_no_set_many_of_its_own() -> None:
     driver.set_many({"a": b"1", "b": b"2"}, 60)
     assert driver.values == {"a": b"1", "b": b"2"}
     assert driver.keys("") is None
+
+
+def test_redis_lists_its_keys_page_by_page(redis_location: str) -> None:
+    driver = make_driver(CacheConfig("redis", "unused", False, redis_location, ""))
+    there = {f"many:{number}": b"1" for number in range(3000)}
+    driver.set_many(there, 60)
+    driver.set("of another", b"1", 60)
+    assert sorted(driver.keys("many:") or ()) == sorted(there)
+
+
+def test_redis_has_keys_of_others_that_are_no_text(redis_location: str) -> None:
+    driver = make_driver(CacheConfig("redis", "unused", False, redis_location, ""))
+    Redis.from_url(redis_location).set(b"\xff", b"1")
+    driver.set("ours", b"1", 60)
+    assert "ours" in list(driver.keys("") or ())
+
+
+def test_memcached_keeps_what_would_end_later_than_it_can_tell(memcached_location: str) -> None:
+    driver = make_driver(CacheConfig("memcached", "unused", False, memcached_location, ""))
+    driver.set("later", b"1", 50 * 365 * 24 * 3600)
+    driver.set_many({"later-too": b"1"}, 50 * 365 * 24 * 3600)
+    assert driver.get_many(["later", "later-too"]) == {"later": b"1", "later-too": b"1"}
+
+
+def test_a_memcached_that_does_not_list_its_keys(tmp_path: Path) -> None:
+    with running_memcached(tmp_path, "-o", "no_lru_crawler") as server:
+        driver = make_driver(CacheConfig("memcached", "unused", False, server.location, ""))
+        driver.set("key", b"1", 60)
+        with pytest.raises(DriverError, match="timed out"):
+            list(driver.keys("k") or ())
+
+
+def test_a_cache_of_django_that_does_not_store_all(settings: Any) -> None:
+    settings.CACHES = {"full": {"BACKEND": "tests.test_drivers.FullCache"}}
+    driver = make_driver(CacheConfig("django", "full", True, "", ""))
+    with pytest.raises(DriverError, match="did not store 1"):
+        driver.set_many({"a": b"1", "b": b"2"}, 60)
+
+
+class FullCache(LocMemCache):
+    def set_many(self, data: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(data)[1:]

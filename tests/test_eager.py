@@ -1,8 +1,10 @@
 """The eager mode: what a site's own tests, e-mails and commands get is finished."""
 
 import asyncio
+import contextvars
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,12 @@ from django.core.files.storage import storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister import eager
-from shrinkmeister.conf import SettingError
+from shrinkmeister.backend import make_spec
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import SourceInvalidError, SourceMissingError
+from shrinkmeister.records import ThumbnailRecord
+from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister_server import pipeline
 from tests.pages import render
 from tests.pictures import picture, size_of
@@ -109,6 +114,12 @@ class TestSetting:
             made = (media / get_thumbnail(photo, "200x180", **options).name).read_bytes()
             assert made == sorl.read(photo, "200x180", **options)
 
+    def test_a_record_of_another_thumbnail_is_not_believed(self, media: Path, photo: str) -> None:
+        spec = make_spec(photo, "300", {}, get_config())
+        evil = ThumbnailRecord(300, 225, "https://evil.example.com/other.jpg")
+        get_shared_cache().record(spec, evil, None)
+        assert get_thumbnail(photo, "300").url.startswith("https://example.com/media/cache/")
+
     def test_limits_hold(self, media: Path, photo: str, settings: Any) -> None:
         settings.THUMBNAIL_MAX_PIXELS = 1000
         with pytest.raises(Exception, match="pixels"):
@@ -126,6 +137,31 @@ class TestBlock:
         with pytest.raises(SourceMissingError), eager_thumbnails():
             get_thumbnail("photos/gone.jpg", "300")
         assert get_thumbnail("photos/gone.jpg", "300").lazy
+
+    def test_blocks_within_blocks(self, media: Path, photo: str) -> None:
+        with eager_thumbnails():
+            with eager_thumbnails():
+                pass
+            assert not get_thumbnail(photo, "300").lazy
+        assert get_thumbnail(photo, "200").lazy
+
+    def test_blocks_of_generators_that_end_in_any_order(self, media: Path, photo: str) -> None:
+        def block() -> Iterator[None]:
+            with eager_thumbnails():
+                yield
+
+        first, second = block(), block()
+        next(first)
+        next(second)
+        for generator in (first, second):
+            generator.close()  # type: ignore[attr-defined]
+        assert get_thumbnail(photo, "300").lazy
+        # One that another context closes, as servers do with the answers that they stream.
+        third = block()
+        contextvars.copy_context().run(next, third)
+        third.close()  # type: ignore[attr-defined]
+        with eager_thumbnails():
+            assert not get_thumbnail(photo, "300").lazy
 
     def test_it_holds_for_this_thread_and_this_task(self, media: Path, photo: str) -> None:
         def lazy(geometry: str) -> bool:

@@ -8,11 +8,13 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from sorl.thumbnail import default, get_thumbnail
+from sorl.thumbnail.images import DummyImageFile
 from sorl.thumbnail.templatetags import thumbnail as library
 
 from shrinkmeister import filters
 from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config
+from shrinkmeister.images import Thumbnail
 from shrinkmeister.keys import object_name
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
@@ -131,6 +133,9 @@ class TestLazy:
         assert render(LOAD + '{{ im|margin:"wide" }}', im=lazy(crop="center")) == "auto"
         assert "syntax" in caplog.records[-1].getMessage()
 
+    def test_a_dummy_of_sorls(self) -> None:
+        assert render(LOAD + '{{ im|margin:"310x215" }}', im=DummyImageFile("300x200")) == "auto"
+
     def test_dummies(self, settings: Any) -> None:
         settings.THUMBNAIL_DUMMY = True
         settings.THUMBNAIL_DUMMY_RATIO = 0.5
@@ -152,6 +157,9 @@ def test_with_sorls_backend_they_are_sorls(sorl: Sorl, media: Any, monkeypatch: 
     monkeypatch.setattr(default.backend, "_wrapped", sorl.backend)
     assert render(LOAD + OTHERS, im=name) == "82px 140px 83px 140px|140.0px 82.5px|True"
     assert default.kvstore.get(default.kvstore.get_or_set(sorl.get(name, "10"))) is not None
+    # A thumbnail that our backend has made before is ours still.
+    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, str)
+    assert render(LOAD + OTHERS, im=ours) == "82px 140px 83px 140px|140.0px 82.5px|True"
 
 
 def test_they_stand_in_both_libraries() -> None:

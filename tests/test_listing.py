@@ -1,6 +1,6 @@
 """Listings of stored objects: in order, from anywhere, and grouped into thumbnails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ NAMES = sorted(
     [
         "cache/a/x-1.jpg",
         "cache/a/x.jpg",
+        "cache/a/x.k.jpg",
         "cache/a/x.png",
         "cache/a/x1.jpg",
         "cache/a/x1@2x.jpg",
@@ -89,6 +90,29 @@ def test_grouping() -> None:
     assert (x.resolutions, x.complete) == (("1.5", "2"), True)
     lonely = [one for one in thumbnails_of(StoredObject(n) for n in NAMES) if not one.complete]
     assert [one.name for one in lonely] == ["cache/b/lonely.jpg"]
+
+
+def test_little_is_held() -> None:
+    """Names of one length, as sorl's and ours are, behind a marker of their folder; then of any length."""
+    held, most = 0, 0
+
+    def listed(names: Iterable[str]) -> Iterator[StoredObject]:
+        nonlocal held, most
+        for name in names:
+            held += 1
+            most = max(most, held)
+            yield StoredObject(name)
+
+    for names, bound in (
+        ([f"cache/{number:05}.jpg" for number in range(9000)], 2),
+        (["cache/", "cache/.keep", *(f"cache/{number:05}.jpg" for number in range(9000))], 1001),
+        (["cache/a.jpg", *(f"cache/a{number:05}.jpg" for number in range(9000))], 1001),
+    ):
+        held = most = 0
+        for thumbnail in thumbnails_of(listed(names)):
+            held -= len(thumbnail.objects)
+        assert held == 0
+        assert most == bound
 
 
 def test_groups_come_in_the_order_of_their_first_objects() -> None:

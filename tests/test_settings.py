@@ -141,8 +141,17 @@ def test_a_setting_of_the_sites_own_is_none_of_our_business(settings: Any) -> No
 
 
 def test_an_app_without_its_backend(settings: Any) -> None:
+    """As on a site that has swapped back, and has taken our settings away: a warning, and no error."""
     del settings.THUMBNAIL_BACKEND
-    assert "THUMBNAIL_BACKEND" in messages()["shrinkmeister.W001"].msg
+    settings.THUMBNAIL_SECRET_KEY = settings.THUMBNAIL_SERVER_URL = None
+    ((id, message),) = messages().items()
+    assert id == "shrinkmeister.W001"
+    assert "sorl.thumbnail.base.ThumbnailBackend" in message.msg
+
+
+def test_a_backend_that_is_misspelled(settings: Any) -> None:
+    settings.THUMBNAIL_BACKEND = "shrinkmeister.backends.ShrinkmeisterBackend"
+    assert "shrinkmeister.backends" in messages()["shrinkmeister.E020"].msg
 
 
 def test_all_problems_are_told_at_once(settings: Any) -> None:

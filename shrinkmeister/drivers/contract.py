@@ -66,7 +66,7 @@ class DriverContract:
         wait_until(lambda: driver.get(key) is None)
 
     def test_long_timeouts_do_not_end_at_once(self, driver: Driver) -> None:
-        for days in (29, 31, 400):
+        for days in (29, 31, 400, 3650):
             key, added = new_key(), new_key()
             driver.set(key, b"1", days * DAY)
             assert driver.get(key) == b"1"

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +20,19 @@ class MemcachedServer:
         return f"{HOST}:{self.port}"
 
 
-@retried
-@contextmanager
-def running_memcached(directory: Path) -> Iterator[MemcachedServer]:
-    port = free_port()
-    log = directory / "memcached.log"
-    command = [find_program("memcached", "memcached"), "-l", HOST, "-p", str(port), "-U", "0"]
-    if os.getuid() == 0:
-        # As root it wants to be told whom to run as. Not another user: the change would make Linux
-        # forget that the server is to end with the tests.
-        command += ["-u", "root"]
-    with running(command, log) as process:
-        wait_for_answer(process, port, b"version\r\n", b"VERSION ", log)
-        yield MemcachedServer(port, process)
+def running_memcached(directory: Path, *options: str) -> AbstractContextManager[MemcachedServer]:
+    @retried
+    @contextmanager
+    def start(directory: Path) -> Iterator[MemcachedServer]:
+        port = free_port()
+        log = directory / "memcached.log"
+        command = [find_program("memcached", "memcached"), "-l", HOST, "-p", str(port), "-U", "0", *options]
+        if os.getuid() == 0:
+            # As root it wants to be told whom to run as. Not another user: the change would make Linux
+            # forget that the server is to end with the tests.
+            command += ["-u", "root"]
+        with running(command, log) as process:
+            wait_for_answer(process, port, b"version\r\n", b"VERSION ", log)
+            yield MemcachedServer(port, process)
+
+    return start(directory)
