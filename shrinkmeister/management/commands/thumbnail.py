@@ -16,11 +16,11 @@ INSTEAD = {
     "clear": "It would clear sorl's key-value store, and with it what `manage.py shrinkmeister adopt` "
     "reads. `manage.py shrinkmeister clear` clears the records in the shared cache.",
     "clear_delete_referenced": "It would delete files to which records in the shared cache point. "
-    "`manage.py shrinkmeister prune --older-than 30d` deletes thumbnails and their records; with --adopted "
-    "those that sorl has made.",
+    "`manage.py shrinkmeister prune --older-than 30d` deletes thumbnails and their records, and "
+    "`prune --adopted` those that sorl has made.",
     "clear_delete_all": "It would delete every file below THUMBNAIL_PREFIX, whoever has put it there, and "
     "leave the records. `manage.py shrinkmeister prune --older-than 0` deletes all thumbnails and their "
-    "records; with --adopted those that sorl has made.",
+    "records, and `prune --adopted` those that sorl has made.",
 }
 
 
