@@ -454,6 +454,25 @@ def self_image(site: Site) -> ImageFile:
     return ImageFile(thumbnail.name, storages["default"])
 
 
+def test_a_table_is_read_page_by_page(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shrinkmeister.kvstore.BATCH", 3)
+    keys = [f"{number:03}" for number in range(10)]
+    KVStore.objects.bulk_create(
+        KVStore(key=f"sorl-thumbnail||{kind}||{key}", value="[]")
+        for key in keys
+        for kind in ("image", "thumbnails", "thumbnails-of-others")
+    )
+    store = get_former_store()
+    pages = list(store.sources())
+    assert [key for page, _ in pages for key in page] == keys
+    assert [len(page) for page, _ in pages] == [3, 3, 3, 1]
+    for number, (_, bookmark) in enumerate(pages):
+        assert [page for page, _ in store.sources(bookmark)] == [page for page, _ in pages[number + 1 :]]
+    store.forget(keys[:9])
+    assert [page for page, _ in store.sources()] == [keys[9:]]
+    assert KVStore.objects.count() == 12
+
+
 class TestInterrupted:
     @pytest.fixture(autouse=True)
     def _small_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
