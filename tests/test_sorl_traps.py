@@ -29,6 +29,7 @@ from tests.pages import NAME, UntouchableStorage, lazy, record, render
 from tests.pictures import picture, size_of
 from tests.sides import Server
 from tests.site.models import Photo
+from tests.sorls import Sorl
 
 LOAD = "{% load thumbnail %}"
 URL_ALPHABET = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@")
@@ -235,6 +236,37 @@ def test_racing_servers_leave_one_file(server: Server, media: Path, photo: str) 
         places = {answer["Location"] for answer in pool.map(server.get, [url] * 8)}
     assert len(places) == 1
     assert sorted(path.suffix for path in (media / "cache").rglob("*") if path.is_file()) == [".jpg"]
+
+
+def test_offsets_in_pixels_are_not_scaled_for_larger_resolutions(
+    server: Server, sorl: Sorl, media: Path, photo: str, settings: Any
+) -> None:
+    """A slip of sorl's, which is mirrored: pages would change."""
+    settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
+    server.get(lazy(photo, "60x60", crop="15px 5px").url)
+    larger = lazy(photo, "60x60", crop="15px 5px").url_of("2x").removeprefix("https://example.com/media/")
+    assert (media / larger).read_bytes() == sorl.read(photo, "60x60", "@2x", crop="15px 5px")
+
+
+def test_an_engine_that_returns_nothing_makes_no_thumbnail(
+    server: Server, media: Path, photo: str, settings: Any
+) -> None:
+    """As sorl's Pillow engine does where it tries without optimizing."""
+    settings.THUMBNAIL_ENGINE = "tests.test_server.SilentEngine"
+    assert server.get(lazy(photo).url).status_code == 422
+    assert lazy(photo).lazy
+
+
+def test_formats_whose_orientation_sorl_does_not_see(server: Server, sorl: Sorl, media: Path) -> None:
+    """They lie as they are stored, and sizes are told accordingly."""
+    for format in ("AVIF", "TIFF"):
+        data = picture((80, 60), format, orientation=6)
+        name = storages["default"].save(f"turned.{format.lower()}", ContentFile(data))
+        answer = server.get(lazy(name, "40").url)
+        assert stored_size(media, answer["Location"]) == (40, 30)
+        assert lazy(name, "20").size == (20, 15)
+        place = answer["Location"].removeprefix("https://example.com/media/")
+        assert (media / place).read_bytes() == sorl.read(name, "40")
 
 
 def test_orientation_does_not_stick(server: Server, media: Path) -> None:
