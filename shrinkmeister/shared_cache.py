@@ -132,7 +132,7 @@ class SharedCache:
         self._driver.set_many(records, ttl)
 
     def forget_adopted(self, places: Iterable[Source]) -> None:
-        self._driver.delete_many([self._prefix + adopted_key(place) for place in places])
+        self.remove([adopted_key(place) for place in places])
 
     def records(self) -> Iterator[str] | None:
         """The keys of all records, without the prefix; None where the cache cannot list its keys."""

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.utils.encoding import filepath_to_uri
+from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.adoption import check_adopted_backend, erase, former_image, former_place, former_places
 from shrinkmeister.conf import ADOPTED_BACKEND_HINT, SettingError, get_config
@@ -23,7 +24,7 @@ from shrinkmeister.keys import (
     record_key_of_object,
     source_key_of_object,
 )
-from shrinkmeister.kvstore import FormerStore
+from shrinkmeister.kvstore import FormerStore, Size
 from shrinkmeister.listing import StoredThumbnail, thumbnails_of
 from shrinkmeister.records import URL, ThumbnailRecord
 from shrinkmeister.results import Results, get_former_results, get_results
@@ -93,7 +94,9 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
 
     if not done.sources_only:
         for thumbnails in _batches(_formers(done.bookmark)):
-            records = _records_of(store, thumbnails)
+            images = [former_image(thumbnail.name, config) for thumbnail in thumbnails]
+            sizes = store.sizes(images)
+            records = _records_of(thumbnails, images, sizes)
             done.thumbnails += len(records)
             done.incomplete += sum(
                 not set(config.resolutions) <= set(record.resolutions) for record in records.values()
@@ -103,7 +106,9 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
             keep(records)
             if not dry_run:
                 # What was deleted meanwhile has no entry any more; see `erase`.
-                cache.forget_adopted(records.keys() - _records_of(store, thumbnails).keys())
+                still = zip(images, sizes, store.sizes(images), strict=True)
+                gone = [image.name for image, before, after in still if before and not after]
+                cache.forget_adopted(former_place(name, config) for name in gone)
             yield done
         done.sources_only, done.bookmark = True, ""
     if not store.ordered:
@@ -173,11 +178,12 @@ def prune_adopted(store: FormerStore, dry_run: bool = False) -> Iterator[Pruning
         yield done
 
 
-def _records_of(store: FormerStore, thumbnails: list[StoredThumbnail]) -> dict[Source, ThumbnailRecord]:
-    """The records of those that the key-value store knows, by where they lie."""
+def _records_of(
+    thumbnails: list[StoredThumbnail], images: list[ImageFile], sizes: list[Size | None]
+) -> dict[Source, ThumbnailRecord]:
+    """The records of those that sorl's key-value store knows, by where they lie."""
     config, results = get_config(), get_former_results()
-    images = [former_image(thumbnail.name, config) for thumbnail in thumbnails]
-    found = zip(thumbnails, images, store.sizes(images), strict=True)
+    found = zip(thumbnails, images, sizes, strict=True)
     return {
         former_place(thumbnail.name, config): ThumbnailRecord(
             *size, _recorded_url(results.url(thumbnail.name), thumbnail.name), thumbnail.resolutions
