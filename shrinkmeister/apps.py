@@ -6,7 +6,7 @@ class ShrinkmeisterConfig(AppConfig):
     name = "shrinkmeister"
 
     def ready(self) -> None:
-        from shrinkmeister import cleanup, filters
+        from shrinkmeister import cleanup, filters, page
         from shrinkmeister.checks import check_client
         from shrinkmeister.conf import SettingError, wants_cleanup
 
@@ -21,5 +21,6 @@ class ShrinkmeisterConfig(AppConfig):
             )
         register(check_client)
         filters.install()
+        page.connect()
         if wants_cleanup():
             cleanup.connect()

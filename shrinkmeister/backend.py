@@ -18,6 +18,7 @@ from shrinkmeister.exceptions import HostNotListedError, SpecError, StorageError
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.images import Thumbnail, with_resolution
 from shrinkmeister.keys import folder_name, is_object_name, object_name, record_key_of_object
+from shrinkmeister.page import current_page
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import Results, get_former_results, get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
@@ -58,7 +59,8 @@ class ShrinkmeisterBackend:
                 raise
             return _as_it_is(error)
         former = former_of(file_, geometry_string, options, config)
-        known = get_shared_cache().look_up(spec, former.place if former else None)
+        page = current_page() if config.prefetch else None
+        known = get_shared_cache().look_up(spec, former.place if former else None, page)
         thumbnail = known.thumbnail and _recorded(spec, known.thumbnail, config)
         if not thumbnail and former and known.adopted:
             thumbnail = _adopted(former.name, known.adopted, config)
@@ -79,6 +81,8 @@ class ShrinkmeisterBackend:
         if not file_:
             raise ValueError("delete() was given no file")
         config = get_config()
+        if page := current_page():
+            page.forget()
         if isinstance(file_, Thumbnail):
             return _delete_thumbnail(file_, delete_file, config)
         source = source_of(file_, config)

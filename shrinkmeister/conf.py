@@ -48,6 +48,7 @@ OUR_SETTINGS = frozenset(
         "THUMBNAIL_ADOPTED_BACKEND",
         "THUMBNAIL_CLEANUP",
         "THUMBNAIL_EAGER",
+        "THUMBNAIL_PREFETCH",
     }
 )
 
@@ -89,6 +90,7 @@ class Config:
     adopted_backend  the backend that named the thumbnails that the site had before; None if it keeps none
     eager            whether thumbnails are made at once, in this process
     cleanup          whether the thumbnails of a file go when a model instance loses it
+    prefetch         whether a page fetches what it looked up last time with its first look-up
     """
 
     secrets: tuple[str, ...] = field(repr=False)
@@ -110,6 +112,7 @@ class Config:
     adopted_backend: str | None
     eager: bool
     cleanup: bool
+    prefetch: bool
 
 
 class SettingError(ImproperlyConfigured):
@@ -201,6 +204,7 @@ class SettingsReader:
             adopted_backend=self._adopted_backend(),
             eager=self._flag("THUMBNAIL_EAGER"),
             cleanup=self._flag("THUMBNAIL_CLEANUP"),
+            prefetch=self._flag("THUMBNAIL_PREFETCH", True),
         )
 
     def _secrets(self) -> tuple[str, ...]:
@@ -381,11 +385,11 @@ class SettingsReader:
         )
         return None
 
-    def _flag(self, name: str) -> bool:
-        value = getattr(django_settings, name, False)
+    def _flag(self, name: str, default: bool = False) -> bool:
+        value = getattr(django_settings, name, default)
         if not isinstance(value, bool):
             self.problem("E017", f"{name} is {value!r}.", "Write True or False.")
-            return False
+            return default
         return value
 
     def _options(self) -> Mapping[str, Any]:

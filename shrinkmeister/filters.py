@@ -19,6 +19,7 @@ from sorl.thumbnail.templatetags import thumbnail as library
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import get_config
 from shrinkmeister.images import Thumbnail
+from shrinkmeister.page import current_page
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of
 
@@ -79,7 +80,9 @@ def _size(file: Any) -> Size | None:
         return file.size
     if isinstance(file, BaseImageFile) and file.size:
         return file.size[0], file.size[1]
-    return get_shared_cache().look_up_image(source_of(file, get_config()))
+    config = get_config()
+    page = current_page() if config.prefetch else None
+    return get_shared_cache().look_up_image(source_of(file, config), page)
 
 
 def _room(size: Size, geometry: str) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from shrinkmeister.keys import (
     record_key_of_object,
     source_key,
 )
+from shrinkmeister.page import Page
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.spec import Source, ThumbnailSpec
 
@@ -74,15 +75,16 @@ class SharedCache:
         self._clock = clock
         self._broken_until = float("-inf")
 
-    def look_up(self, spec: ThumbnailSpec, adopted: Source | None = None) -> Known:
+    def look_up(
+        self, spec: ThumbnailSpec, adopted: Source | None = None, page: Page | None = None
+    ) -> Known:
         """What is known about a thumbnail and about its source, in one round trip.
 
         adopted: where sorl's thumbnail in its place would lie
+        page: what has been found for a page already
         """
-        keys = [record_key(spec), source_key(spec.source)]
-        if adopted:
-            keys.append(adopted_key(adopted))
-        found = self._get(keys)
+        keys = keys_of(spec, adopted)
+        found = self._get(keys, page)
         source = _load(SourceRecord, keys[1], found)
         if source and source.version != spec.options.get("version"):
             source = None
@@ -92,10 +94,10 @@ class SharedCache:
             _load(ThumbnailRecord, keys[2], found) if adopted else None,
         )
 
-    def look_up_image(self, image: Source) -> tuple[int, int] | None:
+    def look_up_image(self, image: Source, page: Page | None = None) -> tuple[int, int] | None:
         """(width, height) of a source as it is shown, or of an adopted image; None if it is not known."""
         keys = [source_key(image), adopted_key(image)]
-        found = self._get(keys)
+        found = self._get(keys, page)
         if source := _load(SourceRecord, keys[0], found):
             size = (source.width, source.height)
             return size[::-1] if source.flipped else size
@@ -165,8 +167,11 @@ class SharedCache:
         if self._driver.get(name) != b"1":
             raise DriverError("the cache took a value and did not give it back")
 
-    def _get(self, keys: list[str]) -> dict[str, bytes]:
+    def _get(self, keys: list[str], page: Page | None) -> dict[str, bytes]:
         """By keys without the prefix."""
+        return page.get(keys, self._fetch) if page else self._fetch(keys)
+
+    def _fetch(self, keys: list[str]) -> dict[str, bytes]:
         names = [self._prefix + key for key in keys]
         nothing: dict[str, bytes] = {}
         found = self._try(lambda: self._driver.get_many(names), nothing)
@@ -181,6 +186,12 @@ class SharedCache:
             self._broken_until = self._clock() + BREAK
             logger.warning("The shared cache is not used for %g s: %s", BREAK, error)
             return otherwise
+
+
+def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> list[str]:
+    """What `look_up` asks for: the keys of a thumbnail, of its source, and of what was adopted."""
+    keys = [record_key(spec), source_key(spec.source)]
+    return [*keys, adopted_key(adopted)] if adopted else keys
 
 
 def _load(kind: type[R], key: str, found: Mapping[str, bytes]) -> R | None:

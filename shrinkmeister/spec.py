@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 from shrinkmeister.exceptions import SpecError
@@ -119,6 +120,10 @@ class Source:
 
     def canonical(self) -> bytes:
         """UTF-8 JSON in its one canonical form."""
+        return self._canonical
+
+    @cached_property
+    def _canonical(self) -> bytes:
         return _encode([self.scheme, self.container, self.name])
 
 
@@ -168,6 +173,10 @@ class ThumbnailSpec:
 
     def canonical(self) -> bytes:
         """UTF-8 JSON in its one canonical form."""
+        return self._canonical
+
+    @cached_property
+    def _canonical(self) -> bytes:
         source = self.source
         return _encode([source.scheme, source.container, source.name, self.geometry, dict(self.options)])
 

@@ -1,0 +1,153 @@
+"""One round trip for a page: what it looked up last time is fetched with its first look-up.
+
+A page is what one path and query gave last time in this process. A guess that is wrong costs a further
+look-up, and nothing else: what was not fetched is asked for. Nothing outlives its request but the keys that
+it asked for, and of those only so many.
+
+    request_started      a Page with the guess of last time
+    look-ups             the first fetches the guess too; the others find their values there
+    request_finished     what was asked for is the guess for next time
+
+Under ASGI Django sends those signals from tasks of their own, which can tell the request's task nothing:
+there `page_middleware` does it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from hashlib import blake2b
+from threading import Lock
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.core.signals import request_finished, request_started
+from django.http import HttpRequest
+from django.utils.decorators import sync_and_async_middleware
+
+# Keys that are remembered, of all pages and of one: some 10 MB in all.
+MOST_KEYS = 50_000
+MOST_KEYS_OF_A_PAGE = 5_000
+
+Fetch = Callable[[list[str]], dict[str, bytes]]
+
+
+class Page:
+    """What the shared cache held when a page asked for it. Used by one thread or task at a time."""
+
+    def __init__(self, guess: Iterable[str] = (), name: bytes = b"") -> None:
+        self.name = name
+        self.asked: dict[str, None] = {}
+        self._guess = dict.fromkeys(guess)
+        self._found: dict[str, bytes | None] = {}
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """To be fetched with the next look-up."""
+        self._guess.update(dict.fromkeys(keys))
+
+    def get(self, keys: list[str], fetch: Fetch) -> dict[str, bytes]:
+        """The values of those keys that have one."""
+        self.asked.update(dict.fromkeys(keys))
+        if any(key not in self._found for key in keys):
+            wanted = [key for key in {**dict.fromkeys(keys), **self._guess} if key not in self._found]
+            self._guess = {}
+            found = fetch(wanted)
+            self._found.update((key, found.get(key)) for key in wanted)
+        return {key: value for key in keys if (value := self._found[key]) is not None}
+
+    def forget(self) -> None:
+        """After what it has found may have changed."""
+        self._found.clear()
+
+
+class Guesses:
+    """page -> the keys that it asked for last time; the pages that were asked for least lately go first."""
+
+    def __init__(self, most: int = MOST_KEYS) -> None:
+        self._most = most
+        self._count = 0
+        self._keys: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, name: bytes) -> tuple[str, ...]:
+        return self._keys.get(name, ())
+
+    def remember(self, page: Page) -> None:
+        keys = tuple(page.asked)[:MOST_KEYS_OF_A_PAGE]
+        with self._lock:
+            self._count += len(keys) - len(self._keys.pop(page.name, ()))
+            if keys:
+                self._keys[page.name] = keys
+            while self._count > self._most:
+                _, gone = self._keys.popitem(last=False)
+                self._count -= len(gone)
+
+
+_page: ContextVar[Page | None] = ContextVar("shrinkmeister.page", default=None)
+_guesses = Guesses()
+
+
+def current_page() -> Page | None:
+    """That of the request which is being answered; None outside of requests."""
+    return _page.get()
+
+
+@contextmanager
+def using_page(page: Page) -> Iterator[None]:
+    """Makes a page the current one until the block ends."""
+    token = _page.set(page)
+    try:
+        yield
+    finally:
+        _page.reset(token)
+
+
+def connect() -> None:
+    """To be called once; sorl follows requests in the same way (sorl/thumbnail/apps.py, 13.4)."""
+    request_started.connect(_begin, dispatch_uid="shrinkmeister.page")
+    request_finished.connect(_end, dispatch_uid="shrinkmeister.page")
+
+
+@sync_and_async_middleware
+def page_middleware(get_response: Any) -> Any:
+    """For MIDDLEWARE of sites on ASGI. On WSGI it is not needed, and does no harm."""
+    if iscoroutinefunction(get_response):
+
+        async def answer(request: HttpRequest) -> Any:
+            with _remembered(_page_of(request.META)):
+                return await get_response(request)
+
+        return answer
+
+    def answer_at_once(request: HttpRequest) -> Any:
+        if current_page():
+            return get_response(request)
+        with _remembered(_page_of(request.META)):
+            return get_response(request)
+
+    return answer_at_once
+
+
+@contextmanager
+def _remembered(page: Page) -> Iterator[None]:
+    with using_page(page):
+        yield
+    _guesses.remember(page)
+
+
+def _begin(environ: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    _page.set(_page_of(environ or {}))
+
+
+def _end(**kwargs: Any) -> None:
+    page = _page.get()
+    if page is not None:
+        _guesses.remember(page)
+        _page.set(None)
+
+
+def _page_of(environ: Mapping[str, Any]) -> Page:
+    """A page is known by its host, path and query."""
+    parts = [str(environ.get(part, "")) for part in ("HTTP_HOST", "PATH_INFO", "QUERY_STRING")]
+    name = blake2b("\0".join(parts).encode(errors="replace"), digest_size=16).digest()
+    return Page(_guesses.of(name), name)

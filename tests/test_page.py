@@ -1,0 +1,302 @@
+"""One round trip for a page: what it looked up last time is fetched with its first look-up."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.core.signals import request_finished, request_started
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, Client
+from django.urls import path
+from sorl.thumbnail import delete, get_thumbnail
+
+from shrinkmeister import page
+from shrinkmeister.backend import make_spec
+from shrinkmeister.conf import get_config
+from shrinkmeister.exceptions import DriverError
+from shrinkmeister.keys import record_key
+from shrinkmeister.page import Guesses, Page, current_page
+from shrinkmeister.prefetch import prefetch_thumbnails
+from shrinkmeister.records import SourceRecord
+from shrinkmeister.shared_cache import get_shared_cache
+from tests.pages import record, render
+from tests.site.models import Photo
+
+TEMPLATE = '{% load thumbnail %}{% for f in files %}{% thumbnail f "300x200" as im %}{{ im.lazy }} '
+TEMPLATE += "{% endthumbnail %}{% endfor %}"
+HEIGHTS = "{% load thumbnail %}{% for f in files %}{{ f|is_portrait }} {% endfor %}"
+
+shown = {"count": 5}
+
+
+def names() -> list[str]:
+    return [f"photos/{number}.jpg" for number in range(shown["count"])]
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(render(TEMPLATE, files=names()))
+
+
+def show_filters(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(render(HEIGHTS, files=names()) + " " + render(TEMPLATE, files=names()))
+
+
+def show_prefetched(request: HttpRequest) -> HttpResponse:
+    photos = [Photo(image=name) for name in names()]
+    prefetch_thumbnails(photos, "image", "300x200")
+    return HttpResponse(render(TEMPLATE, files=[photo.image for photo in photos]))
+
+
+async def show_async(request: HttpRequest) -> HttpResponse:
+    await asyncio.sleep(0)
+    return HttpResponse(render(TEMPLATE, files=names()))
+
+
+urlpatterns = [
+    path("", show),
+    path("filters", show_filters),
+    path("prefetched", show_prefetched),
+    path("async", show_async),
+]
+
+
+class Trips:
+    """Counts the look-ups of the shared cache, and the keys of each."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.keys: list[int] = []
+        driver = type(get_shared_cache()._driver)
+        get_many = driver.get_many
+
+        def counted(driver: Any, keys: Any) -> Any:
+            keys = list(keys)
+            self.keys.append(len(keys))
+            return get_many(driver, keys)
+
+        monkeypatch.setattr(driver, "get_many", counted)
+
+    def taken(self) -> int:
+        count = len(self.keys)
+        self.keys.clear()
+        return count
+
+
+@pytest.fixture
+def trips(media: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Trips:
+    settings.ROOT_URLCONF = "tests.test_page"
+    settings.MIDDLEWARE = []
+    monkeypatch.setattr(page, "_guesses", Guesses())
+    shown["count"] = 5
+    return Trips(monkeypatch)
+
+
+def get(where: str = "/", client: Client | None = None) -> list[str]:
+    return (client or Client()).get(where).content.decode().split()
+
+
+def test_the_second_page_takes_one_trip(trips: Trips) -> None:
+    assert get() == ["True"] * 5
+    assert trips.taken() == 5
+    for number in range(3):
+        record(f"photos/{number}.jpg")
+    trips.taken()
+    assert get() == ["False"] * 3 + ["True"] * 2  # and sees what is there by now
+    assert trips.keys == [10]
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_however_many_there_are(trips: Trips, count: int) -> None:
+    shown["count"] = count
+    get()
+    trips.taken()
+    get()
+    assert trips.taken() == 1
+
+
+def test_a_guess_that_is_wrong(trips: Trips) -> None:
+    get()
+    shown["count"] = 7
+    trips.taken()
+    assert get() == ["True"] * 7
+    assert trips.taken() == 3
+    shown["count"] = 2
+    get()
+    assert trips.keys == [14]
+    get()
+    assert trips.keys == [14, 4]  # the last time counts
+
+
+def test_pages_are_told_apart(trips: Trips) -> None:
+    get()
+    trips.taken()
+    for where in ("/?page=2", "/filters"):
+        get(where)
+        assert trips.taken() > 1
+    Client().get("/", headers={"host": "localhost"})
+    assert trips.taken() == 5
+    get()
+    assert trips.taken() == 1
+
+
+def test_filters_of_sources_too(trips: Trips) -> None:
+    record("photos/0.jpg", "10x10", source=SourceRecord(30, 40))
+    trips.taken()
+    first = get("/filters")
+    assert first[:5] == ["True"] + ["False"] * 4
+    trips.taken()
+    assert get("/filters") == first
+    assert trips.taken() == 1
+
+
+def test_it_can_be_switched_off(trips: Trips, settings: Any) -> None:
+    settings.THUMBNAIL_PREFETCH = False
+    for _ in range(2):
+        get()
+        assert trips.taken() == 5
+
+
+def test_outside_of_requests_nothing_is_kept(trips: Trips) -> None:
+    for _ in range(2):
+        get_thumbnail("photos/1.jpg", "300x200")
+    assert trips.taken() == 2
+    assert current_page() is None
+
+
+def test_a_cache_that_is_gone(trips: Trips, monkeypatch: pytest.MonkeyPatch) -> None:
+    get()
+
+    def fail(*args: Any) -> Any:
+        raise DriverError("gone")
+
+    monkeypatch.setattr(type(get_shared_cache()._driver), "get_many", fail)
+    assert get() == ["True"] * 5
+
+
+@pytest.mark.django_db  # which Django closes at a request's end
+@pytest.mark.usefixtures("photo")
+def test_what_a_request_deletes_it_does_not_find(trips: Trips) -> None:
+    record("photos/dawn.jpg")
+    request_started.send(sender=None, environ={"PATH_INFO": "/deleting"})
+    assert not get_thumbnail("photos/dawn.jpg", "300x200").lazy
+    get_shared_cache().remove([record_key(make_spec("photos/dawn.jpg", "300x200", {}, get_config()))])
+    assert not get_thumbnail("photos/dawn.jpg", "300x200").lazy
+    delete("photos/dawn.jpg", delete_file=False)
+    assert get_thumbnail("photos/dawn.jpg", "300x200").lazy
+    request_finished.send(sender=None)
+    assert current_page() is None
+
+
+def test_requests_at_once_have_pages_of_their_own(trips: Trips) -> None:
+    barrier = threading.Barrier(4)
+
+    def ask(number: int) -> tuple[int, list[str]]:
+        client = Client()
+        for _ in range(5):
+            barrier.wait()
+            answer = get(f"/?{number}", client)
+        return len(answer), answer
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(4))) == [(5, ["True"] * 5)] * 4
+    assert trips.taken() == 4 * (5 + 4)
+
+
+def test_async_requests(trips: Trips, settings: Any) -> None:
+    settings.MIDDLEWARE = ["shrinkmeister.page.page_middleware"]
+
+    async def ask() -> list[bytes]:
+        client = AsyncClient()
+        answers = []
+        for _ in range(2):
+            several = await asyncio.gather(*(client.get("/async", {"n": number}) for number in range(3)))
+            answers += [answer.content for answer in several]
+        return answers
+
+    assert [answer.split() for answer in asyncio.run(ask())] == [[b"True"] * 5] * 6
+    assert trips.taken() == 3 * (5 + 1)
+
+
+def test_the_middleware_of_async_sites_does_no_harm_to_others(trips: Trips, settings: Any) -> None:
+    settings.MIDDLEWARE = ["shrinkmeister.page.page_middleware"]
+    get()
+    trips.taken()
+    for _ in range(3):
+        assert get() == ["True"] * 5
+        assert trips.taken() == 1
+
+
+class TestPrefetching:
+    def test_in_a_view(self, trips: Trips) -> None:
+        for _ in range(2):
+            assert get("/prefetched") == ["True"] * 5
+            assert trips.keys == [10]
+            trips.taken()
+
+    def test_anywhere(self, trips: Trips) -> None:
+        url = record("photos/1.jpg", crop="center")
+        trips.taken()
+        photos = [Photo(image="photos/1.jpg"), Photo(), Photo(image="photos/2.jpg")]
+        found = prefetch_thumbnails(photos, "image", "300x200", crop="center")
+        assert trips.taken() == 1
+        assert [thumbnail and thumbnail.lazy for thumbnail in found] == [False, None, True]
+        assert found[0] is not None
+        assert found[0].url == url
+        assert current_page() is None
+
+    def test_dummies(self, trips: Trips, settings: Any) -> None:
+        settings.THUMBNAIL_DUMMY = True
+        (dummy,) = prefetch_thumbnails([Photo(image="a.jpg")], "image", 300)
+        assert dummy is not None
+        assert trips.taken() == 0
+
+    def test_images_of_other_hosts(self, trips: Trips, settings: Any) -> None:
+        settings.THUMBNAIL_DEBUG = False
+
+        class Linked:
+            image = "https://unlisted-4.example.com/a.jpg"
+
+        (thumbnail,) = prefetch_thumbnails([Linked()], "image", "300")
+        assert thumbnail is not None
+        assert thumbnail.url == Linked.image
+
+
+class TestGuesses:
+    def pages(self, count: int, keys: int) -> Iterator[Page]:
+        for number in range(count):
+            page = Page(name=b"%d" % number)
+            page.asked = dict.fromkeys(f"{number}:{key}" for key in range(keys))
+            yield page
+
+    def test_they_are_bounded(self) -> None:
+        guesses = Guesses(most=10)
+        for one in self.pages(100, 3):
+            guesses.remember(one)
+        assert [bool(guesses.of(b"%d" % number)) for number in range(95, 100)] == [False] * 2 + [True] * 3
+
+    def test_one_page_is_bounded(self) -> None:
+        guesses = Guesses()
+        (one,) = self.pages(1, 10_000)
+        guesses.remember(one)
+        assert len(guesses.of(b"0")) == page.MOST_KEYS_OF_A_PAGE
+
+    def test_what_was_asked_for_lately_stays(self) -> None:
+        guesses = Guesses(most=9)
+        first, second, third, fourth = self.pages(4, 3)
+        for one in (first, second, third, first, fourth):
+            guesses.remember(one)
+        assert [bool(guesses.of(one.name)) for one in (first, second, third, fourth)] == [
+            True,
+            False,
+            True,
+            True,
+        ]
+
+    def test_a_page_without_thumbnails_takes_no_place(self) -> None:
+        guesses = Guesses()
+        (one,) = self.pages(1, 3)
+        guesses.remember(one)
+        guesses.remember(Page(name=b"0"))
+        assert guesses.of(b"0") == ()
