@@ -125,9 +125,10 @@ def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config)
     chosen = {**config.options, **options}
     if config.preserve_format and "format" not in options:
         extension = source.name.rpartition(".")[2].lower()
-        chosen["format"] = FORMATS.get(extension, config.options["format"])
+        chosen["format"] = FORMATS.get(extension, config.options.get("format", "JPEG"))
     # The setting and the option together, so that the server needs to know this decision alone.
-    chosen["flatten"] = config.flatten and options.get("flatten") not in ("off", False)
+    if config.flatten or "flatten" in options:
+        chosen["flatten"] = config.flatten and options.get("flatten") not in ("off", False)
     if type(geometry) is int:
         geometry = str(geometry)
     return ThumbnailSpec(source, geometry, chosen)

@@ -16,8 +16,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from sorl.thumbnail.conf import settings as sorl_settings
 
+from shrinkmeister.exceptions import SpecError
 from shrinkmeister.records import RESOLUTION
-from shrinkmeister.spec import EXTENSIONS, SCHEMES
+from shrinkmeister.spec import EXTENSIONS, SCHEMES, plain_options
 from shrinkmeister.tokens import Tokens
 
 DEFAULT_CACHE_NAME = "shrinkmeister"
@@ -393,7 +394,7 @@ class SettingsReader:
         return value
 
     def _options(self) -> Mapping[str, Any]:
-        """The options of this site, read anew: sorl's own are frozen when its module is imported."""
+        """The site's, without defaults; sorl's own are frozen when its module is imported."""
         names = ("format", "quality", "colorspace", "upscale", "padding", "padding_color")
         options = {name: getattr(sorl_settings, f"THUMBNAIL_{name.upper()}") for name in names}
         for name in ("progressive", "orientation", "blur"):
@@ -404,4 +405,11 @@ class SettingsReader:
                 f"THUMBNAIL_FORMAT is {options['format']!r}.",
                 f"Use one of {', '.join(EXTENSIONS)}.",
             )
-        return options
+        chosen: dict[str, Any] = {}
+        for name, value in options.items():
+            try:
+                chosen |= plain_options({name: value})
+            except SpecError as error:
+                hint = "Write text, a number, True, False or None."
+                self.problem("E022", f"THUMBNAIL_{name.upper()} is {value!r}: {error}.", hint)
+        return chosen

@@ -14,6 +14,7 @@ nothing that this one wrote. `tests/vectors/specs.json` pins them.
 
 import re
 from base64 import b32encode
+from functools import lru_cache
 from hashlib import sha256
 
 from shrinkmeister.spec import EXTENSIONS, Source, ThumbnailSpec
@@ -24,8 +25,9 @@ OBJECT = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def digest(canonical: bytes) -> str:
-    """32 characters of a-z and 2-7."""
+    """32 characters of a-z and 2-7. Kept, since each thumbnail needs those of its spec and source twice."""
     return b32encode(sha256(canonical).digest()[:20]).decode().lower()
 
 

@@ -147,15 +147,11 @@ class ThumbnailSpec:
             raise SpecError(
                 f"the geometry is {self.geometry!r}; write pixels as text: '300x200', '300' or 'x200'"
             )
-        options = {
-            str(name): _plain(name, value)
-            for name, value in self.options.items()
-            if name not in CALL_OPTIONS
-        }
+        options = plain_options(self.options)
         if not isinstance(format := options.get("format", "JPEG"), str) or format not in EXTENSIONS:
             raise SpecError(f"the format is {format!r}; one of {list(EXTENSIONS)}")
         object.__setattr__(self, "geometry", str(self.geometry))
-        object.__setattr__(self, "options", {k: v for k, v in options.items() if not _default(k, v)})
+        object.__setattr__(self, "options", options)
 
     @property
     def format(self) -> str:
@@ -191,6 +187,12 @@ class ThumbnailSpec:
         if spec.canonical() != canonical:
             raise SpecError("not the canonical form of a thumbnail spec")
         return spec
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as JSON has them, without those of the call alone and without those that are defaults."""
+    plain = {str(name): _plain(name, value) for name, value in options.items() if name not in CALL_OPTIONS}
+    return {name: value for name, value in plain.items() if not _default(name, value)}
 
 
 def _encode(value: list[Any]) -> bytes:

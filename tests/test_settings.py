@@ -73,6 +73,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("E012", "THUMBNAIL_CACHE_NAME", "shared", "'shared'"),
     ("E012", "THUMBNAIL_CACHE_BACKEND", "redis", "LocMemCache"),
     ("E012", "THUMBNAIL_CACHE_BACKEND", "memcached", "LocMemCache"),
+    ("E022", "THUMBNAIL_PADDING_COLOR", b"white", "padding_color=b'white'"),
     ("E016", "THUMBNAIL_ADOPTED_BACKEND", 5, "5"),
     ("E016", "THUMBNAIL_ADOPTED_BACKEND", "no path", "no path"),
     ("E016", "THUMBNAIL_ADOPTED_BACKEND", "no.such.Backend", "no.such.Backend"),
