@@ -17,7 +17,7 @@ from storages.backends.s3 import S3Storage
 from shrinkmeister.buckets import bucket_storage
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.results import get_results
+from shrinkmeister.results import _Urls, get_results
 from shrinkmeister_server import pipeline
 from tests.pictures import picture, size_of
 from tests.servers.s3 import S3Server
@@ -168,7 +168,47 @@ class TestPublic:
         assert public.names(public.thumbs) == []
 
 
+class TestKeptUrls:
+    def test_they_are_kept_for_half_their_lives(self) -> None:
+        now, made = [1000.0], []
+
+        def make(name: str) -> str:
+            made.append(name)
+            return f"https://example.com/{name}?{len(made)}"
+
+        urls = _Urls(50, clock=lambda: now[0])
+        assert [urls.get("a", make) for _ in range(3)] == ["https://example.com/a?1"] * 3
+        assert urls.get("b", make) == "https://example.com/b?2"
+        now[0] += 49
+        assert urls.get("a", make) == "https://example.com/a?1"
+        now[0] += 1
+        assert urls.get("a", make) == "https://example.com/a?3"
+
+    def test_only_so_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_Urls, "MOST", 2)
+        made: list[str] = []
+
+        def make(name: str) -> str:
+            made.append(name)
+            return name
+
+        urls = _Urls(50)
+        for name in ("a", "b", "a", "c", "c", "a", "b"):
+            assert urls.get(name, make) == name
+        assert made == ["a", "b", "c", "a", "b"]
+
+
 class TestPrivate:
+    def test_a_page_signs_a_url_once(
+        self, private: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server.get(private.thumbnail().url)
+        first = private.thumbnail().url
+        assert "?" in first
+        monkeypatch.setattr(S3Storage, "url", lambda *args: pytest.fail("signed again"))
+        assert private.thumbnail().url == first
+        assert browse(first)[0] == 200
+
     def test_the_whole_way(self, private: Buckets, server: Server, settings: Any) -> None:
         settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
         answer = server.get(private.thumbnail().url)
