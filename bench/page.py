@@ -140,14 +140,19 @@ class Page:
 
     def render(self, contestant: Contestant) -> tuple[str, float]:
         from django.core.files.storage import storages
+        from django.core.signals import request_finished, request_started
         from django.template import Context
         from sorl.thumbnail import default
 
         default.backend._wrapped = contestant.backend
         photos = [File(storages["default"], name) for name in self.names]
+        # As Django's handlers do around each request.
+        request_started.send(sender=Page, environ={"PATH_INFO": "/"})
         start = time.perf_counter()
         text = self.template.render(Context({"photos": photos}))
-        return text, (time.perf_counter() - start) * 1000
+        milliseconds = (time.perf_counter() - start) * 1000
+        request_finished.send(sender=Page)
+        return text, milliseconds
 
     def counted(self, contestant: Contestant, kind: str) -> str:
         from django.db import connection
