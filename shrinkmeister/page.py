@@ -12,6 +12,7 @@ Under ASGI Django sends those signals from tasks of their own, which can tell th
 there `page_middleware` does it.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,17 +30,24 @@ from django.utils.decorators import sync_and_async_middleware
 MOST_KEYS = 50_000
 MOST_KEYS_OF_A_PAGE = 5_000
 
+# For which a page believes what it has found.
+SECONDS = 10
+
 Fetch = Callable[[list[str]], dict[str, bytes]]
 
 
 class Page:
-    """What the shared cache held when a page asked for it. Used by one thread or task at a time."""
+    """What the shared cache held when a page asked for it, some seconds ago at most."""
 
-    def __init__(self, guess: Iterable[str] = (), name: bytes = b"") -> None:
+    def __init__(
+        self, guess: Iterable[str] = (), name: bytes = b"", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.name = name
         self.asked: dict[str, None] = {}
         self._guess = dict.fromkeys(guess)
         self._found: dict[str, bytes | None] = {}
+        self._clock = clock
+        self._until = clock() + SECONDS
 
     def expect(self, keys: Iterable[str]) -> None:
         """To be fetched with the next look-up."""
@@ -48,16 +56,19 @@ class Page:
     def get(self, keys: list[str], fetch: Fetch) -> dict[str, bytes]:
         """The values of those keys that have one."""
         self.asked.update(dict.fromkeys(keys))
+        if self._clock() > self._until:  # an answer that is streamed may take hours
+            self.forget()
         if any(key not in self._found for key in keys):
             wanted = [key for key in {**dict.fromkeys(keys), **self._guess} if key not in self._found]
             self._guess = {}
             found = fetch(wanted)
             self._found.update((key, found.get(key)) for key in wanted)
-        return {key: value for key in keys if (value := self._found[key]) is not None}
+        return {key: value for key in keys if (value := self._found.get(key)) is not None}
 
     def forget(self) -> None:
         """After what it has found may have changed."""
-        self._found.clear()
+        self._found = {}
+        self._until = self._clock() + SECONDS
 
 
 class Guesses:

@@ -263,6 +263,22 @@ class TestPrefetching:
         assert thumbnail.url == Linked.image
 
 
+def test_a_page_that_takes_long_looks_again() -> None:
+    now, trips = [0.0], []
+
+    def fetch(keys: list[str]) -> dict[str, bytes]:
+        trips.append(keys)
+        return {"a": b"%d" % len(trips)}
+
+    one = Page(["b"], clock=lambda: now[0])
+    assert one.get(["a"], fetch) == {"a": b"1"}
+    now[0] += 9
+    assert one.get(["a", "b"], fetch) == {"a": b"1"}
+    now[0] += 2
+    assert one.get(["a"], fetch) == {"a": b"2"}
+    assert trips == [["a", "b"], ["a"]]
+
+
 class TestGuesses:
     def pages(self, count: int, keys: int) -> Iterator[Page]:
         for number in range(count):
