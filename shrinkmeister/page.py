@@ -19,12 +19,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import blake2b
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
 from django.core.signals import request_finished, request_started
-from django.http import HttpRequest
 from django.utils.decorators import sync_and_async_middleware
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 # Keys that are remembered, of all pages and of one: some 10 MB in all.
 MOST_KEYS = 50_000
@@ -124,13 +126,13 @@ def page_middleware(get_response: Any) -> Any:
     """For MIDDLEWARE of sites on ASGI. On WSGI it is not needed, and does no harm."""
     if iscoroutinefunction(get_response):
 
-        async def answer(request: HttpRequest) -> Any:
+        async def answer(request: "HttpRequest") -> Any:
             with _remembered(_page_of(request.META)):
                 return await get_response(request)
 
         return answer
 
-    def answer_at_once(request: HttpRequest) -> Any:
+    def answer_at_once(request: "HttpRequest") -> Any:
         if current_page():
             return get_response(request)
         with _remembered(_page_of(request.META)):

@@ -16,11 +16,6 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
 from shrinkmeister.spec import MAX_INTEGER, ThumbnailSpec
 
@@ -33,6 +28,9 @@ ALPHABET = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 def derive_key(secret: str) -> bytes:
     """64 bytes for AES-256-SIV."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(algorithm=SHA256(), length=64, salt=None, info=KEY_INFO).derive(secret.encode())
 
 
@@ -49,6 +47,11 @@ class Tokens:
         url_ttl: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        # When the first URL is made: loading the library takes 20 ms, and Django's start needs none.
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+        self._invalid = (InvalidTag, ValueError)  # ValueError: shorter than SIV's own 16 bytes
         self._ciphers = [AESSIV(derive_key(secret)) for secret in secrets]
         if not self._ciphers:
             raise ValueError("Tokens needs one secret at least")
@@ -89,7 +92,7 @@ class Tokens:
         for cipher in self._ciphers:
             try:
                 return cipher.decrypt(data[1:], [VERSION])
-            except (InvalidTag, ValueError):  # ValueError: shorter than SIV's own 16 bytes
+            except self._invalid:
                 continue
         raise TokenError("the token was not sealed with a secret of this server")
 
