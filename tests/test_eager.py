@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ class TestBlock:
         assert get_thumbnail(photo, "200").lazy
 
     def test_blocks_of_generators_that_end_in_any_order(self, media: Path, photo: str) -> None:
-        def block() -> Iterator[None]:
+        def block() -> Generator[None, None, None]:
             with eager_thumbnails():
                 yield
 
@@ -154,12 +154,12 @@ class TestBlock:
         next(first)
         next(second)
         for generator in (first, second):
-            generator.close()  # type: ignore[attr-defined]
+            generator.close()
         assert get_thumbnail(photo, "300").lazy
         # One that another context closes, as servers do with the answers that they stream.
         third = block()
         contextvars.copy_context().run(next, third)
-        third.close()  # type: ignore[attr-defined]
+        third.close()
         with eager_thumbnails():
             assert not get_thumbnail(photo, "300").lazy
 
