@@ -16,6 +16,7 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.template import TemplateSyntaxError
 from django.test import override_settings
+from PIL import Image
 from sorl.thumbnail import delete, get_thumbnail
 from sorl.thumbnail.admin.current import AdminImageWidget
 
@@ -257,7 +258,8 @@ def test_an_engine_that_returns_nothing_makes_no_thumbnail(
     assert lazy(photo).lazy
 
 
-@pytest.mark.parametrize("format", ["AVIF", "TIFF"])
+# Pillow writes AVIF since 11.3.
+@pytest.mark.parametrize("format", sorted({"AVIF", "TIFF"} & {*Image.registered_extensions().values()}))
 def test_formats_whose_orientation_sorl_may_not_see(
     server: Server, sorl: Sorl, media: Path, format: str
 ) -> None:
