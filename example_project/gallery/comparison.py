@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from sorl.thumbnail.base import ThumbnailBackend
 
+from shrinkmeister.backend import ShrinkmeisterBackend
+
 BACKENDS = ("shrinkmeister", "sorl")
 # Templates say with it where the bar goes: only when the page is done the numbers are known.
 PLACEHOLDER = b"<!-- measurements -->"
@@ -67,14 +69,14 @@ class CountingSorlBackend(ThumbnailBackend):  # type: ignore[misc]
         super()._create_thumbnail(*args, **kwargs)
 
 
-class ComparingBackend:
-    """sorl's backend interface: asks the backend that the request has chosen."""
+class ComparingBackend(ShrinkmeisterBackend):
+    """Shrinkmeister's, or sorl's own where the request has chosen that."""
 
-    def get_thumbnail(self, file_: Any, geometry_string: str, **options: Any) -> Any:
+    def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> Any:
         measurements = current()
-        backend = self._sorl if measurements.backend == "sorl" else self._shrinkmeister
+        chosen: Any = self._sorl if measurements.backend == "sorl" else super()
         measurements.lookups += 1
-        thumbnail = backend.get_thumbnail(file_, geometry_string, **options)
+        thumbnail = chosen.get_thumbnail(file_, geometry_string, **options)
         if getattr(thumbnail, "lazy", False):
             measurements.lazy += 1
         return thumbnail
@@ -82,17 +84,11 @@ class ComparingBackend:
     def delete(self, file_: Any, delete_file: bool = True) -> None:
         # Both have made thumbnails here. The file goes last: by it the rest is found again.
         self._sorl.delete(file_, delete_file=False)
-        self._shrinkmeister.delete(file_, delete_file=delete_file)
+        super().delete(file_, delete_file=delete_file)
 
     @cached_property
     def _sorl(self) -> Any:
         return CountingSorlBackend()
-
-    @cached_property
-    def _shrinkmeister(self) -> Any:
-        from shrinkmeister.backend import ShrinkmeisterBackend
-
-        return ShrinkmeisterBackend()
 
 
 class ComparisonMiddleware:
