@@ -146,8 +146,8 @@ class Page:
 
         default.backend._wrapped = contestant.backend
         photos = [File(storages["default"], name) for name in self.names]
-        # As Django's handlers do around each request.
-        request_started.send(sender=Page, environ={"PATH_INFO": "/"})
+        # As Django's handlers do around each request; each backend has a page of its own.
+        request_started.send(sender=Page, environ={"PATH_INFO": f"/{contestant.name}"})
         start = time.perf_counter()
         text = self.template.render(Context({"photos": photos}))
         milliseconds = (time.perf_counter() - start) * 1000
