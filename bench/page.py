@@ -268,8 +268,8 @@ same machine, so that a request costs well below what it costs in a data centre.
 |---|---|---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
-Commands of a cold page are counted the first time, when the process remembers nothing of that page; it is timed
-later.
+Commands of a cold page are counted the first time, when the process remembers nothing of that page; it
+is timed later.
 
 After our cold page a browser with six connections loaded its {PHOTOS} images, which the thumbnail server
 made meanwhile with two workers, in {browsing:,.0f} ms. With sorl's own backend that is part of the page.
