@@ -92,8 +92,8 @@ class MemcachedDriver(Driver):
         for client in self._clients.values():
             answer = self._call(client.raw_command, "lru_crawler metadump hash", "END\r\n")
             for line in answer.decode(errors="replace").splitlines():
-                key = unquote(line.partition(" ")[0].removeprefix("key="))
-                if key.startswith(prefix):
+                field, _, name = line.partition(" ")[0].partition("=")
+                if field == "key" and (key := unquote(name)).startswith(prefix):
                     yield key
 
     def _client(self, key: str) -> Any:
