@@ -152,7 +152,7 @@ def _final(
 ) -> Thumbnail | None:
     """A thumbnail with a final URL, which ends with `ending`; None where there is none."""
     # A template may ask for each listed resolution by changing the URL, so all have to be there.
-    if not set(config.resolutions) <= set(record.resolutions):
+    if not record.has(config.resolutions):
         return None
     size = (record.width, record.height)
     if record.url:

@@ -22,7 +22,7 @@ from shrinkmeister.spec import EXTENSIONS, SCHEMES, plain_options
 from shrinkmeister.tokens import Tokens
 
 DEFAULT_CACHE_NAME = "shrinkmeister"
-DEFAULT_TTL = 7 * 24 * 3600
+DEFAULT_TTL = 30 * 24 * 3600
 MIN_SECRET_LENGTH = 32
 # Memcached takes keys of 250 bytes without spaces or control characters; ours have 35.
 PREFIX = re.compile(r"((?!\.{0,2}/)[^/\\\0]+/)*(?!\.{1,2}$)[^/\\\0]*")
@@ -275,7 +275,7 @@ class SettingsReader:
             self.problem(
                 "E004",
                 f"{name} is {value!r}, which is not a number of seconds.",
-                f"Write a whole number above 0, for instance {DEFAULT_TTL} for a week.",
+                f"Write a whole number above 0, for instance {DEFAULT_TTL} for 30 days.",
             )
             return default
         return value

@@ -8,6 +8,7 @@ Reading validates: whoever can write to the shared cache is not trusted for more
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -33,6 +34,10 @@ class ThumbnailRecord:
     height: int
     url: str | None = None
     resolutions: tuple[str, ...] = ()
+
+    def has(self, resolutions: Iterable[str]) -> bool:
+        """Whether all of these are stored: a template makes the URL of each without asking."""
+        return set(resolutions) <= set(self.resolutions)
 
     def dump(self) -> bytes:
         fields: dict[str, Any] = {"v": VERSION, "w": self.width, "h": self.height}

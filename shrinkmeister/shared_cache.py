@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 BREAK = 5.0
 # In which a command that was stopped can be taken up again.
 BOOKMARK_SECONDS = 7 * 24 * 3600
+# The Unix time from which there is a record of all that is stored; for as long as the cache lives.
+COMPLETE_KEY = "complete"
+COMPLETE_SECONDS = 10 * 365 * 24 * 3600
 
 T = TypeVar("T")
 R = TypeVar("R", ThumbnailRecord, SourceRecord)
@@ -94,6 +97,27 @@ class SharedCache:
             _load(ThumbnailRecord, keys[2], found) if adopted else None,
         )
 
+    def look_up_stored(self, spec: ThumbnailSpec) -> tuple[ThumbnailRecord | None, bool]:
+        """For whoever makes thumbnails: the record, and whether without one the thumbnail is not stored.
+
+        That is certain of no cache that has been lost: then the bucket has to be asked, until records
+        have come back or would have ended anyway. In one round trip.
+        """
+        key = record_key(spec)
+        found = self._fetch([key, COMPLETE_KEY])
+        complete = COMPLETE_KEY in found and _is_past(found[COMPLETE_KEY])
+        return _load(ThumbnailRecord, key, found), complete
+
+    def begin(self, is_empty: Callable[[], bool]) -> None:
+        """Says from when on the cache has a record of all that is stored, unless it says so already.
+
+        is_empty: tells whether nothing is stored yet; asked once in the life of a cache
+        """
+        name, now = self._prefix + COMPLETE_KEY, int(time.time())
+        later = b"%d" % (now + self._ttl)
+        if self._try(lambda: self._driver.add(name, later, COMPLETE_SECONDS), False) and is_empty():
+            self._try(lambda: self._driver.set(name, b"%d" % now, COMPLETE_SECONDS), None)
+
     def look_up_image(self, image: Source, page: Page | None = None) -> tuple[int, int] | None:
         """(width, height) of a source as it is shown, or of an adopted image; None if it is not known."""
         keys = [source_key(image), adopted_key(image)]
@@ -106,11 +130,10 @@ class SharedCache:
 
     def record(self, spec: ThumbnailSpec, record: ThumbnailRecord, source: SourceRecord | None) -> None:
         """To be called when the thumbnail is safely stored, not before."""
+        values = {self._prefix + record_key(spec): record.dump()}
         if source:
-            source_name = self._prefix + source_key(spec.source)
-            self._try(lambda: self._driver.set(source_name, source.dump(), self._ttl), None)
-        thumbnail_name = self._prefix + record_key(spec)
-        self._try(lambda: self._driver.set(thumbnail_name, record.dump(), self._ttl), None)
+            values[self._prefix + source_key(spec.source)] = source.dump()
+        self._try(lambda: self._driver.set_many(values, self._ttl), None)
 
     def lock(self, spec: ThumbnailSpec, seconds: int) -> bool:
         """Whether the caller is to make this thumbnail. A cache that is down lets everybody."""
@@ -192,6 +215,10 @@ def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> list[str]:
     """What `look_up` asks for: the keys of a thumbnail, of its source, and of what was adopted."""
     keys = [record_key(spec), source_key(spec.source)]
     return [*keys, adopted_key(adopted)] if adopted else keys
+
+
+def _is_past(moment: bytes) -> bool:
+    return len(moment) < 20 and moment.isdigit() and int(moment) <= time.time()
 
 
 def _load(kind: type[R], key: str, found: Mapping[str, bytes]) -> R | None:

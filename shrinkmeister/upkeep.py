@@ -98,9 +98,7 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
             sizes = store.sizes(images)
             records = _records_of(thumbnails, images, sizes)
             done.thumbnails += len(records)
-            done.incomplete += sum(
-                not set(config.resolutions) <= set(record.resolutions) for record in records.values()
-            )
+            done.incomplete += sum(not record.has(config.resolutions) for record in records.values())
             done.unknown += len(thumbnails) - len(records)
             done.bookmark = thumbnails[-1].names[0]
             keep(records)

@@ -18,12 +18,13 @@ from shrinkmeister.spec import CONTENT_TYPES, Source, ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.rendering import Picture, render
 from shrinkmeister_server.sources import fetch, read
+from shrinkmeister_server.timing import Timing
 
 ABSOLUTE = ("https://", "http://")
 Read = Callable[[Source], bytes]
 
 
-def thumbnail_url(spec: ThumbnailSpec, resolution: str | None = None) -> str:
+def thumbnail_url(spec: ThumbnailSpec, resolution: str | None, timing: Timing) -> str:
     """The final URL of a thumbnail, which is made if it has to be.
 
     resolution: "2" for @2x. Raises ResolutionError for one that is not listed, SourceError, StorageError.
@@ -33,7 +34,7 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None = None) -> str:
         raise ResolutionError(
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {config.resolutions}"
         )
-    record = _found_or_made(spec, fetch)
+    record = _found_or_made(spec, fetch, timing)
     if record.url is None:
         return absolute_url(object_name(spec, config.prefix, resolution))
     return with_resolution(record.url, resolution) if resolution else record.url
@@ -41,7 +42,7 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None = None) -> str:
 
 def make_for_site(spec: ThumbnailSpec) -> ThumbnailRecord:
     """The eager mode of a site: its own specs, of its own sources, which no allow-list has to name."""
-    return _found_or_made(spec, read)
+    return _found_or_made(spec, read, Timing())
 
 
 def absolute_url(name: str) -> str:
@@ -60,15 +61,22 @@ def absolute_url(name: str) -> str:
     return url
 
 
-def _found_or_made(spec: ThumbnailSpec, read: Read) -> ThumbnailRecord:
-    return _recorded(spec) or _stored(spec) or _made_once(spec, read)
+def _found_or_made(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
+    with timing.of("lookup"):
+        record = _found(spec)
+    return record or _made_once(spec, read, timing)
 
 
-def _recorded(spec: ThumbnailSpec) -> ThumbnailRecord | None:
-    """Somebody was faster."""
-    config = get_config()
-    record = get_shared_cache().look_up(spec).thumbnail
-    if record is None or not set(config.resolutions) <= set(record.resolutions):
+def _found(spec: ThumbnailSpec) -> ThumbnailRecord | None:
+    """Somebody was faster; or the cache has been lost since, and the bucket knows."""
+    record, complete = get_shared_cache().look_up_stored(spec)
+    if record := _usable(spec, record):
+        return record
+    return None if complete else _stored(spec)
+
+
+def _usable(spec: ThumbnailSpec, record: ThumbnailRecord | None) -> ThumbnailRecord | None:
+    if record is None or not record.has(get_config().resolutions):
         return None
     # Whoever can write to the shared cache may not send browsers elsewhere.
     ending = object_name(spec, "")
@@ -76,43 +84,60 @@ def _recorded(spec: ThumbnailSpec) -> ThumbnailRecord | None:
 
 
 def _stored(spec: ThumbnailSpec) -> ThumbnailRecord | None:
-    """The record of what is in the bucket already, written again: the cache has lost it."""
-    config = get_config()
+    """The record of what is in the bucket already, written again."""
+    config, results = get_config(), get_results()
     others = {r: object_name(spec, config.prefix, r) for r in config.resolutions}
-    info = get_results().find(object_name(spec, config.prefix), others)
-    if info is None or not set(config.resolutions) <= set(info.resolutions):
+    info = results.find(object_name(spec, config.prefix), others)
+    if info is None:
+        # A cache that does not say since when it is complete is new, or has been lost.
+        get_shared_cache().begin(lambda: next(results.walk(config.prefix), None) is None)
         return None
-    return _record(spec, info)
+    record = _record_of(spec, info)
+    if not record.has(config.resolutions):
+        return None
+    get_shared_cache().record(spec, record, info.source)
+    return record
 
 
-def _made_once(spec: ThumbnailSpec, read: Read) -> ThumbnailRecord:
+def _made_once(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
     cache = get_shared_cache()
     server = get_server_config()
-    held = cache.lock(spec, server.lock_seconds)
-    if not held:
-        for _ in _pauses(server.wait_seconds):
-            if record := _recorded(spec):
-                return record
-            # Whoever had the lock has failed, or is gone.
-            if held := cache.lock(spec, server.lock_seconds):
-                break
+    with timing.of("wait"):
+        held = cache.lock(spec, server.lock_seconds)
+        if not held:
+            for _ in _pauses(server.wait_seconds):
+                if record := _recorded(spec):
+                    return record
+                # Whoever had the lock has failed, or is gone.
+                if held := cache.lock(spec, server.lock_seconds):
+                    break
     try:
         # It may have been made between our look at the cache and our lock.
-        return _recorded(spec) or _make(spec, read)
+        return _recorded(spec) or _make(spec, read, timing)
     finally:
         if held:
             cache.unlock(spec)
 
 
-def _make(spec: ThumbnailSpec, read: Read) -> ThumbnailRecord:
-    rendering = render(read(spec.source), spec, get_config().resolutions)
+def _recorded(spec: ThumbnailSpec) -> ThumbnailRecord | None:
+    return _usable(spec, get_shared_cache().look_up_stored(spec)[0])
+
+
+def _make(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
+    with timing.of("fetch"):
+        data = read(spec.source)
+    rendering = render(data, spec, get_config().resolutions, timing)
     thumbnail = rendering.thumbnail
     info = StoredInfo(thumbnail.width, thumbnail.height, tuple(rendering.resolutions), rendering.source)
-    # The thumbnail itself last: who finds it finds all of its resolutions.
-    for resolution, picture in rendering.resolutions.items():
-        _save(spec, resolution, picture, info)
-    _save(spec, None, thumbnail, info)
-    return _record(spec, info)
+    with timing.of("store"):
+        # The thumbnail itself last: who finds it finds all of its resolutions.
+        for resolution, picture in rendering.resolutions.items():
+            _save(spec, resolution, picture, info)
+        _save(spec, None, thumbnail, info)
+    record = _record_of(spec, info)
+    with timing.of("record"):
+        get_shared_cache().record(spec, record, info.source)
+    return record
 
 
 def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: StoredInfo) -> None:
@@ -120,13 +145,11 @@ def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: S
     get_results().save(name, picture.data, CONTENT_TYPES[spec.format], info)
 
 
-def _record(spec: ThumbnailSpec, info: StoredInfo) -> ThumbnailRecord:
+def _record_of(spec: ThumbnailSpec, info: StoredInfo) -> ThumbnailRecord:
     url = get_results().url(object_name(spec, get_config().prefix))
     # Where it is signed, or relative to the site, each reader makes its own.
     recorded = url if lasting(url) and url.startswith(ABSOLUTE) else None
-    record = ThumbnailRecord(info.width, info.height, recorded, info.resolutions)
-    get_shared_cache().record(spec, record, info.source)
-    return record
+    return ThumbnailRecord(info.width, info.height, recorded, info.resolutions)
 
 
 def _pauses(seconds: float) -> Iterator[None]:

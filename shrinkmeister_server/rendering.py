@@ -19,6 +19,8 @@ from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, Sou
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.engines.shrinking import ShrinkingEngine
+from shrinkmeister_server.timing import Timing
 
 # What a source may be, by Pillow's names.
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
@@ -60,7 +62,7 @@ def get_engine() -> Any:
         ) from error
 
 
-def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...]) -> Rendering:
+def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timing: Timing) -> Rendering:
     """Raises SourceInvalidError where the engine cannot make that of the source, SourceTooLargeError for
     its pixels, and SpecError where the thumbnail would have too many.
     """
@@ -81,10 +83,16 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...]) -> Re
             source = SourceRecord(width, height, flipped, spec.options.get("version"))
             geometry = parse_geometry(spec.geometry, engine.get_image_ratio(image, options))
             _refuse_large_results(source, geometry, options, resolutions)
-            thumbnail = _picture(engine, image, geometry, options, options)
+            larger = {resolution: _larger(geometry, resolution) for resolution in resolutions}
+            if isinstance(engine, ShrinkingEngine):
+                with timing.of("decode"):
+                    engine.decode(image, [geometry, *larger.values()], options)
+            thumbnail = _picture(engine, image, geometry, options, options, timing)
             alternatives = {
-                resolution: _alternative(engine, image, geometry, options, resolution)
-                for resolution in resolutions
+                resolution: _picture(
+                    engine, image, size, options, _written(options, float(resolution)), timing
+                )
+                for resolution, size in larger.items()
             }
     finally:
         engine.cleanup(image)
@@ -137,21 +145,23 @@ def _refuse_large_results(
         raise SpecError(f"the engine would have to hold {pixels:.0f} pixels to make the thumbnail")
 
 
-def _alternative(
-    engine: Any, image: Any, geometry: tuple[int, int], options: dict[str, Any], resolution: str
-) -> Picture:
-    # As sorl makes them: offsets in pixels are scaled for writing, where nothing reads them, and not
-    # for cropping (sorl/thumbnail/base.py, _create_alternative_resolutions).
-    factor = float(resolution)
-    written = dict(options)
-    if isinstance(options["crop"], str):
-        scaled = [
-            f"{int(int(match[1]) * factor)}px" if (match := re.match(r"(\d+)px", part)) else part
-            for part in options["crop"].split(" ")
-        ]
-        written["crop"] = " ".join(scaled)
-    larger = (int(geometry[0] * factor), int(geometry[1] * factor))
-    return _picture(engine, image, larger, options, written)
+def _larger(geometry: tuple[int, int], resolution: str) -> tuple[int, int]:
+    return int(geometry[0] * float(resolution)), int(geometry[1] * float(resolution))
+
+
+def _written(options: dict[str, Any], factor: float) -> dict[str, Any]:
+    """The options for writing an alternative resolution.
+
+    As sorl makes them: offsets in pixels are scaled for writing, where nothing reads them, and not for
+    cropping (sorl/thumbnail/base.py, _create_alternative_resolutions).
+    """
+    if not isinstance(options["crop"], str):
+        return options
+    scaled = [
+        f"{int(int(match[1]) * factor)}px" if (match := re.match(r"(\d+)px", part)) else part
+        for part in options["crop"].split(" ")
+    ]
+    return {**options, "crop": " ".join(scaled)}
 
 
 def _picture(
@@ -160,10 +170,13 @@ def _picture(
     geometry: tuple[int, int],
     options: dict[str, Any],
     written: dict[str, Any],
+    timing: Timing,
 ) -> Picture:
-    thumbnail = engine.create(image, geometry, options)
+    with timing.of("resize"):
+        thumbnail = engine.create(image, geometry, options)
     file = _ThumbnailFile()
-    engine.write(thumbnail, written, file)
+    with timing.of("encode"):
+        engine.write(thumbnail, written, file)
     if not file.data:
         # sorl's Pillow engine loses its second try: it returns None (13.4, _get_raw_data).
         raise SourceInvalidError("the engine wrote an empty file")

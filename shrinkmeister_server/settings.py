@@ -47,7 +47,7 @@ THUMBNAIL_SOURCES = env.names(
     "THUMBNAIL_SOURCES",
     [f"s3://{THUMBNAIL_BUCKET}" if THUMBNAIL_BUCKET else f"storage://{THUMBNAIL_STORAGE}"],
 )
-THUMBNAIL_ENGINE = env.text("THUMBNAIL_ENGINE", "sorl.thumbnail.engines.pil_engine.Engine")
+THUMBNAIL_ENGINE = env.text("THUMBNAIL_ENGINE", "shrinkmeister_server.engines.pillow.Engine")
 THUMBNAIL_MAX_SOURCE_BYTES = env.integer("THUMBNAIL_MAX_SOURCE_BYTES", None, least=1)
 THUMBNAIL_MAX_PIXELS = env.integer("THUMBNAIL_MAX_PIXELS", None, least=1)
 THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", None, least=1)

@@ -25,6 +25,7 @@ from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.pipeline import thumbnail_url
+from shrinkmeister_server.timing import Timing
 
 logger = logging.getLogger(__name__)
 
@@ -64,15 +65,17 @@ class ThumbnailView(ReadOnlyView):
         self, request: HttpRequest, token: str, extension: str, resolution: str | None = None
     ) -> HttpResponse:
         spec = None
+        timing = Timing()
         try:
             spec = get_tokens().open(token)
             if extension != spec.extension:
                 raise TokenError("the token's thumbnail has another extension")
-            url = thumbnail_url(spec, resolution)
+            url = thumbnail_url(spec, resolution, timing)
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
             return failure(request, error, spec)
         answer = HttpResponseRedirect(url)
         answer["Cache-Control"] = f"public, max-age={_max_age(url)}"
+        answer["Server-Timing"] = timing.header()
         return answer
 
 

@@ -21,6 +21,7 @@ SERVER_SETTINGS: dict[str, Any] = {
     ],
     "APPEND_SLASH": False,
     "SECURE_CONTENT_TYPE_NOSNIFF": True,
+    "THUMBNAIL_ENGINE": "shrinkmeister_server.engines.pillow.Engine",
     "THUMBNAIL_MAX_SOURCE_BYTES": 40_000_000,
     "THUMBNAIL_MAX_PIXELS": 50_000_000,
     "THUMBNAIL_LOCK_SECONDS": 30,

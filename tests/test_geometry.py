@@ -8,6 +8,7 @@ from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server.rendering import render
+from shrinkmeister_server.timing import Timing
 from tests.pictures import picture, size_of
 
 pytestmark = pytest.mark.makes_thumbnails
@@ -52,7 +53,7 @@ def test_certain_sizes_are_the_real_ones(kind: str, geometry: str) -> None:
         if options.get("cropbox") and min(SOURCES[kind]["size"]) < 60:
             continue  # the box lies outside of such a picture
         spec = ThumbnailSpec(SOURCE, geometry, options)
-        rendering = render(data, spec, ())
+        rendering = render(data, spec, (), Timing())
         real = (rendering.thumbnail.width, rendering.thumbnail.height)
         assert size_of(rendering.thumbnail.data) == real
         for source in (None, rendering.source):

@@ -25,6 +25,7 @@ from shrinkmeister.results import StorageResults
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server import pipeline, sources
+from shrinkmeister_server.timing import Timing
 from tests.pictures import picture, size_of
 from tests.sides import Server
 
@@ -234,7 +235,7 @@ class TestSafely:
         lock, make = SharedCache.lock, Mock(wraps=pipeline._make)
 
         def late(self: SharedCache, spec: ThumbnailSpec, seconds: int) -> bool:
-            pipeline_make(spec, sources.fetch)
+            pipeline_make(spec, sources.fetch, Timing())
             return lock(self, spec, seconds)
 
         pipeline_make = pipeline._make

@@ -164,7 +164,7 @@ def test_all_problems_are_told_at_once(settings: Any) -> None:
 
 def test_defaults(settings: Any) -> None:
     config = get_config()
-    assert config.ttl == DEFAULT_TTL == 7 * 24 * 3600
+    assert config.ttl == DEFAULT_TTL == 30 * 24 * 3600
     assert config.cache.key_prefix == "shrinkmeister:"
     del settings.THUMBNAIL_CACHE_BACKEND
     settings.THUMBNAIL_TTL = None  # sends setting_changed, which `del` here does not

@@ -1,0 +1,1 @@
+"""sorl engines that decode no more of a source than its thumbnails need."""

@@ -1,0 +1,90 @@
+"""`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.vips.Engine"`: needs `shrinkmeister[vips]`.
+
+Less memory than Pillow's for every source, and less time for PNG and WebP (bench/RESULTS.md).
+"""
+
+from io import BytesIO
+from typing import Any
+
+import pyvips
+from sorl.thumbnail.engines import vips_engine
+from sorl.thumbnail.helpers import EngineError
+
+from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
+
+
+class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]
+    """sorl's libvips engine, with the scaled decoding of libjpeg and libwebp, and reading line by line."""
+
+    def create(self, image: Source, geometry: Size, options: dict[str, Any]) -> Any:
+        thumbnail = super().create(image, geometry, options)
+        if self._needs_all(image, options):
+            return thumbnail
+        thumbnail = thumbnail.copy()
+        # It has the source's in its metadata still, where a reader of its size looks first.
+        thumbnail.set_type(pyvips.GValue.gint_type, "page-height", thumbnail.height)
+        return thumbnail
+
+    def is_valid_image(self, raw_data: bytes) -> bool:
+        try:
+            self.get_image(BytesIO(raw_data)).whole.avg()
+        except (pyvips.Error, EngineError):
+            return False
+        return True
+
+    def _stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+        # sorl opens a GIF with all of its frames, below one another.
+        return bool(image.whole.height != image.whole.get_page_height())
+
+    def _reductions(self, image: Source) -> tuple[int, ...]:
+        if _loader(image) == "webpload_buffer":
+            return REDUCTIONS
+        if _loader(image) != "jpegload_buffer":
+            return ()
+        # libvips leaves out what fills a pixel in part, and all else moves by a part of a pixel: too little
+        # to be seen, and too much for an SSIM of 0.998.
+        width, height = self.get_image_size(image)
+        return tuple(n for n in REDUCTIONS if width % n == height % n == 0)
+
+    def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
+        options: dict[str, Any] = {"fail_on": "truncated", "access": "sequential"}
+        if reduction > 1 and _loader(image) == "jpegload_buffer":
+            options["shrink"] = reduction
+        elif reduction > 1:
+            options["scale"] = 1 / reduction
+        picture = pyvips.Image.new_from_buffer(image.data, "", **options)
+        return Decoded(picture.copy_memory() if several else picture, reduction)
+
+    def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
+        if size is not None:
+            picture = self._scale(picture, *size)
+        # What follows reads it more than once, and not line by line.
+        return picture.copy_memory()
+
+    def _turned(self, picture: Any, image: Source) -> Any:
+        return picture.autorot()
+
+    def _get_raw_data(
+        self,
+        image: Any,
+        format_: str,
+        quality: int,
+        image_info: dict[str, Any] | None = None,
+        progressive: bool = False,
+    ) -> Any:
+        if format_ != "JPEG":
+            return super()._get_raw_data(image, format_, quality, image_info, progressive)
+        # libvips would give up the subsampling of colour at a quality of 90, and files would be twice as
+        # large as Pillow's.
+        return image.write_to_buffer(
+            ".jpg",
+            Q=quality,
+            interlace=progressive,
+            optimize_coding=True,
+            subsample_mode="on",
+            keep="icc",
+        )
+
+
+def _loader(image: Source) -> str:
+    return str(image.whole.get("vips-loader"))
