@@ -16,8 +16,10 @@ from storages.backends.s3 import S3Storage
 
 from shrinkmeister.buckets import bucket_storage
 from shrinkmeister.conf import SettingError, get_config
+from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.results import _Urls, get_results
+from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister_server import pipeline
 from tests.pictures import picture, size_of
 from tests.servers.s3 import S3Server
@@ -68,6 +70,18 @@ def browse(url: str) -> tuple[int, bytes, Any]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read(), error.headers
+
+
+class Trips:
+    """A driver that tells what it was asked for."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self.names: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.append(name)
+        return getattr(self._driver, name)
 
 
 class TestPublic:
@@ -124,15 +138,49 @@ class TestPublic:
         # The size of the source came back with it.
         assert get_thumbnail(public.photo.image, "100").size == (100, 75)
 
-    def test_the_first_time_costs_one_look_one_read_and_one_write(
-        self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch
+    def test_the_first_request_costs_one_read_and_one_write(
+        self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch, settings: Any
     ) -> None:
-        url = public.thumbnail().url
+        """A cache that is new asks the bucket whether it holds thumbnails, once."""
+        monkeypatch.setattr(get_shared_cache(), "_driver", trips := Trips(get_shared_cache()._driver))
         requests = Requests(monkeypatch)
-        server.get(url)
-        assert requests.names == ["HeadObject", "GetObject", "PutObject"]
-        server.get(url)
-        assert len(requests.names) == 3
+        server.get(public.thumbnail().url)
+        assert requests.names == ["HeadObject", "ListObjectsV2", "GetObject", "PutObject"]
+        assert trips.names[1:4] == ["get_many", "add", "set"]  # after the page's own look-up
+
+        another = public.thumbnail(quality=80).url
+        requests.names.clear()
+        trips.names.clear()
+        first = server.get(another)
+        assert requests.names == ["GetObject", "PutObject"]
+        # Who was faster; the lock; who was faster before the lock; thumbnail and source; the lock.
+        assert trips.names == ["get_many", "add", "get_many", "set_many", "delete_many"]
+        phases = [part.partition(";")[0] for part in first["Server-Timing"].split(", ")]
+        assert phases == [
+            "lookup",
+            "wait",
+            "fetch",
+            "decode",
+            "resize",
+            "encode",
+            "store",
+            "record",
+        ]
+
+        requests.names.clear()
+        trips.names.clear()
+        assert server.get(another)["Server-Timing"].startswith("lookup;dur=")
+        assert requests.names == []
+        assert trips.names == ["get_many"]
+
+    def test_alternative_resolutions_cost_one_write_each(
+        self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
+        server.get(public.thumbnail().url)
+        requests = Requests(monkeypatch)
+        server.get(public.thumbnail(quality=80).url)
+        assert requests.names == ["GetObject", "PutObject", "PutObject", "PutObject"]
 
     def test_deleting(self, public: Buckets, server: Server, settings: Any) -> None:
         settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]

@@ -1,4 +1,4 @@
-"""The same pictures: what our server makes is byte for byte what sorl's own backend makes of it.
+"""The same pictures: with sorl's engine, what our server makes is byte for byte what sorl makes of it.
 
 And what the client says about a size before that, when it says it is certain, is the real one.
 """
@@ -115,6 +115,7 @@ COMBINATIONS: list[tuple[str, dict[str, Any]]] = [
     ("100x80", {"flatten": True, "crop": "center"}),
     ("100", {"an_option_of_a_site": ["a", 1, None], "version": 3}),
 ]
+ENGINE = "sorl.thumbnail.engines.pil_engine.Engine"
 # What the client does not know, although it knows the size of the source, and why.
 UNCERTAIN = {
     "remove_border": "what is left is known only to who has looked at the picture",
@@ -131,6 +132,12 @@ def why_uncertain(options: dict[str, Any], flipped: bool) -> str:
     if options.get("crop") == "smart" and options.get("upscale") is False:
         return "smart crop of a source smaller than its box, not upscaled"
     return "no reason"
+
+
+@pytest.fixture
+def server(server: Server, settings: Any) -> Server:
+    settings.THUMBNAIL_ENGINE = ENGINE
+    return server
 
 
 @pytest.mark.parametrize("name", SOURCES)

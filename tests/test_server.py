@@ -12,6 +12,7 @@ from unittest.mock import Mock
 from zlib import crc32
 
 import pytest
+from django.core.cache import caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 from PIL import Image, ImageStat
@@ -93,11 +94,26 @@ class TestMaking:
     ) -> None:
         url = url_of(spec_of())
         first = server.get(url)
-        get_shared_cache().forget(spec_of().source, [first["Location"]])
+        caches["shrinkmeister"].clear()
         assert get_thumbnail(photo, "300x200", crop="center").lazy
         monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("made again"))
         assert server.get(url)["Location"] == first["Location"]
         assert not get_thumbnail(photo, "300x200", crop="center").lazy
+        # Others may have been lost with it, for as long as records live.
+        assert get_shared_cache().look_up_stored(spec_of())[1] is False
+
+    def test_what_a_record_was_of_is_made_again_when_it_has_ended(
+        self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So an object is always younger than its record: rules that expire objects can be relied on."""
+        url = url_of(spec_of())
+        first = server.get(url)
+        get_shared_cache().forget(spec_of().source, [first["Location"]])
+        monkeypatch.setattr(pipeline, "_stored", lambda spec: pytest.fail("asked the bucket"))
+        made = Mock(wraps=pipeline._make)
+        monkeypatch.setattr(pipeline, "_make", made)
+        assert server.get(url)["Location"] == first["Location"]
+        made.assert_called_once()
 
     def test_a_record_does_not_send_browsers_elsewhere(
         self, server: Server, media: Path, photo: str
@@ -609,7 +625,7 @@ class TestOnce:
         assert get_shared_cache().lock(spec, 30)  # somebody else has it
 
         # ... and makes it meanwhile.
-        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._make, spec, sources.fetch)))
+        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._make, spec, sources.fetch, Timing())))
         make = Mock(wraps=pipeline._make)
         monkeypatch.setattr(pipeline, "_make", make)
         assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)

@@ -1,6 +1,7 @@
 """Records through the shared cache: lookups, garbage, and a cache that is down."""
 
 import logging
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -146,3 +147,44 @@ def test_forgetting_is_not_lost_silently(cache: SharedCache, memory: Memory) -> 
     memory.broken = True
     with pytest.raises(DriverError):
         cache.forget(SPEC.source, [])
+
+
+class TestComplete:
+    """Whether a thumbnail without a record is stored nowhere."""
+
+    def test_a_new_cache_with_an_empty_storage_is_complete_at_once(self, cache: SharedCache) -> None:
+        assert cache.look_up_stored(SPEC) == (None, False)
+        cache.begin(lambda: True)
+        assert cache.look_up_stored(SPEC) == (None, True)
+        cache.record(SPEC, RECORD, None)
+        assert cache.look_up_stored(SPEC) == (RECORD, True)
+
+    def test_one_that_was_lost_is_complete_when_all_records_would_have_ended(
+        self, cache: SharedCache, memory: Memory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache.begin(lambda: False)
+        now = time.time()
+        assert cache.look_up_stored(SPEC)[1] is False
+        monkeypatch.setattr("shrinkmeister.shared_cache.time.time", lambda: now + 599)
+        assert cache.look_up_stored(SPEC)[1] is False
+        monkeypatch.setattr("shrinkmeister.shared_cache.time.time", lambda: now + 601)
+        assert cache.look_up_stored(SPEC)[1] is True
+
+    def test_the_storage_is_asked_once(self, cache: SharedCache) -> None:
+        cache.begin(lambda: False)
+        cache.begin(lambda: pytest.fail("asked again"))
+
+    def test_nobody_is_asked_while_the_cache_is_down(self, cache: SharedCache, memory: Memory) -> None:
+        memory.broken = True
+        cache.begin(lambda: pytest.fail("asked the storage"))
+        assert cache.look_up_stored(SPEC) == (None, False)
+
+    @pytest.mark.parametrize("garbage", [b"", b"soon", b"-1", b"9" * 5000, b"1e3"])
+    def test_garbage_is_no_promise(self, cache: SharedCache, memory: Memory, garbage: bytes) -> None:
+        memory.values["p:complete"] = garbage
+        assert cache.look_up_stored(SPEC)[1] is False
+
+    def test_the_mark_is_no_record(self, cache: SharedCache, memory: Memory) -> None:
+        cache.begin(lambda: True)
+        assert list(memory.values) == ["p:complete"]
+        assert memory.timeouts["p:complete"] > 365 * 24 * 3600
