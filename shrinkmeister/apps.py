@@ -1,4 +1,9 @@
+"""What happens when Django starts: little, and loading little, since many commands need none of it."""
+
+from typing import Any
+
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.checks import register
 
 
@@ -6,12 +11,12 @@ class ShrinkmeisterConfig(AppConfig):
     name = "shrinkmeister"
 
     def ready(self) -> None:
-        from shrinkmeister import cleanup, filters, page
-        from shrinkmeister.checks import check_client
-        from shrinkmeister.conf import SettingError, wants_cleanup
+        from shrinkmeister import filters, page
 
         names = [app.name for app in apps.get_app_configs()]
         if "sorl.thumbnail" in names[: names.index(self.name)]:
+            from shrinkmeister.conf import SettingError
+
             # Django runs the command `thumbnail` of the first app that has one, and sorl's would delete
             # what records point to.
             raise SettingError(
@@ -22,5 +27,15 @@ class ShrinkmeisterConfig(AppConfig):
         register(check_client)
         filters.install()
         page.connect()
-        if wants_cleanup():
+        # Not by the Config, which a wrong setting of another kind would keep from being made.
+        if getattr(settings, "THUMBNAIL_CLEANUP", False) is True:
+            from shrinkmeister import cleanup
+
             cleanup.connect()
+
+
+def check_client(*args: Any, **kwargs: Any) -> Any:
+    """Django runs checks for commands alone, and not for servers."""
+    from shrinkmeister import checks
+
+    return checks.check_client(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""The only reader of Django's settings: `get_config()` gives one frozen Config, or says what is wrong.
+"""The reader of Django's settings: `get_config()` gives one frozen Config, or says what is wrong.
 
 Client and server read the same names. The server's `settings.py` fills them from its environment.
 """
@@ -161,11 +161,6 @@ def get_config() -> Config:
     if reader.problems:
         raise SettingError(*astuple(reader.problems[0]))
     return config
-
-
-def wants_cleanup() -> bool:
-    """For Django's start, which a wrong setting of another kind must not stop."""
-    return getattr(django_settings, "THUMBNAIL_CLEANUP", False) is True
 
 
 @per_configuration

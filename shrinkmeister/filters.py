@@ -10,18 +10,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from sorl.thumbnail import default
-from sorl.thumbnail.conf import settings as sorl_settings
-from sorl.thumbnail.images import BaseImageFile, DummyImageFile
 from sorl.thumbnail.parsers import parse_geometry
 from sorl.thumbnail.templatetags import thumbnail as library
-
-from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import get_config
-from shrinkmeister.images import Thumbnail
-from shrinkmeister.page import current_page
-from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.sources import source_of
 
 Size = tuple[int, int]
 
@@ -59,30 +49,16 @@ def install() -> None:
 def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: Any) -> Callable[..., Any]:
     @wraps(ours)
     def filtered(file: Any, *arguments: str) -> Any:
-        if _answered_by_sorl(file):
+        # With the first page that needs it: this module is loaded when Django starts.
+        from shrinkmeister.sizes import answered_by_sorl, size_of
+
+        if answered_by_sorl(file):
             return sorls(file, *arguments)
-        size = _size(file)
+        size = size_of(file)
         return ours(size, *arguments) if size else unknown
 
     safe: Callable[..., Any] = library.safe_filter(error_output=unknown)(filtered)
     return safe
-
-
-def _answered_by_sorl(file: Any) -> bool:
-    """What sorl answers without looking anything up, and what belongs to another backend."""
-    if not file or isinstance(file, DummyImageFile) or sorl_settings.THUMBNAIL_DUMMY:
-        return True
-    return not isinstance(file, Thumbnail) and not isinstance(default.backend, ShrinkmeisterBackend)
-
-
-def _size(file: Any) -> Size | None:
-    if isinstance(file, Thumbnail):
-        return file.size
-    if isinstance(file, BaseImageFile) and file.size:
-        return file.size[0], file.size[1]
-    config = get_config()
-    page = current_page() if config.prefetch else None
-    return get_shared_cache().look_up_image(source_of(file, config), page)
 
 
 def _room(size: Size, geometry: str) -> tuple[int, int]:
