@@ -131,7 +131,7 @@ def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config)
         chosen["flatten"] = config.flatten and options.get("flatten") not in ("off", False)
     if type(geometry) is int:
         geometry = str(geometry)
-    return ThumbnailSpec(source, geometry, chosen)
+    return ThumbnailSpec.kept(source, geometry, chosen)
 
 
 def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:

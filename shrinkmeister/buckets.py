@@ -1,5 +1,7 @@
 """A bucket as django-storages' S3Storage, with the account and the endpoint that the site uses already."""
 
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 from django.conf import settings
@@ -23,8 +25,13 @@ def is_s3(storage: Any) -> bool:
     By name, since importing that class imports boto3; and not by `bucket_name`, which its storage of
     Google's cloud has too.
     """
-    backends = {f"{parent.__module__}.{parent.__name__}" for parent in type(storage).__mro__}
-    return S3_BACKEND in backends
+    kind: Any = type(storage)
+    return _is_s3_class(kind)
+
+
+@lru_cache(maxsize=256)
+def _is_s3_class(storage: type) -> bool:
+    return S3_BACKEND in {f"{parent.__module__}.{parent.__name__}" for parent in storage.__mro__}
 
 
 def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
@@ -50,6 +57,9 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
         raise _wrong_class(backend, bucket) from error
     if (storage.bucket_name, storage.location) != (bucket, location):
         raise _wrong_class(backend, bucket)
+    # boto3's clients are for all threads. django-storages makes one in each (1.14), which takes 0.2 s, and
+    # there are servers with a thread for each request.
+    storage._connections, storage._unsigned_connections = SimpleNamespace(), SimpleNamespace()
     if not options.get("client_config") and not getattr(settings, "AWS_S3_CLIENT_CONFIG", None):
         from botocore.config import Config as ClientConfig
 

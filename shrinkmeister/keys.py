@@ -17,7 +17,7 @@ from base64 import b32encode
 from functools import lru_cache
 from hashlib import sha256
 
-from shrinkmeister.spec import EXTENSIONS, Source, ThumbnailSpec
+from shrinkmeister.spec import EXTENSIONS, KEPT, Source, ThumbnailSpec
 
 DIGEST = "[a-z2-7]{32}"
 OBJECT = re.compile(
@@ -25,7 +25,7 @@ OBJECT = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def digest(canonical: bytes) -> str:
     """32 characters of a-z and 2-7. Kept, since each thumbnail needs those of its spec and source twice."""
     return b32encode(sha256(canonical).digest()[:20]).decode().lower()
@@ -53,6 +53,7 @@ def folder_name(source: Source, prefix: str) -> str:
     return f"{prefix}{digest(source.canonical())}/"
 
 
+@lru_cache(maxsize=KEPT)
 def object_name(spec: ThumbnailSpec, prefix: str, resolution: str | None = None) -> str:
     """resolution: "2" for @2x; None for the thumbnail itself."""
     suffix = f"@{resolution}x" if resolution else ""

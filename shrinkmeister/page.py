@@ -14,7 +14,7 @@ there `page_middleware` does it.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import blake2b
@@ -35,7 +35,7 @@ MOST_KEYS_OF_A_PAGE = 5_000
 # For which a page believes what it has found.
 SECONDS = 10
 
-Fetch = Callable[[list[str]], dict[str, bytes]]
+Fetch = Callable[[Sequence[str]], dict[str, bytes]]
 
 
 class Page:
@@ -55,7 +55,7 @@ class Page:
         """To be fetched with the next look-up."""
         self._guess.update(dict.fromkeys(keys))
 
-    def get(self, keys: list[str], fetch: Fetch) -> dict[str, bytes]:
+    def get(self, keys: Sequence[str], fetch: Fetch) -> dict[str, bytes]:
         """The values of those keys that have one."""
         self.asked.update(dict.fromkeys(keys))
         if self._clock() > self._until:  # an answer that is streamed may take hours

@@ -35,10 +35,10 @@ def prefetch_thumbnails(
         ]
 
 
-def _keys(file: Any, geometry: str | int, options: dict[str, Any], config: Config) -> list[str]:
+def _keys(file: Any, geometry: str | int, options: dict[str, Any], config: Config) -> tuple[str, ...]:
     try:
         spec = make_spec(file, geometry, options, config)
     except HostNotListedError:
-        return []
+        return ()
     former = former_of(file, geometry, options, config)
-    return keys_of(spec, former.place if former else None)
+    return keys_of(spec, former.place if former else None).all

@@ -3,16 +3,19 @@
     t1:<digest>   {"v":1,"w":300,"h":200,"r":["2"],"u":"https://.../4nmm....jpg"}    ThumbnailRecord
     s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}                              SourceRecord
 
-Reading validates: whoever can write to the shared cache is not trusted for more than a miss.
+Reading validates: whoever can write to the shared cache is not trusted for more than a miss. What was read
+is kept: a page finds the same bytes again and again.
 """
 
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from shrinkmeister.exceptions import RecordError
+from shrinkmeister.spec import KEPT
 
 VERSION = 1
 MAX_PIXELS = 2**31 - 1
@@ -48,6 +51,7 @@ class ThumbnailRecord:
         return _dump(fields)
 
     @classmethod
+    @lru_cache(maxsize=KEPT)
     def load(cls, data: bytes) -> Self:
         """Raises RecordError for anything else than what `dump` writes."""
         fields = _load(data)
@@ -87,6 +91,7 @@ class SourceRecord:
         return _dump(fields)
 
     @classmethod
+    @lru_cache(maxsize=KEPT)
     def load(cls, data: bytes) -> Self:
         """Raises RecordError for anything else than what `dump` writes."""
         fields = _load(data)

@@ -3,14 +3,16 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError, RecordError
+from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.keys import (
     DIGEST,
     adopted_key,
@@ -21,7 +23,7 @@ from shrinkmeister.keys import (
 )
 from shrinkmeister.page import Page
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.spec import KEPT, Source, ThumbnailSpec
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +45,24 @@ RECORD = re.compile(rf"(t1|s1|a1):{DIGEST}", re.ASCII)
 
 
 @dataclass(frozen=True)
+class Keys:
+    """What a look-up asks for: the keys of the fields of Known."""
+
+    thumbnail: str
+    source: str | None
+    adopted: str | None
+
+    @cached_property
+    def all(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.thumbnail, self.source, self.adopted)))
+
+
+@dataclass(frozen=True)
 class Known:
     """What the shared cache holds about a thumbnail.
 
     thumbnail  its record
-    source     the size of its source
+    source     the size of its source, if the size of the thumbnail depends on it
     adopted    what was adopted of sorl's thumbnail in its place
     """
 
@@ -81,20 +96,20 @@ class SharedCache:
     def look_up(
         self, spec: ThumbnailSpec, adopted: Source | None = None, page: Page | None = None
     ) -> Known:
-        """What is known about a thumbnail and about its source, in one round trip.
+        """What is known about a thumbnail, in one round trip.
 
         adopted: where sorl's thumbnail in its place would lie
         page: what has been found for a page already
         """
         keys = keys_of(spec, adopted)
-        found = self._get(keys, page)
-        source = _load(SourceRecord, keys[1], found)
+        found = self._get(keys.all, page)
+        source = _load(SourceRecord, keys.source, found)
         if source and source.version != spec.options.get("version"):
             source = None
         return Known(
-            _load(ThumbnailRecord, keys[0], found),
+            _load(ThumbnailRecord, keys.thumbnail, found),
             source,
-            _load(ThumbnailRecord, keys[2], found) if adopted else None,
+            _load(ThumbnailRecord, keys.adopted, found),
         )
 
     def look_up_stored(self, spec: ThumbnailSpec) -> tuple[ThumbnailRecord | None, bool]:
@@ -120,7 +135,7 @@ class SharedCache:
 
     def look_up_image(self, image: Source, page: Page | None = None) -> tuple[int, int] | None:
         """(width, height) of a source as it is shown, or of an adopted image; None if it is not known."""
-        keys = [source_key(image), adopted_key(image)]
+        keys = (source_key(image), adopted_key(image))
         found = self._get(keys, page)
         if source := _load(SourceRecord, keys[0], found):
             size = (source.width, source.height)
@@ -190,11 +205,11 @@ class SharedCache:
         if self._driver.get(name) != b"1":
             raise DriverError("the cache took a value and did not give it back")
 
-    def _get(self, keys: list[str], page: Page | None) -> dict[str, bytes]:
+    def _get(self, keys: tuple[str, ...], page: Page | None) -> dict[str, bytes]:
         """By keys without the prefix."""
         return page.get(keys, self._fetch) if page else self._fetch(keys)
 
-    def _fetch(self, keys: list[str]) -> dict[str, bytes]:
+    def _fetch(self, keys: Sequence[str]) -> dict[str, bytes]:
         names = [self._prefix + key for key in keys]
         nothing: dict[str, bytes] = {}
         found = self._try(lambda: self._driver.get_many(names), nothing)
@@ -211,18 +226,22 @@ class SharedCache:
             return otherwise
 
 
-def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> list[str]:
-    """What `look_up` asks for: the keys of a thumbnail, of its source, and of what was adopted."""
-    keys = [record_key(spec), source_key(spec.source)]
-    return [*keys, adopted_key(adopted)] if adopted else keys
+@lru_cache(maxsize=KEPT)
+def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> Keys:
+    """What `look_up` asks for; adopted: where sorl's thumbnail would lie."""
+    return Keys(
+        record_key(spec),
+        None if thumbnail_size(spec) else source_key(spec.source),
+        adopted_key(adopted) if adopted else None,
+    )
 
 
 def _is_past(moment: bytes) -> bool:
     return len(moment) < 20 and moment.isdigit() and int(moment) <= time.time()
 
 
-def _load(kind: type[R], key: str, found: Mapping[str, bytes]) -> R | None:
-    if key not in found:
+def _load(kind: type[R], key: str | None, found: Mapping[str, bytes]) -> R | None:
+    if key is None or key not in found:
         return None
     try:
         return kind.load(found[key])

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from functools import lru_cache
 from typing import Any
 
 from django.core.files.storage import storages
@@ -12,7 +13,7 @@ from shrinkmeister.buckets import is_s3
 from shrinkmeister.conf import Config
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.images import Thumbnail
-from shrinkmeister.spec import Source
+from shrinkmeister.spec import KEPT, Source
 
 URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>[^#]*)(#.*)?", re.DOTALL)
 
@@ -49,7 +50,8 @@ def place_of(storage: Any, name: str) -> Source:
     """Where a file of a storage lies. Raises as `source_of` does."""
     storage = _unwrapped(storage)
     if is_s3(storage):
-        return Source("s3", str(storage.bucket_name), _object_key(storage, name))
+        location = str(getattr(storage, "location", "") or "")
+        return _s3_source(str(storage.bucket_name), location, name)
     return Source("storage", _alias(storage, name), name)
 
 
@@ -104,13 +106,14 @@ def _url_source(url: str, config: Config) -> Source:
     return source
 
 
-def _object_key(storage: Any, name: str) -> str:
-    """The whole key of an S3 object, as django-storages' S3Storage makes it of location and name."""
-    location = str(getattr(storage, "location", "") or "").strip("/")
+@lru_cache(maxsize=KEPT)
+def _s3_source(bucket: str, location: str, name: str) -> Source:
+    """With the whole key, as django-storages' S3Storage makes it of location and name."""
+    location = location.strip("/")
     key = posixpath.normpath(posixpath.join(location, name.replace("\\", "/").lstrip("/")))
     if key in (".", location) or not f"{key}/".startswith(f"{location}/" if location else ""):
         raise SpecError(f"the name {name!r} leads out of the storage's location {location!r}")
-    return key
+    return Source("s3", bucket, key)
 
 
 def _alias(storage: Any, name: str) -> str:

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from shrinkmeister.exceptions import SpecError
@@ -81,6 +81,11 @@ FRACTIONS = (1e-4, 1e15)
 # Options are flat, or nearly so; parsers of other languages need not be asked how deep they go.
 MAX_DEPTH = 8
 
+# Specs and what is computed of them, of which a process keeps so many: a page asks for the same ones again
+# and again, and making one with its keys takes longer than all else that a recorded thumbnail needs.
+KEPT = 4096
+SCALARS = (str, int, float, type(None))
+
 
 @dataclass(frozen=True)
 class Source:
@@ -127,9 +132,9 @@ class Source:
         return _encode([self.scheme, self.container, self.name])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ThumbnailSpec:
-    """A thumbnail: source + geometry + options.
+    """A thumbnail: source + geometry + options. Equal to another one of the same canonical form.
 
     geometry   sorl's syntax, pixels: "300x200", "300" (width), "x200" (height)
     options    sorl's, and those that a site invents for its own engine; JSON values. Those equal to
@@ -152,6 +157,12 @@ class ThumbnailSpec:
             raise SpecError(f"the format is {format!r}; one of {list(EXTENSIONS)}")
         object.__setattr__(self, "geometry", str(self.geometry))
         object.__setattr__(self, "options", options)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ThumbnailSpec) and self._canonical == other._canonical
+
+    def __hash__(self) -> int:
+        return hash(self._canonical)
 
     @property
     def format(self) -> str:
@@ -176,6 +187,14 @@ class ThumbnailSpec:
         source = self.source
         return _encode([source.scheme, source.container, source.name, self.geometry, dict(self.options)])
 
+    @staticmethod
+    def kept(source: Source, geometry: str, options: Mapping[str, Any]) -> "ThumbnailSpec":
+        """What the constructor makes, and the same one again for the same arguments."""
+        if isinstance(geometry, str) and all(isinstance(value, SCALARS) for value in options.values()):
+            # With their types, since 1 == True.
+            return _kept(source, geometry, tuple([(n, type(v), v) for n, v in options.items()]))
+        return ThumbnailSpec(source, geometry, options)
+
     @classmethod
     def parse(cls, canonical: bytes) -> Self:
         """The spec of a canonical form. Raises SpecError, also where the form is not the canonical."""
@@ -187,6 +206,11 @@ class ThumbnailSpec:
         if spec.canonical() != canonical:
             raise SpecError("not the canonical form of a thumbnail spec")
         return spec
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(source: Source, geometry: str, options: tuple[tuple[str, type, Any], ...]) -> ThumbnailSpec:
+    return ThumbnailSpec(source, geometry, {name: value for name, _, value in options})
 
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -436,6 +436,16 @@ class TestFailures:
         attempts = config.retries["total_max_attempts"]
         assert (config.connect_timeout + config.read_timeout) * attempts <= 20
 
+    def test_all_threads_have_one_client(self, settings: Any) -> None:
+        settings.STORAGES = {
+            "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"bucket_name": "photos"}}
+        }
+        storage = bucket_storage("thumbs", get_config())
+        for name in ("connection", "unsigned_connection"):
+            with ThreadPoolExecutor(1) as other:
+                assert getattr(storage, name) is other.submit(getattr, storage, name).result()
+        assert storage.connection is not storage.unsigned_connection
+
     def test_an_object_of_somebody_else_is_made_anew(self, public: Buckets, server: Server) -> None:
         name = public.thumbnail().name
         public.s3.client().put_object(Bucket=public.thumbs, Key=name, Body=b"not ours")

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -266,7 +266,7 @@ class TestPrefetching:
 def test_a_page_that_takes_long_looks_again() -> None:
     now, trips = [0.0], []
 
-    def fetch(keys: list[str]) -> dict[str, bytes]:
+    def fetch(keys: Sequence[str]) -> dict[str, bytes]:
         trips.append(keys)
         return {"a": b"%d" % len(trips)}
 

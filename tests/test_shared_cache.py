@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -10,10 +11,10 @@ from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.keys import record_key, source_key
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.shared_cache import BREAK, Known, SharedCache
+from shrinkmeister.shared_cache import BREAK, Known, SharedCache, keys_of
 from shrinkmeister.spec import Source, ThumbnailSpec
 
-SPEC = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300x200", {"crop": "center"})
+SPEC = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300")
 RECORD = ThumbnailRecord(300, 200, "https://example.com/a.jpg")
 SOURCE = SourceRecord(4000, 3000)
 
@@ -80,6 +81,15 @@ def test_one_look_up_is_one_round_trip(cache: SharedCache, memory: Memory) -> No
     memory.calls.clear()
     assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
     assert memory.calls == ["get_many"]
+
+
+def test_the_source_is_looked_up_where_the_size_depends_on_it(cache: SharedCache) -> None:
+    filled = replace(SPEC, geometry="300x200", options={"crop": "center"})
+    for spec, asked in ((SPEC, 2), (filled, 1)):
+        cache.record(spec, RECORD, SOURCE)
+        assert len(keys_of(spec).all) == asked
+    assert cache.look_up(SPEC).source == SOURCE
+    assert cache.look_up(filled) == Known(RECORD)
 
 
 def test_records_lie_under_the_prefix_and_end(cache: SharedCache, memory: Memory) -> None:

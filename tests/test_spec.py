@@ -109,6 +109,37 @@ def test_what_an_engine_may_tell_apart_has_its_own_key() -> None:
     )
 
 
+def test_specs_that_are_kept_are_those_of_their_own_arguments() -> None:
+    class Upper(str):
+        """As Django's SafeString is: equal to other text, and of another type."""
+
+    variants: list[dict[str, Any]] = [
+        {"upscale": 1},
+        {"upscale": True},
+        {"upscale": 1.5},
+        {"quality": "95"},
+        {"crop": Upper("center")},
+        {"crop": "center", "blur": 2},
+        {"cropbox": [1, 2, 3, True]},
+        {"cropbox": [1, 2, 3, 1]},
+    ]
+    for _ in range(2):
+        for options in variants:
+            made, kept = (
+                ThumbnailSpec(SOURCE, "10x10", options),
+                ThumbnailSpec.kept(SOURCE, "10x10", options),
+            )
+            assert made.canonical() == kept.canonical()
+    assert ThumbnailSpec.kept(SOURCE, "9", {"blur": 2}) is ThumbnailSpec.kept(SOURCE, "9", {"blur": 2})
+
+
+def test_a_spec_is_equal_to_one_of_the_same_canonical_form() -> None:
+    one, other = ThumbnailSpec(SOURCE, "9", {"upscale": 1}), ThumbnailSpec(SOURCE, "9", {"upscale": True})
+    assert one != other
+    assert {one, ThumbnailSpec(SOURCE, "9", {"upscale": 1})} == {one}
+    assert other != other.canonical()
+
+
 def test_full_options_are_all_that_an_engine_reads() -> None:
     options = ThumbnailSpec(SOURCE, "10x10", {"crop": "center"}).full_options()
     assert options["crop"] == "center"
