@@ -46,6 +46,7 @@ OUR_SETTINGS = frozenset(
         "THUMBNAIL_CACHE_LOCATION",
         "THUMBNAIL_CACHE_KEY_PREFIX",
         "THUMBNAIL_TTL",
+        "THUMBNAIL_LOCAL_TTL",
         "THUMBNAIL_ADOPTED_BACKEND",
         "THUMBNAIL_CLEANUP",
         "THUMBNAIL_EAGER",
@@ -86,6 +87,7 @@ class Config:
     """Every setting of ours, and those of sorl that decide about the picture or its place.
 
     ttl              seconds that a record lives
+    local_ttl        seconds for which a process keeps what its pages found; None for no longer than a page
     url_ttl          seconds after which a lazy URL stops to work; None for never
     sources          what may be read: (scheme, container, prefix of the name)
     adopted_backend  the backend that named the thumbnails that the site had before; None if it keeps none
@@ -103,6 +105,7 @@ class Config:
     sources: tuple[tuple[str, str, str], ...]
     cache: CacheConfig
     ttl: int
+    local_ttl: int | None
     resolutions: tuple[str, ...]
     options: Mapping[str, Any]
     flatten: bool
@@ -190,6 +193,7 @@ class SettingsReader:
             sources=self._sources(),
             cache=self._cache(),
             ttl=self._seconds("THUMBNAIL_TTL", DEFAULT_TTL) or DEFAULT_TTL,
+            local_ttl=self._seconds("THUMBNAIL_LOCAL_TTL", None),
             resolutions=self._resolutions(),
             options=self._options(),
             flatten=sorl_settings.THUMBNAIL_FLATTEN,

@@ -6,14 +6,11 @@ else it is the storage THUMBNAIL_STORAGE itself.
 
 import os
 import secrets
-import time
 from abc import ABC, abstractmethod
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
 from typing import Any, Self
 
 from django.core.files.base import ContentFile
@@ -24,12 +21,15 @@ from django.utils.timezone import is_naive, make_aware
 from shrinkmeister.buckets import bucket_storage, is_s3
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import StorageError
+from shrinkmeister.expiring import Expiring
 from shrinkmeister.listing import StoredObject
 from shrinkmeister.records import SourceRecord
 
 # Objects never change under their name: another source, geometry or option has another one, and so has
 # a new `version`. A day keeps a replaced source of the same name from staying for ever.
 CACHE_CONTROL = "public, max-age=86400"
+# Of a bucket, that a process keeps.
+MOST_URLS = 10_000
 
 
 @dataclass(frozen=True)
@@ -103,34 +103,6 @@ class Results(ABC):
         """Raises StorageError where the storage does not answer."""
 
 
-class _Urls:
-    """URLs of a storage that takes 0.1 to 0.2 ms to make one, kept for so many seconds.
-
-    For half the life of a signed URL: it has the other half left when it is given away last.
-    """
-
-    MOST = 10_000
-
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._urls: OrderedDict[str, tuple[float, str]] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, name: str, make: Callable[[str], str]) -> str:
-        until, url = self._urls.get(name, (0.0, ""))
-        now = self._clock()
-        if now < until:
-            return url
-        url = str(make(name))
-        with self._lock:
-            self._urls[name] = (now + self._seconds, url)
-            self._urls.move_to_end(name)
-            while len(self._urls) > self.MOST:
-                self._urls.popitem(last=False)
-        return url
-
-
 class S3Results(Results):
     """A bucket, through django-storages' S3Storage and its boto3 client."""
 
@@ -143,7 +115,8 @@ class S3Results(Results):
         self._storage = storage
         self._folder = f"{location}/" if (location := storage.location.strip("/")) else ""
         self.url_lifetime = storage.querystring_expire
-        self._urls = _Urls(self.url_lifetime / 2)
+        # A URL takes 0.1 to 0.2 ms to make. A signed one has half its life left when it is given away last.
+        self._urls = Expiring[str](self.url_lifetime / 2, MOST_URLS)
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
         acl = {"ACL": self._storage.default_acl} if self._storage.default_acl else {}
@@ -170,7 +143,11 @@ class S3Results(Results):
 
     def url(self, name: str) -> str:
         with self._translated("could not make a URL"):
-            return self._urls.get(name, self._storage.url)
+            url = self._urls.get(name)
+            if url is None:
+                url = str(self._storage.url(name))
+                self._urls.set(name, url)
+            return url
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         with self._translated(f"could not list {prefix}"):

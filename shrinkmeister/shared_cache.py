@@ -12,6 +12,7 @@ from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError, RecordError
+from shrinkmeister.expiring import Expiring
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.keys import (
     DIGEST,
@@ -35,6 +36,8 @@ BOOKMARK_SECONDS = 7 * 24 * 3600
 # The Unix time from which there is a record of all that is stored; for as long as the cache lives.
 COMPLETE_KEY = "complete"
 COMPLETE_SECONDS = 10 * 365 * 24 * 3600
+# Records that a process keeps with THUMBNAIL_LOCAL_TTL: some 5 MB.
+MOST_LOCAL = 10_000
 
 T = TypeVar("T")
 R = TypeVar("R", ThumbnailRecord, SourceRecord)
@@ -78,6 +81,7 @@ class SharedCache:
 
     prefix  stands before each key
     ttl     seconds that a record lives
+    local   what this process keeps of what pages have found; None for nothing
     """
 
     def __init__(
@@ -86,11 +90,13 @@ class SharedCache:
         prefix: str,
         ttl: int,
         clock: Callable[[], float] = time.monotonic,
+        local: Expiring[bytes] | None = None,
     ) -> None:
         self._driver = driver
         self._prefix = prefix
         self._ttl = ttl
         self._clock = clock
+        self._local = local
         self._broken_until = float("-inf")
 
     def look_up(
@@ -148,6 +154,7 @@ class SharedCache:
         values = {self._prefix + record_key(spec): record.dump()}
         if source:
             values[self._prefix + source_key(spec.source)] = source.dump()
+        self._drop(values)
         self._try(lambda: self._driver.set_many(values, self._ttl), None)
 
     def lock(self, spec: ThumbnailSpec, seconds: int) -> bool:
@@ -169,6 +176,7 @@ class SharedCache:
     def adopt(self, images: Mapping[Source, ThumbnailRecord], ttl: int) -> None:
         """Records what sorl knew about images, by where they lie; for `ttl` seconds."""
         records = {self._prefix + adopted_key(place): record.dump() for place, record in images.items()}
+        self._drop(records)
         self._driver.set_many(records, ttl)
 
     def forget_adopted(self, places: Iterable[Source]) -> None:
@@ -184,7 +192,9 @@ class SharedCache:
 
     def remove(self, keys: Iterable[str]) -> None:
         """Removes records by their keys."""
-        self._driver.delete_many(self._prefix + key for key in keys)
+        names = [self._prefix + key for key in keys]
+        self._drop(names)
+        self._driver.delete_many(names)
 
     def bookmark(self, name: str) -> str | None:
         """Where a long command has got to."""
@@ -207,7 +217,23 @@ class SharedCache:
 
     def _get(self, keys: tuple[str, ...], page: Page | None) -> dict[str, bytes]:
         """By keys without the prefix."""
-        return page.get(keys, self._fetch) if page else self._fetch(keys)
+        return page.get(keys, self._fetch_or_keep) if page else self._fetch_or_keep(keys)
+
+    def _fetch_or_keep(self, keys: Sequence[str]) -> dict[str, bytes]:
+        local = self._local
+        if local is None:
+            return self._fetch(keys)
+        kept = {key: value for key in keys if (value := local.get(self._prefix + key)) is not None}
+        # Not what was missed: somebody may be making it.
+        if wanted := [key for key in keys if key not in kept]:
+            for key, value in self._fetch(wanted).items():
+                local.set(self._prefix + key, value)
+                kept[key] = value
+        return kept
+
+    def _drop(self, names: Iterable[str]) -> None:
+        if self._local:
+            self._local.drop(names)
 
     def _fetch(self, keys: Sequence[str]) -> dict[str, bytes]:
         names = [self._prefix + key for key in keys]
@@ -254,4 +280,5 @@ def _load(kind: type[R], key: str | None, found: Mapping[str, bytes]) -> R | Non
 def get_shared_cache() -> SharedCache:
     """The shared cache of this process. Raises SettingError."""
     config = get_config()
-    return SharedCache(make_driver(config.cache), config.cache.key_prefix, config.ttl)
+    local = Expiring[bytes](config.local_ttl, MOST_LOCAL) if config.local_ttl else None
+    return SharedCache(make_driver(config.cache), config.cache.key_prefix, config.ttl, local=local)

@@ -18,7 +18,7 @@ from shrinkmeister.buckets import bucket_storage
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.results import _Urls, get_results
+from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister_server import pipeline
 from tests.pictures import picture, size_of
@@ -214,36 +214,6 @@ class TestPublic:
         assert len(names) == 1003
         results.delete(names)
         assert public.names(public.thumbs) == []
-
-
-class TestKeptUrls:
-    def test_they_are_kept_for_half_their_lives(self) -> None:
-        now, made = [1000.0], []
-
-        def make(name: str) -> str:
-            made.append(name)
-            return f"https://example.com/{name}?{len(made)}"
-
-        urls = _Urls(50, clock=lambda: now[0])
-        assert [urls.get("a", make) for _ in range(3)] == ["https://example.com/a?1"] * 3
-        assert urls.get("b", make) == "https://example.com/b?2"
-        now[0] += 49
-        assert urls.get("a", make) == "https://example.com/a?1"
-        now[0] += 1
-        assert urls.get("a", make) == "https://example.com/a?3"
-
-    def test_only_so_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_Urls, "MOST", 2)
-        made: list[str] = []
-
-        def make(name: str) -> str:
-            made.append(name)
-            return name
-
-        urls = _Urls(50)
-        for name in ("a", "b", "a", "c", "c", "a", "b"):
-            assert urls.get(name, make) == name
-        assert made == ["a", "b", "c", "a", "b"]
 
 
 class TestPrivate:

@@ -116,6 +116,18 @@ def test_however_many_there_are(trips: Trips, count: int) -> None:
     assert trips.taken() == 1
 
 
+def test_a_local_layer_needs_none_on_other_pages(trips: Trips, settings: Any) -> None:
+    settings.THUMBNAIL_LOCAL_TTL = 3600
+    for number in range(5):
+        record(f"photos/{number}.jpg", source=SourceRecord(4000, 3000))
+    assert get() == ["False"] * 5
+    trips.taken()
+    assert get("/async") == ["False"] * 5
+    assert trips.taken() == 0
+    get_shared_cache().remove([record_key(make_spec("photos/1.jpg", "300x200", {}, get_config()))])
+    assert get("/async") == ["False", "True", "False", "False", "False"]
+
+
 def test_a_guess_that_is_wrong(trips: Trips) -> None:
     get()
     shown["count"] = 7

@@ -9,6 +9,7 @@ import pytest
 
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
+from shrinkmeister.expiring import Expiring
 from shrinkmeister.keys import record_key, source_key
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.shared_cache import BREAK, Known, SharedCache, keys_of
@@ -90,6 +91,38 @@ def test_the_source_is_looked_up_where_the_size_depends_on_it(cache: SharedCache
         assert len(keys_of(spec).all) == asked
     assert cache.look_up(SPEC).source == SOURCE
     assert cache.look_up(filled) == Known(RECORD)
+
+
+def test_a_local_layer_asks_less_often_and_knows_what_this_process_does(
+    memory: Memory, clock: Clock
+) -> None:
+    cache = SharedCache(memory, "p:", 600, local=Expiring(5, 100, clock))
+    cache.record(SPEC, RECORD, SOURCE)
+    for _ in range(3):
+        assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+    assert memory.calls.count("get_many") == 1
+    clock.now += 5
+    assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+    assert memory.calls.count("get_many") == 2
+
+    other = ThumbnailRecord(300, 225, "https://example.com/b.jpg")
+    cache.record(SPEC, other, None)
+    assert cache.look_up(SPEC).thumbnail == other
+    cache.remove([record_key(SPEC)])
+    assert cache.look_up(SPEC) == Known(None, SOURCE)
+    place = Source("s3", "thumbs", "cache/a.jpg")
+    for adopted in (RECORD, other):
+        cache.adopt({place: adopted}, 600)
+        assert cache.look_up(SPEC, place).adopted == adopted
+
+
+def test_a_local_layer_keeps_no_miss_and_is_not_for_servers(memory: Memory) -> None:
+    cache = SharedCache(memory, "p:", 600, local=Expiring(5, 100))
+    assert cache.look_up(SPEC) == Known()
+    memory.values[f"p:{record_key(SPEC)}"] = RECORD.dump()
+    assert cache.look_up(SPEC) == Known(RECORD)
+    memory.values.clear()
+    assert cache.look_up_stored(SPEC) == (None, False)
 
 
 def test_records_lie_under_the_prefix_and_end(cache: SharedCache, memory: Memory) -> None:
