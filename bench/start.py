@@ -1,8 +1,8 @@
 """What starting costs: the server beside a bare Django that has an S3 client, a site beside one with sorl.
 
-Each start is a process of its own, and its wall time is measured from outside, from before it is made until
-it has ended: Python's own start and end are in it. The contestants take turns. Bytecode is there, since each
-of them has run before it counts.
+Each start is a process of its own, and its wall time is measured from outside, from before it is made
+until it has ended: Python's own start and end are in it. The contestants take turns. Bytecode is there,
+since each of them has run before it counts.
 
     python -m bench.start            measures, and writes RESULTS.md
     python -m bench.start imports    prints which modules one imports and the other does not
@@ -45,7 +45,8 @@ ANSWER = """
 from io import BytesIO
 environ = {
     "REQUEST_METHOD": "GET", "PATH_INFO": "/nobody-has-made-this.jpg", "SERVER_NAME": "thumbs.example.com",
-    "SERVER_PORT": "443", "HTTP_HOST": "thumbs.example.com", "wsgi.input": BytesIO(), "wsgi.url_scheme": "https",
+    "SERVER_PORT": "443", "HTTP_HOST": "thumbs.example.com", "wsgi.url_scheme": "https",
+    "wsgi.input": BytesIO(),
 }
 statuses = []
 application(environ, lambda status, headers: statuses.append(status))
@@ -196,7 +197,7 @@ def wall_time(script: str) -> float:
 
 
 def run(script: str, *options: str) -> str:
-    """What it writes to its standard error. It sees our variables and no others, save where programs are."""
+    """What it writes to its standard error. It sees our variables, and no others save PATH."""
     command = [sys.executable, *options, "-c", script]
     variables = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), "LOG_LEVEL": "CRITICAL"}
     done = subprocess.run(
@@ -214,23 +215,23 @@ def report(rows: list[Row]) -> str:
         more = "" if one.more is None else f"{one.more:+.1f}"
         lines.append(f"| {one.name} | {one.median:,.1f} | {one.fastest:,.1f} | {ratio} | {more} |")
     return f"""Wall time of whole processes, from before each is made until it has ended, Python's own start
-and end with it; bytecode is there. {ROUNDS} of each, by turns. The last two columns are beside the row above:
-the ratio and the difference of two starts that follow each other, medians of {ROUNDS}.
+and end with it; bytecode is there. {ROUNDS} of each, by turns. The last two columns are beside the row
+above: the ratio and the difference of two starts that follow each other, medians of {ROUNDS}.
 
 | process | ms, median | fastest | ratio | ms more |
 |---|---:|---:|---:|---:|
 {chr(10).join(lines)}
 
-Both S3 clients are django-storages'. The first answer is 403, for a token that nobody has made: the server
-has imported its views then, and has opened no connection. What the first thumbnail needs besides, the engine
-and the driver of the shared cache, is in no row. The site has the apps that `startproject` writes; "backend
-loaded" is `{{% load thumbnail %}}` and the backend's class, which a site's first page needs if its start has
-not loaded them.
+Both S3 clients are django-storages'. The first answer is 403, for a token that nobody has made: the
+server has imported its views then, and has opened no connection. What the first thumbnail needs besides,
+the engine and the driver of the shared cache, is in no row. The site has the apps that `startproject`
+writes; "backend loaded" is `{{% load thumbnail %}}` and the backend's class, which a site's first page needs
+if its start has not loaded them.
 """
 
 
 def imported(start: Start, beside: Start) -> str:
-    """What the one imports and the other does not: medians of microseconds, by module, the largest first."""
+    """What the one imports and the other does not: microseconds, medians, the largest first."""
     ours, theirs = import_times(start.script), import_times(beside.script)
     only = {name: times for name, times in ours.items() if name not in theirs}
     lines = [
