@@ -225,8 +225,8 @@ above: the ratio and the difference of two starts that follow each other, median
 Both S3 clients are django-storages'. The first answer is 403, for a token that nobody has made: the
 server has imported its views then, and has opened no connection. What the first thumbnail needs besides,
 the engine and the driver of the shared cache, is in no row. The site has the apps that `startproject`
-writes; "backend loaded" is `{{% load thumbnail %}}` and the backend's class, which a site's first page needs
-if its start has not loaded them.
+writes; "backend loaded" is `{{% load thumbnail %}}` and the class of the backend, which a first page needs
+where the start has not loaded them.
 """
 
 
