@@ -82,7 +82,7 @@ class Row:
     clock       milliseconds, the median
     fastest     the least of them: what is left of other work on the same machine is least there
     processor   milliseconds of all threads, the median
-    ratio       to OURS of the same round, the median
+    ratio       of the processor's time to that of OURS in the same round, the median
     megabytes   by which the peak of its process grows
     similarity  SSIM with the thumbnail of SORLS, both decoded from their JPEGs
     size        bytes of the thumbnail
@@ -107,8 +107,8 @@ def main(arguments: list[str]) -> None:
     with TemporaryDirectory() as directory:
         files = [written(Path(directory), *source) for source in SOURCES]
         rows = [row for file in files for row in measured(file, contestants, Path(directory))]
-    plotted = [(row.contestant, row.clock) for row in rows if row.source == PLOTTED]
-    title = f"A {GEOMETRY} thumbnail of a {PLOTTED}, one thread"
+    plotted = [(row.contestant, row.processor) for row in rows if row.source == PLOTTED]
+    title = f"A {GEOMETRY} thumbnail of a {PLOTTED}: processor time"
     bars(
         title, plotted, "ms", PLOT, highlight=[name for name in ENGINES if name.startswith("shrinkmeister")]
     )
@@ -149,7 +149,7 @@ def measured(file: File, contestants: list[Contestant], directory: Path) -> list
     outputs = {one.name: directory / f"{number}.jpg" for number, one in enumerate(contestants)}
     with ExitStack() as stack:
         asks = {one.name: stack.enter_context(working(one, outputs[one.name]))[0] for one in contestants}
-        rounds = [{name: ask(file.path) for name, ask in asks.items()} for _ in range(WARM_UPS + ROUNDS)]
+        rounds = [one_round(asks, file.path, number) for number in range(WARM_UPS + ROUNDS)]
     thumbnails = {name: output.read_bytes() for name, output in outputs.items()}
     assert {size_of(data) for data in thumbnails.values()} == {(300, 200)}
     return [
@@ -165,6 +165,13 @@ def measured(file: File, contestants: list[Contestant], directory: Path) -> list
     ]
 
 
+def one_round(asks: dict[str, Callable[[Path], Times]], source: Path, number: int) -> dict[str, Times]:
+    """Each round begins with another one, so that none always follows the one that works longest."""
+    names = list(asks)
+    first = number % len(names)
+    return {name: asks[name](source) for name in names[first:] + names[:first]}
+
+
 def row(name: str, source: str, rounds: list[dict[str, Times]], **others: Any) -> Row:
     clock = [times[name].clock for times in rounds]
     made = Row(
@@ -173,7 +180,7 @@ def row(name: str, source: str, rounds: list[dict[str, Times]], **others: Any) -
         clock=statistics.median(clock),
         fastest=min(clock),
         processor=statistics.median(times[name].processor for times in rounds),
-        ratio=statistics.median(times[name].clock / times[OURS].clock for times in rounds),
+        ratio=statistics.median(times[name].processor / times[OURS].processor for times in rounds),
         **others,
     )
     print(made, file=sys.stderr)
@@ -265,8 +272,9 @@ def report(rows: list[Row], note: str) -> str:
     ]
     return f"""One thumbnail, {GEOMETRY}, cropped to fill it, JPEG of quality 95, from bytes in memory to
 bytes in memory, in one thread. Each contestant is a process that stays; they take turns, {ROUNDS}
-thumbnails each after {WARM_UPS} that do not count. "Times ours" is the clock's time beside that of
-{OURS} in the same round. All are medians but the fastest; CPU is of all threads.
+thumbnails each after {WARM_UPS} that do not count. CPU is of all threads, and "times ours" is it
+beside that of {OURS} in the same round: where the machine has other work too, it is what
+can be compared. All are medians but the fastest.
 {note}
 | source | engine | ms | fastest | CPU ms | times ours | MB | SSIM | KB |
 |---|---|---:|---:|---:|---:|---:|---:|---:|
@@ -285,9 +293,8 @@ thumbnails each after {WARM_UPS} that do not count. "Times ours" is the clock's 
   {TINY[0]}x{TINY[1]} pixels has loaded the libraries. The source's own bytes are in it.
 - SSIM is that of the luma beside {SORLS}. Both are decoded from JPEGs, so that what two encoders
   lose is in it: 1.0 means equal pixels, and not that sorl's is the better picture. Of a 4:3 source 25 rows
-  are cut off: 12 above by sorl and us, 13 by sharp. It is compared where both
-  have a row; but the blocks of its JPEG lie elsewhere in the picture, and its losses with them, which alone
-  takes 0.016 from its SSIM.
+  are cut off: 12 above by sorl and us, 13 by sharp. It is compared where both have a row; but the blocks of
+  its JPEG lie elsewhere in the picture, and its losses with them, which alone takes 0.016 from its SSIM.
 - The sources are noise and edges on which decoders and filters work as on photographs; the noise differs
   from run to run.
 """
