@@ -4,7 +4,7 @@
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
 #   make bench-page    what a page costs, beside sorl's own backend; make bench-adopt: adopting its thumbnails
-#   make bench-engine  what one thumbnail costs, beside sorl's engines and sharp; make bench-start: what starting costs
+#   make bench-engine  what a thumbnail costs, beside sorl's engines and sharp; make bench-start: what starting costs
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -11,7 +11,7 @@ HEAD = 62
 BAR = 22
 STEP = 34
 # Of the label and of the value, in pixels; a guess, since the reader's font is not known here.
-CHARACTER = 7.4
+CHARACTER = 7.9
 FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
 # Of its own, so that it reads alike on a light page and on a dark one.
 BACKGROUND, BORDER, TEXT, FAINT = "#ffffff", "#d0d7de", "#1f2328", "#59636e"
