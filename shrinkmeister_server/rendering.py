@@ -76,10 +76,12 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
         image = engine.get_image(_SourceFile(data))
     try:
         with _engine_errors("the engine could not make the thumbnail"):
-            image = engine.prepare(image, options)
-            options["image_info"] = engine.get_image_info(image)
-            width, height = engine.get_image_size(image)
-            flipped = bool(engine.flip_dimensions(image, options={"orientation": True}))
+            # Pillow decodes a PNG to see how it is turned.
+            with timing.of("decode"):
+                image = engine.prepare(image, options)
+                options["image_info"] = engine.get_image_info(image)
+                width, height = engine.get_image_size(image)
+                flipped = bool(engine.flip_dimensions(image, options={"orientation": True}))
             source = SourceRecord(width, height, flipped, spec.options.get("version"))
             geometry = parse_geometry(spec.geometry, engine.get_image_ratio(image, options))
             _refuse_large_results(source, geometry, options, resolutions)

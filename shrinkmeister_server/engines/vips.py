@@ -25,6 +25,14 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]
         thumbnail.set_type(pyvips.GValue.gint_type, "page-height", thumbnail.height)
         return thumbnail
 
+    def get_image(self, source: Any) -> Source:
+        """As sorl's does it, out of one copy of the source."""
+        data = source.read()
+        whole = _opened(data)
+        if (pixels := whole.width * whole.height) > vips_engine.MAX_PIXELS:
+            raise EngineError(f"the image has {pixels} pixels, more than {vips_engine.MAX_PIXELS}")
+        return Source(data, _opened(data, n=-1) if _loader(whole) == "gifload" else whole)
+
     def is_valid_image(self, raw_data: bytes) -> bool:
         try:
             self.get_image(BytesIO(raw_data)).whole.avg()
@@ -37,9 +45,9 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]
         return bool(image.whole.height != image.whole.get_page_height())
 
     def _reductions(self, image: Source) -> tuple[int, ...]:
-        if _loader(image) == "webpload_buffer":
+        if _loader(image.whole) == "webpload":
             return REDUCTIONS
-        if _loader(image) != "jpegload_buffer":
+        if _loader(image.whole) != "jpegload":
             return ()
         # libvips leaves out what fills a pixel in part, and all else moves by a part of a pixel: too little
         # to be seen, and too much for an SSIM of 0.998.
@@ -47,12 +55,12 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]
         return tuple(n for n in REDUCTIONS if width % n == height % n == 0)
 
     def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
-        options: dict[str, Any] = {"fail_on": "truncated", "access": "sequential"}
-        if reduction > 1 and _loader(image) == "jpegload_buffer":
+        options: dict[str, Any] = {"access": "sequential"}
+        if reduction > 1 and _loader(image.whole) == "jpegload":
             options["shrink"] = reduction
         elif reduction > 1:
             options["scale"] = 1 / reduction
-        picture = pyvips.Image.new_from_buffer(image.data, "", **options)
+        picture = _opened(image.data, **options)
         return Decoded(picture.copy_memory() if several else picture, reduction)
 
     def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
@@ -86,5 +94,12 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]
         )
 
 
-def _loader(image: Source) -> str:
-    return str(image.whole.get("vips-loader"))
+def _opened(data: bytes, **options: Any) -> Any:
+    """An image of which the header is read. From a source, since a buffer would be copied."""
+    source = pyvips.Source.new_from_memory(data)
+    return pyvips.Image.new_from_source(source, "", fail_on="truncated", **options)
+
+
+def _loader(image: Any) -> str:
+    """ "jpegload", whatever it loads from."""
+    return str(image.get("vips-loader")).removesuffix("_source")
