@@ -52,18 +52,24 @@ SECRET = "the secret of the measurements, long enough"
 VIPS = "shrinkmeister_server.engines.vips.Engine"
 OURS = "Shrinkmeister, Pillow"
 
-# What a round of first requests is made of: format, size, options of Pillow's save, how many.
-LARGE = [
+# Format, size, options of Pillow's save, how many.
+Kind = tuple[str, tuple[int, int], dict[str, int], int]
+
+# What a round of first requests is made of.
+LARGE: list[Kind] = [
     ("JPEG", (4000, 3000), {"quality": 85}, 16),
     ("PNG", (2400, 1600), {"compress_level": 3}, 4),
     ("WEBP", (2400, 1800), {"quality": 85}, 4),
 ]
 # As many different pictures of each; the others are copies under other names.
 PICTURES = 4
+# What is compared. Of this size, the thumbnail is cut out at whole pixels; where it is not, servers round
+# differently, and one pixel is much to noise.
+COMPARED: list[Kind] = [(format, (3000, 2260), options, 2) for format, _, options, _ in LARGE]
 
 MEMORY_REQUESTS = 5000
 MEMORY_EARLY = 500
-MIXED = [
+MIXED: list[Kind] = [
     *(("JPEG", size, {"quality": 85}, 4) for size in ((400, 300), (1200, 900), (2000, 1500))),
     ("JPEG", (4000, 3000), {"quality": 85}, 2),
     *(("PNG", size, {"compress_level": 3}, 3) for size in ((400, 300), (1000, 750))),
@@ -345,23 +351,32 @@ def node(
 
 
 def upload(s3: S3Server, pool: ProcessPoolExecutor) -> list[list[str]]:
-    """Names of sources for all rounds, with and without following redirects, and one more to warm up."""
-    made = []
-    for format, size, options, count in LARGE:
-        pictures = list(pool.map(_photograph, range(PICTURES), *_repeated(format, size, options)))
-        made += [pictures[number % PICTURES] for number in range(count)]
+    """Names of sources: lists for the rounds of answers and of redirects, and one of what is compared."""
+    made = _pictures(LARGE, pool)
     assert len(made) == FIRST
+    return [
+        *(_put(s3, f"{number}", made) for number in range(2 * ROUNDS)),
+        _put(s3, "compared", _pictures(COMPARED, pool)),
+    ]
+
+
+def _put(s3: S3Server, prefix: str, pictures: Sequence[bytes]) -> list[str]:
     client = s3.client()
-    names: list[list[str]] = []
-    for number in range(2 * ROUNDS + 1):
-        names.append([f"{number}-{place}.image" for place in range(FIRST)])
-        for name, data in zip(names[-1], made, strict=True):
-            client.put_object(Bucket="photos", Key=name, Body=data)
+    names = [f"{prefix}-{number}.image" for number in range(len(pictures))]
+    for name, data in zip(names, pictures, strict=True):
+        client.put_object(Bucket="photos", Key=name, Body=data)
     return names
 
 
-def _repeated(*values: object) -> list[list[object]]:
-    return [[value] * PICTURES for value in values]
+def _pictures(kinds: Sequence[Kind], pool: ProcessPoolExecutor) -> list[bytes]:
+    pictures = []
+    for format, size, options, count in kinds:
+        making = [
+            pool.submit(_photograph, seed, format, size, options) for seed in range(min(count, PICTURES))
+        ]
+        made = [one.result() for one in making]
+        pictures += [made[number % len(made)] for number in range(count)]
+    return pictures
 
 
 def _photograph(seed: int, format: str, size: tuple[int, int], options: dict[str, int]) -> bytes:
@@ -488,7 +503,8 @@ WebPs of 4. A repeat is for one that it has made. Medians of {ROUNDS} rounds, in
   thumbnail is made once across hosts, and records sizes; thumbor stores its thumbnail after it has
   answered.
 - gunicorn's sync workers close each connection; the others keep it.
-- All thumbnails were compared with those of {OURS} before: SSIM above 0.9.{left_out}
+- Before, thumbnails of all servers were compared with those of {OURS}: SSIM above 0.9, for
+  sources out of which a thumbnail is cut at whole pixels. Elsewhere servers round differently.{left_out}
 """
 
 
@@ -496,7 +512,7 @@ def measure_memory(
     directory: Path, redis: RedisServer, s3: S3Server, pool: ProcessPoolExecutor
 ) -> list[MemoryRow]:
     """Of our server with one worker, with each engine; both are asked at once, by one client each."""
-    names = upload_mixed(s3, pool)
+    names = _put(s3, "mixed", _pictures(MIXED, pool))
     with ExitStack() as stack:
         servers = [
             stack.enter_context(shrinkmeister(directory, redis, s3, name, bucket, engine, workers=1))
@@ -512,18 +528,6 @@ def measure_memory(
         MemoryRow(server.name, early, late, peak)
         for server, early, late, peak in zip(servers, *figures, peaks, strict=True)
     ]
-
-
-def upload_mixed(s3: S3Server, pool: ProcessPoolExecutor) -> list[str]:
-    client = s3.client()
-    names = []
-    for kind, (format, size, options, count) in enumerate(MIXED):
-        for seed in range(count):
-            name = f"mixed-{kind}-{seed}.image"
-            data = pool.submit(_photograph, seed, format, size, options).result()
-            client.put_object(Bucket="photos", Key=name, Body=data)
-            names.append(name)
-    return names
 
 
 def _ask_all(
