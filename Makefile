@@ -4,12 +4,13 @@
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
 #   make bench-page    what a page costs, beside sorl's own backend; make bench-adopt: adopting its thumbnails
+#   make bench-server  what thumbnails cost over HTTP, beside other servers
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint matrix corners bench-page bench-adopt clean
+.PHONY: demo test lint matrix corners bench-page bench-adopt bench-server clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -33,6 +34,9 @@ bench-page: $(VENV)/dev.installed
 
 bench-adopt: $(VENV)/dev.installed
 	$(BIN)/python -m bench.adopt
+
+bench-server: $(VENV)/dev.installed
+	$(BIN)/python -m bench.server
 
 # The stamp is younger than setup.cfg when what that names is installed.
 $(VENV)/%.installed: setup.cfg pyproject.toml
