@@ -100,38 +100,54 @@ class Server:
 
 
 @dataclass
-class Contestant:
-    """A server, asked in one way, and what came of it."""
+class Rounds:
+    """Seconds of each round and of each request of one kind, and of computing for all of them."""
 
-    server: Server
-    follow: bool
-    names: list[list[str]]
-    first_seconds: list[float] = field(default_factory=list)
-    first: list[float] = field(default_factory=list)
-    repeat_seconds: list[float] = field(default_factory=list)
-    repeats: list[float] = field(default_factory=list)
+    rounds: list[float] = field(default_factory=list)
+    requests: list[float] = field(default_factory=list)
     server_cpu: float = 0.0
     client_cpu: float = 0.0
 
 
+@dataclass
+class Contestant:
+    """A server, asked in one way, and what came of it. names: of the sources of each round."""
+
+    server: Server
+    follow: bool
+    names: list[list[str]]
+    first: Rounds = field(default_factory=Rounds)
+    repeats: Rounds = field(default_factory=Rounds)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What requests of one kind cost.
+
+    per_second   in the median of the rounds
+    ms           in the median of the requests, until the answer was read
+    cpu_ms       that the server's processes computed for each; not Redis, not S3
+    client_ms    the same of what asked
+    """
+
+    per_second: float
+    ms: float
+    cpu_ms: float
+    client_ms: float
+
+
 @dataclass(frozen=True)
 class Row:
-    """What a contestant's requests cost: medians of rounds, and of single requests.
+    """What a contestant's requests cost.
 
-    follow       whether the redirect was followed; None where the server sends the thumbnail itself
-    repeat_cpu   milliseconds that the server's processes computed for one; not Redis, not S3
-    client_cpu   the same of what asked
-    peak         MB of its largest process, over the whole run
+    follow   whether the redirect was followed; None where the server sends the thumbnail itself
+    peak     MB of its largest process, over the whole run
     """
 
     name: str
     follow: bool | None
-    first_per_second: float
-    first_ms: float
-    repeats_per_second: float
-    repeat_ms: float
-    repeat_cpu: float
-    client_cpu: float
+    first: Cost
+    repeat: Cost
     peak: float
 
 
@@ -409,35 +425,33 @@ def _thumbnail(server: Server, name: str) -> bytes:
 
 
 def first_requests(contestant: Contestant, number: int, pool: ProcessPoolExecutor) -> None:
-    requests = _requests(contestant, contestant.names[number])
-    start = time.perf_counter()
     # One by one, since some take longer than others.
-    answers = list(pool.map(ask_briefly, requests))
-    contestant.first_seconds.append(time.perf_counter() - start)
-    _assert_status(contestant.server, contestant.follow, answers)
-    contestant.first += [answer.seconds for answer in answers]
-    print(f"first {number}: {contestant.server.name} {contestant.first_seconds[-1]:.2f} s", file=sys.stderr)
+    _timed(contestant, contestant.first, contestant.names[number], 1, pool)
 
 
 def repeats(contestant: Contestant, pool: ProcessPoolExecutor) -> None:
-    server = contestant.server
-    made = _requests(contestant, [name for names in contestant.names for name in names])
-    requests = [made[number % len(made)] for number in range(server.repeats)]
-    before = cpu_seconds(server.pid), _clients_cpu()
-    start = time.perf_counter()
+    made = [name for names in contestant.names for name in names]
+    count = contestant.server.repeats
+    names = [made[number % len(made)] for number in range(count)]
     # One part for each client, so that they need not ask for work meanwhile.
-    answers = list(pool.map(ask_briefly, requests, chunksize=server.repeats // CLIENTS))
-    contestant.repeat_seconds.append(time.perf_counter() - start)
-    contestant.server_cpu += cpu_seconds(server.pid) - before[0]
-    contestant.client_cpu += _clients_cpu() - before[1]
-    _assert_status(server, contestant.follow, answers)
-    contestant.repeats += [answer.seconds for answer in answers]
-    print(f"repeats: {server.name} {contestant.repeat_seconds[-1]:.2f} s", file=sys.stderr)
+    _timed(contestant, contestant.repeats, names, count // CLIENTS, pool)
 
 
-def _requests(contestant: Contestant, names: Sequence[str]) -> list[Request]:
+def _timed(
+    contestant: Contestant, into: Rounds, names: Sequence[str], part: int, pool: ProcessPoolExecutor
+) -> None:
+    """A round. part: how many requests a client gets at once."""
     server = contestant.server
-    return [Request(server.port, server.path(name, *SIZE), contestant.follow) for name in names]
+    requests = [Request(server.port, server.path(name, *SIZE), contestant.follow) for name in names]
+    server_cpu, client_cpu = cpu_seconds(server.pid), _clients_cpu()
+    start = time.perf_counter()
+    answers = list(pool.map(ask_briefly, requests, chunksize=part))
+    into.rounds.append(time.perf_counter() - start)
+    into.server_cpu += cpu_seconds(server.pid) - server_cpu
+    into.client_cpu += _clients_cpu() - client_cpu
+    _assert_status(server, contestant.follow, answers)
+    into.requests += [answer.seconds for answer in answers]
+    print(f"{server.name}: {len(names)} requests in {into.rounds[-1]:.2f} s", file=sys.stderr)
 
 
 def _clients_cpu() -> float:
@@ -457,49 +471,51 @@ def _turns(contestants: list[Contestant], number: int) -> list[Contestant]:
 
 
 def _row(contestant: Contestant) -> Row:
-    repeats = contestant.server.repeats
+    server = contestant.server
     return Row(
-        contestant.server.name,
-        contestant.follow if contestant.server.redirects else None,
-        FIRST / statistics.median(contestant.first_seconds),
-        statistics.median(contestant.first) * 1000,
-        repeats / statistics.median(contestant.repeat_seconds),
-        statistics.median(contestant.repeats) * 1000,
-        contestant.server_cpu / (repeats * ROUNDS) * 1000,
-        contestant.client_cpu / (repeats * ROUNDS) * 1000,
-        megabytes(contestant.server.pid, "VmHWM"),
+        server.name,
+        contestant.follow if server.redirects else None,
+        _cost(contestant.first),
+        _cost(contestant.repeats),
+        megabytes(server.pid, "VmHWM"),
+    )
+
+
+def _cost(of: Rounds) -> Cost:
+    count = len(of.requests)
+    return Cost(
+        count / len(of.rounds) / statistics.median(of.rounds),
+        statistics.median(of.requests) * 1000,
+        of.server_cpu / count * 1000,
+        of.client_cpu / count * 1000,
     )
 
 
 def report(rows: Sequence[Row], missing: Sequence[str], s3: S3Server) -> str:
     """A ratio compares with our server with Pillow, asked for as much: with or without the thumbnail."""
-    lines = []
-    for row in rows:
-        whole = row.follow is not False
-        ours = next(one for one in rows if one.name == OURS and one.follow is whole)
-        asked = {None: "thumbnail", False: "redirect", True: "redirect, thumbnail"}[row.follow]
-        lines.append(
-            f"| {row.name} | {asked} | {row.first_per_second:.1f} | "
-            f"{row.first_per_second / ours.first_per_second:.2f} | {row.first_ms:.0f} | "
-            f"{row.repeats_per_second:,.0f} | {row.repeats_per_second / ours.repeats_per_second:.2f} | "
-            f"{row.repeat_ms:.1f} | {row.repeat_cpu:.2f} | {row.peak:.0f} |"
-        )
+    kinds: list[tuple[str, Callable[[Row], Cost], str]] = [
+        ("first", lambda row: row.first, ".0f"),
+        ("repeats", lambda row: row.repeat, ".2f"),
+    ]
+    tables = [
+        f"""| server | until | {kind} a second | times ours | median ms | CPU ms | peak MB |
+|---|---|---:|---:|---:|---:|---:|
+{chr(10).join(_line(row, rows, cost, form) for row in rows)}
+"""
+        for kind, cost, form in kinds
+    ]
     left_out = "".join(f"\n- Left out: {reason}" for reason in missing)
-    client = statistics.median(row.client_cpu for row in rows)
+    client = statistics.median(row.repeat.client_ms for row in rows)
     return f"""{SIZE[0]}x{SIZE[1]}, cropped, JPEG of quality 95, over HTTP from {CLIENTS} connections;
 servers with {WORKERS} processes each. A first request is for a thumbnail that the server has never made, of
 a source that it has never seen: of {FIRST} a round, 16 are of JPEGs of 12 megapixels, 4 of PNGs and 4 of
 WebPs of 4. A repeat is for one that it has made. Medians of {ROUNDS} rounds, in which all take turns:
-{FIRST} first requests each, and later {REPEATS:,} repeats each ({FEW_REPEATS} of thumbor on S3). Times ours:
-requests a second, beside {OURS}, asked for the same: the redirect, or all until the thumbnail
-is there.
+{FIRST} first requests each, and later {REPEATS:,} repeats each ({FEW_REPEATS} of thumbor on S3).
+Times ours: requests a second, beside {OURS}, asked for the same: the redirect, or all until
+the thumbnail is there.
 
-| server | until | first a second | times ours | median ms | repeats a second | times ours | median ms \
-| CPU ms | peak MB |
-|---|---|---:|---:|---:|---:|---:|---:|---:|---:|
-{chr(10).join(lines)}
-
-- CPU ms: what the server's own processes compute for one repeat; Redis and S3 are not in it. The peak is
+{chr(10).join(tables)}
+- CPU ms: what the server's own processes compute for one request; Redis and S3 are not in it. The peak is
   that of its largest process. Clients, Redis and S3 ({s3.kind}) share the machine with them; a client
   computes {client:.2f} ms for a repeat (the median of all rows).
 - Shrinkmeister and the servers with sharp send a redirect to the thumbnail on S3, which S3 then sends;
@@ -514,6 +530,16 @@ is there.
 - Before, thumbnails of all servers were compared with those of {OURS}: SSIM above 0.9, for
   sources out of which a thumbnail is cut at whole pixels. Elsewhere servers round differently.{left_out}
 """
+
+
+def _line(row: Row, rows: Sequence[Row], cost: Callable[[Row], Cost], form: str) -> str:
+    ours = next(one for one in rows if one.name == OURS and one.follow is (row.follow is not False))
+    asked = {None: "thumbnail", False: "redirect", True: "redirect, thumbnail"}[row.follow]
+    its = cost(row)
+    return (
+        f"| {row.name} | {asked} | {its.per_second:,.1f} | {its.per_second / cost(ours).per_second:.2f} | "
+        f"{its.ms:,.1f} | {its.cpu_ms:{form}} | {row.peak:.0f} |"
+    )
 
 
 def measure_memory(
