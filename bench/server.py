@@ -168,11 +168,20 @@ def main() -> None:
         redis = stack.enter_context(running_redis(directory))
         s3 = stack.enter_context(running_s3(directory))
         rows, missing = measure(directory, redis, s3, pool)
-        others = [f"thumbor {THUMBOR_VERSION}, thumbor-aws {THUMBOR_AWS_VERSION}"]
-        others += [] if "node" in " ".join(missing) else node_versions()
-        write("Thumbnail servers", report(rows, missing, s3), PACKAGES, *others)
+        write("Thumbnail servers", report(rows, missing, s3), PACKAGES, *_versions(rows, redis))
         memory = measure_memory(directory, redis, s3, pool)
         write("Memory of a server that runs for long", report_memory(memory), PACKAGES)
+
+
+def _versions(rows: Sequence[Row], redis: RedisServer) -> list[str]:
+    """Of what is not a package of ours, and has taken part."""
+    from redis import Redis
+
+    names = " ".join(row.name for row in rows)
+    versions = [f"Redis {Redis.from_url(redis.url).info('server')['redis_version']}"]
+    if "thumbor" in names:
+        versions += [f"thumbor {THUMBOR_VERSION}", f"thumbor-aws {THUMBOR_AWS_VERSION}"]
+    return versions + (node_versions() if "node" in names else [])
 
 
 def measure(
@@ -223,7 +232,8 @@ def start_servers(
             servers.append(stack.enter_context(peer(directory)))
         except MissingPeer as error:
             missing.append(str(error))
-    return servers, missing
+    # One reason may keep out several.
+    return servers, list(dict.fromkeys(missing))
 
 
 @contextmanager
