@@ -5,12 +5,13 @@
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
 #   make bench-page    what a page costs, beside sorl's own backend; make bench-adopt: adopting its thumbnails
 #   make bench-engine  what a thumbnail costs, beside sorl's engines and sharp; make bench-start: what starting costs
+#   make bench-server  what thumbnails cost over HTTP, beside other servers
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint matrix corners bench-page bench-adopt bench-engine bench-start clean
+.PHONY: demo test lint matrix corners bench bench-page bench-adopt bench-engine bench-server bench-start clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -40,6 +41,9 @@ bench-engine: $(VENV)/dev.installed
 
 bench-start: $(VENV)/dev.installed
 	$(BIN)/python -m bench.start
+
+bench-server: $(VENV)/dev.installed
+	$(BIN)/python -m bench.server
 
 # The stamp is younger than setup.cfg when what that names is installed.
 $(VENV)/%.installed: setup.cfg pyproject.toml

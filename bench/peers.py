@@ -9,6 +9,8 @@ from pathlib import Path
 NODE = Path(__file__).parent / "node"
 THUMBOR = Path(__file__).parent / ".thumbor"
 THUMBOR_VERSION = "7.8.0"
+# Its loader and its result storage on S3.
+THUMBOR_AWS_VERSION = "1.1.0"
 
 
 class MissingPeer(Exception):  # noqa: N818 - an absence, not a mistake
@@ -35,10 +37,11 @@ def node_versions() -> list[str]:
 def thumbor_python() -> Path:
     """The interpreter of a virtual environment that has thumbor: it wants other versions than we do."""
     python = THUMBOR / "bin" / "python"
-    stamp = THUMBOR / THUMBOR_VERSION
+    wanted = [f"thumbor=={THUMBOR_VERSION}", f"thumbor-aws=={THUMBOR_AWS_VERSION}"]
+    stamp = THUMBOR / ",".join(wanted)
     if not stamp.exists():
         _run([sys.executable, "-m", "venv", "--clear", str(THUMBOR)])
-        _run([str(python), "-m", "pip", "install", "--quiet", f"thumbor=={THUMBOR_VERSION}"])
+        _run([str(python), "-m", "pip", "install", "--quiet", *wanted])
         stamp.touch()
     return python
 

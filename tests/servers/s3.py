@@ -85,7 +85,8 @@ paxos_min_wait = 0.01
 # What was asked of the store before it was up is asked again after this, not after 5 s.
 objecter_tick_interval = 0.1
 
-rgw_frontends = beast endpoint=127.0.0.1:{gateway_port}
+# Without it, an answer over a kept connection waits 40 ms for the client to acknowledge its head.
+rgw_frontends = beast endpoint=127.0.0.1:{gateway_port} tcp_nodelay=1
 rgw_dns_name = localhost
 rgw_enable_usage_log = false
 # A lifecycle rule's day lasts five seconds.

@@ -1,0 +1,609 @@
+"""What thumbnails cost over HTTP: our server with each of its engines, thumbor, and one made with sharp.
+
+All of them run at the same time, each with two processes, and take turns: each is asked for a round of
+thumbnails that it has never made, then the next one is; later for those that it has made. Sources lie on
+one S3 server, and thumbnails too, unless the contestant's name says otherwise. `measure` returns numbers,
+`report` prints them; `measure_memory` and `report_memory` do so for a server that runs for long.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import active_children
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.load import Answer, Request, ask, ask_briefly, cpu_seconds, megabytes
+from bench.peers import (
+    THUMBOR_AWS_VERSION,
+    THUMBOR_VERSION,
+    MissingPeer,
+    node_packages,
+    node_versions,
+    thumbor_python,
+)
+from bench.results import write
+from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.tokens import Tokens
+from tests.pictures import encoded, photograph, size_of, ssim
+from tests.servers.process import HOST, free_port, retried, running, wait_for_answer
+from tests.servers.redis import RedisServer, running_redis
+from tests.servers.s3 import S3Server, make_bucket, running_s3
+from tests.servers.thumbnails import running_thumbnail_server
+
+PACKAGES = ("django", "gunicorn", "sorl-thumbnail", "pillow", "pyvips", "pyvips-binary", "boto3", "redis")
+WORKERS = 2
+CLIENTS = 4
+ROUNDS = 5
+FIRST = 24
+REPEATS = 1000
+# Of a server that takes a hundred times as long.
+FEW_REPEATS = 120
+SIZE = (300, 200)
+SECRET = "the secret of the measurements, long enough"
+VIPS = "shrinkmeister_server.engines.vips.Engine"
+OURS = "Shrinkmeister, Pillow"
+
+# Format, size, options of Pillow's save, how many.
+Kind = tuple[str, tuple[int, int], dict[str, int], int]
+
+# What a round of first requests is made of.
+LARGE: list[Kind] = [
+    ("JPEG", (4000, 3000), {"quality": 85}, 16),
+    ("PNG", (2400, 1600), {"compress_level": 3}, 4),
+    ("WEBP", (2400, 1800), {"quality": 85}, 4),
+]
+# As many different pictures of each; the others are copies under other names.
+PICTURES = 4
+# What is compared. Of this size, the thumbnail is cut out at whole pixels; where it is not, servers round
+# differently, and one pixel is much to noise.
+COMPARED: list[Kind] = [(format, (3000, 2260), options, 2) for format, _, options, _ in LARGE]
+
+MEMORY_REQUESTS = 5000
+MEMORY_EARLY = 500
+MIXED: list[Kind] = [
+    *(("JPEG", size, {"quality": 85}, 4) for size in ((400, 300), (1200, 900), (2000, 1500))),
+    ("JPEG", (4000, 3000), {"quality": 85}, 2),
+    *(("PNG", size, {"compress_level": 3}, 3) for size in ((400, 300), (1000, 750))),
+    ("PNG", (2400, 1600), {"compress_level": 3}, 1),
+    *(("WEBP", size, {"quality": 85}, 3) for size in ((400, 300), (1000, 750))),
+    ("WEBP", (2400, 1800), {"quality": 85}, 1),
+    ("GIF", (400, 300), {}, 3),
+    ("GIF", (1000, 750), {}, 1),
+]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server.
+
+    path     makes the path of the thumbnail of a source, of that width and height
+    repeats  how many of them a round has
+    """
+
+    name: str
+    port: int
+    pid: int
+    path: Callable[[str, int, int], str]
+    redirects: bool
+    repeats: int = REPEATS
+
+
+@dataclass
+class Rounds:
+    """Seconds of each round and of each request of one kind, and of computing for all of them."""
+
+    rounds: list[float] = field(default_factory=list)
+    requests: list[float] = field(default_factory=list)
+    server_cpu: float = 0.0
+    client_cpu: float = 0.0
+
+
+@dataclass
+class Contestant:
+    """A server, asked in one way, and what came of it. names: of the sources of each round."""
+
+    server: Server
+    follow: bool
+    names: list[list[str]]
+    first: Rounds = field(default_factory=Rounds)
+    repeats: Rounds = field(default_factory=Rounds)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What requests of one kind cost.
+
+    per_second   in the median of the rounds
+    ms           in the median of the requests, until the answer was read
+    cpu_ms       that the server's processes computed for each; not Redis, not S3
+    client_ms    the same of what asked
+    """
+
+    per_second: float
+    ms: float
+    cpu_ms: float
+    client_ms: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a contestant's requests cost.
+
+    follow   whether the redirect was followed; None where the server sends the thumbnail itself
+    peak     MB of its largest process, over the whole run
+    """
+
+    name: str
+    follow: bool | None
+    first: Cost
+    repeat: Cost
+    peak: float
+
+
+@dataclass(frozen=True)
+class MemoryRow:
+    """MB of a server's one worker after so many thumbnails, and its peak."""
+
+    name: str
+    early: float
+    late: float
+    peak: float
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory()))
+        pool = stack.enter_context(ProcessPoolExecutor(CLIENTS))
+        redis = stack.enter_context(running_redis(directory))
+        s3 = stack.enter_context(running_s3(directory))
+        rows, missing = measure(directory, redis, s3, pool)
+        write("Thumbnail servers", report(rows, missing, s3), PACKAGES, *_versions(rows, redis))
+        memory = measure_memory(directory, redis, s3, pool)
+        write("Memory of a server that runs for long", report_memory(memory), PACKAGES)
+
+
+def _versions(rows: Sequence[Row], redis: RedisServer) -> list[str]:
+    """Of what is not a package of ours, and has taken part."""
+    from redis import Redis
+
+    names = " ".join(row.name for row in rows)
+    versions = [f"Redis {Redis.from_url(redis.url).info('server')['redis_version']}"]
+    if "thumbor" in names:
+        versions += [f"thumbor {THUMBOR_VERSION}", f"thumbor-aws {THUMBOR_AWS_VERSION}"]
+    return versions + (node_versions() if "node" in names else [])
+
+
+def measure(
+    directory: Path, redis: RedisServer, s3: S3Server, pool: ProcessPoolExecutor
+) -> tuple[list[Row], list[str]]:
+    """One row for each server, two for one that redirects; and why others are missing."""
+    make_bucket(s3, "photos", public=True)
+    with ExitStack() as stack:
+        servers, missing = start_servers(directory, redis, s3, stack)
+        names = upload(s3, pool)
+        check_alike(servers, names.pop())
+        contestants = [
+            Contestant(server, follow, names[ROUNDS * follow :][:ROUNDS])
+            for server in servers
+            for follow in (False, True)
+            if server.redirects or not follow
+        ]
+        for number in range(ROUNDS):
+            for contestant in _turns(contestants, number):
+                first_requests(contestant, number, pool)
+        for number in range(ROUNDS):
+            for contestant in _turns(contestants, number):
+                repeats(contestant, pool)
+        return [_row(contestant) for contestant in contestants], missing
+
+
+def start_servers(
+    directory: Path, redis: RedisServer, s3: S3Server, stack: ExitStack
+) -> tuple[list[Server], list[str]]:
+    """All that can be had, until the stack is closed; and why others cannot."""
+    servers = [
+        stack.enter_context(shrinkmeister(directory, redis, s3, OURS, "thumbs-pillow")),
+        stack.enter_context(
+            shrinkmeister(directory, redis, s3, "Shrinkmeister, libvips", "thumbs-vips", VIPS)
+        ),
+    ]
+    missing = []
+    for bucket in ("thumbs-thumbor", "thumbs-node", "thumbs-node-redis"):
+        make_bucket(s3, bucket, public=True)
+    peers: list[Callable[[Path], AbstractContextManager[Server]]] = [
+        partial(thumbor_on_s3, s3=s3),
+        partial(thumbor_on_files, s3=s3),
+        partial(node, s3=s3, name="node + sharp, HEAD", bucket="thumbs-node"),
+        partial(node, s3=s3, name="node + sharp, Redis", bucket="thumbs-node-redis", redis=redis),
+    ]
+    for peer in peers:
+        try:
+            servers.append(stack.enter_context(peer(directory)))
+        except MissingPeer as error:
+            missing.append(str(error))
+    # One reason may keep out several.
+    return servers, list(dict.fromkeys(missing))
+
+
+@contextmanager
+def shrinkmeister(
+    directory: Path,
+    redis: RedisServer,
+    s3: S3Server,
+    name: str,
+    bucket: str,
+    engine: str | None = None,
+    workers: int = WORKERS,
+) -> Iterator[Server]:
+    """Ours, as its README deploys it. engine: a dotted path; None for its default."""
+    make_bucket(s3, bucket, public=True)
+    variables = {
+        "THUMBNAIL_SECRET_KEY": SECRET,
+        "THUMBNAIL_CACHE_LOCATION": redis.url,
+        "THUMBNAIL_CACHE_KEY_PREFIX": f"{bucket}:",
+        "THUMBNAIL_BUCKET": bucket,
+        "THUMBNAIL_SOURCES": "s3://photos",
+        "AWS_S3_ENDPOINT_URL": s3.endpoint_url,
+        "AWS_S3_REGION_NAME": s3.region,
+        "AWS_S3_ADDRESSING_STYLE": "path",
+        "AWS_ACCESS_KEY_ID": s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+        **({"THUMBNAIL_ENGINE": engine} if engine else {}),
+    }
+    tokens = Tokens([SECRET])
+
+    def path(source: str, width: int, height: int) -> str:
+        spec = ThumbnailSpec(Source("s3", "photos", source), f"{width}x{height}", {"crop": "center"})
+        return f"/{tokens.seal(spec)}.jpg"
+
+    with running_thumbnail_server(directory, variables, workers) as server:
+        port = int(server.url.rpartition(":")[2])
+        yield Server(name, port, server.process.pid, path, redirects=True)
+
+
+def thumbor_on_s3(directory: Path, s3: S3Server) -> AbstractContextManager[Server]:
+    account = {
+        "REGION_NAME": s3.region,
+        "S3_ACCESS_KEY_ID": s3.access_key,
+        "S3_SECRET_ACCESS_KEY": s3.secret_key,
+        "S3_ENDPOINT_URL": s3.endpoint_url,
+        "BUCKET_NAME": "photos",
+        "S3_ACL": None,
+    }
+    settings = {
+        "LOADER": "thumbor_aws.loader",
+        "RESULT_STORAGE": "thumbor_aws.result_storage",
+        # thumbor-aws looks at those of STORAGE too, which is not used.
+        **{
+            f"AWS_{part}_{name}": value
+            for part in ("LOADER", "RESULT_STORAGE", "STORAGE")
+            for name, value in account.items()
+        },
+        "AWS_LOADER_ROOT_PATH": "",
+        "AWS_RESULT_STORAGE_BUCKET_NAME": "thumbs-thumbor",
+    }
+    return _thumbor(directory, "thumbor, S3", settings, "", FEW_REPEATS)
+
+
+def thumbor_on_files(directory: Path, s3: S3Server) -> AbstractContextManager[Server]:
+    """thumbor at its fastest: without a client of S3, and with a disk that other hosts do not see."""
+    settings = {
+        "LOADER": "thumbor.loaders.http_loader",
+        "RESULT_STORAGE": "thumbor.result_storages.file_storage",
+        "RESULT_STORAGE_FILE_STORAGE_ROOT_PATH": str(directory / "thumbor-results"),
+    }
+    address = s3.endpoint_url.removeprefix("http://")
+    return _thumbor(directory, "thumbor, HTTP and files", settings, f"{address}/photos/")
+
+
+def _thumbor(
+    directory: Path, name: str, settings: Mapping[str, object], prefix: str, repeats: int = REPEATS
+) -> AbstractContextManager[Server]:
+    """prefix: before the name of a source"""
+    python = thumbor_python()
+    common = {
+        "SECURITY_KEY": SECRET,
+        "ALLOW_UNSAFE_URL": False,
+        "QUALITY": 95,
+        # Sources are not kept: no other contestant does.
+        "STORAGE": "thumbor.storages.no_storage",
+        "HTTP_LOADER_MAX_CLIENTS": 100,
+    }
+
+    def path(source: str, width: int, height: int) -> str:
+        wanted = f"{width}x{height}/filters:format(jpeg)/{prefix}{source}"
+        signature = hmac.digest(SECRET.encode(), wanted.encode(), "sha1")
+        return f"/{base64.urlsafe_b64encode(signature).decode()}/{wanted}"
+
+    @retried
+    @contextmanager
+    def start(directory: Path) -> Iterator[Server]:
+        port = free_port()
+        log, config = directory / "thumbor.log", directory / "thumbor.conf"
+        lines = [f"{key} = {value!r}\n" for key, value in {**common, **settings}.items()]
+        config.write_text("".join(lines))
+        command = [str(python), "-m", "thumbor.server", "--ip", HOST, "--port", str(port)]
+        command += ["--conf", str(config), "--processes", str(WORKERS)]
+        with running(command, log, {"PATH": os.environ["PATH"]}) as process:
+            try:
+                question = f"GET /healthcheck HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
+                wait_for_answer(process, port, question, b"HTTP/1.", log)
+                yield Server(name, port, process.pid, path, False, repeats)
+            finally:
+                # Its children do not notice that it ends. It leads a session of its own.
+                os.killpg(process.pid, signal.SIGKILL)
+
+    return start(directory)
+
+
+def node(
+    directory: Path, s3: S3Server, name: str, bucket: str, redis: RedisServer | None = None
+) -> AbstractContextManager[Server]:
+    """bench/node/server.js. redis: where it notes what it has made; None to ask S3 each time."""
+    program = node_packages() / "server.js"
+    variables = {
+        "PATH": os.environ["PATH"],
+        "NODE_ENV": "production",
+        "SECRET": SECRET,
+        "SOURCES": "photos",
+        "THUMBS": bucket,
+        "S3_ENDPOINT": s3.endpoint_url,
+        "S3_REGION": s3.region,
+        "AWS_ACCESS_KEY_ID": s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+        **({"REDIS_PORT": str(redis.port)} if redis else {}),
+    }
+
+    def path(source: str, width: int, height: int) -> str:
+        wanted = f"{width}x{height}/{source}"
+        signature = hmac.digest(SECRET.encode(), wanted.encode(), hashlib.sha256)
+        return f"/{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}/{wanted}"
+
+    @retried
+    @contextmanager
+    def start(directory: Path) -> Iterator[Server]:
+        port = free_port()
+        log = directory / "node.log"
+        with running(["node", str(program)], log, {**variables, "PORT": str(port)}) as process:
+            question = f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
+            wait_for_answer(process, port, question, b"HTTP/1.", log)
+            yield Server(name, port, process.pid, path, redirects=True)
+
+    return start(directory)
+
+
+def upload(s3: S3Server, pool: ProcessPoolExecutor) -> list[list[str]]:
+    """Names of sources: lists for the rounds of answers and of redirects, and one of what is compared."""
+    made = _pictures(LARGE, pool)
+    assert len(made) == FIRST
+    return [
+        *(_put(s3, f"{number}", made) for number in range(2 * ROUNDS)),
+        _put(s3, "compared", _pictures(COMPARED, pool)),
+    ]
+
+
+def _put(s3: S3Server, prefix: str, pictures: Sequence[bytes]) -> list[str]:
+    client = s3.client()
+    names = [f"{prefix}-{number}.image" for number in range(len(pictures))]
+    for name, data in zip(names, pictures, strict=True):
+        client.put_object(Bucket="photos", Key=name, Body=data)
+    return names
+
+
+def _pictures(kinds: Sequence[Kind], pool: ProcessPoolExecutor) -> list[bytes]:
+    pictures = []
+    for format, size, options, count in kinds:
+        making = [
+            pool.submit(_photograph, seed, format, size, options) for seed in range(min(count, PICTURES))
+        ]
+        made = [one.result() for one in making]
+        pictures += [made[number % len(made)] for number in range(count)]
+    return pictures
+
+
+def _photograph(seed: int, format: str, size: tuple[int, int], options: dict[str, int]) -> bytes:
+    return encoded(photograph(size, seed), format, **options)
+
+
+def check_alike(servers: Sequence[Server], names: Sequence[str]) -> None:
+    """That all make the same thumbnails, and each one at once: it also warms them up."""
+    ours = [_thumbnail(servers[0], name) for name in names]
+    for server in servers:
+        for name, expected in zip(names, ours, strict=True):
+            thumbnail = _thumbnail(server, name)
+            assert thumbnail.startswith(b"\xff\xd8"), f"{server.name}: not a JPEG"
+            assert size_of(thumbnail) == SIZE, f"{server.name}: {size_of(thumbnail)}"
+            likeness = ssim(expected, thumbnail)
+            assert likeness > 0.9, f"{server.name}: SSIM {likeness:.3f}"
+
+
+def _thumbnail(server: Server, name: str) -> bytes:
+    answer = ask(Request(server.port, server.path(name, *SIZE), follow=True))
+    _assert_status(server, True, [answer])
+    return answer.body
+
+
+def first_requests(contestant: Contestant, number: int, pool: ProcessPoolExecutor) -> None:
+    # One by one, since some take longer than others.
+    _timed(contestant, contestant.first, contestant.names[number], 1, pool)
+
+
+def repeats(contestant: Contestant, pool: ProcessPoolExecutor) -> None:
+    made = [name for names in contestant.names for name in names]
+    count = contestant.server.repeats
+    names = [made[number % len(made)] for number in range(count)]
+    # One part for each client, so that they need not ask for work meanwhile.
+    _timed(contestant, contestant.repeats, names, count // CLIENTS, pool)
+
+
+def _timed(
+    contestant: Contestant, into: Rounds, names: Sequence[str], part: int, pool: ProcessPoolExecutor
+) -> None:
+    """A round. part: how many requests a client gets at once."""
+    server = contestant.server
+    requests = [Request(server.port, server.path(name, *SIZE), contestant.follow) for name in names]
+    server_cpu, client_cpu = cpu_seconds(server.pid), _clients_cpu()
+    start = time.perf_counter()
+    answers = list(pool.map(ask_briefly, requests, chunksize=part))
+    into.rounds.append(time.perf_counter() - start)
+    into.server_cpu += cpu_seconds(server.pid) - server_cpu
+    into.client_cpu += _clients_cpu() - client_cpu
+    _assert_status(server, contestant.follow, answers)
+    into.requests += [answer.seconds for answer in answers]
+    print(f"{server.name}: {len(names)} requests in {into.rounds[-1]:.2f} s", file=sys.stderr)
+
+
+def _clients_cpu() -> float:
+    return sum(cpu_seconds(client.pid) for client in active_children() if client.pid)
+
+
+def _assert_status(server: Server, follow: bool, answers: Sequence[Answer]) -> None:
+    expected = ((302, 200) if follow else (302,)) if server.redirects else (200,)
+    wrong = {answer.statuses for answer in answers} - {expected}
+    assert not wrong, f"{server.name} answered {wrong}"
+
+
+def _turns(contestants: list[Contestant], number: int) -> list[Contestant]:
+    """Each round begins with another one."""
+    first = number * len(contestants) // ROUNDS
+    return contestants[first:] + contestants[:first]
+
+
+def _row(contestant: Contestant) -> Row:
+    server = contestant.server
+    return Row(
+        server.name,
+        contestant.follow if server.redirects else None,
+        _cost(contestant.first),
+        _cost(contestant.repeats),
+        megabytes(server.pid, "VmHWM"),
+    )
+
+
+def _cost(of: Rounds) -> Cost:
+    count = len(of.requests)
+    return Cost(
+        count / len(of.rounds) / statistics.median(of.rounds),
+        statistics.median(of.requests) * 1000,
+        of.server_cpu / count * 1000,
+        of.client_cpu / count * 1000,
+    )
+
+
+def report(rows: Sequence[Row], missing: Sequence[str], s3: S3Server) -> str:
+    """A ratio compares with our server with Pillow, asked for as much: with or without the thumbnail."""
+    kinds: list[tuple[str, Callable[[Row], Cost], str]] = [
+        ("first", lambda row: row.first, ".0f"),
+        ("repeats", lambda row: row.repeat, ".2f"),
+    ]
+    tables = [
+        f"""| server | until | {kind} a second | times ours | median ms | CPU ms | peak MB |
+|---|---|---:|---:|---:|---:|---:|
+{chr(10).join(_line(row, rows, cost, form) for row in rows)}
+"""
+        for kind, cost, form in kinds
+    ]
+    left_out = "".join(f"\n- Left out: {reason}" for reason in missing)
+    client = statistics.median(row.repeat.client_ms for row in rows)
+    return f"""{SIZE[0]}x{SIZE[1]}, cropped, JPEG of quality 95, over HTTP from {CLIENTS} connections;
+servers with {WORKERS} processes each. A first request is for a thumbnail that the server has never made, of
+a source that it has never seen: of {FIRST} a round, 16 are of JPEGs of 12 megapixels, 4 of PNGs and 4 of
+WebPs of 4. A repeat is for one that it has made. Medians of {ROUNDS} rounds, in which all take turns:
+{FIRST} first requests each, and later {REPEATS:,} repeats each ({FEW_REPEATS} of thumbor on S3).
+Times ours: requests a second, beside {OURS}, asked for the same: the redirect, or all until
+the thumbnail is there.
+
+{chr(10).join(tables)}
+- CPU ms: what the server's own processes compute for one request; Redis and S3 are not in it. The peak is
+  that of its largest process. Clients, Redis and S3 ({s3.kind}) share the machine with them; a client
+  computes {client:.2f} ms for a repeat (the median of all rows).
+- Shrinkmeister and the servers with sharp send a redirect to the thumbnail on S3, which S3 then sends;
+  thumbor sends the thumbnail itself, and each time goes through thumbor.
+- Shrinkmeister knows from Redis what it has made; "HEAD" asks S3 for it, "Redis" a Redis. thumbor on S3
+  asks with HEAD and then with GET, and thumbor-aws makes a new client of S3 for each. "HTTP and files" is
+  thumbor reading public sources by plain HTTP, with its thumbnails in a folder that other hosts do not see.
+- All check the address, with a signature or by decrypting it. Only Shrinkmeister takes a lock, so that a
+  thumbnail is made once across hosts, and records sizes; thumbor stores its thumbnail after it has
+  answered.
+- gunicorn's sync workers close each connection; the others keep it.
+- Before, thumbnails of all servers were compared with those of {OURS}: SSIM above 0.9, for
+  sources out of which a thumbnail is cut at whole pixels. Elsewhere servers round differently.{left_out}
+"""
+
+
+def _line(row: Row, rows: Sequence[Row], cost: Callable[[Row], Cost], form: str) -> str:
+    ours = next(one for one in rows if one.name == OURS and one.follow is (row.follow is not False))
+    asked = {None: "thumbnail", False: "redirect", True: "redirect, thumbnail"}[row.follow]
+    its = cost(row)
+    return (
+        f"| {row.name} | {asked} | {its.per_second:,.1f} | {its.per_second / cost(ours).per_second:.2f} | "
+        f"{its.ms:,.1f} | {its.cpu_ms:{form}} | {row.peak:.0f} |"
+    )
+
+
+def measure_memory(
+    directory: Path, redis: RedisServer, s3: S3Server, pool: ProcessPoolExecutor
+) -> list[MemoryRow]:
+    """Of our server with one worker, with each engine; both are asked at once, by one client each."""
+    names = _put(s3, "mixed", _pictures(MIXED, pool))
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(shrinkmeister(directory, redis, s3, name, bucket, engine, workers=1))
+            for name, bucket, engine in (("Pillow", "long-pillow", None), ("libvips", "long-vips", VIPS))
+        ]
+        figures = []
+        for part in (range(MEMORY_EARLY), range(MEMORY_EARLY, MEMORY_REQUESTS)):
+            _ask_all(servers, names, part, pool)
+            figures.append([megabytes(server.pid, "VmRSS") for server in servers])
+            print(f"memory: {part} {figures[-1]}", file=sys.stderr)
+        peaks = [megabytes(server.pid, "VmHWM") for server in servers]
+    return [
+        MemoryRow(server.name, early, late, peak)
+        for server, early, late, peak in zip(servers, *figures, peaks, strict=True)
+    ]
+
+
+def _ask_all(
+    servers: Sequence[Server], names: Sequence[str], numbers: range, pool: ProcessPoolExecutor
+) -> None:
+    """Thumbnails of different sizes, so that each is made: numbers of a list of all of them."""
+    asked = []
+    for server in servers:
+        requests = [
+            Request(server.port, server.path(names[n % len(names)], 60 + n % 250, 40 + n // 250))
+            for n in numbers
+        ]
+        # In one part: one client, which asks for one after another.
+        asked.append((server, pool.map(ask_briefly, requests, chunksize=len(requests))))
+    for server, answers in asked:
+        _assert_status(server, False, list(answers))
+
+
+def report_memory(rows: Sequence[MemoryRow]) -> str:
+    lines = [
+        f"| {row.name} | {row.early:.0f} | {row.late:.0f} | {row.late / row.early:.2f} | {row.peak:.0f} |"
+        for row in rows
+    ]
+    sources = sum(count for *_, count in MIXED)
+    return f"""Our server with one worker, which makes {MEMORY_REQUESTS:,} thumbnails one after another,
+each of a size of its own, of {sources} JPEGs, PNGs, WebPs and GIFs of 0.1 to 12 megapixels in turn.
+
+| engine | MB after {MEMORY_EARLY:,} | MB after {MEMORY_REQUESTS:,} | ratio | peak MB |
+|---|---:|---:|---:|---:|
+{chr(10).join(lines)}
+"""
+
+
+if __name__ == "__main__":
+    main()
