@@ -3,15 +3,13 @@
 #   make test    all tests; ARGS="-k tokens" passes arguments to pytest
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
-#   make bench-page    what a page costs, beside sorl's own backend; make bench-adopt: adopting its thumbnails
-#   make bench-engine  what a thumbnail costs, beside sorl's engines and sharp; make bench-start: what starting costs
-#   make bench-server  what thumbnails cost over HTTP, beside other servers
+#   make bench   all measurements, some 30 minutes; bench/README.md has each of them
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint matrix corners bench bench-page bench-adopt bench-engine bench-server bench-start clean
+.PHONY: demo test lint matrix corners bench clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -30,20 +28,10 @@ matrix: $(VENV)/dev.installed
 corners: $(VENV)/dev.installed
 	$(BIN)/nox --session corners oldest $(ARGS)
 
-bench-page: $(VENV)/dev.installed
-	$(BIN)/python -m bench.page
+bench: bench-page bench-engine bench-server bench-start bench-adopt
 
-bench-adopt: $(VENV)/dev.installed
-	$(BIN)/python -m bench.adopt
-
-bench-engine: $(VENV)/dev.installed
-	$(BIN)/python -m bench.engine
-
-bench-start: $(VENV)/dev.installed
-	$(BIN)/python -m bench.start
-
-bench-server: $(VENV)/dev.installed
-	$(BIN)/python -m bench.server
+bench-%: $(VENV)/bench.installed
+	$(BIN)/python -m bench.$*
 
 # The stamp is younger than setup.cfg when what that names is installed.
 $(VENV)/%.installed: setup.cfg pyproject.toml

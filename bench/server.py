@@ -193,6 +193,10 @@ def measure(
         servers, missing = start_servers(directory, redis, s3, stack)
         names = upload(s3, pool)
         check_alike(servers, names.pop())
+        # All processes of all servers have to have loaded what they need.
+        unmeasured = names.pop()
+        for server in servers:
+            first_requests(Contestant(server, False, [unmeasured]), 0, pool)
         contestants = [
             Contestant(server, follow, names[ROUNDS * follow :][:ROUNDS])
             for server in servers
@@ -384,11 +388,13 @@ def node(
 
 
 def upload(s3: S3Server, pool: ProcessPoolExecutor) -> list[list[str]]:
-    """Names of sources: lists for the rounds of answers and of redirects, and one of what is compared."""
+    """Names of sources: lists for the rounds of answers and of redirects, one for a round that does not
+    count, and one of what is compared.
+    """
     made = _pictures(LARGE, pool)
     assert len(made) == FIRST
     return [
-        *(_put(s3, f"{number}", made) for number in range(2 * ROUNDS)),
+        *(_put(s3, f"{number}", made) for number in range(2 * ROUNDS + 1)),
         _put(s3, "compared", _pictures(COMPARED, pool)),
     ]
 
@@ -417,7 +423,7 @@ def _photograph(seed: int, format: str, size: tuple[int, int], options: dict[str
 
 
 def check_alike(servers: Sequence[Server], names: Sequence[str]) -> None:
-    """That all make the same thumbnails, and each one at once: it also warms them up."""
+    """That all make the same thumbnails."""
     ours = [_thumbnail(servers[0], name) for name in names]
     for server in servers:
         for name, expected in zip(names, ours, strict=True):
@@ -536,7 +542,6 @@ the thumbnail is there.
 - All check the address, with a signature or by decrypting it. Only Shrinkmeister takes a lock, so that a
   thumbnail is made once across hosts, and records sizes; thumbor stores its thumbnail after it has
   answered.
-- gunicorn's sync workers close each connection; the others keep it.
 - Before, thumbnails of all servers were compared with those of {OURS}: SSIM above 0.9, for
   sources out of which a thumbnail is cut at whole pixels. Elsewhere servers round differently.{left_out}
 """

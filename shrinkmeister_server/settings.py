@@ -96,5 +96,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # Robots ask under any name; each would be an error with a traceback.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # It tells of each step, and of each thumbnail a dozen.
+        "pyvips": {"level": "WARNING"},
     },
 }

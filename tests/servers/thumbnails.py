@@ -19,7 +19,7 @@ class ThumbnailServer:
 
 
 def running_thumbnail_server(
-    directory: Path, variables: Mapping[str, str], workers: int = 2
+    directory: Path, variables: Mapping[str, str], workers: int = 2, threads: int = 2
 ) -> AbstractContextManager[ThumbnailServer]:
     """variables: its whole environment, but for PATH and ALLOWED_HOST."""
 
@@ -30,7 +30,8 @@ def running_thumbnail_server(
         log = directory / "thumbnails.log"
         environment = {"PATH": os.environ["PATH"], "ALLOWED_HOST": HOST, **variables}
         command = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{port}"]
-        command += ["--workers", str(workers), "--chdir", str(Path(__file__).parents[2])]
+        command += ["--workers", str(workers), "--threads", str(threads)]
+        command += ["--chdir", str(Path(__file__).parents[2])]
         command += ["--no-control-socket"]
         command += ["shrinkmeister_server.wsgi"]
         with running(command, log, environment) as process:
