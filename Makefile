@@ -33,6 +33,9 @@ bench: bench-page bench-engine bench-server bench-start bench-adopt
 bench-%: $(VENV)/bench.installed
 	$(BIN)/python -m bench.$*
 
+# Or they go as soon as what needed them is done.
+.SECONDARY: $(VENV)/bench.installed
+
 # The stamp is younger than setup.cfg when what that names is installed.
 $(VENV)/%.installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -23,7 +23,6 @@ from bench.plots import bars
 from bench.results import write
 
 ROOT = Path(__file__).parents[1]
-PLOT = ROOT / "docs" / "plots" / "engine.svg"
 PACKAGES = ("django", "sorl-thumbnail", "pillow", "pyvips", "pyvips-binary")
 GEOMETRY = "300x200"
 ROUNDS = 21
@@ -109,9 +108,8 @@ def main(arguments: list[str]) -> None:
         rows = [row for file in files for row in measured(file, contestants, Path(directory))]
     plotted = [(row.contestant, row.processor) for row in rows if row.source == PLOTTED]
     title = f"A {GEOMETRY} thumbnail of a {PLOTTED}: processor time"
-    bars(
-        title, plotted, "ms", PLOT, highlight=[name for name in ENGINES if name.startswith("shrinkmeister")]
-    )
+    ours = [name for name in ENGINES if name.startswith("shrinkmeister")]
+    bars(title, plotted, "ms", "engine", highlight=ours)
     write("Engines", report(rows, note), PACKAGES, *versions)
 
 

@@ -5,6 +5,7 @@ from html import escape
 from math import floor, log10
 from pathlib import Path
 
+PLOTS = Path(__file__).parents[1] / "docs" / "plots"
 WIDTH = 760
 PADDING = 24
 HEAD = 62
@@ -22,17 +23,17 @@ def bars(
     title: str,
     rows: list[tuple[str, float]],
     unit: str,
-    path: Path,
+    name: str,
     log: bool = False,
     highlight: Collection[str] = (),
 ) -> None:
-    """Writes a chart with a horizontal bar for each row, in their order.
+    """Writes docs/plots/<name>.svg: a chart with a horizontal bar for each row, in their order.
 
     log: whether lengths are of logarithms; then all values have to be above 0
     highlight: the names of those rows that are ours
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(drawn(title, rows, unit, log, highlight), encoding="utf-8")
+    PLOTS.mkdir(exist_ok=True)
+    (PLOTS / f"{name}.svg").write_text(drawn(title, rows, unit, log, highlight), encoding="utf-8")
 
 
 def drawn(

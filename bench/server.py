@@ -32,6 +32,7 @@ from bench.peers import (
     node_versions,
     thumbor_python,
 )
+from bench.plots import bars
 from bench.results import write
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
@@ -169,6 +170,7 @@ def main() -> None:
         s3 = stack.enter_context(running_s3(directory))
         rows, missing = measure(directory, redis, s3, pool)
         write("Thumbnail servers", report(rows, missing, s3), PACKAGES, *_versions(rows, redis))
+        draw(rows)
         memory = measure_memory(directory, redis, s3, pool)
         write("Memory of a server that runs for long", report_memory(memory), PACKAGES)
 
@@ -223,13 +225,21 @@ def start_servers(
         ),
     ]
     missing = []
-    for bucket in ("thumbs-thumbor", "thumbs-node", "thumbs-node-redis"):
+    for bucket in ("thumbs-thumbor", "thumbs-node", "thumbs-node-redis", "thumbs-node-margin"):
         make_bucket(s3, bucket, public=True)
     peers: list[Callable[[Path], AbstractContextManager[Server]]] = [
         partial(thumbor_on_s3, s3=s3),
         partial(thumbor_on_files, s3=s3),
         partial(node, s3=s3, name="node + sharp, HEAD", bucket="thumbs-node"),
         partial(node, s3=s3, name="node + sharp, Redis", bucket="thumbs-node-redis", redis=redis),
+        partial(
+            node,
+            s3=s3,
+            name="node + sharp, Redis, 2x",
+            bucket="thumbs-node-margin",
+            redis=redis,
+            fast_shrink=False,
+        ),
     ]
     for peer in peers:
         try:
@@ -352,7 +362,12 @@ def _thumbor(
 
 
 def node(
-    directory: Path, s3: S3Server, name: str, bucket: str, redis: RedisServer | None = None
+    directory: Path,
+    s3: S3Server,
+    name: str,
+    bucket: str,
+    redis: RedisServer | None = None,
+    fast_shrink: bool = True,
 ) -> AbstractContextManager[Server]:
     """bench/node/server.js. redis: where it notes what it has made; None to ask S3 each time."""
     program = node_packages() / "server.js"
@@ -367,6 +382,7 @@ def node(
         "AWS_ACCESS_KEY_ID": s3.access_key,
         "AWS_SECRET_ACCESS_KEY": s3.secret_key,
         **({"REDIS_PORT": str(redis.port)} if redis else {}),
+        **({} if fast_shrink else {"FAST_SHRINK": "false"}),
     }
 
     def path(source: str, width: int, height: int) -> str:
@@ -539,12 +555,34 @@ the thumbnail is there.
 - Shrinkmeister knows from Redis what it has made; "HEAD" asks S3 for it, "Redis" a Redis. thumbor on S3
   asks with HEAD and then with GET, and thumbor-aws makes a new client of S3 for each. "HTTP and files" is
   thumbor reading public sources by plain HTTP, with its thumbnails in a folder that other hosts do not see.
+- sharp decodes a JPEG or a WebP at the smallest size that is at least the thumbnail's, which is less work
+  than our engines do: they keep twice that size, as "2x" does (`fastShrinkOnLoad: false`; it then decodes a
+  WebP whole).
+- A site's pages have the final URLs of what is made: repeats come from pages and caches that are older.
 - All check the address, with a signature or by decrypting it. Only Shrinkmeister takes a lock, so that a
   thumbnail is made once across hosts, and records sizes; thumbor stores its thumbnail after it has
   answered.
 - Before, thumbnails of all servers were compared with those of {OURS}: SSIM above 0.9, for
   sources out of which a thumbnail is cut at whole pixels. Elsewhere servers round differently.{left_out}
 """
+
+
+def draw(rows: Sequence[Row]) -> None:
+    """Those that end with the thumbnail, whoever sends it."""
+    whole = [row for row in rows if row.follow is not False]
+    ours = {row.name for row in rows if row.name.startswith("Shrinkmeister")}
+    first = [(row.name, row.first.per_second) for row in whole]
+    bars(
+        "New thumbnails over HTTP, of large photographs", first, "a second", "server-first", highlight=ours
+    )
+    repeated = [(row.name, row.repeat.per_second) for row in rows if row.follow is not True]
+    bars(
+        "Thumbnails that are made already, over HTTP",
+        repeated,
+        "a second",
+        "server-repeats",
+        highlight=ours,
+    )
 
 
 def _line(row: Row, rows: Sequence[Row], cost: Callable[[Row], Cost], form: str) -> str:

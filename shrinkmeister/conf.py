@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import timedelta
-from functools import lru_cache
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -141,16 +140,22 @@ T = TypeVar("T")
 
 def per_configuration(make: Callable[[], T]) -> Callable[[], T]:
     """Makes a value once, and again after Django's settings have changed, as override_settings does."""
-    cached = lru_cache(maxsize=1)(make)
+    kept: list[T] = []
     # The first requests come all at once, and would import and build all at once.
     lock = RLock()
 
     def made() -> T:
+        # Without the lock once there is a value: a page asks hundreds of times.
+        for value in kept:
+            return value
         with lock:
-            return cached()
+            if not kept:
+                kept.append(make())
+            return kept[0]
 
     def forget(**kwargs: Any) -> None:
-        cached.cache_clear()
+        with lock:
+            kept.clear()
 
     setting_changed.connect(forget, weak=False)
     return made

@@ -5,13 +5,14 @@ same floating point steps in the same order, because their rounding decides abou
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from sorl.thumbnail.helpers import toint
 from sorl.thumbnail.parsers import parse_cropbox, parse_geometry
 
 from shrinkmeister.records import SourceRecord
-from shrinkmeister.spec import ThumbnailSpec
+from shrinkmeister.spec import KEPT, ThumbnailSpec
 
 Size = tuple[int, int]
 
@@ -19,17 +20,27 @@ Size = tuple[int, int]
 def thumbnail_size(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Size | None:
     """(width, height) in pixels of the thumbnail at 1x; None where it is not certain.
 
-    source: the source's size where it is known. Without it only a box that is always filled is
-    certain: width and height are given, and the picture is cropped or padded to them.
+    source: the source's size where it is known. Without it only a box that is always filled is certain.
+    """
+    if size := filled_size(spec):
+        return size
+    options = spec.full_options()
+    # What `remove_border` leaves of the picture is known only when it has been looked at.
+    if source is None or options.get("remove_border"):
+        return None
+    return _size_from_source(spec.geometry, options, source)
+
+
+@lru_cache(maxsize=KEPT)
+def filled_size(spec: ThumbnailSpec) -> Size | None:
+    """That of a box that is always filled: width and height are given, and the picture is cropped or padded
+    to them. None for others.
     """
     options = spec.full_options()
     width, height = parse_geometry(spec.geometry)
     if width and height and (options["padding"] or (options["upscale"] and _crops(options))):
         return width, height
-    # What `remove_border` leaves of the picture is known only when it has been looked at.
-    if source is None or options.get("remove_border"):
-        return None
-    return _size_from_source(spec.geometry, options, source)
+    return None
 
 
 def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceRecord) -> Size | None:

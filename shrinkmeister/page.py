@@ -60,7 +60,7 @@ class Page:
         self.asked.update(dict.fromkeys(keys))
         if self._clock() > self._until:  # an answer that is streamed may take hours
             self.forget()
-        if any(key not in self._found for key in keys):
+        if [key for key in keys if key not in self._found]:
             wanted = [key for key in {**dict.fromkeys(keys), **self._guess} if key not in self._found]
             self._guess = {}
             found = fetch(wanted)

@@ -13,7 +13,7 @@ from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError, RecordError
 from shrinkmeister.expiring import Expiring
-from shrinkmeister.geometry import thumbnail_size
+from shrinkmeister.geometry import filled_size
 from shrinkmeister.keys import (
     DIGEST,
     adopted_key,
@@ -257,7 +257,7 @@ def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> Keys:
     """What `look_up` asks for; adopted: where sorl's thumbnail would lie."""
     return Keys(
         record_key(spec),
-        None if thumbnail_size(spec) else source_key(spec.source),
+        None if filled_size(spec) else source_key(spec.source),
         adopted_key(adopted) if adopted else None,
     )
 

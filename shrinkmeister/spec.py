@@ -190,10 +190,11 @@ class ThumbnailSpec:
     @staticmethod
     def kept(source: Source, geometry: str, options: Mapping[str, Any]) -> "ThumbnailSpec":
         """What the constructor makes, and the same one again for the same arguments."""
-        if isinstance(geometry, str) and all(isinstance(value, SCALARS) for value in options.values()):
-            # With their types, since 1 == True.
-            return _kept(source, geometry, tuple([(n, type(v), v) for n, v in options.items()]))
-        return ThumbnailSpec(source, geometry, options)
+        # With their types, since 1 == True.
+        typed = tuple([(n, type(v), v) for n, v in options.items() if isinstance(v, SCALARS)])
+        if len(typed) < len(options) or not isinstance(geometry, str):
+            return ThumbnailSpec(source, geometry, options)
+        return _kept(source, geometry, typed)
 
     @classmethod
     def parse(cls, canonical: bytes) -> Self:

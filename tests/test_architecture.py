@@ -60,6 +60,19 @@ def test_libraries_of_images_and_of_s3_stay_on_the_server() -> None:
             assert not packages(name) & {"PIL", "boto3", "botocore", "storages", "pyvips"}, name
 
 
+def test_the_start_of_a_site_loads_next_to_nothing() -> None:
+    script = """
+import sys
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["shrinkmeister", "sorl.thumbnail"])
+import django
+django.setup()
+print(*sorted(name for name in sys.modules if name.startswith("shrinkmeister.")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"shrinkmeister.{name}" for name in ("apps", "filters", "page")]
+
+
 def test_a_page_loads_no_library_of_images_or_of_s3() -> None:
     """In a process of its own: a recorded and a lazy thumbnail, and what has been imported then."""
     script = """

@@ -4,7 +4,7 @@
 //
 // Which thumbnails exist, S3 is asked with HEAD, or Redis if REDIS_PORT is set. Everything it needs is in
 // its environment: PORT, SECRET, S3_ENDPOINT, S3_REGION, SOURCES, THUMBS, AWS_ACCESS_KEY_ID,
-// AWS_SECRET_ACCESS_KEY.
+// AWS_SECRET_ACCESS_KEY; and FAST_SHRINK=false for decoding at twice the thumbnail's size at least.
 "use strict";
 
 const cluster = require("node:cluster");
@@ -42,7 +42,7 @@ function serve() {
   const redis = env.REDIS_PORT ? redisClient(Number(env.REDIS_PORT)) : null;
 
   async function exists(key) {
-    if (redis) return (await redis("GET", `sharp:${key}`)) !== null;
+    if (redis) return (await redis("GET", `${env.THUMBS}:${key}`)) !== null;
     try {
       await s3.send(new HeadObjectCommand({ Bucket: env.THUMBS, Key: key }));
       return true;
@@ -56,13 +56,13 @@ function serve() {
     const found = await s3.send(new GetObjectCommand({ Bucket: env.SOURCES, Key: source }));
     const data = await sharp(await found.Body.transformToByteArray())
       .autoOrient()
-      .resize(width, height, { fit: "cover" })
+      .resize(width, height, { fit: "cover", fastShrinkOnLoad: env.FAST_SHRINK !== "false" })
       .jpeg({ quality: QUALITY, progressive: true })
       .toBuffer();
     await s3.send(
       new PutObjectCommand({ Bucket: env.THUMBS, Key: key, Body: data, ContentType: "image/jpeg" }),
     );
-    if (redis) await redis("SET", `sharp:${key}`, "1");
+    if (redis) await redis("SET", `${env.THUMBS}:${key}`, "1");
   }
 
   async function answer(request, response) {
