@@ -364,12 +364,19 @@ made meanwhile with two workers, in {browsing:,.0f} ms. With the others that wor
 
 
 def draw(page: Page) -> None:
-    for kind, scale in (("warm", False), ("cold", True)):
+    kinds = (("warm", "all of which exist", False), ("cold", "none of which exists yet", True))
+    for kind, title, scale in kinds:
         rows = [
             (one.name, statistics.median(getattr(one, kind))) for one in page.contestants if one.has_cold
         ]
-        title = f"A page of {PHOTOS} thumbnails, {kind}"
-        bars(title, rows, "ms", f"page-{kind}", log=scale, highlight={OURS})
+        bars(
+            f"A page of {PHOTOS} thumbnails, {title}",
+            rows,
+            "ms",
+            f"page-{kind}",
+            log=scale,
+            highlight={OURS},
+        )
 
 
 if __name__ == "__main__":
