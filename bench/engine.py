@@ -37,12 +37,12 @@ SOURCES: tuple[tuple[str, int, int, str, dict[str, int]], ...] = (
 PLOTTED = "12 MP JPEG"
 TINY = (90, 60)
 SORLS = "sorl, Pillow"
-OURS = "shrinkmeister, Pillow"
+OURS = "Shrinkmeister, Pillow"
 ENGINES = {
     SORLS: "sorl.thumbnail.engines.pil_engine.Engine",
     OURS: "shrinkmeister_server.engines.pillow.Engine",
     "sorl, libvips": "sorl.thumbnail.engines.vips_engine.Engine",
-    "shrinkmeister, libvips": "shrinkmeister_server.engines.vips.Engine",
+    "Shrinkmeister, libvips": "shrinkmeister_server.engines.vips.Engine",
 }
 # Name -> whether sharp may decode a JPEG or WebP at less than twice the size that is needed.
 SHARPS = {"sharp": True, "sharp, fastShrinkOnLoad: false": False}
@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> None:
         rows = [row for file in files for row in measured(file, contestants, Path(directory))]
     plotted = [(row.contestant, row.processor) for row in rows if row.source == PLOTTED]
     title = f"A {GEOMETRY} thumbnail of a {PLOTTED}: processor time"
-    ours = [name for name in ENGINES if name.startswith("shrinkmeister")]
+    ours = [name for name in ENGINES if name.startswith("Shrinkmeister")]
     bars(title, plotted, "ms", "engine", highlight=ours)
     write("Engines", report(rows, note), PACKAGES, *versions)
 
@@ -293,8 +293,8 @@ can be compared. All are medians but the fastest.
   lose is in it: 1.0 means equal pixels, and not that sorl's is the better picture. Of a 4:3 source 25 rows
   are cut off: 12 above by sorl and us, 13 by sharp. It is compared where both have a row; but the blocks of
   its JPEG lie elsewhere in the picture, and its losses with them, which alone takes 0.016 from its SSIM.
-- The sources are noise and edges on which decoders and filters work as on photographs; the noise differs
-  from run to run.
+- The sources are noise and edges on which decoders and filters work as on photographs; the noise is the
+  same in each run.
 """
 
 

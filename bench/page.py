@@ -35,7 +35,7 @@ COLD_ROUNDS = 2
 WARM_ROUNDS = 60
 SECRET = "the secret of the measurements, long enough"
 
-OURS, NOTHING = "shrinkmeister", "no thumbnails, the template alone"
+OURS, NOTHING = "Shrinkmeister", "no thumbnails, the template alone"
 IMAGE = '<img src="{{ im.url }}" width="{{ im.width }}" height="{{ im.height }}">'
 SORLS = f"""{{% load thumbnail %}}{{% for photo in photos %}}
 {{% thumbnail photo.image "300x200" crop="center" as im %}}{IMAGE}{{% endthumbnail %}}{{% endfor %}}"""
@@ -367,7 +367,9 @@ def draw(page: Page) -> None:
     kinds = (("warm", "all of which exist", False), ("cold", "none of which exists yet", True))
     for kind, title, scale in kinds:
         rows = [
-            (one.name, statistics.median(getattr(one, kind))) for one in page.contestants if one.has_cold
+            (one.name, statistics.median(times))
+            for one in page.contestants
+            if (times := getattr(one, kind)) and one.name != NOTHING
         ]
         bars(
             f"A page of {PHOTOS} thumbnails, {title}",

@@ -1,5 +1,6 @@
 """RESULTS.md: one section for each benchmark, each with its own date and versions."""
 
+import os
 import platform
 import re
 from datetime import date
@@ -15,7 +16,8 @@ def write(title: str, text: str, packages: tuple[str, ...], *others: str) -> Non
     packages: whose versions are named; others: what else is, as "Redis 7.0.15"
     """
     versions = ", ".join([*(f"{name} {version(name)}" for name in packages), *others])
-    head = f"{date.today()}, {platform.machine()}, Python {platform.python_version()}; {versions}."
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    head = f"{date.today()}, {machine}, Python {platform.python_version()}; {versions}."
     section = f"## {title}\n\n{head}\n\n{text.strip()}\n"
     former = RESULTS.read_text() if RESULTS.exists() else "# Results\n"
     parts = re.split(r"(?m)^(?=## )", former)

@@ -139,7 +139,7 @@ def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> T
     name = object_name(spec, config.prefix)
     thumbnail = _final(record, name, name.removeprefix(config.prefix), get_results, config)
     # Without a URL in its record it lies in a private bucket; if this side does not sign, the server does.
-    return None if thumbnail and not record.url and lasting(thumbnail.url) else thumbnail
+    return None if thumbnail and not record.base and lasting(thumbnail.url) else thumbnail
 
 
 def _adopted(name: str, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
@@ -155,11 +155,9 @@ def _final(
     if not record.has(config.resolutions):
         return None
     size = (record.width, record.height)
-    if record.url:
-        # The shared cache is believed about the host, and not about which thumbnail this is.
-        if not record.url.endswith(ending):
-            return None
-        return Thumbnail(record.url, name, size, False, partial(with_resolution, record.url))
+    if record.base:
+        url = record.base + ending
+        return Thumbnail(url, name, size, False, partial(with_resolution, url))
     # Made here, without asking S3; in a private bucket it is signed.
     try:
         results = results_of()
@@ -206,8 +204,9 @@ def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
     record = make_now(spec)
     results, name, size = get_results(), object_name(spec, config.prefix), (record.width, record.height)
-    if record.url:
-        return Thumbnail(record.url, name, size, False, partial(with_resolution, record.url))
+    if record.base:
+        url = record.base + object_name(spec, "")
+        return Thumbnail(url, name, size, False, partial(with_resolution, url))
     return _of_storage(results, results.url(name), name, size)
 
 

@@ -279,7 +279,7 @@ class SettingsReader:
             self.problem(
                 "E004",
                 f"{name} is {value!r}, which is not a number of seconds.",
-                f"Write a whole number above 0, for instance {DEFAULT_TTL} for 30 days.",
+                f"Write a whole number above 0, or leave it out for {default or 'none'}.",
             )
             return default
         return value

@@ -1,6 +1,6 @@
 """What the shared cache holds: JSON with a version, never pickle.
 
-    t1:<digest>   {"v":1,"w":300,"h":200,"r":["2"],"u":"https://.../4nmm....jpg"}    ThumbnailRecord
+    t1:<digest>   {"v":1,"w":300,"h":200,"r":["2"],"u":"https://.../cache/"}         ThumbnailRecord
     s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}                              SourceRecord
 
 Reading validates: whoever can write to the shared cache is not trusted for more than a miss. What was read
@@ -29,13 +29,14 @@ class ThumbnailRecord:
     """A thumbnail that is safely stored.
 
     width, height  pixels of the written file
-    url            its final, public URL; None in a private bucket, where each reader signs its own
+    base           its final, public URL up to its name, which whoever has the key can make: so a record is
+                   short, and of no other thumbnail. None in a private bucket, where each reader signs
     resolutions    the alternative resolutions that are stored beside it: ("2", "1.5")
     """
 
     width: int
     height: int
-    url: str | None = None
+    base: str | None = None
     resolutions: tuple[str, ...] = ()
 
     def has(self, resolutions: Iterable[str]) -> bool:
@@ -46,8 +47,8 @@ class ThumbnailRecord:
         fields: dict[str, Any] = {"v": VERSION, "w": self.width, "h": self.height}
         if self.resolutions:
             fields["r"] = list(self.resolutions)
-        if self.url is not None:
-            fields["u"] = self.url
+        if self.base is not None:
+            fields["u"] = self.base
         return _dump(fields)
 
     @classmethod
@@ -55,8 +56,8 @@ class ThumbnailRecord:
     def load(cls, data: bytes) -> Self:
         """Raises RecordError for anything else than what `dump` writes."""
         fields = _load(data)
-        url = fields.get("u")
-        if "u" in fields and not (isinstance(url, str) and URL.fullmatch(url)):
+        base = fields.get("u")
+        if "u" in fields and not (isinstance(base, str) and URL.fullmatch(base)):
             raise RecordError("a record whose URL is not a lasting one of http(s)")
         resolutions = fields.get("r", ())
         if "r" in fields and not (
@@ -65,7 +66,7 @@ class ThumbnailRecord:
             and all(isinstance(r, str) and RESOLUTION.fullmatch(r) for r in resolutions)
         ):
             raise RecordError("a record whose resolutions are not a list of factors")
-        return cls(_pixels(fields, "w"), _pixels(fields, "h"), url, tuple(resolutions))
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), base, tuple(resolutions))
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,13 @@ class SourceRecord:
         if "f" in fields and (type(fields["f"]) is not int or fields["f"] != 1):
             raise RecordError("a record of a source that is neither turned nor not")
         return cls(_pixels(fields, "w"), _pixels(fields, "h"), "f" in fields, fields.get("n"))
+
+
+def base_of(url: str, ending: str) -> str | None:
+    """What a record holds of a final URL that ends with the thumbnail's name; None where it is signed,
+    relative or spelled in another way, so that each reader has to make it.
+    """
+    return url.removesuffix(ending) if URL.fullmatch(url) and url.endswith(ending) else None
 
 
 def _dump(fields: dict[str, Any]) -> bytes:

@@ -26,7 +26,7 @@ from shrinkmeister.keys import (
 )
 from shrinkmeister.kvstore import FormerStore, Size
 from shrinkmeister.listing import StoredThumbnail, thumbnails_of
-from shrinkmeister.records import URL, ThumbnailRecord
+from shrinkmeister.records import ThumbnailRecord, base_of
 from shrinkmeister.results import Results, get_former_results, get_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import Source
@@ -184,7 +184,9 @@ def _records_of(
     found = zip(thumbnails, images, sizes, strict=True)
     return {
         former_place(thumbnail.name, config): ThumbnailRecord(
-            *size, _recorded_url(results.url(thumbnail.name), thumbnail.name), thumbnail.resolutions
+            *size,
+            base_of(results.url(thumbnail.name), filepath_to_uri(thumbnail.name)),
+            thumbnail.resolutions,
         )
         for thumbnail, image, size in found
         # sorl cuts names at a question mark, and takes the location of the storage off.
@@ -200,11 +202,6 @@ def _formers(after: str = "") -> Iterator[StoredThumbnail]:
         named_by_us = is_object_name(thumbnail.name, config.prefix)
         if thumbnail.complete and not named_by_us and not SURROGATE.search(thumbnail.name):
             yield thumbnail
-
-
-def _recorded_url(url: str, name: str) -> str | None:
-    """None where each page has to make it: it is signed, relative, or spelled unusually."""
-    return url if URL.fullmatch(url) and url.endswith(filepath_to_uri(name)) else None
 
 
 def _taken_up(bookmark: str | None, anew: Adoption) -> Adoption:

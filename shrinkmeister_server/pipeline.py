@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import ResolutionError
-from shrinkmeister.images import with_resolution
 from shrinkmeister.keys import object_name
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.results import StoredInfo, get_results, lasting
+from shrinkmeister.records import ThumbnailRecord, base_of
+from shrinkmeister.results import StoredInfo, get_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import CONTENT_TYPES, Source, ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -35,9 +34,9 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None, timing: Timing) -
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {config.resolutions}"
         )
     record = _found_or_made(spec, fetch, timing)
-    if record.url is None:
+    if record.base is None:
         return absolute_url(object_name(spec, config.prefix, resolution))
-    return with_resolution(record.url, resolution) if resolution else record.url
+    return record.base + object_name(spec, "", resolution)
 
 
 def make_for_site(spec: ThumbnailSpec) -> ThumbnailRecord:
@@ -76,11 +75,7 @@ def _found(spec: ThumbnailSpec) -> ThumbnailRecord | None:
 
 
 def _usable(spec: ThumbnailSpec, record: ThumbnailRecord | None) -> ThumbnailRecord | None:
-    if record is None or not record.has(get_config().resolutions):
-        return None
-    # Whoever can write to the shared cache may not send browsers elsewhere.
-    ending = object_name(spec, "")
-    return record if record.url is None or record.url.endswith(ending) else None
+    return record if record and record.has(get_config().resolutions) else None
 
 
 def _stored(spec: ThumbnailSpec) -> ThumbnailRecord | None:
@@ -147,9 +142,7 @@ def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: S
 
 def _record_of(spec: ThumbnailSpec, info: StoredInfo) -> ThumbnailRecord:
     url = get_results().url(object_name(spec, get_config().prefix))
-    # Where it is signed, or relative to the site, each reader makes its own.
-    recorded = url if lasting(url) and url.startswith(ABSOLUTE) else None
-    return ThumbnailRecord(info.width, info.height, recorded, info.resolutions)
+    return ThumbnailRecord(info.width, info.height, base_of(url, object_name(spec, "")), info.resolutions)
 
 
 def _pauses(seconds: float) -> Iterator[None]:

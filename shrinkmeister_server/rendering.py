@@ -58,7 +58,7 @@ def get_engine() -> Any:
             "shrinkmeister.E101",
             f"THUMBNAIL_ENGINE is {path!r}, which cannot be used: {error}.",
             "Use a sorl engine, for instance 'sorl.thumbnail.engines.pil_engine.Engine', and install "
-            "what it needs.",
+            "what it needs: shrinkmeister[vips] for libvips.",
         ) from error
 
 

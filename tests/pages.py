@@ -50,9 +50,8 @@ def record(
 ) -> str:
     """What the server writes when it has made a thumbnail, and the URL in it."""
     spec = make_spec(name, geometry, options, get_config())
-    url = CDN + object_name(spec, "cache/")
-    get_shared_cache().record(spec, ThumbnailRecord(300, 200, url, resolutions), source)
-    return url
+    get_shared_cache().record(spec, ThumbnailRecord(300, 200, f"{CDN}cache/", resolutions), source)
+    return CDN + object_name(spec, "cache/")
 
 
 def lazy(name: str = NAME, geometry: str = "300x200", **options: Any) -> Thumbnail:

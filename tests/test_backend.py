@@ -12,7 +12,7 @@ from sorl.thumbnail import default, delete, get_thumbnail
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
 from shrinkmeister.conf import SettingError, get_config, get_tokens
 from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError, StorageError
-from shrinkmeister.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.records import SourceRecord
 from shrinkmeister.shared_cache import get_shared_cache
 from tests.pages import CDN, NAME, lazy, record, render
 from tests.site.models import Photo
@@ -138,13 +138,6 @@ class TestRecorded:
         url = record(resolutions=("1.5", "2"))
         assert not lazy().lazy
         assert lazy().url_of("2x") == url.removesuffix(".jpg") + "@2x.jpg"
-
-    def test_a_record_of_another_thumbnail_is_not_believed(self) -> None:
-        spec = make_spec(NAME, "300x200", {}, get_config())
-        other = record("photos/dusk.jpg")
-        for url in (other, "https://evil.example.com/a.jpg", record() + "x"):
-            get_shared_cache().record(spec, ThumbnailRecord(300, 200, url), None)
-            assert lazy().lazy, url
 
     def test_ours_and_sorls_filter_agree(self) -> None:
         url = record()

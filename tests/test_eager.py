@@ -15,12 +15,9 @@ from django.core.files.storage import storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister import eager
-from shrinkmeister.backend import make_spec
-from shrinkmeister.conf import SettingError, get_config
+from shrinkmeister.conf import SettingError
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import SourceInvalidError, SourceMissingError
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister_server import pipeline
 from tests.pages import render
 from tests.pictures import picture, size_of
@@ -113,12 +110,6 @@ class TestSetting:
         for options in ({}, {"crop": "smart", "format": "PNG"}, {"padding": True, "quality": 40}):
             made = (media / get_thumbnail(photo, "200x180", **options).name).read_bytes()
             assert made == sorl.read(photo, "200x180", **options)
-
-    def test_a_record_of_another_thumbnail_is_not_believed(self, media: Path, photo: str) -> None:
-        spec = make_spec(photo, "300", {}, get_config())
-        evil = ThumbnailRecord(300, 225, "https://evil.example.com/other.jpg")
-        get_shared_cache().record(spec, evil, None)
-        assert get_thumbnail(photo, "300").url.startswith("https://example.com/media/cache/")
 
     def test_limits_hold(self, media: Path, photo: str, settings: Any) -> None:
         settings.THUMBNAIL_MAX_PIXELS = 1000

@@ -15,7 +15,6 @@ from shrinkmeister import filters
 from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config
 from shrinkmeister.images import Thumbnail
-from shrinkmeister.keys import object_name
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of
@@ -54,8 +53,7 @@ def test_of_a_recorded_thumbnail_they_say_what_sorl_says(
     size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = make_spec(NAME, "300x200", {}, get_config())
-    url = CDN + object_name(spec, "cache/")
-    get_shared_cache().record(spec, ThumbnailRecord(*size, url), None)
+    get_shared_cache().record(spec, ThumbnailRecord(*size, CDN), None)
     thumbnail = lazy()
     assert not thumbnail.lazy
     monkeypatch.setattr(default.kvstore, "_wrapped", Store(size))

@@ -21,7 +21,6 @@ from sorl.thumbnail.conf.defaults import DefaultRGB
 from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
 from shrinkmeister.conf import get_tokens
-from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import StorageResults
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
@@ -114,13 +113,6 @@ class TestMaking:
         monkeypatch.setattr(pipeline, "_make", made)
         assert server.get(url)["Location"] == first["Location"]
         made.assert_called_once()
-
-    def test_a_record_does_not_send_browsers_elsewhere(
-        self, server: Server, media: Path, photo: str
-    ) -> None:
-        evil = ThumbnailRecord(300, 200, "https://evil.example.com/other.jpg")
-        get_shared_cache().record(spec_of(), evil, None)
-        assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
 
     def test_a_source_that_is_turned(self, server: Server, media: Path) -> None:
         save("turned.jpg", picture((400, 300), orientation=6))
