@@ -12,7 +12,9 @@ from shrinkmeister.conf import Config, SettingError
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
 # Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits.
-PATIENCE: dict[str, Any] = {
+# And its own 10 connections are too few for one client of all threads.
+CLIENT_OPTIONS: dict[str, Any] = {
+    "max_pool_connections": 50,
     "connect_timeout": 2,
     "read_timeout": 8,
     "retries": {"total_max_attempts": 2, "mode": "standard"},
@@ -63,7 +65,7 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
     if not options.get("client_config") and not getattr(settings, "AWS_S3_CLIENT_CONFIG", None):
         from botocore.config import Config as ClientConfig
 
-        storage.client_config = storage.client_config.merge(ClientConfig(**PATIENCE))
+        storage.client_config = storage.client_config.merge(ClientConfig(**CLIENT_OPTIONS))
     return storage
 
 

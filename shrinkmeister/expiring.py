@@ -22,13 +22,18 @@ class Expiring(Generic[V]):
         self._clock = clock
         self._values: OrderedDict[str, tuple[float, V]] = OrderedDict()
         self._lock = Lock()
+        #: How often something was dropped: what was read before that may be of before.
+        self.drops = 0
 
     def get(self, key: str) -> V | None:
         kept = self._values.get(key)
         return kept[1] if kept and self._clock() < kept[0] else None
 
-    def set(self, key: str, value: V) -> None:
+    def set(self, key: str, value: V, drops: int | None = None) -> None:
+        """drops: what that was when the value was read; if something was dropped since, it is not kept."""
         with self._lock:
+            if drops not in (None, self.drops):
+                return
             self._values[key] = (self._clock() + self._seconds, value)
             self._values.move_to_end(key)
             while len(self._values) > self._most:
@@ -36,5 +41,6 @@ class Expiring(Generic[V]):
 
     def drop(self, keys: Iterable[str]) -> None:
         with self._lock:
+            self.drops += 1
             for key in keys:
                 self._values.pop(key, None)

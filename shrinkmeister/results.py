@@ -34,12 +34,16 @@ MOST_URLS = 10_000
 
 @dataclass(frozen=True)
 class StoredInfo:
-    """What a stored thumbnail says about itself, so that a lost record can be written again."""
+    """What a stored thumbnail says about itself, so that a lost record can be written again.
+
+    modified  when it was written, of one that was found
+    """
 
     width: int
     height: int
     resolutions: tuple[str, ...] = ()
     source: SourceRecord | None = None
+    modified: datetime | None = None
 
     def metadata(self) -> dict[str, str]:
         """As user metadata of an S3 object: ASCII text."""
@@ -50,7 +54,7 @@ class StoredInfo:
         return fields
 
     @classmethod
-    def from_metadata(cls, fields: dict[str, str]) -> Self | None:
+    def from_metadata(cls, fields: dict[str, str], modified: datetime) -> Self | None:
         """None where an object has no such metadata: somebody else has put it there."""
         try:
             width, height = map(int, fields["size"].split("x"))
@@ -62,7 +66,7 @@ class StoredInfo:
         except (KeyError, ValueError, TypeError):
             return None
         resolutions = tuple(filter(None, fields.get("resolutions", "").split(",")))
-        return cls(width, height, resolutions, source)
+        return cls(width, height, resolutions, source, modified)
 
 
 class Results(ABC):
@@ -115,8 +119,9 @@ class S3Results(Results):
         self._storage = storage
         self._folder = f"{location}/" if (location := storage.location.strip("/")) else ""
         self.url_lifetime = storage.querystring_expire
-        # A URL takes 0.1 to 0.2 ms to make. A signed one has half its life left when it is given away last.
-        self._urls = Expiring[str](self.url_lifetime / 2, MOST_URLS)
+        # A URL takes 0.1 to 0.2 ms to make. A signed one has half its life left when it is given away last;
+        # and it ends with the credentials of a role, of which botocore has 10 minutes left at least.
+        self._urls = Expiring[str](min(self.url_lifetime / 2, 300), MOST_URLS)
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
         acl = {"ACL": self._storage.default_acl} if self._storage.default_acl else {}
@@ -139,7 +144,7 @@ class S3Results(Results):
             if isinstance(error.__cause__, self._client_error) and _status(error.__cause__) == 404:
                 return None
             raise
-        return StoredInfo.from_metadata(answer["Metadata"])
+        return StoredInfo.from_metadata(answer["Metadata"], answer["LastModified"])
 
     def url(self, name: str) -> str:
         with self._translated("could not make a URL"):
@@ -226,7 +231,7 @@ class StorageResults(Results):
             if not width or not height:
                 return None
             stored = [r for r, other in others.items() if self._storage.exists(other)]
-        return StoredInfo(width, height, tuple(stored))
+        return StoredInfo(width, height, tuple(stored), modified=self.modified(StoredObject(name)))
 
     def url(self, name: str) -> str:
         return str(self._storage.url(name))

@@ -118,26 +118,30 @@ class SharedCache:
             _load(ThumbnailRecord, keys.adopted, found),
         )
 
-    def look_up_stored(self, spec: ThumbnailSpec) -> tuple[ThumbnailRecord | None, bool]:
+    def look_up_stored(self, spec: ThumbnailSpec) -> tuple[ThumbnailRecord | None, bool | None]:
         """For whoever makes thumbnails: the record, and whether without one the thumbnail is not stored.
 
         That is certain of no cache that has been lost: then the bucket has to be asked, until records
-        have come back or would have ended anyway. In one round trip.
+        have come back or would have ended anyway. None says that it is time to `begin`. In one round trip.
         """
         key = record_key(spec)
         found = self._fetch([key, COMPLETE_KEY])
-        complete = COMPLETE_KEY in found and _is_past(found[COMPLETE_KEY])
+        complete = _is_past(found[COMPLETE_KEY]) if COMPLETE_KEY in found else None
         return _load(ThumbnailRecord, key, found), complete
 
-    def begin(self, is_empty: Callable[[], bool]) -> None:
+    def begin(self, is_empty: Callable[[], bool]) -> bool:
         """Says from when on the cache has a record of all that is stored, unless it says so already.
+
+        Returns whether that is now.
 
         is_empty: tells whether nothing is stored yet; asked once in the life of a cache
         """
         name, now = self._prefix + COMPLETE_KEY, int(time.time())
         later = b"%d" % (now + self._ttl)
-        if self._try(lambda: self._driver.add(name, later, COMPLETE_SECONDS), False) and is_empty():
-            self._try(lambda: self._driver.set(name, b"%d" % now, COMPLETE_SECONDS), None)
+        if not (self._try(lambda: self._driver.add(name, later, COMPLETE_SECONDS), False) and is_empty()):
+            return False
+        self._try(lambda: self._driver.set(name, b"%d" % now, COMPLETE_SECONDS), None)
+        return True
 
     def look_up_image(self, image: Source, page: Page | None = None) -> tuple[int, int] | None:
         """(width, height) of a source as it is shown, or of an adopted image; None if it is not known."""
@@ -154,13 +158,16 @@ class SharedCache:
         values = {self._prefix + record_key(spec): record.dump()}
         if source:
             values[self._prefix + source_key(spec.source)] = source.dump()
-        self._drop(values)
         self._try(lambda: self._driver.set_many(values, self._ttl), None)
+        self._drop(values)
 
-    def lock(self, spec: ThumbnailSpec, seconds: int) -> bool:
-        """Whether the caller is to make this thumbnail. A cache that is down lets everybody."""
+    def lock(self, spec: ThumbnailSpec, seconds: int) -> bool | None:
+        """Whether the caller is to make this thumbnail.
+
+        None where the cache is down or takes nothing: then everybody has to.
+        """
         name = self._prefix + lock_key(spec)
-        return self._try(lambda: self._driver.add(name, b"1", seconds), True)
+        return self._try(lambda: self._driver.add(name, b"1", seconds), None)
 
     def unlock(self, spec: ThumbnailSpec) -> None:
         self._try(lambda: self._driver.delete_many([self._prefix + lock_key(spec)]), None)
@@ -176,8 +183,8 @@ class SharedCache:
     def adopt(self, images: Mapping[Source, ThumbnailRecord], ttl: int) -> None:
         """Records what sorl knew about images, by where they lie; for `ttl` seconds."""
         records = {self._prefix + adopted_key(place): record.dump() for place, record in images.items()}
-        self._drop(records)
         self._driver.set_many(records, ttl)
+        self._drop(records)
 
     def forget_adopted(self, places: Iterable[Source]) -> None:
         self.remove([adopted_key(place) for place in places])
@@ -193,8 +200,10 @@ class SharedCache:
     def remove(self, keys: Iterable[str]) -> None:
         """Removes records by their keys."""
         names = [self._prefix + key for key in keys]
-        self._drop(names)
-        self._driver.delete_many(names)
+        try:
+            self._driver.delete_many(names)
+        finally:
+            self._drop(names)
 
     def bookmark(self, name: str) -> str | None:
         """Where a long command has got to."""
@@ -224,11 +233,13 @@ class SharedCache:
         if local is None:
             return self._fetch(keys)
         kept = {key: value for key in keys if (value := local.get(self._prefix + key)) is not None}
-        # Not what was missed: somebody may be making it.
         if wanted := [key for key in keys if key not in kept]:
-            for key, value in self._fetch(wanted).items():
-                local.set(self._prefix + key, value)
-                kept[key] = value
+            drops = local.drops
+            # Not what was missed: somebody may be making it.
+            found = self._fetch(wanted)
+            for key, value in found.items():
+                local.set(self._prefix + key, value, drops)
+            kept |= found
         return kept
 
     def _drop(self, names: Iterable[str]) -> None:

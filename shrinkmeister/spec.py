@@ -84,7 +84,7 @@ MAX_DEPTH = 8
 # Specs and what is computed of them, of which a process keeps so many: a page asks for the same ones again
 # and again, and making one with its keys takes longer than all else that a recorded thumbnail needs.
 KEPT = 4096
-SCALARS = (str, int, float, type(None))
+SCALARS = (int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class ThumbnailSpec:
         options = plain_options(self.options)
         if not isinstance(format := options.get("format", "JPEG"), str) or format not in EXTENSIONS:
             raise SpecError(f"the format is {format!r}; one of {list(EXTENSIONS)}")
-        object.__setattr__(self, "geometry", str(self.geometry))
+        object.__setattr__(self, "geometry", str.__str__(self.geometry))
         object.__setattr__(self, "options", options)
 
     def __eq__(self, other: object) -> bool:
@@ -190,11 +190,17 @@ class ThumbnailSpec:
     @staticmethod
     def kept(source: Source, geometry: str, options: Mapping[str, Any]) -> "ThumbnailSpec":
         """What the constructor makes, and the same one again for the same arguments."""
-        # With their types, since 1 == True.
-        typed = tuple([(n, type(v), v) for n, v in options.items() if isinstance(v, SCALARS)])
-        if len(typed) < len(options) or not isinstance(geometry, str):
+        if not isinstance(geometry, str):
             return ThumbnailSpec(source, geometry, options)
-        return _kept(source, geometry, typed)
+        typed = []
+        for name, value in options.items():
+            if isinstance(value, str):
+                value = str.__str__(value)  # a subclass may be equal to other text, or not hashable
+            elif type(value) not in SCALARS:
+                return ThumbnailSpec(source, geometry, options)
+            # With its type, since 1 == True.
+            typed.append((name, type(value), value))
+        return _kept(source, str.__str__(geometry), tuple(typed))
 
     @classmethod
     def parse(cls, canonical: bytes) -> Self:

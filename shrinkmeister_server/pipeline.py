@@ -6,9 +6,12 @@ else.
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from django.utils.timezone import now
 
 from shrinkmeister.conf import SettingError, get_config
-from shrinkmeister.exceptions import ResolutionError
+from shrinkmeister.exceptions import ResolutionError, SourceMissingError, StorageError
 from shrinkmeister.keys import object_name
 from shrinkmeister.records import ThumbnailRecord, base_of
 from shrinkmeister.results import StoredInfo, get_results
@@ -63,35 +66,52 @@ def absolute_url(name: str) -> str:
 def _found_or_made(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
     with timing.of("lookup"):
         record = _found(spec)
-    return record or _made_once(spec, read, timing)
+    try:
+        return record or _made_once(spec, read, timing)
+    except (SourceMissingError, StorageError):
+        # What was made before its record ended needs its source no more.
+        if found := _in_bucket(spec):
+            return found[0]
+        raise
 
 
 def _found(spec: ThumbnailSpec) -> ThumbnailRecord | None:
     """Somebody was faster; or the cache has been lost since, and the bucket knows."""
     record, complete = get_shared_cache().look_up_stored(spec)
-    if record := _usable(spec, record):
+    if record := _usable(record):
         return record
+    if complete is None:
+        # It is new, or has been lost.
+        config, results = get_config(), get_results()
+        complete = get_shared_cache().begin(lambda: next(results.walk(config.prefix), None) is None)
     return None if complete else _stored(spec)
 
 
-def _usable(spec: ThumbnailSpec, record: ThumbnailRecord | None) -> ThumbnailRecord | None:
+def _usable(record: ThumbnailRecord | None) -> ThumbnailRecord | None:
     return record if record and record.has(get_config().resolutions) else None
 
 
 def _stored(spec: ThumbnailSpec) -> ThumbnailRecord | None:
-    """The record of what is in the bucket already, written again."""
-    config, results = get_config(), get_results()
-    others = {r: object_name(spec, config.prefix, r) for r in config.resolutions}
-    info = results.find(object_name(spec, config.prefix), others)
-    if info is None:
-        # A cache that does not say since when it is complete is new, or has been lost.
-        get_shared_cache().begin(lambda: next(results.walk(config.prefix), None) is None)
+    """The record of what is in the bucket already, written again.
+
+    Not of an object as old as records get: it would outlive that, where old objects are deleted.
+    """
+    found = _in_bucket(spec)
+    if found is None:
         return None
-    record = _record_of(spec, info)
-    if not record.has(config.resolutions):
+    record, info = found
+    if info.modified and now() - info.modified > timedelta(seconds=get_config().ttl):
         return None
     get_shared_cache().record(spec, record, info.source)
     return record
+
+
+def _in_bucket(spec: ThumbnailSpec) -> tuple[ThumbnailRecord, StoredInfo] | None:
+    config = get_config()
+    others = {r: object_name(spec, config.prefix, r) for r in config.resolutions}
+    info = get_results().find(object_name(spec, config.prefix), others)
+    record = _record_of(spec, info) if info else None
+    return (record, info) if info and record and record.has(config.resolutions) else None
 
 
 def _made_once(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
@@ -99,12 +119,15 @@ def _made_once(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailReco
     server = get_server_config()
     with timing.of("wait"):
         held = cache.lock(spec, server.lock_seconds)
-        if not held:
+        # What takes no lock has taken no record either, so that a missing one says nothing.
+        if held is None and (record := _stored(spec)):
+            return record
+        if held is False:
             for _ in _pauses(server.wait_seconds):
                 if record := _recorded(spec):
                     return record
                 # Whoever had the lock has failed, or is gone.
-                if held := cache.lock(spec, server.lock_seconds):
+                if (held := cache.lock(spec, server.lock_seconds)) is not False:
                     break
     try:
         # It may have been made between our look at the cache and our lock.
@@ -115,7 +138,7 @@ def _made_once(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailReco
 
 
 def _recorded(spec: ThumbnailSpec) -> ThumbnailRecord | None:
-    return _usable(spec, get_shared_cache().look_up_stored(spec)[0])
+    return _usable(get_shared_cache().look_up_stored(spec)[0])
 
 
 def _make(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:

@@ -118,6 +118,15 @@ def test_photographs_are_as_similar_as_eyes_can_tell(
         assert ssim(ours.data, theirs.data) >= 0.998
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turned_sources_that_are_enlarged(orientation: int, engine: str, settings: Any) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    small = encoded(photograph((160, 120), orientation), "PNG", exif=exif)
+    for ours, theirs in beside_sorls(engine, settings, small, "300", format="PNG"):
+        assert ssim(ours.data, theirs.data) >= 0.995  # a shift of half a pixel is 0.9 or less
+
+
 @pytest.mark.parametrize("options", WHOLE, ids=str)
 def test_what_needs_the_whole_source_is_sorls_own(
     options: dict[str, Any], engine: str, settings: Any, photographs: dict[str, bytes]

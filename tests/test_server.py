@@ -2,6 +2,8 @@
 
 import functools
 import json
+import os
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -20,7 +22,8 @@ from sorl.thumbnail import get_thumbnail
 from sorl.thumbnail.conf.defaults import DefaultRGB
 from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
-from shrinkmeister.conf import get_tokens
+from shrinkmeister.conf import get_config, get_tokens
+from shrinkmeister.exceptions import DriverError
 from shrinkmeister.results import StorageResults
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
@@ -100,6 +103,49 @@ class TestMaking:
         assert not get_thumbnail(photo, "300x200", crop="center").lazy
         # Others may have been lost with it, for as long as records live.
         assert get_shared_cache().look_up_stored(spec_of())[1] is False
+
+    def test_an_old_one_is_made_again_instead(
+        self, server: Server, media: Path, photo: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So no record outlives its object where objects older than two lives of a record are deleted."""
+        url = url_of(spec_of())
+        name = get_thumbnail(photo, "300x200", crop="center").name
+        server.get(url)
+        made = Mock(wraps=pipeline._make)
+        monkeypatch.setattr(pipeline, "_make", made)
+        for age, times in ((0.9, 0), (1.1, 1)):
+            caches["shrinkmeister"].clear()
+            then = time.time() - age * get_config().ttl
+            os.utime(media / name, (then, then))
+            assert server.get(url).status_code == 302
+            assert made.call_count == times
+
+    def test_a_thumbnail_outlives_its_source(self, server: Server, media: Path, photo: str) -> None:
+        url = url_of(spec_of())
+        first = server.get(url)
+        (media / photo).unlink()
+        get_shared_cache().forget(spec_of().source, [first["Location"]])
+        assert server.get(url)["Location"] == first["Location"]
+        # Its age is not known to be less than a record's.
+        assert get_thumbnail(photo, "300x200", crop="center").lazy
+        (media / get_thumbnail(photo, "300x200", crop="center").name).unlink()
+        assert server.get(url).status_code == 404
+
+    def test_a_cache_that_takes_no_writes(
+        self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A full Redis, a replica: what it does not know, nobody could tell it."""
+        first = server.get(url_of(spec_of()))
+        cache = get_shared_cache()
+        cache.forget(spec_of().source, [first["Location"]])
+
+        def refuse(*args: Any, **kwargs: Any) -> None:
+            raise DriverError("OOM command not allowed")
+
+        for name in ("add", "set", "set_many"):
+            monkeypatch.setattr(cache._driver, name, refuse)
+        monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("made again"))
+        assert server.get(url_of(spec_of()))["Location"] == first["Location"]
 
     def test_what_a_record_was_of_is_made_again_when_it_has_ended(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch
@@ -242,7 +288,7 @@ class TestSafely:
     ) -> None:
         lock, make = SharedCache.lock, Mock(wraps=pipeline._make)
 
-        def late(self: SharedCache, spec: ThumbnailSpec, seconds: int) -> bool:
+        def late(self: SharedCache, spec: ThumbnailSpec, seconds: int) -> bool | None:
             pipeline_make(spec, sources.fetch, Timing())
             return lock(self, spec, seconds)
 

@@ -122,7 +122,25 @@ def test_a_local_layer_keeps_no_miss_and_is_not_for_servers(memory: Memory) -> N
     memory.values[f"p:{record_key(SPEC)}"] = RECORD.dump()
     assert cache.look_up(SPEC) == Known(RECORD)
     memory.values.clear()
-    assert cache.look_up_stored(SPEC) == (None, False)
+    assert cache.look_up_stored(SPEC) == (None, None)
+
+
+def test_a_local_layer_does_not_keep_what_is_deleted_while_it_is_fetched(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = SharedCache(memory, "p:", 600, local=Expiring(5, 100))
+    cache.record(SPEC, RECORD, SOURCE)
+    get_many = memory.get_many
+
+    def slow(keys: Iterable[str]) -> dict[str, bytes]:
+        found = get_many(keys)
+        cache.remove([record_key(SPEC)])  # as another thread does
+        return found
+
+    monkeypatch.setattr(memory, "get_many", slow)
+    assert cache.look_up(SPEC).thumbnail == RECORD
+    monkeypatch.undo()
+    assert cache.look_up(SPEC).thumbnail is None
 
 
 def test_records_lie_under_the_prefix_and_end(cache: SharedCache, memory: Memory) -> None:
@@ -166,7 +184,7 @@ def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(
 
 def test_a_dead_cache_lets_everybody_make_thumbnails(cache: SharedCache, memory: Memory) -> None:
     memory.broken = True
-    assert cache.lock(SPEC, 30)
+    assert cache.lock(SPEC, 30) is None
     cache.record(SPEC, RECORD, SOURCE)
     cache.unlock(SPEC)
 
@@ -196,8 +214,8 @@ class TestComplete:
     """Whether a thumbnail without a record is stored nowhere."""
 
     def test_a_new_cache_with_an_empty_storage_is_complete_at_once(self, cache: SharedCache) -> None:
-        assert cache.look_up_stored(SPEC) == (None, False)
-        cache.begin(lambda: True)
+        assert cache.look_up_stored(SPEC) == (None, None)
+        assert cache.begin(lambda: True)
         assert cache.look_up_stored(SPEC) == (None, True)
         cache.record(SPEC, RECORD, None)
         assert cache.look_up_stored(SPEC) == (RECORD, True)
@@ -214,13 +232,13 @@ class TestComplete:
         assert cache.look_up_stored(SPEC)[1] is True
 
     def test_the_storage_is_asked_once(self, cache: SharedCache) -> None:
-        cache.begin(lambda: False)
-        cache.begin(lambda: pytest.fail("asked again"))
+        assert not cache.begin(lambda: False)
+        assert not cache.begin(lambda: pytest.fail("asked again"))
 
     def test_nobody_is_asked_while_the_cache_is_down(self, cache: SharedCache, memory: Memory) -> None:
         memory.broken = True
         cache.begin(lambda: pytest.fail("asked the storage"))
-        assert cache.look_up_stored(SPEC) == (None, False)
+        assert cache.look_up_stored(SPEC) == (None, None)
 
     @pytest.mark.parametrize("garbage", [b"", b"soon", b"-1", b"9" * 5000, b"1e3"])
     def test_garbage_is_no_promise(self, cache: SharedCache, memory: Memory, garbage: bytes) -> None:

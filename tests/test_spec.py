@@ -1,5 +1,6 @@
 """Specs, keys and object names, against the vectors and at their edges."""
 
+from enum import Enum
 from hashlib import sha256
 from typing import Any
 
@@ -130,6 +131,16 @@ def test_specs_that_are_kept_are_those_of_their_own_arguments() -> None:
                 ThumbnailSpec.kept(SOURCE, "10x10", options),
             )
             assert made.canonical() == kept.canonical()
+
+    class Size(str, Enum):  # noqa: UP042 - a StrEnum prints its text, and this one its name
+        SMALL = "300x200"
+
+    for geometry in (Size.SMALL, "300x200"):
+        assert (
+            ThumbnailSpec.kept(SOURCE, geometry, {"crop": Size.SMALL})
+            .canonical()
+            .endswith(b'"300x200",{"crop":"300x200"}]')
+        )
     assert ThumbnailSpec.kept(SOURCE, "9", {"blur": 2}) is ThumbnailSpec.kept(SOURCE, "9", {"blur": 2})
 
 

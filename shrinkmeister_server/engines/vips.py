@@ -17,6 +17,10 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]
     """sorl's libvips engine, with the scaled decoding of libjpeg and libwebp, and reading line by line."""
 
     def create(self, image: Source, geometry: Size, options: dict[str, Any]) -> Any:
+        size = self._scaled_size(image, geometry, options)
+        if size and size[0] > self.get_image_size(image)[0]:
+            # libvips enlarges half a pixel to one side: another one where the picture is turned after it.
+            return vips_engine.Engine.create(self, image.whole, geometry, options)
         thumbnail = super().create(image, geometry, options)
         if self._needs_all(image, options):
             return thumbnail
