@@ -22,6 +22,9 @@ from shrinkmeister.tokens import Tokens
 
 DEFAULT_CACHE_NAME = "shrinkmeister"
 DEFAULT_TTL = 30 * 24 * 3600
+# Seconds. A page waits for so long at most, and then leaves the shared cache alone for a while: what that
+# would have known, the server knows. The server's own settings have a longer one.
+CACHE_TIMEOUT = 0.08
 MIN_SECRET_LENGTH = 32
 # Memcached takes keys of 250 bytes without spaces or control characters; ours have 35.
 PREFIX = re.compile(r"((?!\.{0,2}/)[^/\\\0]+/)*(?!\.{1,2}$)[^/\\\0]*")
@@ -44,6 +47,7 @@ OUR_SETTINGS = frozenset(
         "THUMBNAIL_CACHE_NAME",
         "THUMBNAIL_CACHE_LOCATION",
         "THUMBNAIL_CACHE_KEY_PREFIX",
+        "THUMBNAIL_CACHE_TIMEOUT",
         "THUMBNAIL_TTL",
         "THUMBNAIL_LOCAL_TTL",
         "THUMBNAIL_ADOPTED_BACKEND",
@@ -72,6 +76,7 @@ class CacheConfig:
     name_given  whether the site chose that name, and so means an alias that has to be there
     location    where a cache of our own is built; several servers stand between commas
     key_prefix  stands before each of our keys
+    timeout     seconds to wait for an answer, and as many for a connection
     """
 
     backend: str
@@ -79,6 +84,7 @@ class CacheConfig:
     name_given: bool
     location: str
     key_prefix: str
+    timeout: float = CACHE_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -365,7 +371,20 @@ class SettingsReader:
                 f"THUMBNAIL_CACHE_LOCATION is set too: two places for one cache.",
                 "Remove THUMBNAIL_CACHE_LOCATION, or the alias.",
             )
-        return CacheConfig(str(backend), alias, bool(name), location, prefix)
+        return CacheConfig(str(backend), alias, bool(name), location, prefix, self._cache_timeout())
+
+    def _cache_timeout(self) -> float:
+        value = getattr(django_settings, "THUMBNAIL_CACHE_TIMEOUT", None)
+        if value is None:
+            return CACHE_TIMEOUT
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 60:
+            self.problem(
+                "E023",
+                f"THUMBNAIL_CACHE_TIMEOUT is {value!r}.",
+                f"Write seconds above 0 and up to 60, or leave it out for {CACHE_TIMEOUT}.",
+            )
+            return CACHE_TIMEOUT
+        return float(value)
 
     def _resolutions(self) -> tuple[str, ...]:
         hint = "List factors above 0 and up to 10, as numbers: [1.5, 2]."

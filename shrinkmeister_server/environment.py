@@ -39,6 +39,9 @@ class Environment:
 
         return self._cast(name, default, cast, f"a whole number, {least} at least")
 
+    def number(self, name: str, default: Any = MISSING) -> Any:
+        return self._cast(name, default, float, "a number")
+
     def flag(self, name: str, default: Any = MISSING) -> Any:
         return self._cast(name, default, _flag, "true or false")
 

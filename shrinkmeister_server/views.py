@@ -1,6 +1,7 @@
 """URL -> token -> spec -> pipeline -> answer; and the one map from an error to its HTTP status."""
 
 import logging
+from collections.abc import Callable
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -25,6 +26,7 @@ from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.pipeline import thumbnail_url
+from shrinkmeister_server.rendering import get_engine
 from shrinkmeister_server.timing import Timing
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,10 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     ShrinkmeisterError: (500, "The server failed."),
     ImproperlyConfigured: (500, "The server is not set up rightly; its log says more."),
 }
+
+
+# After which a storage that failed may be asked for again.
+RETRY_SECONDS = 10
 
 
 class ReadOnlyView(View):
@@ -80,13 +86,18 @@ class ThumbnailView(ReadOnlyView):
 
 
 class HealthView(ReadOnlyView):
-    """`GET /healthz`: whether the shared cache and the storage of thumbnails answer; 200 or 503."""
+    """`GET /healthz`: whether shared cache, storage of thumbnails and engine work; 200 or 503."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        checks: dict[str, Callable[[], object]] = {
+            "cache": lambda: get_shared_cache().check(),
+            "bucket": lambda: get_results().check(),
+            "engine": get_engine,
+        }
         health = {}
-        for part, of in (("cache", get_shared_cache), ("bucket", get_results)):
+        for part, check in checks.items():
             try:
-                of().check()
+                check()
                 health[part] = "ok"
             except (ShrinkmeisterError, ImproperlyConfigured) as error:
                 logger.error("healthz: %s: %s", part, error)
@@ -109,7 +120,10 @@ def failure(request: HttpRequest, error: Exception, spec: ThumbnailSpec | None =
         source,
         error,
     )
-    return _answer(request, status, sentence)
+    answer = _answer(request, status, sentence)
+    if status == 502:
+        answer["Retry-After"] = str(RETRY_SECONDS)
+    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -39,19 +39,19 @@ BROWSER_OPTIONS = [
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with _left_out_if_missing(), running_redis(tmp_path_factory.mktemp("redis")) as server:
+    with left_out_if_missing(), running_redis(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def memcached_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemcachedServer]:
-    with _left_out_if_missing(), running_memcached(tmp_path_factory.mktemp("memcached")) as server:
+    with left_out_if_missing(), running_memcached(tmp_path_factory.mktemp("memcached")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with _left_out_if_missing(), running_s3(tmp_path_factory.mktemp("s3")) as server:
+    with left_out_if_missing(), running_s3(tmp_path_factory.mktemp("s3")) as server:
         yield server
 
 
@@ -86,7 +86,7 @@ def s3_bucket(s3_server: S3Server) -> Iterator[Callable[..., str]]:
 @pytest.fixture
 def graphicsmagick() -> str:
     """The program `gm`, with which sorl's convert engine works as with ImageMagick's."""
-    with _left_out_if_missing():
+    with left_out_if_missing():
         return find_program("gm", "graphicsmagick")
 
 
@@ -94,7 +94,7 @@ def graphicsmagick() -> str:
 # its database calls next to one. So the browser lives for one module, and they are allowed there.
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    with _left_out_if_missing(), pytest.MonkeyPatch.context() as environment:
+    with left_out_if_missing(), pytest.MonkeyPatch.context() as environment:
         try:
             from playwright.sync_api import sync_playwright
         except ImportError:
@@ -132,7 +132,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @contextmanager
-def _left_out_if_missing() -> Iterator[None]:
+def left_out_if_missing() -> Iterator[None]:
     try:
         yield
     except MissingServer as missing:

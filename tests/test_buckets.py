@@ -426,9 +426,9 @@ class TestFailures:
         assert size_of(browse(answer["Location"])[1]) == (300, 200)
 
     def test_health_of_the_bucket(self, public: Buckets, server: Server, settings: Any) -> None:
-        assert server.get("/healthz").json() == {"cache": "ok", "bucket": "ok"}
+        assert server.get("/healthz").json() == {"cache": "ok", "bucket": "ok", "engine": "ok"}
         settings.THUMBNAIL_BUCKET = f"{public.thumbs}-misspelled"
-        assert server.get("/healthz").json() == {"cache": "ok", "bucket": "failed"}
+        assert server.get("/healthz").json() == {"cache": "ok", "bucket": "failed", "engine": "ok"}
 
 
 class Requests:

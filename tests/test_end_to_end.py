@@ -137,6 +137,7 @@ def test_the_main_job(deployment: Deployment) -> None:
     assert urllib3.request("GET", f"{deployment.server.url}/healthz").json() == {
         "cache": "ok",
         "bucket": "ok",
+        "engine": "ok",
     }
 
     headers = {"Host": "elsewhere.example.com"}

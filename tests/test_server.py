@@ -572,7 +572,9 @@ class TestErrors:
 
     def test_a_storage_that_fails(self, server: Server, media: Path, photo: str, caplog: Any) -> None:
         (media / "cache").write_bytes(b"a file where the folder should be")
-        self.check(server.get(url_of(spec_of())), 502, caplog, "StorageError")
+        answer = server.get(url_of(spec_of()))
+        self.check(answer, 502, caplog, "StorageError")
+        assert answer["Retry-After"] == "10"
         assert get_thumbnail(photo, "300x200", crop="center").lazy
 
     def test_a_server_that_is_set_up_wrongly(
@@ -692,7 +694,7 @@ class TestHealth:
     @pytest.mark.usefixtures("media")
     def test_well(self, server: Server) -> None:
         answer = server.get("/healthz")
-        assert (answer.status_code, answer.json()) == (200, {"cache": "ok", "bucket": "ok"})
+        assert (answer.status_code, answer.json()) == (200, {"cache": "ok", "bucket": "ok", "engine": "ok"})
         assert answer["Cache-Control"] == "no-store"
 
     @pytest.mark.usefixtures("media")
@@ -701,7 +703,10 @@ class TestHealth:
         settings.THUMBNAIL_CACHE_NAME = "of-its-own"
         settings.THUMBNAIL_CACHE_LOCATION = "127.0.0.1:1"
         answer = server.get("/healthz")
-        assert (answer.status_code, answer.json()) == (503, {"cache": "failed", "bucket": "ok"})
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"cache": "failed", "bucket": "ok", "engine": "ok"},
+        )
         assert "refused" in caplog.text
 
     def test_no_bucket(self, server: Server, settings: Any, caplog: Any) -> None:
@@ -709,8 +714,21 @@ class TestHealth:
         settings.AWS_S3_ENDPOINT_URL = "http://127.0.0.1:1"
         settings.AWS_S3_ACCESS_KEY_ID = settings.AWS_S3_SECRET_ACCESS_KEY = "x"
         answer = server.get("/healthz")
-        assert (answer.status_code, answer.json()) == (503, {"cache": "ok", "bucket": "failed"})
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"cache": "ok", "bucket": "failed", "engine": "ok"},
+        )
         assert "thumbs" in caplog.text
+
+    @pytest.mark.usefixtures("media")
+    def test_no_engine(self, server: Server, settings: Any, caplog: Any) -> None:
+        settings.THUMBNAIL_ENGINE = "misspelled.Engine"
+        answer = server.get("/healthz")
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"cache": "ok", "bucket": "ok", "engine": "failed"},
+        )
+        assert "misspelled.Engine" in caplog.text
 
 
 class UpsideDownEngine(PilEngine):  # type: ignore[misc]

@@ -143,4 +143,7 @@ def test_an_event_of_api_gateway_gets_a_thumbnail(
         assert picture_answer.status == 200
         assert size_of(picture_answer.data) == size
     assert refused["statusCode"] == 403
-    assert (health["statusCode"], json.loads(health["body"])) == (200, {"cache": "ok", "bucket": "ok"})
+    assert (health["statusCode"], json.loads(health["body"])) == (
+        200,
+        {"cache": "ok", "bucket": "ok", "engine": "ok"},
+    )

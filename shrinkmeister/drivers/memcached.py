@@ -53,8 +53,8 @@ class MemcachedDriver(Driver):
         self._clients = {
             server: PooledClient(
                 normalize_server_spec(server.strip()),
-                connect_timeout=0.5,
-                timeout=0.5,
+                connect_timeout=cache.timeout,
+                timeout=cache.timeout,
                 no_delay=True,
                 # Else `add` always says True, and errors of `set` are never read.
                 default_noreply=False,

@@ -17,9 +17,6 @@ from shrinkmeister.conf import CacheConfig
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
-# Seconds. A page waits for this at most once: then the breaker of SharedCache opens.
-TIMEOUTS = {"SOCKET_CONNECT_TIMEOUT": 0.5, "SOCKET_TIMEOUT": 0.5}
-
 
 class RedisDriver(Driver):
     def __init__(self, cache: CacheConfig) -> None:
@@ -29,12 +26,13 @@ class RedisDriver(Driver):
         except ImportError as error:
             raise missing_library(cache, "django-redis", error) from error
         self._errors = (RedisError, OSError)
+        timeouts = {"SOCKET_CONNECT_TIMEOUT": cache.timeout, "SOCKET_TIMEOUT": cache.timeout}
         if cache.name in settings.CACHES:
             # As Django builds it, with an end to its patience.
             parameters = dict(settings.CACHES[cache.name])
             backend = parameters.pop("BACKEND")
             location = parameters.pop("LOCATION", "")
-            parameters["OPTIONS"] = {**TIMEOUTS, **parameters.get("OPTIONS", {})}
+            parameters["OPTIONS"] = {**timeouts, **parameters.get("OPTIONS", {})}
             cache_class = import_string(backend)
             if not issubclass(cache_class, RedisCache):
                 raise CacheSettingError(
@@ -46,7 +44,7 @@ class RedisDriver(Driver):
             shared = cache_class(location, parameters)
         else:
             location = required_location(cache, "redis://127.0.0.1:6379/0")
-            shared = RedisCache(location, {"OPTIONS": dict(TIMEOUTS)})
+            shared = RedisCache(location, {"OPTIONS": timeouts})
         # Makes the client, which imports and reads the address; it connects when it is used.
         self._client = shared.client
         self._client.get_client(write=True)

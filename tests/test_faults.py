@@ -1,0 +1,203 @@
+"""Faults of the shared cache: a real Redis or Memcached that fails under pages and under the server.
+
+Whatever it does, a page comes out whole, and asks it once; and the server makes thumbnails.
+"""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from django.core.signals import request_finished, request_started
+from sorl.thumbnail import get_thumbnail
+
+from shrinkmeister import page
+from shrinkmeister.shared_cache import BREAK, get_shared_cache
+from tests.conftest import left_out_if_missing
+from tests.pages import CDN, record, render
+from tests.pictures import size_of
+from tests.servers.memcached import running_memcached
+from tests.servers.process import ask
+from tests.servers.redis import running_redis
+from tests.sides import Server
+
+TEMPLATE = (
+    '{% load thumbnail %}{% for f in files %}{% thumbnail f "300x200" crop="center" as im %}{{ im.url }} '
+)
+TEMPLATE += "{% endthumbnail %}{% endfor %}"
+NAMES = [f"photos/{number}.jpg" for number in range(100)]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A server of one test's own, which may be mistreated."""
+
+    backend: str
+    location: str
+    port: int
+    process: Popen[bytes]
+
+    def tell(self, *lines: str) -> None:
+        for line in lines:
+            assert ask(self.port, f"{line}\r\n".encode()).startswith(b"+OK"), line
+
+
+def killed(cache: Cache) -> None:
+    cache.process.kill()
+    cache.process.wait()
+
+
+def stopped(cache: Cache) -> None:
+    """Its connections are accepted, by the kernel, and never answered."""
+    cache.process.send_signal(signal.SIGSTOP)
+
+
+def full(cache: Cache) -> None:
+    cache.tell("CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1")
+
+
+def refusing(cache: Cache) -> None:
+    """And to those who were connected before."""
+    cache.tell("CONFIG SET requirepass another")
+    ask(cache.port, b"AUTH another\r\nCLIENT KILL TYPE normal\r\n")
+
+
+def read_only(cache: Cache) -> None:
+    """A replica that has lost its primary."""
+    cache.tell("REPLICAOF 127.0.0.1 1")
+
+
+FAULTS: list[tuple[str, Callable[[Cache], None]]] = [
+    *(("redis", fault) for fault in (killed, stopped, full, refusing, read_only)),
+    *(("memcached", fault) for fault in (killed, stopped)),
+]
+# What can still be read does no harm to a page.
+READABLE = (full, read_only)
+
+
+@pytest.fixture
+def cache(request: pytest.FixtureRequest, tmp_path: Path, settings: Any, media: Path) -> Iterator[Cache]:
+    backend = request.param
+    with ExitStack() as stack:
+        stack.enter_context(left_out_if_missing())
+        if backend == "redis":
+            redis = stack.enter_context(running_redis(tmp_path))
+            made = Cache(backend, redis.url, redis.port, redis.process)
+        else:
+            memcached = stack.enter_context(running_memcached(tmp_path))
+            made = Cache(backend, memcached.location, memcached.port, memcached.process)
+        settings.THUMBNAIL_CACHE_BACKEND = made.backend
+        settings.THUMBNAIL_CACHE_NAME = "unused"
+        settings.THUMBNAIL_CACHE_LOCATION = made.location
+        settings.THUMBNAIL_CACHE_TIMEOUT = 0.3
+        yield made
+
+
+def shown() -> list[str]:
+    """The URLs of the page of NAMES, as a request renders it."""
+    request_started.send(sender=Cache, environ={"PATH_INFO": "/faults"})
+    try:
+        return render(TEMPLATE, files=NAMES).split()
+    finally:
+        request_finished.send(sender=Cache)
+
+
+@pytest.mark.parametrize(("cache", "fault"), FAULTS, indirect=["cache"])
+def test_a_page_comes_out_whole(
+    cache: Cache,
+    fault: Callable[[Cache], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(page, "_guesses", page.Guesses())
+    for name in NAMES:
+        record(name, crop="center")
+    healthy = shown()
+    assert all(url.startswith(CDN) for url in healthy)
+
+    driver = get_shared_cache()._driver
+    asked = Mock(wraps=driver.get_many)
+    monkeypatch.setattr(driver, "get_many", asked)
+    fault(cache)
+    with caplog.at_level(logging.WARNING):
+        urls = shown()
+    if fault in READABLE:
+        assert urls == healthy
+        assert not caplog.records
+    else:
+        assert len(set(urls)) == 100
+        assert all(url.startswith("https://thumbs.example.com/") for url in urls)
+        assert [one.name for one in caplog.records] == ["shrinkmeister.shared_cache"]
+    assert asked.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("cache", "fault", "mend"),
+    [
+        ("redis", stopped, lambda cache: cache.process.send_signal(signal.SIGCONT)),
+        ("memcached", stopped, lambda cache: cache.process.send_signal(signal.SIGCONT)),
+        (
+            "redis",
+            refusing,
+            lambda cache: ask(cache.port, b"AUTH another\r\nCONFIG SET requirepass ''\r\n"),
+        ),
+    ],
+    indirect=["cache"],
+)
+def test_it_heals_by_itself(
+    cache: Cache,
+    fault: Callable[[Cache], None],
+    mend: Callable[[Cache], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared = get_shared_cache()
+    now = [shared._clock()]
+    monkeypatch.setattr(shared, "_clock", lambda: now[0])
+    for name in NAMES:
+        record(name, crop="center")
+    healthy = shown()
+    fault(cache)
+    assert not any(url.startswith(CDN) for url in shown())
+    mend(cache)
+    assert not any(url.startswith(CDN) for url in shown())  # it is not asked for some seconds
+    now[0] += BREAK
+    assert shown() == healthy
+
+
+@pytest.mark.parametrize(("cache", "fault"), FAULTS, indirect=["cache"])
+def test_the_server_makes_thumbnails(
+    cache: Cache, fault: Callable[[Cache], None], server: Server, media: Path, photo: str
+) -> None:
+    url = get_thumbnail(photo, "300x200", crop="center").url
+    fault(cache)
+    for _ in range(2):  # the second one is found, in the bucket or in the cache
+        answer = server.get(url)
+        assert answer.status_code == 302
+        assert size_of(
+            (media / answer["Location"].removeprefix("https://example.com/media/")).read_bytes()
+        ) == (
+            300,
+            200,
+        )
+
+
+def test_garbage_under_every_key(
+    redis_location: str, settings: Any, media: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.THUMBNAIL_CACHE_BACKEND = "redis"
+    settings.THUMBNAIL_CACHE_NAME = "unused"
+    settings.THUMBNAIL_CACHE_LOCATION = redis_location
+    for name in NAMES:
+        record(name, crop="center")
+    shared = get_shared_cache()
+    names = [f"shrinkmeister:{key}" for key in shared.records() or ()]
+    assert len(names) == 100
+    for garbage in (b"\x80\x04K\x01.", b'{"v":2,"w":300,"h":200}', b"null", b"["):
+        shared._driver.set_many(dict.fromkeys(names, garbage), 60)
+        assert all(url.startswith("https://thumbs.example.com/") for url in shown())
