@@ -1,5 +1,6 @@
 """The engines that shrink on load: sorl's sizes to the pixel, and pictures that nobody can tell apart."""
 
+import sys
 from io import BytesIO
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core.files.storage import storages
 from PIL import Image, ImageChops, ImageStat
 from sorl.thumbnail.engines.base import EngineBase
 
+from shrinkmeister.conf import SettingError
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server.checks import check_server
@@ -222,5 +224,13 @@ def test_libvips_is_recommended_where_it_is_installed(
     settings.THUMBNAIL_ENGINE = VIPS
     assert check_server(None) == []
     settings.THUMBNAIL_ENGINE = PILLOW
-    monkeypatch.setitem(__import__("sys").modules, "pyvips", None)
+    monkeypatch.setitem(sys.modules, VIPS.rpartition(".")[0], None)
     assert check_server(None) == []
+
+
+def test_an_old_libvips_is_named(server: Server, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, VIPS.rpartition(".")[0], raising=False)
+    monkeypatch.setattr("pyvips.at_least_libvips", lambda *version: False)
+    settings.THUMBNAIL_ENGINE = VIPS
+    with pytest.raises(SettingError, match=r"too old: 8\.15"):
+        get_engine()

@@ -12,6 +12,11 @@ from sorl.thumbnail.helpers import EngineError
 
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
 
+if not pyvips.at_least_libvips(8, 15):
+    # sorl's engine writes with options of that version. Debian 12 has 8.14, which pip prefers to its own if
+    # the headers are there.
+    raise ImportError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is the least")
+
 
 class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]
     """sorl's libvips engine, with the scaled decoding of libjpeg and libwebp, and reading line by line."""
