@@ -14,10 +14,11 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from django.core.signals import request_finished, request_started
+from django.http import HttpRequest
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister import page
+from shrinkmeister.page import page_middleware
 from shrinkmeister.shared_cache import BREAK, get_shared_cache
 from tests.conftest import left_out_if_missing
 from tests.pages import CDN, record, render
@@ -101,11 +102,12 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path, settings: Any, media: 
 
 def shown() -> list[str]:
     """The URLs of the page of NAMES, as a request renders it."""
-    request_started.send(sender=Cache, environ={"PATH_INFO": "/faults"})
-    try:
+
+    def answer(request: HttpRequest) -> list[str]:
         return render(TEMPLATE, files=NAMES).split()
-    finally:
-        request_finished.send(sender=Cache)
+
+    urls: list[str] = page_middleware(answer)(HttpRequest())
+    return urls
 
 
 @pytest.mark.parametrize(("cache", "fault"), FAULTS, indirect=["cache"])
