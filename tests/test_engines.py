@@ -31,6 +31,8 @@ SORLS = {
     PILLOW: "sorl.thumbnail.engines.pil_engine.Engine",
     VIPS: "sorl.thumbnail.engines.vips_engine.Engine",
 }
+# Pillow 11.3 and later; libvips writes it anyway.
+READS_AVIF = ".avif" in Image.registered_extensions()
 WHOLE = ({"cropbox": (100, 200, 900, 800)}, {"remove_border": True}, {"crop": "smart"})
 
 
@@ -69,9 +71,11 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
         ours = made(engine, settings, SOURCES[name], geometry, **options)
         for one, other in zip(ours, theirs, strict=True):
             assert (one.width, one.height) == (other.width, other.height), row
-            # Subsampled colour and dithering differ by as much; a picture that is turned wrongly, by 50.
-            assert min(one.width, one.height) < 8 or difference(one.data, other.data) < 6, row
             compared += 1
+            if min(one.width, one.height) < 8 or (options.get("format") == "AVIF" and not READS_AVIF):
+                continue
+            # Subsampled colour and dithering differ by as much; a picture that is turned wrongly, by 50.
+            assert difference(one.data, other.data) < 6, row
     assert compared > 0 or engine == VIPS  # libvips has no loader that is trusted for some
 
 
