@@ -48,7 +48,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
 
 def _has_vips() -> bool:
     try:
-        import shrinkmeister_server.engines.vips  # noqa: F401
+        import shrinkmeister_server.engines.vips  # noqa: F401 - whether it can be is the question
     except (ImportError, OSError):  # OSError: without the library that it binds
         return False
     return True

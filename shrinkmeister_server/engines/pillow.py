@@ -23,7 +23,7 @@ TURNS = {
 }
 
 
-class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]
+class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl has no types
     """sorl's Pillow engine, with libjpeg's scaled decoding and scaling in two steps."""
 
     def _stays_animated(self, image: Source, options: dict[str, Any]) -> bool:

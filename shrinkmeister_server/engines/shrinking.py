@@ -6,6 +6,7 @@ is left is scaled before it is turned. The sizes are sorl's to the pixel: they a
 source's size, in the steps of sorl/thumbnail/engines/base.py.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -45,7 +46,7 @@ class Decoded:
     reduction: int
 
 
-class ShrinkingEngine(EngineBase):  # type: ignore[misc]
+class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no types
     """Stands before one of sorl's engines, which does what needs the whole source.
 
     That is `cropbox` and `remove_border`, which count pixels of the source, smart crop, which compares
@@ -122,24 +123,25 @@ class ShrinkingEngine(EngineBase):  # type: ignore[misc]
             most = min(pixels // (MARGIN * max(1, wanted)) for pixels, wanted in scaled)
         return next((reduction for reduction in self._reductions(image) if reduction <= most), 1)
 
+    @abstractmethod
     def _stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
-        raise NotImplementedError
+        """Whether it is written as an animation."""
 
+    @abstractmethod
     def _reductions(self, image: Source) -> tuple[int, ...]:
         """Those of REDUCTIONS that the source's decoder can serve, and the picture stays in its place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
         """several: whether it will be used more than once"""
-        raise NotImplementedError
 
+    @abstractmethod
     def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
         """A picture of its own, which may be changed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _turned(self, picture: Any, image: Source) -> Any:
         """As the source's EXIF orientation says."""
-        raise NotImplementedError
 
 
 def _whole(image: Any) -> Any:

@@ -18,7 +18,7 @@ if not pyvips.at_least_libvips(8, 15):
     raise ImportError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is the least")
 
 
-class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]
+class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl has no types
     """sorl's libvips engine, with the scaled decoding of libjpeg and libwebp, and reading line by line."""
 
     def create(self, image: Source, geometry: Size, options: dict[str, Any]) -> Any:
