@@ -71,11 +71,7 @@ def main() -> None:
             "THUMBNAIL_CACHE_LOCATION": redis.url,
             "THUMBNAIL_BUCKET": "thumbs",
             "THUMBNAIL_SOURCES": "s3://photos",
-            "AWS_S3_ENDPOINT_URL": s3.endpoint_url,
-            "AWS_S3_REGION_NAME": s3.region,
-            "AWS_S3_ADDRESSING_STYLE": "path",
-            "AWS_ACCESS_KEY_ID": s3.access_key,
-            "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+            **s3.variables,
         }
         server = stack.enter_context(running_thumbnail_server(directory, variables))
         configure(directory, redis, s3, server.url)

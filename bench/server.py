@@ -268,11 +268,7 @@ def shrinkmeister(
         "THUMBNAIL_CACHE_KEY_PREFIX": f"{bucket}:",
         "THUMBNAIL_BUCKET": bucket,
         "THUMBNAIL_SOURCES": "s3://photos",
-        "AWS_S3_ENDPOINT_URL": s3.endpoint_url,
-        "AWS_S3_REGION_NAME": s3.region,
-        "AWS_S3_ADDRESSING_STYLE": "path",
-        "AWS_ACCESS_KEY_ID": s3.access_key,
-        "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+        **s3.variables,
         **({"THUMBNAIL_ENGINE": engine} if engine else {}),
     }
     tokens = Tokens([SECRET])

@@ -60,11 +60,7 @@ class Deployment:
         self._start(
             THUMBNAIL_BUCKET=thumbs,
             THUMBNAIL_SOURCES=f"s3://{media}",
-            AWS_S3_ENDPOINT_URL=s3.endpoint_url,
-            AWS_S3_REGION_NAME=s3.region,
-            AWS_S3_ADDRESSING_STYLE="path",
-            AWS_ACCESS_KEY_ID=s3.access_key,
-            AWS_SECRET_ACCESS_KEY=s3.secret_key,
+            **s3.variables,
             AWS_QUERYSTRING_AUTH=str(private),
         )
 

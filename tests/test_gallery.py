@@ -144,11 +144,7 @@ def test_the_same_demo_on_redis_and_s3(
         "THUMBNAIL_CACHE_LOCATION": redis_location,
         "DEMO_SOURCE_BUCKET": photos,
         "THUMBNAIL_BUCKET": thumbs,
-        "AWS_S3_ENDPOINT_URL": s3_server.endpoint_url,
-        "AWS_S3_REGION_NAME": s3_server.region,
-        "AWS_S3_ADDRESSING_STYLE": "path",
-        "AWS_ACCESS_KEY_ID": s3_server.access_key,
-        "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
+        **s3_server.variables,
     }
     with running_demo(tmp_path, photos=6, variables=variables) as demo:
         visitor = Visitor(browser, demo)

@@ -84,11 +84,7 @@ def making(
         "THUMBNAIL_BUCKET": thumbs,
         "THUMBNAIL_SOURCES": f"s3://{photos}",
         "THUMBNAIL_LOCK_SECONDS": "1",
-        "AWS_S3_ENDPOINT_URL": s3_server.endpoint_url,
-        "AWS_S3_REGION_NAME": s3_server.region,
-        "AWS_S3_ADDRESSING_STYLE": "path",
-        "AWS_ACCESS_KEY_ID": s3_server.access_key,
-        "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
+        **s3_server.variables,
     }
     with running_thumbnail_server(tmp_path, variables, workers=1) as server:
         yield Making(server, s3_server, photos, thumbs, redis_location)

@@ -73,11 +73,7 @@ def test_a_storm(
             "THUMBNAIL_SECRET_KEY": SECRET,
             "THUMBNAIL_BUCKET": s3_bucket(public=True),
             "THUMBNAIL_SOURCES": f"http://{host}",
-            "AWS_S3_ENDPOINT_URL": s3_server.endpoint_url,
-            "AWS_S3_REGION_NAME": s3_server.region,
-            "AWS_S3_ADDRESSING_STYLE": "path",
-            "AWS_ACCESS_KEY_ID": s3_server.access_key,
-            "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
+            **s3_server.variables,
         }
         spec = ThumbnailSpec(Source("http", host, "dawn.jpg"), "300x200", {"crop": "center"})
         path = f"{Tokens([SECRET]).seal(spec)}.jpg"

@@ -125,11 +125,7 @@ def test_an_event_of_api_gateway_gets_a_thumbnail(
         "THUMBNAIL_BUCKET": thumbs,
         "THUMBNAIL_SOURCES": f"s3://{photos}",
         "THUMBNAIL_CACHE_LOCATION": redis_location,
-        "AWS_S3_ENDPOINT_URL": s3_server.endpoint_url,
-        "AWS_S3_REGION_NAME": s3_server.region,
-        "AWS_S3_ADDRESSING_STYLE": "path",
-        "AWS_ACCESS_KEY_ID": s3_server.access_key,
-        "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
+        **s3_server.variables,
     }
     spec = ThumbnailSpec(Source("s3", photos, "Zürich/1.jpg"), "300x200", {"crop": "center"})
     token = Tokens([SECRET]).seal(spec)

@@ -128,6 +128,17 @@ class S3Server:
             "signature_version": "s3v4",
         }
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a thumbnail server that uses it, but for the buckets."""
+        return {
+            "AWS_S3_ENDPOINT_URL": self.endpoint_url,
+            "AWS_S3_REGION_NAME": self.region,
+            "AWS_S3_ADDRESSING_STYLE": "path",
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
+
     def client(self, **options: Any) -> Any:
         """A boto3 client; options replace the server's own, for instance a wrong secret."""
         import boto3  # here, since it takes a quarter of a second and few tests need it
