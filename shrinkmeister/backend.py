@@ -61,7 +61,9 @@ class ShrinkmeisterBackend:
         former = former_of(file_, geometry_string, options, config)
         page = current_page() if config.prefetch else None
         known = get_shared_cache().look_up(spec, former.place if former else None, page)
-        thumbnail = known.thumbnail and _recorded(spec, known.thumbnail, config)
+        thumbnail = None
+        if known.thumbnail and not known.due:
+            thumbnail = _recorded(spec, known.thumbnail, config)
         if not thumbnail and former and known.adopted:
             thumbnail = _adopted(former.name, known.adopted, config)
         if thumbnail:
@@ -91,6 +93,8 @@ class ShrinkmeisterBackend:
             storage, name = storage_and_name(file_, config)
             if storage is not None:
                 _delete_source(storage, name)
+        # And whoever is making a thumbnail of it now, takes it away again.
+        get_shared_cache().mark_change(source)
         results = get_results()
         names = [stored.name for stored in results.walk(folder_name(source, config.prefix))]
         # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after them,

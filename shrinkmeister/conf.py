@@ -21,7 +21,9 @@ from shrinkmeister.spec import EXTENSIONS, SCHEMES, plain_options
 from shrinkmeister.tokens import Tokens
 
 DEFAULT_CACHE_NAME = "shrinkmeister"
-DEFAULT_TTL = 30 * 24 * 3600
+DAY = 24 * 3600
+DEFAULT_TTL = 30 * DAY
+DEFAULT_CHECK_TTL = 7 * DAY
 # Seconds. A page waits for so long at most, and then leaves the shared cache alone for a while: what that
 # would have known, the server knows. The server's own settings have a longer one.
 CACHE_TIMEOUT = 0.08
@@ -50,6 +52,8 @@ OUR_SETTINGS = frozenset(
         "THUMBNAIL_CACHE_TIMEOUT",
         "THUMBNAIL_TTL",
         "THUMBNAIL_LOCAL_TTL",
+        "THUMBNAIL_CHECK_TTL",
+        "THUMBNAIL_EXPIRE_DAYS",
         "THUMBNAIL_ADOPTED_BACKEND",
         "THUMBNAIL_CLEANUP",
         "THUMBNAIL_EAGER",
@@ -92,6 +96,8 @@ class Config:
     """Every setting of ours, and those of sorl that decide about the picture or its place.
 
     ttl              seconds that a record lives
+    check_ttl        seconds for which a recorded thumbnail is believed to be stored
+    expire_days      days after which the bucket deletes what was written; None for never
     local_ttl        seconds for which a process keeps what its pages found; None for no longer than a page
     url_ttl          seconds after which a lazy URL stops to work; None for never
     sources          what may be read: (scheme, container, prefix of the name)
@@ -110,6 +116,8 @@ class Config:
     sources: tuple[tuple[str, str, str], ...]
     cache: CacheConfig
     ttl: int
+    check_ttl: int
+    expire_days: int | None
     local_ttl: int | None
     resolutions: tuple[str, ...]
     options: Mapping[str, Any]
@@ -204,6 +212,8 @@ class SettingsReader:
             sources=self._sources(),
             cache=self._cache(),
             ttl=self._seconds("THUMBNAIL_TTL", DEFAULT_TTL) or DEFAULT_TTL,
+            check_ttl=self._seconds("THUMBNAIL_CHECK_TTL", DEFAULT_CHECK_TTL) or DEFAULT_CHECK_TTL,
+            expire_days=self._expire_days(),
             local_ttl=self._seconds("THUMBNAIL_LOCAL_TTL", None),
             resolutions=self._resolutions(),
             options=self._options(),
@@ -289,6 +299,18 @@ class SettingsReader:
             )
             return default
         return value
+
+    def _expire_days(self) -> int | None:
+        days = getattr(django_settings, "THUMBNAIL_EXPIRE_DAYS", None)
+        # Records end a day before their objects, so that a page that somebody has open is not left behind.
+        if days is None or (type(days) is int and 2 <= days <= 36500):
+            return days
+        self.problem(
+            "E024",
+            f"THUMBNAIL_EXPIRE_DAYS is {days!r}.",
+            "Write a whole number of days, 2 at least, or leave it out where nothing deletes thumbnails.",
+        )
+        return None
 
     def _bucket(self) -> str | None:
         bucket = getattr(django_settings, "THUMBNAIL_BUCKET", None)

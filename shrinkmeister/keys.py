@@ -3,6 +3,8 @@
     record_key(spec)                          t1:4nmm2zhv...        in the shared cache
     source_key(spec)                          s1:7dzsbhyq...        what is known about its source
     lock_key(spec)                            l1:4nmm2zhv...        held while somebody makes it
+    failure_key(spec)                         f1:4nmm2zhv...        why it cannot be made, for some seconds
+    change_key(source)                        c1:7dzsbhyq...        there for some time after it has changed
     adopted_key(place)                        a1:q2c5tn7k...        what sorl knew about an image there
     object_name(spec, "cache/")               cache/aeq5.../4nmm2zhv....jpg
     object_name(spec, "cache/", "2")          cache/aeq5.../4nmm2zhv...@2x.jpg
@@ -37,6 +39,14 @@ def record_key(spec: ThumbnailSpec) -> str:
 
 def lock_key(spec: ThumbnailSpec) -> str:
     return f"l1:{digest(spec.canonical())}"
+
+
+def failure_key(spec: ThumbnailSpec) -> str:
+    return f"f1:{digest(spec.canonical())}"
+
+
+def change_key(source: Source) -> str:
+    return f"c1:{digest(source.canonical())}"
 
 
 def source_key(source: Source) -> str:

@@ -1,21 +1,22 @@
 """What the shared cache holds: JSON with a version, never pickle.
 
-    t1:<digest>   {"v":1,"w":300,"h":200,"r":["2"],"u":"https://.../cache/"}         ThumbnailRecord
-    s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}                              SourceRecord
+    t1:<digest>   {"v":1,"w":300,"h":200,"t":1795612345,"r":["2"],"u":"https://.../cache/"}
+    s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}
+    f1:<digest>   {"v":1,"e":"missing","c":"q1R..."}
 
-Reading validates: whoever can write to the shared cache is not trusted for more than a miss. What was read
-is kept: a page finds the same bytes again and again.
+Reading validates: whoever can write to the shared cache is not trusted for more than a miss; `seals.py`
+adds what shows that one of us wrote it. What was read is kept: a page finds the same bytes again and again.
 """
 
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Self
 
 from shrinkmeister.exceptions import RecordError
-from shrinkmeister.spec import KEPT
+from shrinkmeister.spec import KEPT, MAX_INTEGER
 
 VERSION = 1
 MAX_PIXELS = 2**31 - 1
@@ -32,12 +33,14 @@ class ThumbnailRecord:
     base           its final, public URL up to its name, which whoever has the key can make: so a record is
                    short, and of no other thumbnail. None in a private bucket, where each reader signs
     resolutions    the alternative resolutions that are stored beside it: ("2", "1.5")
+    checked        Unix time when it was known to be stored; 0 where nobody has said
     """
 
     width: int
     height: int
     base: str | None = None
     resolutions: tuple[str, ...] = ()
+    checked: int = field(default=0, compare=False)
 
     def has(self, resolutions: Iterable[str]) -> bool:
         """Whether all of these are stored: a template makes the URL of each without asking."""
@@ -45,6 +48,8 @@ class ThumbnailRecord:
 
     def dump(self) -> bytes:
         fields: dict[str, Any] = {"v": VERSION, "w": self.width, "h": self.height}
+        if self.checked:
+            fields["t"] = self.checked
         if self.resolutions:
             fields["r"] = list(self.resolutions)
         if self.base is not None:
@@ -66,7 +71,10 @@ class ThumbnailRecord:
             and all(isinstance(r, str) and RESOLUTION.fullmatch(r) for r in resolutions)
         ):
             raise RecordError("a record whose resolutions are not a list of factors")
-        return cls(_pixels(fields, "w"), _pixels(fields, "h"), base, tuple(resolutions))
+        checked = fields.get("t", 0)
+        if "t" in fields and not (type(checked) is int and 1 <= checked <= MAX_INTEGER):
+            raise RecordError("a record whose time is not a number of seconds")
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), base, tuple(resolutions), checked)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,30 @@ class SourceRecord:
         if "f" in fields and (type(fields["f"]) is not int or fields["f"] != 1):
             raise RecordError("a record of a source that is neither turned nor not")
         return cls(_pixels(fields, "w"), _pixels(fields, "h"), "f" in fields, fields.get("n"))
+
+
+@dataclass(frozen=True)
+class FailureRecord:
+    """Why a thumbnail could not be made, so that its source need not be read again at once.
+
+    kind    a word for the error
+    change  the mark of its source's last change at that time; "" for none
+    """
+
+    kind: str
+    change: str = ""
+
+    def dump(self) -> bytes:
+        return _dump({"v": VERSION, "e": self.kind, "c": self.change})
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Raises RecordError for anything else than what `dump` writes."""
+        fields = _load(data)
+        kind, change = fields.get("e"), fields.get("c")
+        if not isinstance(kind, str) or not isinstance(change, str):
+            raise RecordError("a record of a failure that is not told in texts")
+        return cls(kind, change)
 
 
 def base_of(url: str, ending: str) -> str | None:

@@ -1,10 +1,12 @@
 """The shared cache as client and server see it: records under keys, and a cache that is down is a miss."""
 
 import logging
+import math
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
@@ -17,13 +19,16 @@ from shrinkmeister.geometry import filled_size
 from shrinkmeister.keys import (
     DIGEST,
     adopted_key,
+    change_key,
+    failure_key,
     lock_key,
     record_key,
     record_key_of_object,
     source_key,
 )
 from shrinkmeister.page import Page
-from shrinkmeister.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
+from shrinkmeister.seals import Seals
 from shrinkmeister.spec import KEPT, Source, ThumbnailSpec
 
 logger = logging.getLogger(__name__)
@@ -31,16 +36,22 @@ logger = logging.getLogger(__name__)
 # Seconds in which a cache that failed is not asked again, so that a page of 100 thumbnails waits for a
 # dead one once.
 BREAK = 5.0
+# In which garbage is told of once.
+QUIET = 60.0
 # In which a command that was stopped can be taken up again.
 BOOKMARK_SECONDS = 7 * 24 * 3600
 # The Unix time from which there is a record of all that is stored; for as long as the cache lives.
 COMPLETE_KEY = "complete"
 COMPLETE_SECONDS = 10 * 365 * 24 * 3600
+# The Unix time up to which records are not to be believed: a thumbnail that they name has been lost.
+DOUBT_KEY = "doubt"
+# For which it is remembered that a source has changed; no failure is remembered for longer.
+CHANGE_SECONDS = 3600
 # Records that a process keeps with THUMBNAIL_LOCAL_TTL: some 5 MB.
 MOST_LOCAL = 10_000
 
 T = TypeVar("T")
-R = TypeVar("R", ThumbnailRecord, SourceRecord)
+R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord)
 
 
 # The keys that are of records: of thumbnails, of sources, and adopted ones.
@@ -57,7 +68,7 @@ class Keys:
 
     @cached_property
     def all(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.thumbnail, self.source, self.adopted)))
+        return tuple(filter(None, (self.thumbnail, DOUBT_KEY, self.source, self.adopted)))
 
 
 @dataclass(frozen=True)
@@ -67,11 +78,35 @@ class Known:
     thumbnail  its record
     source     the size of its source, if the size of the thumbnail depends on it
     adopted    what was adopted of sorl's thumbnail in its place
+    due        whether it is time to look whether the thumbnail is still stored, which the server does
     """
 
     thumbnail: ThumbnailRecord | None = None
     source: SourceRecord | None = None
     adopted: ThumbnailRecord | None = None
+    due: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the shared cache tells whoever makes thumbnails.
+
+    record    of the thumbnail
+    due       whether it is time to look whether it is still stored
+    garbage   whether something else than a record lay in its place
+    complete  whether what has no record is stored nowhere. That is certain of no cache that has been lost:
+              then the bucket has to be asked, until records have come back or would have ended anyway. None
+              says that it is time to `begin`
+    failure   why it could not be made a short while ago, before which its source has not changed; or None
+    change    the mark of its source's last change, for `fail`
+    """
+
+    record: ThumbnailRecord | None = None
+    due: bool = False
+    garbage: bool = False
+    complete: bool | None = None
+    failure: str | None = None
+    change: str = ""
 
 
 class SharedCache:
@@ -79,25 +114,33 @@ class SharedCache:
 
     All other methods do raise it: what they do must not be lost.
 
-    prefix  stands before each key
-    ttl     seconds that a record lives
-    local   what this process keeps of what pages have found; None for nothing
+    seals      what shows that a record was written by one of us
+    prefix     stands before each key
+    ttl        seconds that a record lives
+    check_ttl  seconds for which a recorded thumbnail is believed to be stored
+    local      what this process keeps of what pages have found; None for nothing
     """
 
     def __init__(
         self,
         driver: Driver,
+        seals: Seals,
         prefix: str,
         ttl: int,
+        check_ttl: int,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
         local: Expiring[bytes] | None = None,
     ) -> None:
         self._driver = driver
+        self._seals = seals
         self._prefix = prefix
         self._ttl = ttl
+        self._check_ttl = check_ttl
         self._clock = clock
+        self._now = now
         self._local = local
-        self._broken_until = float("-inf")
+        self._broken_until = self._quiet_until = -math.inf
 
     def look_up(
         self, spec: ThumbnailSpec, adopted: Source | None = None, page: Page | None = None
@@ -109,25 +152,32 @@ class SharedCache:
         """
         keys = keys_of(spec, adopted)
         found = self._get(keys.all, page)
-        source = _load(SourceRecord, keys.source, found)
+        source = self._load(SourceRecord, keys.source, found)
         if source and source.version != spec.options.get("version"):
             source = None
+        record = self._load(ThumbnailRecord, keys.thumbnail, found)
         return Known(
-            _load(ThumbnailRecord, keys.thumbnail, found),
+            record,
             source,
-            _load(ThumbnailRecord, keys.adopted, found),
+            self._load(ThumbnailRecord, keys.adopted, found),
+            record is not None and self._is_due(keys.thumbnail, record, found),
         )
 
-    def look_up_stored(self, spec: ThumbnailSpec) -> tuple[ThumbnailRecord | None, bool | None]:
-        """For whoever makes thumbnails: the record, and whether without one the thumbnail is not stored.
-
-        That is certain of no cache that has been lost: then the bucket has to be asked, until records
-        have come back or would have ended anyway. None says that it is time to `begin`. In one round trip.
-        """
-        key = record_key(spec)
-        found = self._fetch([key, COMPLETE_KEY])
-        complete = _is_past(found[COMPLETE_KEY]) if COMPLETE_KEY in found else None
-        return _load(ThumbnailRecord, key, found), complete
+    def look_up_stored(self, spec: ThumbnailSpec) -> Told:
+        """For whoever makes thumbnails; in one round trip."""
+        key, failed, changed = record_key(spec), failure_key(spec), change_key(spec.source)
+        found = self._fetch([key, COMPLETE_KEY, DOUBT_KEY, failed, changed])
+        record = self._load(ThumbnailRecord, key, found)
+        failure = self._load(FailureRecord, failed, found)
+        change = found.get(changed, b"").decode(errors="replace")
+        return Told(
+            record,
+            record is not None and self._is_due(key, record, found),
+            record is None and key in found,
+            _moment(found[COMPLETE_KEY]) <= self._now() if COMPLETE_KEY in found else None,
+            failure.kind if failure and failure.change == change else None,
+            change,
+        )
 
     def begin(self, is_empty: Callable[[], bool]) -> bool:
         """Says from when on the cache has a record of all that is stored, unless it says so already.
@@ -136,7 +186,7 @@ class SharedCache:
 
         is_empty: tells whether nothing is stored yet; asked once in the life of a cache
         """
-        name, now = self._prefix + COMPLETE_KEY, int(time.time())
+        name, now = self._prefix + COMPLETE_KEY, int(self._now())
         later = b"%d" % (now + self._ttl)
         if not (self._try(lambda: self._driver.add(name, later, COMPLETE_SECONDS), False) and is_empty()):
             return False
@@ -147,19 +197,55 @@ class SharedCache:
         """(width, height) of a source as it is shown, or of an adopted image; None if it is not known."""
         keys = (source_key(image), adopted_key(image))
         found = self._get(keys, page)
-        if source := _load(SourceRecord, keys[0], found):
+        if source := self._load(SourceRecord, keys[0], found):
             size = (source.width, source.height)
             return size[::-1] if source.flipped else size
-        adopted = _load(ThumbnailRecord, keys[1], found)
+        adopted = self._load(ThumbnailRecord, keys[1], found)
         return (adopted.width, adopted.height) if adopted else None
 
-    def record(self, spec: ThumbnailSpec, record: ThumbnailRecord, source: SourceRecord | None) -> None:
-        """To be called when the thumbnail is safely stored, not before."""
-        values = {self._prefix + record_key(spec): record.dump()}
+    def record(
+        self,
+        spec: ThumbnailSpec,
+        record: ThumbnailRecord,
+        source: SourceRecord | None,
+        most: float | None = None,
+    ) -> None:
+        """To be called when the thumbnail is safely stored, not before.
+
+        most: seconds that the record may live at most, if less than others
+        """
+        record = replace(record, checked=int(self._now()))
+        values = self._sealed({record_key(spec): record})
         if source:
-            values[self._prefix + source_key(spec.source)] = source.dump()
-        self._try(lambda: self._driver.set_many(values, self._ttl), None)
+            values |= self._sealed({source_key(spec.source): source})
+        seconds = self._ttl if most is None else min(self._ttl, int(most))
+        self._try(lambda: self._driver.set_many(values, seconds), None)
         self._drop(values)
+
+    def doubt(self, spec: ThumbnailSpec) -> None:
+        """To be called when a recorded thumbnail turns out to be stored no more.
+
+        Others may have been lost with it: what was recorded up to now is looked at before pages use it.
+        """
+        value = b"%d" % int(self._now())
+        self._try(lambda: self._driver.set(self._prefix + DOUBT_KEY, value, self._check_ttl), None)
+        self._try(lambda: self._driver.delete_many([self._prefix + record_key(spec)]), None)
+
+    def fail(self, spec: ThumbnailSpec, kind: str, change: str, seconds: int) -> None:
+        """Remembers why a thumbnail cannot be made, until its source changes or so many seconds are over.
+
+        kind, change: of FailureRecord; change as `look_up_stored` told it before the source was read
+        """
+        values = self._sealed({failure_key(spec): FailureRecord(kind, change)})
+        self._try(lambda: self._driver.set_many(values, min(seconds, CHANGE_SECONDS)), None)
+
+    def mark_change(self, source: Source) -> None:
+        """To be called when a source has been written or deleted, before its thumbnails are.
+
+        Failures of before mean nothing any more, and whoever is making a thumbnail starts again.
+        """
+        mark = secrets.token_urlsafe(9).encode()
+        self._driver.set(self._prefix + change_key(source), mark, CHANGE_SECONDS)
 
     def lock(self, spec: ThumbnailSpec, seconds: int) -> bool | None:
         """Whether the caller is to make this thumbnail.
@@ -182,7 +268,7 @@ class SharedCache:
 
     def adopt(self, images: Mapping[Source, ThumbnailRecord], ttl: int) -> None:
         """Records what sorl knew about images, by where they lie; for `ttl` seconds."""
-        records = {self._prefix + adopted_key(place): record.dump() for place, record in images.items()}
+        records = self._sealed({adopted_key(place): record for place, record in images.items()})
         self._driver.set_many(records, ttl)
         self._drop(records)
 
@@ -237,6 +323,8 @@ class SharedCache:
             drops = local.drops
             # Not what was missed: somebody may be making it.
             found = self._fetch(wanted)
+            if DOUBT_KEY in wanted:
+                found.setdefault(DOUBT_KEY, b"0")  # that there is none, each look-up would ask
             for key, value in found.items():
                 local.set(self._prefix + key, value, drops)
             kept |= found
@@ -251,6 +339,28 @@ class SharedCache:
         nothing: dict[str, bytes] = {}
         found = self._try(lambda: self._driver.get_many(names), nothing)
         return {key: found[name] for key, name in zip(keys, names, strict=True) if name in found}
+
+    def _is_due(self, key: str, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:
+        now, doubt = self._now(), _moment(found.get(DOUBT_KEY, b"0"))
+        # Each after its own time, from half of it on: those of a page would all be due at once.
+        share = 0.5 + int(key[3:5], 36) / (2 * 36**2)
+        return now - record.checked >= self._check_ttl * share or record.checked <= doubt <= now
+
+    def _sealed(self, records: Mapping[str, R]) -> dict[str, bytes]:
+        """By keys with the prefix."""
+        return {self._prefix + key: self._seals.seal(key, one.dump()) for key, one in records.items()}
+
+    def _load(self, kind: type[R], key: str | None, found: Mapping[str, bytes]) -> R | None:
+        if key is None or key not in found:
+            return None
+        try:
+            return kind.load(self._seals.open(key, found[key]))
+        except RecordError as error:
+            # Once in a while: after a change of secrets all records may be such.
+            if self._clock() >= self._quiet_until:
+                self._quiet_until = self._clock() + QUIET
+                logger.warning("The shared cache holds %s under %s; it counts as a miss", error, key)
+            return None
 
     def _try(self, call: Callable[[], T], otherwise: T) -> T:
         if self._clock() < self._broken_until:
@@ -273,18 +383,9 @@ def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> Keys:
     )
 
 
-def _is_past(moment: bytes) -> bool:
-    return len(moment) < 20 and moment.isdigit() and int(moment) <= time.time()
-
-
-def _load(kind: type[R], key: str | None, found: Mapping[str, bytes]) -> R | None:
-    if key is None or key not in found:
-        return None
-    try:
-        return kind.load(found[key])
-    except RecordError as error:
-        logger.warning("The shared cache holds %s under %s; it counts as a miss", error, key)
-        return None
+def _moment(value: bytes) -> float:
+    """A Unix time; of what is none, the end of time."""
+    return int(value) if len(value) < 20 and value.isdigit() else math.inf
 
 
 @per_configuration
@@ -292,4 +393,11 @@ def get_shared_cache() -> SharedCache:
     """The shared cache of this process. Raises SettingError."""
     config = get_config()
     local = Expiring[bytes](config.local_ttl, MOST_LOCAL) if config.local_ttl else None
-    return SharedCache(make_driver(config.cache), config.cache.key_prefix, config.ttl, local=local)
+    return SharedCache(
+        make_driver(config.cache),
+        Seals(config.secrets),
+        config.cache.key_prefix,
+        config.ttl,
+        config.check_ttl,
+        local=local,
+    )

@@ -21,17 +21,18 @@ from shrinkmeister.spec import MAX_INTEGER, ThumbnailSpec
 
 VERSION = b"\x01"
 KEY_INFO = b"shrinkmeister token 1"
+KEY_LENGTH = 64  # of AES-256-SIV
 # gunicorn takes request lines of 4,094 bytes; an S3 key has 1,024 at most.
 MAX_LENGTH = 3800
 ALPHABET = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
-def derive_key(secret: str) -> bytes:
-    """64 bytes for AES-256-SIV."""
+def derive_key(secret: str, info: bytes, length: int) -> bytes:
+    """Another key for each purpose, of one secret."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    return HKDF(algorithm=SHA256(), length=64, salt=None, info=KEY_INFO).derive(secret.encode())
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret.encode())
 
 
 class Tokens:
@@ -52,7 +53,7 @@ class Tokens:
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
         self._invalid = (InvalidTag, ValueError)  # ValueError: shorter than SIV's own 16 bytes
-        self._ciphers = [AESSIV(derive_key(secret)) for secret in secrets]
+        self._ciphers = [AESSIV(derive_key(secret, KEY_INFO, KEY_LENGTH)) for secret in secrets]
         if not self._ciphers:
             raise ValueError("Tokens needs one secret at least")
         self._url_ttl = url_ttl

@@ -14,6 +14,7 @@ class ServerConfig:
     lock_seconds       after which another server may make what one seems to be making
     wait_seconds       for which a request waits for another server's thumbnail
     redirect_max_age   seconds for which browsers and CDNs may keep a redirect
+    error_ttl          seconds for which a source that is missing or no good is not read again
     """
 
     max_source_bytes: int = 40_000_000
@@ -21,6 +22,7 @@ class ServerConfig:
     lock_seconds: int = 30
     wait_seconds: int = 15
     redirect_max_age: int = 300
+    error_ttl: int = 60
 
 
 @per_configuration

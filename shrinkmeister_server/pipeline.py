@@ -4,26 +4,58 @@ The bucket is the truth: the record is written after the objects, and the lock s
 else.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import dataclass
 
-from django.utils.timezone import now
-
-from shrinkmeister.conf import SettingError, get_config
-from shrinkmeister.exceptions import ResolutionError, SourceMissingError, StorageError
-from shrinkmeister.keys import object_name
+from shrinkmeister.conf import DAY, SettingError, get_config
+from shrinkmeister.exceptions import (
+    ResolutionError,
+    SourceError,
+    SourceInvalidError,
+    SourceMissingError,
+    SourceTooLargeError,
+    StorageError,
+)
+from shrinkmeister.keys import object_name, record_key
 from shrinkmeister.records import ThumbnailRecord, base_of
 from shrinkmeister.results import StoredInfo, get_results
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.shared_cache import Told, get_shared_cache
 from shrinkmeister.spec import CONTENT_TYPES, Source, ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.rendering import Picture, render
 from shrinkmeister_server.sources import fetch, read
 from shrinkmeister_server.timing import Timing
 
+logger = logging.getLogger(__name__)
+
 ABSOLUTE = ("https://", "http://")
-Read = Callable[[Source], bytes]
+# Seconds before the bucket deletes a thumbnail in which pages use it no more: somebody may have one open.
+EXPIRY_MARGIN = DAY
+# How often a thumbnail is made again because its source has changed meanwhile.
+MOST_CHANGES = 3
+
+# What is remembered of a source, under these names.
+FAILURES: dict[str, type[SourceError]] = {
+    "missing": SourceMissingError,
+    "large": SourceTooLargeError,
+    "invalid": SourceInvalidError,
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Of a browser, or of a site in its eager mode.
+
+    read      gives the bytes of a source
+    failures  whether a failure of a short while ago is the answer, and this one will be
+    """
+
+    spec: ThumbnailSpec
+    read: Callable[[Source], bytes]
+    failures: bool
+    timing: Timing
 
 
 def thumbnail_url(spec: ThumbnailSpec, resolution: str | None, timing: Timing) -> str:
@@ -36,7 +68,7 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None, timing: Timing) -
         raise ResolutionError(
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {config.resolutions}"
         )
-    record = _found_or_made(spec, fetch, timing)
+    record = _found_or_made(Request(spec, fetch, True, timing))
     if record.base is None:
         return absolute_url(object_name(spec, config.prefix, resolution))
     return record.base + object_name(spec, "", resolution)
@@ -44,7 +76,7 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None, timing: Timing) -
 
 def make_for_site(spec: ThumbnailSpec) -> ThumbnailRecord:
     """The eager mode of a site: its own specs, of its own sources, which no allow-list has to name."""
-    return _found_or_made(spec, read, Timing())
+    return _found_or_made(Request(spec, read, False, Timing()))
 
 
 def absolute_url(name: str) -> str:
@@ -63,87 +95,137 @@ def absolute_url(name: str) -> str:
     return url
 
 
-def _found_or_made(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
-    with timing.of("lookup"):
-        record = _found(spec)
-    try:
-        return record or _made_once(spec, read, timing)
-    except (SourceMissingError, StorageError):
-        # What was made before its record ended needs its source no more.
-        if found := _in_bucket(spec):
-            return found[0]
-        raise
+def _found_or_made(request: Request) -> ThumbnailRecord:
+    with request.timing.of("lookup"):
+        record = _found(request)
+    return record or _made_once(request)
 
 
-def _found(spec: ThumbnailSpec) -> ThumbnailRecord | None:
-    """Somebody was faster; or the cache has been lost since, and the bucket knows."""
-    record, complete = get_shared_cache().look_up_stored(spec)
-    if record := _usable(record):
+def _found(request: Request) -> ThumbnailRecord | None:
+    """Somebody was faster; or it is time to look whether it is still stored; or the cache has been lost
+    since, and the bucket knows. Raises SourceError where it has failed a short while ago.
+    """
+    spec, cache = request.spec, get_shared_cache()
+    told = cache.look_up_stored(spec)
+    record = _usable(told.record)
+    if record and told.due:
+        return _checked(spec, record)
+    if record:
         return record
+    _raise_failure(told, request)
+    complete = told.complete
     if complete is None:
         # It is new, or has been lost.
         config, results = get_config(), get_results()
-        complete = get_shared_cache().begin(lambda: next(results.walk(config.prefix), None) is None)
-    return None if complete else _stored(spec)
+        complete = cache.begin(lambda: next(results.walk(config.prefix), None) is None)
+    return None if complete and not (told.record or told.garbage) else _stored(spec)
 
 
 def _usable(record: ThumbnailRecord | None) -> ThumbnailRecord | None:
-    return record if record and record.has(get_config().resolutions) else None
+    """One that has all resolutions, and of the storage that thumbnails are in now."""
+    return record if record and record.has(get_config().resolutions) and record.base == _base() else None
+
+
+def _checked(spec: ThumbnailSpec, record: ThumbnailRecord) -> ThumbnailRecord | None:
+    try:
+        found = _in_bucket(spec)
+    except StorageError as error:
+        logger.warning("Whether a recorded thumbnail is still stored cannot be told: %s", error)
+        return record
+    if found:
+        return _record(spec, *found)
+    logger.warning("A recorded thumbnail is lost: pages check all that were recorded before")
+    get_shared_cache().doubt(spec)
+    return None
 
 
 def _stored(spec: ThumbnailSpec) -> ThumbnailRecord | None:
-    """The record of what is in the bucket already, written again.
-
-    Not of an object as old as records get: it would outlive that, where old objects are deleted.
-    """
+    """The record of what is in the bucket already, written again."""
     found = _in_bucket(spec)
-    if found is None:
-        return None
-    record, info = found
-    if info.modified and now() - info.modified > timedelta(seconds=get_config().ttl):
-        return None
-    get_shared_cache().record(spec, record, info.source)
-    return record
+    return _record(spec, *found) if found else None
 
 
 def _in_bucket(spec: ThumbnailSpec) -> tuple[ThumbnailRecord, StoredInfo] | None:
     config = get_config()
     others = {r: object_name(spec, config.prefix, r) for r in config.resolutions}
     info = get_results().find(object_name(spec, config.prefix), others)
-    record = _record_of(spec, info) if info else None
+    record = _record_of(info) if info else None
     return (record, info) if info and record and record.has(config.resolutions) else None
 
 
-def _made_once(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
-    cache = get_shared_cache()
-    server = get_server_config()
-    with timing.of("wait"):
+def _record(spec: ThumbnailSpec, record: ThumbnailRecord, info: StoredInfo) -> ThumbnailRecord | None:
+    """Records what is stored; None where that will be deleted so soon that it has to be made again."""
+    days, seconds = get_config().expire_days, None
+    if days is not None:
+        age = time.time() - info.modified.timestamp() if info.modified else 0.0
+        # S3 deletes what is so many days old at the next midnight: never earlier.
+        seconds = days * DAY - EXPIRY_MARGIN - age
+        if seconds < 1:
+            return None
+    get_shared_cache().record(spec, record, info.source, seconds)
+    return record
+
+
+def _made_once(request: Request) -> ThumbnailRecord:
+    spec, cache, server = request.spec, get_shared_cache(), get_server_config()
+    with request.timing.of("wait"):
         held = cache.lock(spec, server.lock_seconds)
         # What takes no lock has taken no record either, so that a missing one says nothing.
         if held is None and (record := _stored(spec)):
             return record
         if held is False:
             for _ in _pauses(server.wait_seconds):
-                if record := _recorded(spec):
+                if record := _made_by_another(cache.look_up_stored(spec), request):
                     return record
                 # Whoever had the lock has failed, or is gone.
                 if (held := cache.lock(spec, server.lock_seconds)) is not False:
                     break
     try:
-        # It may have been made between our look at the cache and our lock.
-        return _recorded(spec) or _make(spec, read, timing)
+        for _ in range(MOST_CHANGES):
+            told = cache.look_up_stored(spec)
+            # It may have been made between our look at the cache and our lock.
+            if record := _made_by_another(told, request):
+                return record
+            record = _made(request, told.change)
+            if cache.look_up_stored(spec).change == told.change:
+                return record
+            # Whoever has replaced or deleted the source meanwhile has not seen what we stored since.
+            _remove(spec)
+        raise StorageError("the source changes all the time")
     finally:
         if held:
             cache.unlock(spec)
 
 
-def _recorded(spec: ThumbnailSpec) -> ThumbnailRecord | None:
-    return _usable(get_shared_cache().look_up_stored(spec)[0])
+def _made_by_another(told: Told, request: Request) -> ThumbnailRecord | None:
+    _raise_failure(told, request)
+    return None if told.due else _usable(told.record)
 
 
-def _make(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
+def _raise_failure(told: Told, request: Request) -> None:
+    if request.failures and told.failure in FAILURES:
+        raise FAILURES[told.failure](f"{told.failure}, as a request has found out a short while ago")
+
+
+def _made(request: Request, change: str) -> ThumbnailRecord:
+    spec = request.spec
+    try:
+        return _make(request)
+    except (SourceError, StorageError) as error:
+        if isinstance(error, SourceMissingError | StorageError) and (found := _in_bucket(spec)):
+            # What was made before its record ended needs its source no more.
+            return _record(spec, *found) or found[0]
+        kind = next((kind for kind, one in FAILURES.items() if isinstance(error, one)), None)
+        seconds = get_server_config().error_ttl
+        if kind and seconds and request.failures:
+            get_shared_cache().fail(spec, kind, change, seconds)
+        raise
+
+
+def _make(request: Request) -> ThumbnailRecord:
+    spec, timing = request.spec, request.timing
     with timing.of("fetch"):
-        data = read(spec.source)
+        data = request.read(spec.source)
     rendering = render(data, spec, get_config().resolutions, timing)
     thumbnail = rendering.thumbnail
     info = StoredInfo(thumbnail.width, thumbnail.height, tuple(rendering.resolutions), rendering.source)
@@ -152,9 +234,9 @@ def _make(spec: ThumbnailSpec, read: Read, timing: Timing) -> ThumbnailRecord:
         for resolution, picture in rendering.resolutions.items():
             _save(spec, resolution, picture, info)
         _save(spec, None, thumbnail, info)
-    record = _record_of(spec, info)
+    record = _record_of(info)
     with timing.of("record"):
-        get_shared_cache().record(spec, record, info.source)
+        _record(spec, record, info)
     return record
 
 
@@ -163,9 +245,21 @@ def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: S
     get_results().save(name, picture.data, CONTENT_TYPES[spec.format], info)
 
 
-def _record_of(spec: ThumbnailSpec, info: StoredInfo) -> ThumbnailRecord:
-    url = get_results().url(object_name(spec, get_config().prefix))
-    return ThumbnailRecord(info.width, info.height, base_of(url, object_name(spec, "")), info.resolutions)
+def _remove(spec: ThumbnailSpec) -> None:
+    """As `delete()` of the client does it: the record first."""
+    config = get_config()
+    get_shared_cache().remove([record_key(spec)])
+    get_results().delete([object_name(spec, config.prefix, r) for r in (None, *config.resolutions)])
+
+
+def _record_of(info: StoredInfo) -> ThumbnailRecord:
+    return ThumbnailRecord(info.width, info.height, _base(), info.resolutions)
+
+
+def _base() -> str | None:
+    """What a record holds of URLs. Of any name, since a storage takes its time for each new one."""
+    name = f"{'a' * 32}/{'a' * 32}.jpg"
+    return base_of(get_results().url(get_config().prefix + name), name)
 
 
 def _pauses(seconds: float) -> Iterator[None]:

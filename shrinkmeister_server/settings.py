@@ -37,6 +37,8 @@ THUMBNAIL_CACHE_LOCATION = env.text("THUMBNAIL_CACHE_LOCATION", None)
 THUMBNAIL_CACHE_KEY_PREFIX = env.text("THUMBNAIL_CACHE_KEY_PREFIX", "shrinkmeister:")
 THUMBNAIL_CACHE_TIMEOUT = env.number("THUMBNAIL_CACHE_TIMEOUT", 0.5)
 THUMBNAIL_TTL = env.integer("THUMBNAIL_TTL", None, least=1)
+THUMBNAIL_CHECK_TTL = env.integer("THUMBNAIL_CHECK_TTL", None, least=1)
+THUMBNAIL_EXPIRE_DAYS = env.integer("THUMBNAIL_EXPIRE_DAYS", None, least=2)
 THUMBNAIL_BUCKET = env.text("THUMBNAIL_BUCKET", None)
 THUMBNAIL_STORAGE = env.text("THUMBNAIL_STORAGE", "default")
 THUMBNAIL_PREFIX = env.text("THUMBNAIL_PREFIX", "cache/")
@@ -54,6 +56,7 @@ THUMBNAIL_MAX_PIXELS = env.integer("THUMBNAIL_MAX_PIXELS", None, least=1)
 THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", None, least=1)
 THUMBNAIL_WAIT_SECONDS = env.integer("THUMBNAIL_WAIT_SECONDS", None)
 THUMBNAIL_REDIRECT_MAX_AGE = env.integer("THUMBNAIL_REDIRECT_MAX_AGE", None)
+THUMBNAIL_ERROR_TTL = env.integer("THUMBNAIL_ERROR_TTL", None)
 # A spec says whether its picture is flattened; with False here sorl would not listen to it.
 THUMBNAIL_FLATTEN = True
 

@@ -1,14 +1,19 @@
 """What the shared cache holds, against the vectors."""
 
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
 
 from shrinkmeister.exceptions import RecordError
-from shrinkmeister.records import SourceRecord, ThumbnailRecord, base_of
+from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord, base_of
+from shrinkmeister.seals import Seals
 from tests.vectors import load
 
 VECTORS = load("records")
+SEALS = VECTORS["seals"]
 
 
 def described(vector: dict[str, Any]) -> str:
@@ -18,11 +23,12 @@ def described(vector: dict[str, Any]) -> str:
 @pytest.mark.parametrize("vector", VECTORS["thumbnails"], ids=described)
 def test_thumbnail_vector(vector: dict[str, Any]) -> None:
     record = ThumbnailRecord(
-        vector["width"], vector["height"], vector["base"], tuple(vector["resolutions"])
+        vector["width"], vector["height"], vector["base"], tuple(vector["resolutions"]), vector["checked"]
     )
     if not vector.get("read_only"):
         assert record.dump() == vector["record"].encode()
-    assert ThumbnailRecord.load(vector["record"].encode()) == record
+    read = ThumbnailRecord.load(vector["record"].encode())
+    assert (read, read.checked) == (record, vector["checked"])
 
 
 @pytest.mark.parametrize("vector", VECTORS["sources"], ids=described)
@@ -57,3 +63,38 @@ def test_the_base_of_a_url() -> None:
 def test_bytes_that_are_no_text() -> None:
     with pytest.raises(RecordError):
         ThumbnailRecord.load(b"\xff\xfe\x00")
+
+
+@pytest.mark.parametrize("data", [b"{}", b'{"v":1,"e":"missing"}', b'{"v":1,"e":1,"c":""}', b"[]"])
+def test_what_tells_no_failure(data: bytes) -> None:
+    with pytest.raises(RecordError):
+        FailureRecord.load(data)
+    record = FailureRecord("missing", "q1R")
+    assert FailureRecord.load(record.dump()) == record
+
+
+@pytest.mark.parametrize("vector", SEALS["valid"], ids=described)
+def test_sealed_vector(vector: dict[str, str]) -> None:
+    seals = Seals([SEALS["secret"]])
+    record, sealed = vector["record"].encode(), vector["sealed"].encode()
+    assert seals.seal(vector["under"], record) == sealed
+    assert seals.open(vector["under"], sealed) == record
+    former = Seals(["another secret, of the same length or so", SEALS["secret"]])
+    assert former.open(vector["under"], sealed) == record
+
+
+@pytest.mark.parametrize("vector", SEALS["valid"], ids=described)
+def test_sealed_vector_by_hand(vector: dict[str, str]) -> None:
+    """RFC 5869 and RFC 2104 spelled out: what the page docs/protocol.md says is enough."""
+    extracted = hmac.new(bytes(32), SEALS["secret"].encode(), hashlib.sha256).digest()
+    key = hmac.new(extracted, b"shrinkmeister record 1\x01", hashlib.sha256).digest()
+    assert key.hex() == SEALS["key"]
+    mac = hmac.new(key, f"{vector['under']}\n{vector['record']}".encode(), hashlib.sha256).digest()
+    seal = urlsafe_b64encode(mac[:8]).decode().rstrip("=")
+    assert vector["sealed"] == f'{vector["record"][:-1]},"m":"{seal}"}}'
+
+
+@pytest.mark.parametrize("vector", SEALS["invalid"], ids=described)
+def test_a_vector_that_is_not_sealed(vector: dict[str, str]) -> None:
+    with pytest.raises(RecordError):
+        Seals([SEALS["secret"]]).open(vector["under"], vector["sealed"].encode())

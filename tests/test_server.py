@@ -22,7 +22,7 @@ from sorl.thumbnail import get_thumbnail
 from sorl.thumbnail.conf.defaults import DefaultRGB
 from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
-from shrinkmeister.conf import get_config, get_tokens
+from shrinkmeister.conf import DAY, get_tokens
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.results import StorageResults
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
@@ -34,6 +34,10 @@ from tests.sides import Server
 
 TIME = "shrinkmeister_server.pipeline.time"
 MEDIA_URL = "https://example.com/media/"
+
+
+def asked(spec: ThumbnailSpec) -> pipeline.Request:
+    return pipeline.Request(spec, sources.fetch, True, Timing())
 
 
 def url_of(spec: ThumbnailSpec) -> str:
@@ -88,7 +92,7 @@ class TestMaking:
         url = url_of(spec_of())
         first = server.get(url)
         monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("fetched again"))
-        monkeypatch.setattr(pipeline, "get_results", lambda: pytest.fail("asked the storage"))
+        monkeypatch.setattr(StorageResults, "find", lambda *args: pytest.fail("asked the storage"))
         assert server.get(url)["Location"] == first["Location"]
 
     def test_a_lost_record_is_written_again(
@@ -102,20 +106,21 @@ class TestMaking:
         assert server.get(url)["Location"] == first["Location"]
         assert not get_thumbnail(photo, "300x200", crop="center").lazy
         # Others may have been lost with it, for as long as records live.
-        assert get_shared_cache().look_up_stored(spec_of())[1] is False
+        assert get_shared_cache().look_up_stored(spec_of()).complete is False
 
     def test_an_old_one_is_made_again_instead(
         self, server: Server, media: Path, photo: str, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """So no record outlives its object where objects older than two lives of a record are deleted."""
+        """One that the bucket is about to delete."""
+        settings.THUMBNAIL_EXPIRE_DAYS = 30
         url = url_of(spec_of())
         name = get_thumbnail(photo, "300x200", crop="center").name
         server.get(url)
         made = Mock(wraps=pipeline._make)
         monkeypatch.setattr(pipeline, "_make", made)
-        for age, times in ((0.9, 0), (1.1, 1)):
+        for age, times in ((28.9, 0), (29.1, 1)):
             caches["shrinkmeister"].clear()
-            then = time.time() - age * get_config().ttl
+            then = time.time() - age * DAY
             os.utime(media / name, (then, then))
             assert server.get(url).status_code == 302
             assert made.call_count == times
@@ -126,9 +131,10 @@ class TestMaking:
         (media / photo).unlink()
         get_shared_cache().forget(spec_of().source, [first["Location"]])
         assert server.get(url)["Location"] == first["Location"]
-        # Its age is not known to be less than a record's.
-        assert get_thumbnail(photo, "300x200", crop="center").lazy
-        (media / get_thumbnail(photo, "300x200", crop="center").name).unlink()
+        thumbnail = get_thumbnail(photo, "300x200", crop="center")
+        assert not thumbnail.lazy
+        (media / thumbnail.name).unlink()
+        get_shared_cache().forget(spec_of().source, [thumbnail.name])
         assert server.get(url).status_code == 404
 
     def test_a_cache_that_takes_no_writes(
@@ -289,7 +295,7 @@ class TestSafely:
         lock, make = SharedCache.lock, Mock(wraps=pipeline._make)
 
         def late(self: SharedCache, spec: ThumbnailSpec, seconds: int) -> bool | None:
-            pipeline_make(spec, sources.fetch, Timing())
+            pipeline_make(asked(spec))
             return lock(self, spec, seconds)
 
         pipeline_make = pipeline._make
@@ -665,7 +671,7 @@ class TestOnce:
         assert get_shared_cache().lock(spec, 30)  # somebody else has it
 
         # ... and makes it meanwhile.
-        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._make, spec, sources.fetch, Timing())))
+        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._make, asked(spec))))
         make = Mock(wraps=pipeline._make)
         monkeypatch.setattr(pipeline, "_make", make)
         assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)

@@ -10,14 +10,17 @@ import pytest
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.expiring import Expiring
-from shrinkmeister.keys import record_key, source_key
-from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.shared_cache import BREAK, Known, SharedCache, keys_of
+from shrinkmeister.keys import failure_key, record_key, source_key
+from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
+from shrinkmeister.seals import Seals
+from shrinkmeister.shared_cache import BREAK, DOUBT_KEY, QUIET, Known, SharedCache, Told, keys_of
 from shrinkmeister.spec import Source, ThumbnailSpec
 
 SPEC = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300")
 RECORD = ThumbnailRecord(300, 200, "https://example.com/a.jpg")
 SOURCE = SourceRecord(4000, 3000)
+SEALS = Seals(["a secret of those who write records, long enough"])
+DAY = 24 * 3600
 
 
 class Memory(Driver):
@@ -73,8 +76,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def cache(memory: Memory, clock: Clock) -> SharedCache:
-    return SharedCache(memory, "p:", 600, clock)
+def now() -> Clock:
+    clock = Clock()
+    clock.now = 1_800_000_000.0
+    return clock
+
+
+def sealed(record: ThumbnailRecord) -> bytes:
+    return SEALS.seal(record_key(SPEC), record.dump())
+
+
+@pytest.fixture
+def cache(memory: Memory, clock: Clock, now: Clock) -> SharedCache:
+    return SharedCache(memory, SEALS, "p:", 600, 7 * DAY, clock, now)
 
 
 def test_one_look_up_is_one_round_trip(cache: SharedCache, memory: Memory) -> None:
@@ -88,7 +102,7 @@ def test_the_source_is_looked_up_where_the_size_depends_on_it(cache: SharedCache
     filled = replace(SPEC, geometry="300x200", options={"crop": "center"})
     for spec, asked in ((SPEC, 2), (filled, 1)):
         cache.record(spec, RECORD, SOURCE)
-        assert len(keys_of(spec).all) == asked
+        assert len(set(keys_of(spec).all) - {DOUBT_KEY}) == asked
     assert cache.look_up(SPEC).source == SOURCE
     assert cache.look_up(filled) == Known(RECORD)
 
@@ -96,7 +110,7 @@ def test_the_source_is_looked_up_where_the_size_depends_on_it(cache: SharedCache
 def test_a_local_layer_asks_less_often_and_knows_what_this_process_does(
     memory: Memory, clock: Clock
 ) -> None:
-    cache = SharedCache(memory, "p:", 600, local=Expiring(5, 100, clock))
+    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=Expiring(5, 100, clock))
     cache.record(SPEC, RECORD, SOURCE)
     for _ in range(3):
         assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
@@ -117,18 +131,18 @@ def test_a_local_layer_asks_less_often_and_knows_what_this_process_does(
 
 
 def test_a_local_layer_keeps_no_miss_and_is_not_for_servers(memory: Memory) -> None:
-    cache = SharedCache(memory, "p:", 600, local=Expiring(5, 100))
+    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=Expiring(5, 100))
     assert cache.look_up(SPEC) == Known()
-    memory.values[f"p:{record_key(SPEC)}"] = RECORD.dump()
+    memory.values[f"p:{record_key(SPEC)}"] = sealed(replace(RECORD, checked=int(time.time())))
     assert cache.look_up(SPEC) == Known(RECORD)
     memory.values.clear()
-    assert cache.look_up_stored(SPEC) == (None, None)
+    assert cache.look_up_stored(SPEC) == Told()
 
 
 def test_a_local_layer_does_not_keep_what_is_deleted_while_it_is_fetched(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = SharedCache(memory, "p:", 600, local=Expiring(5, 100))
+    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=Expiring(5, 100))
     cache.record(SPEC, RECORD, SOURCE)
     get_many = memory.get_many
 
@@ -154,11 +168,16 @@ def test_a_miss(cache: SharedCache) -> None:
 
 @pytest.mark.parametrize("garbage", [b"", b"\x80\x04K\x01.", b'{"v":2,"w":1,"h":1}', b"null", b"<html>"])
 def test_garbage_is_a_miss_and_a_log_line(
-    cache: SharedCache, memory: Memory, caplog: pytest.LogCaptureFixture, garbage: bytes
+    cache: SharedCache, memory: Memory, clock: Clock, caplog: pytest.LogCaptureFixture, garbage: bytes
 ) -> None:
     memory.values[f"p:{record_key(SPEC)}"] = garbage
-    assert cache.look_up(SPEC) == Known()
+    for _ in range(100):
+        assert cache.look_up(SPEC) == Known()
     assert len(caplog.records) == 1
+    assert cache.look_up_stored(SPEC) == Told(garbage=True)
+    clock.now += QUIET
+    cache.look_up(SPEC)
+    assert len(caplog.records) == 2
 
 
 def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(
@@ -214,22 +233,19 @@ class TestComplete:
     """Whether a thumbnail without a record is stored nowhere."""
 
     def test_a_new_cache_with_an_empty_storage_is_complete_at_once(self, cache: SharedCache) -> None:
-        assert cache.look_up_stored(SPEC) == (None, None)
+        assert cache.look_up_stored(SPEC) == Told()
         assert cache.begin(lambda: True)
-        assert cache.look_up_stored(SPEC) == (None, True)
+        assert cache.look_up_stored(SPEC) == Told(complete=True)
         cache.record(SPEC, RECORD, None)
-        assert cache.look_up_stored(SPEC) == (RECORD, True)
+        assert cache.look_up_stored(SPEC) == Told(RECORD, complete=True)
 
     def test_one_that_was_lost_is_complete_when_all_records_would_have_ended(
-        self, cache: SharedCache, memory: Memory, monkeypatch: pytest.MonkeyPatch
+        self, cache: SharedCache, now: Clock
     ) -> None:
         cache.begin(lambda: False)
-        now = time.time()
-        assert cache.look_up_stored(SPEC)[1] is False
-        monkeypatch.setattr("shrinkmeister.shared_cache.time.time", lambda: now + 599)
-        assert cache.look_up_stored(SPEC)[1] is False
-        monkeypatch.setattr("shrinkmeister.shared_cache.time.time", lambda: now + 601)
-        assert cache.look_up_stored(SPEC)[1] is True
+        for seconds, complete in ((0, False), (599, False), (1, True)):
+            now.now += seconds
+            assert cache.look_up_stored(SPEC).complete is complete
 
     def test_the_storage_is_asked_once(self, cache: SharedCache) -> None:
         assert not cache.begin(lambda: False)
@@ -238,14 +254,128 @@ class TestComplete:
     def test_nobody_is_asked_while_the_cache_is_down(self, cache: SharedCache, memory: Memory) -> None:
         memory.broken = True
         cache.begin(lambda: pytest.fail("asked the storage"))
-        assert cache.look_up_stored(SPEC) == (None, None)
+        assert cache.look_up_stored(SPEC) == Told()
 
     @pytest.mark.parametrize("garbage", [b"", b"soon", b"-1", b"9" * 5000, b"1e3"])
     def test_garbage_is_no_promise(self, cache: SharedCache, memory: Memory, garbage: bytes) -> None:
         memory.values["p:complete"] = garbage
-        assert cache.look_up_stored(SPEC)[1] is False
+        assert cache.look_up_stored(SPEC).complete is False
 
     def test_the_mark_is_no_record(self, cache: SharedCache, memory: Memory) -> None:
         cache.begin(lambda: True)
         assert list(memory.values) == ["p:complete"]
         assert memory.timeouts["p:complete"] > 365 * 24 * 3600
+
+
+class TestForgeries:
+    """Whoever can write to the shared cache, without the secret."""
+
+    def test_what_others_write_is_garbage(self, cache: SharedCache, memory: Memory) -> None:
+        theirs = ThumbnailRecord(300, 200, "https://evil.example.com/", checked=2_000_000_000)
+        name = f"p:{record_key(SPEC)}"
+        stranger = Seals(["another secret, which is as long as ours is"])
+        for value in (
+            theirs.dump(),
+            stranger.seal(record_key(SPEC), theirs.dump()),
+            sealed(RECORD).replace(b"https://example.com", b"https://exemple.com"),
+            sealed(RECORD)[:-3] + b'x"}',
+            sealed(RECORD).replace(b"{", b"{ ", 1),
+            sealed(RECORD) + b" ",
+        ):
+            memory.values[name] = value
+            assert cache.look_up(SPEC) == Known(), value
+        memory.values[name] = sealed(RECORD)
+        assert cache.look_up(SPEC).thumbnail == RECORD
+
+    def test_a_record_counts_under_its_own_key_alone(self, cache: SharedCache, memory: Memory) -> None:
+        other = replace(SPEC, geometry="100")
+        cache.record(other, RECORD, SOURCE)
+        memory.values[f"p:{record_key(SPEC)}"] = memory.values[f"p:{record_key(other)}"]
+        assert cache.look_up(SPEC) == Known(None, SOURCE)
+
+    def test_a_failure_is_sealed_too(self, cache: SharedCache, memory: Memory) -> None:
+        memory.values[f"p:{failure_key(SPEC)}"] = FailureRecord("missing").dump()
+        assert cache.look_up_stored(SPEC).failure is None
+
+    def test_records_of_a_former_secret_count(self, memory: Memory) -> None:
+        old, new = "the former secret, which is long enough too", "the new secret, which is long enough too"
+        SharedCache(memory, Seals([old]), "p:", 600, DAY).record(SPEC, RECORD, SOURCE)
+        for secrets, known in (([new, old], Known(RECORD, SOURCE)), ([new], Known())):
+            assert SharedCache(memory, Seals(secrets), "p:", 600, DAY).look_up(SPEC) == known
+
+
+class TestDue:
+    """When a page leaves it to the server to look whether a recorded thumbnail is still stored."""
+
+    def test_after_half_of_the_time_at_least_and_all_of_it_at_most(
+        self, cache: SharedCache, now: Clock
+    ) -> None:
+        specs = [replace(SPEC, options={"version": number}) for number in range(200)]
+        for spec in specs:
+            cache.record(spec, RECORD, None)
+
+        def due() -> int:
+            assert [cache.look_up_stored(one).due for one in specs] == [
+                cache.look_up(one).due for one in specs
+            ]
+            return sum(cache.look_up(spec).due for spec in specs)
+
+        now.now += 3.5 * DAY - 1
+        assert due() == 0
+        now.now += 1.75 * DAY
+        assert 60 < due() < 140
+        now.now += 1.75 * DAY + 2
+        assert due() == 200
+        cache.record(specs[0], RECORD, None)
+        assert due() == 199
+
+    def test_a_loss_makes_all_that_were_recorded_before_due(self, cache: SharedCache, now: Clock) -> None:
+        others = [replace(SPEC, options={"version": number}) for number in range(3)]
+        for spec in (SPEC, *others[:2]):
+            cache.record(spec, RECORD, None)
+        cache.doubt(SPEC)
+        assert cache.look_up(SPEC) == Known()
+        now.now += 1
+        cache.record(others[2], RECORD, None)
+        assert [cache.look_up(spec).due for spec in others] == [True, True, False]
+        cache.record(others[0], RECORD, None)
+        assert not cache.look_up(others[0]).due
+
+    @pytest.mark.parametrize("garbage", [b"", b"x", b"-1", b"9" * 30, b"9" * 12, b"1e9"])
+    def test_a_doubt_of_the_future_or_of_no_time_is_none(
+        self, cache: SharedCache, memory: Memory, garbage: bytes
+    ) -> None:
+        cache.record(SPEC, RECORD, None)
+        memory.values[f"p:{DOUBT_KEY}"] = garbage
+        assert not cache.look_up(SPEC).due
+
+    def test_a_local_layer_does_not_ask_again_whether_there_is_doubt(self, memory: Memory) -> None:
+        cache = SharedCache(memory, SEALS, "p:", 600, DAY, local=Expiring(5, 100))
+        cache.record(SPEC, RECORD, SOURCE)
+        for _ in range(2):
+            assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+        assert memory.calls.count("get_many") == 1
+
+
+class TestFailures:
+    def test_they_are_remembered_until_the_source_changes(self, cache: SharedCache, memory: Memory) -> None:
+        told = cache.look_up_stored(SPEC)
+        cache.fail(SPEC, "missing", told.change, 60)
+        assert cache.look_up_stored(SPEC).failure == "missing"
+        assert memory.timeouts[f"p:{failure_key(SPEC)}"] == 60
+        cache.mark_change(SPEC.source)
+        told = cache.look_up_stored(SPEC)
+        assert told.failure is None
+        cache.fail(SPEC, "invalid", told.change, 60)
+        assert cache.look_up_stored(SPEC).failure == "invalid"
+
+    def test_one_that_began_before_a_change_says_nothing(self, cache: SharedCache) -> None:
+        before = cache.look_up_stored(SPEC).change
+        cache.mark_change(SPEC.source)
+        cache.fail(SPEC, "missing", before, 60)
+        assert cache.look_up_stored(SPEC).failure is None
+
+    def test_a_change_is_not_lost_silently(self, cache: SharedCache, memory: Memory) -> None:
+        memory.broken = True
+        with pytest.raises(DriverError):
+            cache.mark_change(SPEC.source)
