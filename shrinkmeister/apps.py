@@ -11,7 +11,7 @@ class ShrinkmeisterConfig(AppConfig):
     name = "shrinkmeister"
 
     def ready(self) -> None:
-        from shrinkmeister import filters, page
+        from shrinkmeister import filters, page, uploads
 
         names = [app.name for app in apps.get_app_configs()]
         if "sorl.thumbnail" in names[: names.index(self.name)]:
@@ -27,6 +27,7 @@ class ShrinkmeisterConfig(AppConfig):
         register(check_client)
         filters.install()
         page.connect()
+        uploads.connect()
         # Not by the Config, which a wrong setting of another kind would keep from being made.
         if getattr(settings, "THUMBNAIL_CLEANUP", False) is True:
             from shrinkmeister import cleanup

@@ -10,25 +10,17 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import ImageField, Model
-from django.db.models.fields.files import FieldFile, ImageFieldFile
+from django.db.models.fields.files import FieldFile
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.db.transaction import on_commit
 from sorl.thumbnail import delete
 
 from shrinkmeister.exceptions import SourceNotAllowedError
+from shrinkmeister.uploads import UPLOADS, image_fields
 
-# On an instance: which of its fields have got a file since it was saved; and what the table said before
-# each save or deletion that is going on, since one may be within another.
-UPLOADS = "_shrinkmeister_uploads"
+# On an instance: what the table said before each save or deletion that is going on, since one may be within
+# another.
 BEFORE = "_shrinkmeister_before"
-
-
-class NoticedFile(ImageFieldFile):
-    """Tells its instance that it was written. Else nobody could tell that, when it keeps its name."""
-
-    def save(self, name: str, content: Any, save: bool = True) -> None:
-        self.instance.__dict__.setdefault(UPLOADS, set()).add(self.field.attname)
-        super().save(name, content, save)
 
 
 def connect() -> None:
@@ -37,17 +29,9 @@ def connect() -> None:
     Not to all models: a listener makes Django fetch each row that a queryset deletes.
     """
     for model in apps.get_models():
-        for field in _fields(model):
-            # A class of a site's own stays; then an upload that keeps its name is not noticed.
-            if field.attr_class is ImageFieldFile:
-                field.attr_class = NoticedFile
-        if _fields(model):
+        if image_fields(model):
             for signal, receiver in RECEIVERS:
                 signal.connect(receiver, sender=model, dispatch_uid=receiver.__qualname__)
-
-
-def _fields(model: type[Model]) -> list[ImageField]:
-    return [field for field in model._meta.get_fields() if isinstance(field, ImageField)]
 
 
 def _before_save(
@@ -58,7 +42,9 @@ def _before_save(
     update_fields: Iterable[str] | None,
     **kwargs: Any,
 ) -> None:
-    saved = [field for field in _fields(sender) if update_fields is None or field.name in update_fields]
+    saved = [
+        field for field in image_fields(sender) if update_fields is None or field.name in update_fields
+    ]
     # A key that is made with the instance cannot be in the table yet.
     is_new = instance.pk is None or (instance._state.adding and instance._meta.pk.has_default())
     names = {} if is_new or raw or not saved else _names_in_table(sender, instance, using)
@@ -78,7 +64,7 @@ def _after_save(sender: type[Model], instance: Model, using: str, **kwargs: Any)
 
 def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     # Of the table: what stands in the instance may be deferred, or not be saved.
-    _push(instance, (_fields(sender), _names_in_table(sender, instance, using)))
+    _push(instance, (image_fields(sender), _names_in_table(sender, instance, using)))
 
 
 def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
@@ -90,7 +76,7 @@ def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: An
 
 def _names_in_table(sender: type[Model], instance: Model, using: str) -> dict[str, str]:
     rows = sender._base_manager.using(using).filter(pk=instance.pk)
-    return rows.values(*(field.attname for field in _fields(sender))).first() or {}
+    return rows.values(*(field.attname for field in image_fields(sender))).first() or {}
 
 
 def _push(instance: Model, before: tuple[list[ImageField], dict[str, str]]) -> None:

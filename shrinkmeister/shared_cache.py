@@ -43,7 +43,7 @@ BOOKMARK_SECONDS = 7 * 24 * 3600
 # The Unix time from which there is a record of all that is stored; for as long as the cache lives.
 COMPLETE_KEY = "complete"
 COMPLETE_SECONDS = 10 * 365 * 24 * 3600
-# The Unix time up to which records are not to be believed: a thumbnail that they name has been lost.
+# The Unix time before which records are not to be believed: a thumbnail that one of them names is lost.
 DOUBT_KEY = "doubt"
 # For which it is remembered that a source has changed; no failure is remembered for longer.
 CHANGE_SECONDS = 3600
@@ -93,6 +93,7 @@ class Told:
 
     record    of the thumbnail
     due       whether it is time to look whether it is still stored
+    doubted   whether that is so because another one, recorded later, has been lost
     garbage   whether something else than a record lay in its place
     complete  whether what has no record is stored nowhere. That is certain of no cache that has been lost:
               then the bucket has to be asked, until records have come back or would have ended anyway. None
@@ -103,6 +104,7 @@ class Told:
 
     record: ThumbnailRecord | None = None
     due: bool = False
+    doubted: bool = False
     garbage: bool = False
     complete: bool | None = None
     failure: str | None = None
@@ -173,6 +175,7 @@ class SharedCache:
         return Told(
             record,
             record is not None and self._is_due(key, record, found),
+            record is not None and self._is_doubted(record, found),
             record is None and key in found,
             _moment(found[COMPLETE_KEY]) <= self._now() if COMPLETE_KEY in found else None,
             failure.kind if failure and failure.change == change else None,
@@ -222,14 +225,13 @@ class SharedCache:
         self._try(lambda: self._driver.set_many(values, seconds), None)
         self._drop(values)
 
-    def doubt(self, spec: ThumbnailSpec) -> None:
-        """To be called when a recorded thumbnail turns out to be stored no more.
+    def doubt(self) -> None:
+        """To be called when a recorded thumbnail turns out to be stored no more, and was not doubted.
 
         Others may have been lost with it: what was recorded up to now is looked at before pages use it.
         """
         value = b"%d" % int(self._now())
         self._try(lambda: self._driver.set(self._prefix + DOUBT_KEY, value, self._check_ttl), None)
-        self._try(lambda: self._driver.delete_many([self._prefix + record_key(spec)]), None)
 
     def fail(self, spec: ThumbnailSpec, kind: str, change: str, seconds: int) -> None:
         """Remembers why a thumbnail cannot be made, until its source changes or so many seconds are over.
@@ -341,10 +343,13 @@ class SharedCache:
         return {key: found[name] for key, name in zip(keys, names, strict=True) if name in found}
 
     def _is_due(self, key: str, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:
-        now, doubt = self._now(), _moment(found.get(DOUBT_KEY, b"0"))
         # Each after its own time, from half of it on: those of a page would all be due at once.
         share = 0.5 + int(key[3:5], 36) / (2 * 36**2)
-        return now - record.checked >= self._check_ttl * share or record.checked <= doubt <= now
+        overdue = self._now() - record.checked >= self._check_ttl * share
+        return overdue or self._is_doubted(record, found)
+
+    def _is_doubted(self, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:
+        return record.checked < _moment(found.get(DOUBT_KEY, b"0")) <= self._now()
 
     def _sealed(self, records: Mapping[str, R]) -> dict[str, bytes]:
         """By keys with the prefix."""

@@ -109,7 +109,7 @@ def _found(request: Request) -> ThumbnailRecord | None:
     told = cache.look_up_stored(spec)
     record = _usable(told.record)
     if record and told.due:
-        return _checked(spec, record)
+        return _checked(spec, record, told)
     if record:
         return record
     _raise_failure(told, request)
@@ -126,7 +126,7 @@ def _usable(record: ThumbnailRecord | None) -> ThumbnailRecord | None:
     return record if record and record.has(get_config().resolutions) and record.base == _base() else None
 
 
-def _checked(spec: ThumbnailSpec, record: ThumbnailRecord) -> ThumbnailRecord | None:
+def _checked(spec: ThumbnailSpec, record: ThumbnailRecord, told: Told) -> ThumbnailRecord | None:
     try:
         found = _in_bucket(spec)
     except StorageError as error:
@@ -134,8 +134,9 @@ def _checked(spec: ThumbnailSpec, record: ThumbnailRecord) -> ThumbnailRecord | 
         return record
     if found:
         return _record(spec, *found)
-    logger.warning("A recorded thumbnail is lost: pages check all that were recorded before")
-    get_shared_cache().doubt(spec)
+    if not told.doubted:
+        logger.warning("A recorded thumbnail is lost: pages have all that were recorded before checked")
+        get_shared_cache().doubt()
     return None
 
 

@@ -70,7 +70,9 @@ django.setup()
 print(*sorted(name for name in sys.modules if name.startswith("shrinkmeister.")))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [f"shrinkmeister.{name}" for name in ("apps", "filters", "page")]
+    assert done.stdout.split() == [
+        f"shrinkmeister.{name}" for name in ("apps", "filters", "page", "uploads")
+    ]
 
 
 def test_a_page_loads_no_library_of_images_or_of_s3() -> None:

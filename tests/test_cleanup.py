@@ -11,7 +11,6 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection, transaction
-from django.db.models.fields.files import ImageFieldFile
 from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 
@@ -40,8 +39,6 @@ def _connected() -> Iterator[None]:
     for model in (Photo, Album, Portrait):
         for signal, receiver in cleanup.RECEIVERS:
             signal.disconnect(sender=model, dispatch_uid=receiver.__qualname__)
-        for field in cleanup._fields(model):
-            field.attr_class = ImageFieldFile
 
 
 def upload(name: str = "dawn.jpg") -> Any:

@@ -333,13 +333,13 @@ class TestDue:
         others = [replace(SPEC, options={"version": number}) for number in range(3)]
         for spec in (SPEC, *others[:2]):
             cache.record(spec, RECORD, None)
-        cache.doubt(SPEC)
-        assert cache.look_up(SPEC) == Known()
         now.now += 1
+        cache.doubt()
+        assert cache.look_up_stored(SPEC) == Told(RECORD, due=True, doubted=True)
         cache.record(others[2], RECORD, None)
         assert [cache.look_up(spec).due for spec in others] == [True, True, False]
         cache.record(others[0], RECORD, None)
-        assert not cache.look_up(others[0]).due
+        assert cache.look_up_stored(others[0]) == Told(RECORD)
 
     @pytest.mark.parametrize("garbage", [b"", b"x", b"-1", b"9" * 30, b"9" * 12, b"1e9"])
     def test_a_doubt_of_the_future_or_of_no_time_is_none(
