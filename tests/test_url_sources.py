@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -504,51 +505,66 @@ def test_answers_that_are_none(settings: Any, caplog: Any, answer: Answer) -> No
     assert caplog.records == []
 
 
-class TestTls:
-    @pytest.fixture(scope="class")
-    def certificate(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Of NAME, with its key, signed by itself."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now() - timedelta(days=1))
-            .not_valid_after(now() + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-            .sign(key, hashes.SHA256())
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of NAME, with its key, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now() - timedelta(days=1))
+        .not_valid_after(now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    file.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         )
-        file = tmp_path_factory.mktemp("tls") / "certificate.pem"
-        file.write_bytes(
-            made.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        return file
+    )
+    return file
 
+
+@dataclass(frozen=True)
+class SecureHost:
+    """names: the host's, as clients have said them when they connected."""
+
+    port: str
+    asked: list[str]
+    names: list[str]
+
+
+class TestTls:
     @pytest.fixture
-    def port(self, certificate: Path) -> Iterator[str]:
+    def host(self, certificate: Path) -> Iterator[SecureHost]:
+        said: list[Any] = []
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
-        self.said: list[str | None] = []
-        context.sni_callback = lambda _, name, __: self.said.append(name)
-        with hosting(saying(OK, b"\r\nbytes"), context) as (host, self.asked):
-            yield host.partition(":")[2]
+        context.sni_callback = lambda _, name, __: said.append(name)
+        with hosting(saying(OK, b"\r\nbytes"), context) as (host, asked):
+            yield SecureHost(host.partition(":")[2], asked, said)
 
     def test_a_host_is_asked_by_its_name(
-        self, settings: Any, names: Names, port: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        settings: Any,
+        names: Names,
+        host: SecureHost,
+        certificate: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         names.set(NAME, ["127.0.0.1"])
-        assert fetch(list_host(settings, f"{NAME}:{port}", "https")) == b"bytes"
-        assert self.said == [NAME]
-        assert f"\r\nHost: {NAME}:{port}\r\n" in self.asked[0]
+        assert fetch(list_host(settings, f"{NAME}:{host.port}", "https")) == b"bytes"
+        assert host.names == [NAME]
+        assert f"\r\nHost: {NAME}:{host.port}\r\n" in host.asked[0]
         assert names.asked == [NAME]
 
     @pytest.mark.parametrize(("name", "trusted"), [(NAME, False), ("other.example.com", True)])
@@ -556,7 +572,7 @@ class TestTls:
         self,
         settings: Any,
         names: Names,
-        port: str,
+        host: SecureHost,
         certificate: Path,
         monkeypatch: pytest.MonkeyPatch,
         name: str,
@@ -566,5 +582,5 @@ class TestTls:
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         names.set(name, ["127.0.0.1"])
         with pytest.raises(StorageError, match="SSLError"):
-            fetch(list_host(settings, f"{name}:{port}", "https"))
-        assert self.asked == []
+            fetch(list_host(settings, f"{name}:{host.port}", "https"))
+        assert host.asked == []
