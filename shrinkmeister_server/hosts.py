@@ -28,7 +28,8 @@ from shrinkmeister_server.deadline import deadline
 
 # Seconds, for each address of a host.
 CONNECT_TIMEOUT = 5
-# Bytes of an answer before its body, with all that stands before the answer itself (1xx).
+# Bytes of an answer before its body, with all that stands before the answer itself (1xx); and of each line
+# between the chunks of a body.
 MAX_HEADER = 65_536
 
 
@@ -50,7 +51,6 @@ def answer_of(url: str, private: bool, seconds: float) -> Iterator[BaseHTTPRespo
             answer = pool.urlopen(
                 "GET",
                 parsed.request_uri,
-                headers={"Accept-Encoding": "identity"},
                 timeout=timeout,
                 redirect=False,
                 retries=False,
@@ -129,10 +129,10 @@ class _Received(io.BufferedReader):
     left: float = MAX_HEADER
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
+        line = super().readline(MAX_HEADER + 1 if size is None or size < 0 else size)
         self.left -= len(line)
-        if self.left < 0:
-            raise HTTPException(f"more than {MAX_HEADER} bytes before the body")
+        if self.left < 0 or len(line) > MAX_HEADER:
+            raise HTTPException(f"more than {MAX_HEADER} bytes before the body, or in a line")
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
