@@ -1,5 +1,6 @@
 """The server's own settings, as one frozen value; `shrinkmeister.conf` has those of both sides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from django.conf import settings
@@ -10,6 +11,8 @@ from shrinkmeister.conf import per_configuration
 @dataclass(frozen=True)
 class ServerConfig:
     """max_source_bytes   bytes of a source that are read at most
+    source_seconds     for all of the reading of a source by URL
+    private_hosts      of sources by URL, with their ports: those that may have private addresses
     max_pixels         width times height of a source that is decoded at most
     lock_seconds       after which another server may make what one seems to be making
     wait_seconds       for which a request waits for another server's thumbnail
@@ -18,6 +21,8 @@ class ServerConfig:
     """
 
     max_source_bytes: int = 40_000_000
+    source_seconds: float = 20
+    private_hosts: Sequence[str] = ()
     max_pixels: int = 50_000_000
     lock_seconds: int = 30
     wait_seconds: int = 15

@@ -3,8 +3,8 @@
 Messages of errors do not name the source: they end up in logs, and a token's content is nobody else's.
 """
 
-import time
 from typing import Any
+from urllib.parse import unquote
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import InvalidStorageError, storages
@@ -21,9 +21,8 @@ from shrinkmeister.sources import allowed
 from shrinkmeister.spec import Source
 from shrinkmeister_server.conf import get_server_config
 
-# Seconds, for sources by URL; S3 has botocore's own.
-CONNECT_TIMEOUT = 5
-READ_TIMEOUT = 10
+# Of an answer's Content-Encoding.
+COMPRESSIONS = {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"}
 
 
 def fetch(source: Source) -> bytes:
@@ -31,8 +30,9 @@ def fetch(source: Source) -> bytes:
 
     Raises SourceNotAllowedError, and what `read` raises.
     """
-    # A storage takes ".." for a way out of the folder that the allow-list names.
-    if any(part in (".", "..") for part in source.name.split("/")):
+    # A storage takes ".." for a way out of the folder that the allow-list names, a host "%2e%2e" too.
+    name = source.name if source.scheme in ("s3", "storage") else unquote(source.name)
+    if any(part in (".", "..") for part in name.split("/")):
         raise SourceNotAllowedError("the source's name has '.' or '..' in its path")
     if not allowed(source, get_config().sources):
         raise SourceNotAllowedError(
@@ -98,37 +98,26 @@ def _from_storage(source: Source, most: int) -> bytes:
 
 
 def _from_url(source: Source, most: int) -> bytes:
-    import urllib3
+    from shrinkmeister_server.hosts import answer_of
 
-    timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-    try:
-        # No redirects: the host that is listed has to answer itself.
-        answer = urllib3.request(
-            "GET",
-            str(source),
-            timeout=timeout,
-            redirect=False,
-            retries=False,
-            preload_content=False,
-        )
-        try:
-            if answer.status in (404, 410):
-                raise SourceMissingError("the source's host has no such file")
-            if answer.status != 200:
-                raise StorageError(f"the source's host answered {answer.status}")
-            data = bytearray()
-            # A read ends when the host sends something; all of it has to end too.
-            end = time.monotonic() + READ_TIMEOUT
-            for part in answer.stream(65536, decode_content=True):
-                data += part
-                _refuse_above(most, len(data))
-                if time.monotonic() > end:
-                    raise StorageError(f"the source's host took more than {READ_TIMEOUT} s")
-            return bytes(data)
-        finally:
-            answer.close()
-    except urllib3.exceptions.HTTPError as error:
-        raise StorageError(f"the source's host: {type(error).__name__}") from error
+    config = get_server_config()
+    private = any(host == source.container for host in config.private_hosts)
+    with answer_of(str(source), private, config.source_seconds) as answer:
+        if answer.status in (404, 410):
+            raise SourceMissingError("the source's host has no such file")
+        # The host that is listed has to answer itself: no redirects.
+        if answer.status != 200:
+            raise StorageError(f"the source's host answered {answer.status}")
+        # It was not asked for, and a few bytes may be a memory full of them. Other codings are none.
+        codings = answer.headers.get("Content-Encoding", "").lower().split(",")
+        if COMPRESSIONS & {coding.strip() for coding in codings}:
+            raise StorageError("the source's host has sent it compressed")
+        _refuse_above(most, answer.length_remaining or 0)
+        data = bytearray()
+        for part in answer.stream(65536, decode_content=False):
+            data += part
+            _refuse_above(most, len(data))
+        return bytes(data)
 
 
 def _refuse_above(most: int, size: int) -> None:

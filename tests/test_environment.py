@@ -65,6 +65,7 @@ def test_a_missing_variable(name: str) -> None:
         ("ALLOWED_HOST", ",", "without ports or https://"),
         ("THUMBNAIL_LOCK_SECONDS", "0", "THUMBNAIL_LOCK_SECONDS is '0'"),
         ("THUMBNAIL_MAX_PIXELS", "0", "THUMBNAIL_MAX_PIXELS is '0'"),
+        ("THUMBNAIL_SOURCE_SECONDS", "0", "THUMBNAIL_SOURCE_SECONDS is '0'"),
         ("THUMBNAIL_WAIT_SECONDS", "-1", "THUMBNAIL_WAIT_SECONDS is '-1'"),
         ("THUMBNAIL_ENGINE", "os.path.join", "THUMBNAIL_ENGINE is 'os.path.join'"),
         ("AWS_S3_ENDPOINT_URL", "localhost", "shrinkmeister.E103"),
@@ -108,6 +109,11 @@ def test_a_misspelled_variable() -> None:
         ("THUMBNAIL_SOURCES", {"THUMBNAIL_BUCKET": None}, "['storage://default']"),
         ("THUMBNAIL_SOURCES", {"THUMBNAIL_SOURCES": "s3://a,s3://b/c/"}, "['s3://a', 's3://b/c/']"),
         ("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", {"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": "1.5,2"}, "[1.5, 2]"),
+        (
+            "THUMBNAIL_PRIVATE_HOSTS",
+            {"THUMBNAIL_PRIVATE_HOSTS": "intranet,10.0.0.5:80"},
+            "['intranet', '10.0.0.5:80']",
+        ),
         ("AWS_QUERYSTRING_AUTH", {}, "False"),
         # A spec says whether its picture is flattened, and sorl listens to it only with this.
         ("THUMBNAIL_FLATTEN", {}, "True"),

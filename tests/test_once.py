@@ -73,6 +73,7 @@ def test_a_storm(
             "THUMBNAIL_SECRET_KEY": SECRET,
             "THUMBNAIL_BUCKET": s3_bucket(public=True),
             "THUMBNAIL_SOURCES": f"http://{host}",
+            "THUMBNAIL_PRIVATE_HOSTS": host,
             **s3_server.variables,
         }
         spec = ThumbnailSpec(Source("http", host, "dawn.jpg"), "300x200", {"crop": "center"})

@@ -4,11 +4,9 @@ import functools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from unittest.mock import Mock
 from zlib import crc32
@@ -353,56 +351,6 @@ class TestAsSorlDoes:
         settings.THUMBNAIL_ENGINE = "tests.test_server.SilentEngine"
         assert server.get(url_of(spec_of())).status_code == 422
         assert not (media / "cache").exists()
-
-
-class TestUrlSources:
-    @pytest.fixture
-    def host(self, media: Path, settings: Any) -> Iterator[str]:
-        """A web server with pictures, and with a way to one that is not listed."""
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path == "/away":
-                    self.send_response(302)
-                    self.send_header("Location", "/a%20b.jpg?x=1")
-                    self.end_headers()
-                    return
-                found = self.path == "/a%20b.jpg?x=1"
-                self.send_response(200 if found else 404)
-                self.end_headers()
-                if found:
-                    self.wfile.write(picture((400, 300)))
-
-            def log_message(self, *args: Any) -> None: ...
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as web:
-            Thread(target=web.serve_forever, daemon=True).start()
-            host = f"127.0.0.1:{web.server_port}"
-            settings.THUMBNAIL_SOURCES = [f"http://{host}"]
-            settings.THUMBNAIL_REMOVE_URL_ARGS = False
-            yield host
-            web.shutdown()
-
-    def ask(self, server: Server, url: str) -> Any:
-        return server.get(get_thumbnail(url, "300x200", crop="center").url)
-
-    def test_a_listed_host(self, server: Server, media: Path, host: str) -> None:
-        answer = self.ask(server, f"http://{host}/a%20b.jpg?x=1")
-        assert size_of(stored(media, answer)) == (300, 200)
-
-    def test_nothing_there(self, server: Server, host: str) -> None:
-        assert self.ask(server, f"http://{host}/gone.jpg").status_code == 404
-
-    def test_redirects_are_not_followed(self, server: Server, host: str) -> None:
-        assert self.ask(server, f"http://{host}/away").status_code == 502
-
-    def test_too_many_bytes(self, server: Server, host: str, settings: Any) -> None:
-        settings.THUMBNAIL_MAX_SOURCE_BYTES = 100
-        assert self.ask(server, f"http://{host}/a%20b.jpg?x=1").status_code == 413
-
-    def test_a_host_that_does_not_answer(self, server: Server, settings: Any, media: Path) -> None:
-        settings.THUMBNAIL_SOURCES = ["http://127.0.0.1:1"]
-        assert self.ask(server, "http://127.0.0.1:1/a.jpg").status_code == 502
 
 
 class TestResolutions:
