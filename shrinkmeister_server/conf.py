@@ -10,6 +10,7 @@ from shrinkmeister.conf import per_configuration
 @dataclass(frozen=True)
 class ServerConfig:
     """max_source_bytes   bytes of a source that are read at most
+    source_seconds     for which the bytes of a source may come
     max_pixels         width times height of a source that is decoded at most
     lock_seconds       after which another server may make what one seems to be making
     wait_seconds       for which a request waits for another server's thumbnail
@@ -17,6 +18,7 @@ class ServerConfig:
     """
 
     max_source_bytes: int = 40_000_000
+    source_seconds: int = 20
     max_pixels: int = 50_000_000
     lock_seconds: int = 30
     wait_seconds: int = 15

@@ -68,9 +68,14 @@ def _found_or_made(spec: ThumbnailSpec, read: Read, timing: Timing) -> Thumbnail
         record = _found(spec)
     try:
         return record or _made_once(spec, read, timing)
-    except (SourceMissingError, StorageError):
+    except (SourceMissingError, StorageError) as error:
         # What was made before its record ended needs its source no more.
-        if found := _in_bucket(spec):
+        try:
+            found = _in_bucket(spec)
+        except StorageError as another:
+            # Of a source that is missing it is not known then; of two failures the first one tells more.
+            raise (another if isinstance(error, SourceMissingError) else error) from None
+        if found:
             return found[0]
         raise
 

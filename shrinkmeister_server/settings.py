@@ -50,6 +50,7 @@ THUMBNAIL_SOURCES = env.names(
 )
 THUMBNAIL_ENGINE = env.text("THUMBNAIL_ENGINE", "shrinkmeister_server.engines.pillow.Engine")
 THUMBNAIL_MAX_SOURCE_BYTES = env.integer("THUMBNAIL_MAX_SOURCE_BYTES", None, least=1)
+THUMBNAIL_SOURCE_SECONDS = env.integer("THUMBNAIL_SOURCE_SECONDS", None, least=1)
 THUMBNAIL_MAX_PIXELS = env.integer("THUMBNAIL_MAX_PIXELS", None, least=1)
 THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", None, least=1)
 THUMBNAIL_WAIT_SECONDS = env.integer("THUMBNAIL_WAIT_SECONDS", None)

@@ -4,12 +4,13 @@ Messages of errors do not name the source: they end up in logs, and a token's co
 """
 
 import time
+from contextlib import closing
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import InvalidStorageError, storages
 
-from shrinkmeister.buckets import bucket_storage
+from shrinkmeister.buckets import bucket_errors, bucket_storage
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import (
     SourceMissingError,
@@ -20,6 +21,7 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.sources import allowed
 from shrinkmeister.spec import Source
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.deadline import deadline
 
 # Seconds, for sources by URL; S3 has botocore's own.
 CONNECT_TIMEOUT = 5
@@ -51,21 +53,33 @@ def read(source: Source) -> bytes:
 
 
 def _from_bucket(source: Source, most: int) -> bytes:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError
 
+    with bucket_errors(f"the bucket {source.container!r}"):
+        answer = _answer(source)
+        try:
+            return _body(answer, most)
+        except BotoCoreError:
+            # botocore tries again where no answer comes, but not where one breaks off.
+            return _body(_answer(source), most)
+
+
+def _answer(source: Source) -> Any:
+    """What a bucket answers, of which the body is not read yet."""
     client = _storage_of(source.container).connection.meta.client
     try:
-        answer = client.get_object(Bucket=source.container, Key=source.name)
+        return client.get_object(Bucket=source.container, Key=source.name)
+    # A missing bucket is a wrong setting, and not to be told from a missing file by its status.
+    except client.exceptions.NoSuchKey as error:
+        raise SourceMissingError("the bucket has no such object") from error
+
+
+def _body(answer: Any, most: int) -> bytes:
+    # Not as its own context manager, which gives the stream beneath: that compares no length or checksum.
+    with closing(answer["Body"]) as body:
         _refuse_above(most, answer["ContentLength"])
-        with answer["Body"] as body:
+        with deadline(get_server_config().source_seconds, body._raw_stream.shutdown):
             return bytes(body.read())
-    except ClientError as error:
-        # A missing bucket is a wrong setting, and not to be told from a missing file by its status.
-        if error.response.get("Error", {}).get("Code") == "NoSuchKey":
-            raise SourceMissingError("the bucket has no such object") from error
-        raise StorageError(f"the bucket {source.container!r}: {error}") from error
-    except BotoCoreError as error:
-        raise StorageError(f"the bucket {source.container!r}: {error}") from error
 
 
 @per_configuration
