@@ -14,8 +14,8 @@ from shrinkmeister.conf import Config, SettingError
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
-# Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits. The
-# server asks twice at most of a bucket that does not answer: for what it needs, and for what is stored already.
+# Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits. Where
+# S3 does not answer, the server asks for two things: what it needs, and what is stored already.
 # And botocore's 10 connections are too few for one client of all threads.
 CLIENT_OPTIONS: dict[str, Any] = {
     "max_pool_connections": 50,
@@ -107,7 +107,6 @@ def _storage_error(what: str, error: Exception) -> StorageError | None:
     """None for what is not boto3's."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-    from botocore.parsers import ResponseParserError
     from urllib3.exceptions import HTTPError
 
     if isinstance(error, ClientError):
@@ -115,8 +114,8 @@ def _storage_error(what: str, error: Exception) -> StorageError | None:
         return _kind(status_of(error), code)(f"{what}: {error.operation_name}: {code}")
     if isinstance(error, NoCredentialsError):
         return StorageDeniedError(f"{what}: {error}")
-    # The last two slip through botocore: an answer that is not XML, and a body whose TLS breaks.
-    if isinstance(error, (Boto3Error, BotoCoreError, ResponseParserError, HTTPError)):
+    # The last one slips through botocore where the TLS of a body breaks.
+    if isinstance(error, (Boto3Error, BotoCoreError, HTTPError)):
         return StorageError(f"{what}: {type(error).__name__}")
     return None
 

@@ -69,4 +69,4 @@ class StorageBusyError(StorageError):
 
 
 class StorageDeniedError(StorageError):
-    """A storage refuses us, or there is none: rights, keys or names are wrong. Trying again does not help."""
+    """A storage refuses us, or there is none: rights, keys or names are wrong. Trying again helps nobody."""

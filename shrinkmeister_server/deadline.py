@@ -1,4 +1,4 @@
-"""An end for what would take its time: a timeout of a socket is for each read alone, and begins anew with each byte."""
+"""An end for what takes its time: the timeout of a socket begins anew with each byte."""
 
 import threading
 from collections.abc import Callable, Iterator

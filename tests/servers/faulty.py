@@ -7,10 +7,10 @@ connection of its own. A fault is a function of an Exchange.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from tests.servers.process import HOST
 
@@ -61,7 +61,11 @@ class Exchange:
             connection.close()
         # A HEAD tells the length of what it does not have.
         length = answer.headers["Content-Length"] or len(body)
-        lines = [f"HTTP/1.1 {answer.status} {answer.reason}", "Connection: close", f"Content-Length: {length}"]
+        lines = [
+            f"HTTP/1.1 {answer.status} {answer.reason}",
+            "Connection: close",
+            f"Content-Length: {length}",
+        ]
         own = ("connection", "content-length", "transfer-encoding")
         lines += [f"{name}: {value}" for name, value in answer.getheaders() if name.lower() not in own]
         return Answer("\r\n".join([*lines, "", ""]).encode("latin-1"), body)
@@ -81,10 +85,10 @@ class Exchange:
 
     def _connection(self) -> HTTPConnection:
         handler = self.handler
-        connection = HTTPConnection(HOST, self.proxy.upstream_port, timeout=UPSTREAM_SECONDS)
-        connection.putrequest(
-            handler.command, handler.path, skip_host=True, skip_accept_encoding=True
-        )
+        upstream = self.proxy.upstream
+        kind = HTTPSConnection if upstream.scheme == "https" else HTTPConnection
+        connection = kind(upstream.netloc, timeout=UPSTREAM_SECONDS)
+        connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
         for name, value in handler.headers.items():
             if name.lower() != "expect":  # we have told it to continue
                 connection.putheader(name, value)
@@ -127,12 +131,10 @@ def cut_request(exchange: Exchange) -> None:
 
 
 def cut_answer(exchange: Exchange) -> None:
-    """In the middle of its body, or of its head if it has no body."""
+    """In the middle of its body; one without a body does not come at all."""
     answer = exchange.forwarded()
     if answer.body:
         exchange.send(answer.head + answer.body[: len(answer.body) // 2])
-    else:
-        exchange.send(answer.head[: len(answer.head) // 2])
 
 
 def garbage(exchange: Exchange) -> None:
@@ -168,8 +170,8 @@ class _Injected:
 class FaultyProxy:
     """requests: all that it has seen, in order"""
 
-    def __init__(self, upstream_port: int) -> None:
-        self.upstream_port = upstream_port
+    def __init__(self, upstream: SplitResult) -> None:
+        self.upstream = upstream
         self.requests: list[Request] = []
         self._lock = Lock()
         self._injected: _Injected | None = None
@@ -256,8 +258,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running_faulty(url: str) -> Iterator[FaultyProxy]:
-    """A proxy before the server of a URL, which is on this machine."""
-    proxy = FaultyProxy(urlsplit(url).port or 80)
+    """A proxy before the server of a URL."""
+    proxy = FaultyProxy(urlsplit(url))
     try:
         yield proxy
     finally:
