@@ -14,8 +14,8 @@ from shrinkmeister.conf import Config, SettingError
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
-# Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits. Where
-# S3 does not answer, the server asks for two things: what it needs, and what is stored already.
+# Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits.
+# Where S3 does not answer, the server asks for two things: what it needs, and what is stored already.
 # And botocore's 10 connections are too few for one client of all threads.
 CLIENT_OPTIONS: dict[str, Any] = {
     "max_pool_connections": 50,

@@ -69,4 +69,4 @@ class StorageBusyError(StorageError):
 
 
 class StorageDeniedError(StorageError):
-    """A storage refuses us, or there is none: rights, keys or names are wrong. Trying again helps nobody."""
+    """A storage refuses us, or does not exist: keys, rights or names are wrong. Trying again is no use."""

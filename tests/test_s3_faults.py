@@ -1,4 +1,4 @@
-"""Faults of S3 under the thumbnail server: a proxy before a real bucket that fails at one step of a request.
+"""Faults of S3 under the thumbnail server: a proxy before a real bucket, which fails at one step.
 
 Whatever fails: attempts are counted and time is bounded, the status says whether to try again, nothing is
 recorded and no lock is left, no object is half there; and when the fault ends, the same URL works.
@@ -10,11 +10,13 @@ from io import BytesIO
 from threading import Event
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from PIL import Image
 from redis import Redis
 from sorl.thumbnail import get_thumbnail
+from storages.backends.s3 import S3Storage
 
 from shrinkmeister import buckets
 from shrinkmeister.buckets import bucket_errors
@@ -75,6 +77,7 @@ class Site:
     """A site whose server reaches S3 through the proxy; the test itself looks past it."""
 
     s3: S3Server
+    client: Any
     proxy: FaultyProxy
     media: str
     thumbs: str
@@ -90,7 +93,7 @@ class Site:
 
     def thumbnails(self) -> dict[str, bytes]:
         """By the end of their names."""
-        client = self.s3.client()
+        client = self.client
         listed = client.list_objects_v2(Bucket=self.thumbs).get("Contents", ())
         names = {entry["Key"] for entry in listed} - {STRANGER}
         return {
@@ -118,23 +121,31 @@ def check_picture(resolution: str, data: bytes) -> None:
         assert image.size == ((200, 160) if resolution == "@2x" else (100, 80))
 
 
+@pytest.fixture(scope="module")
+def session(s3_server: S3Server) -> Any:
+    """One for all, which keeps what it has read: making clients of it is ten times as fast."""
+    return boto3.Session(s3_server.access_key, s3_server.secret_key, region_name=s3_server.region)
+
+
 @pytest.fixture
 def site(
     settings: Any,
     s3_server: S3Server,
     s3_bucket: Callable[..., str],
+    session: Any,
     redis_location: str,
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
     # Attempts are counted here, and not what lies between them.
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *args: 0.001)
+    monkeypatch.setattr(S3Storage, "_create_session", lambda self: session)
     settings.THUMBNAIL_CACHE_BACKEND = "redis"
     settings.THUMBNAIL_CACHE_NAME = "unused"
     settings.THUMBNAIL_CACHE_LOCATION = redis_location
     settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
     media, thumbs = s3_bucket(), s3_bucket()
-    client = s3_server.client()
+    client = session.client("s3", endpoint_url=s3_server.endpoint_url)
     client.put_object(Bucket=media, Key=NAME, Body=picture((400, 300)))
     client.put_object(Bucket=thumbs, Key=STRANGER, Body=b"")
     with running_faulty(s3_server.endpoint_url) as proxy:
@@ -144,7 +155,7 @@ def site(
         settings.THUMBNAIL_BUCKET = thumbs
         settings.THUMBNAIL_SOURCES = [f"s3://{media}"]
         with Redis.from_url(redis_location) as cache:
-            yield Site(s3_server, proxy, media, thumbs, cache)
+            yield Site(s3_server, client, proxy, media, thumbs, cache)
 
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +181,7 @@ CASES: list[tuple[Fault, str, int, int]] = [
     *((fault, "GET", 502, 1) for fault in WRONG[1:]),
     *((fault, "PUT", 502, 1) for fault in WRONG[1:]),
     *((fault, "GET", 503, 2) for fault in BUSY[1:]),
-    (garbage, "LIST", 502, 1),
+    (garbage, "LIST", 502, 2),
 ]
 
 
@@ -273,7 +284,7 @@ class TestTime:
 class TestVanishing:
     def test_a_source_between_the_page_and_the_server(self, site: Site, server: Server) -> None:
         url = site.url()
-        site.s3.client().delete_object(Bucket=site.media, Key=NAME)
+        site.client.delete_object(Bucket=site.media, Key=NAME)
         answer = server.get(url)
         assert answer.status_code == 404
         assert "Retry-After" not in answer
@@ -301,7 +312,7 @@ class TestVanishing:
         try:
             answer = server.get(url)
         finally:
-            site.s3.client().create_bucket(Bucket=name)  # which the fixture removes
+            site.client.create_bucket(Bucket=name)  # which the fixture removes
         assert answer.status_code == 502
         assert "Retry-After" not in answer
         assert site.known() == set()
@@ -320,7 +331,7 @@ class TestTwoFaults:
     def test_a_missing_source_is_none_if_its_thumbnail_may_exist(self, site: Site, server: Server) -> None:
         settle(site)
         url = site.url(quality=80)
-        site.s3.client().delete_object(Bucket=site.media, Key=NAME)
+        site.client.delete_object(Bucket=site.media, Key=NAME)
         site.proxy.inject(internal_error, STEPS["HEAD"])
         assert server.get(url).status_code == 502
         site.proxy.mend()

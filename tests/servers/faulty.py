@@ -1,7 +1,7 @@
 """A proxy before an HTTP server, which does to requests what networks and servers do to them.
 
-It passes on what it does not harm, header by header, so that what is signed stays signed; each request has a
-connection of its own. A fault is a function of an Exchange.
+What it does not harm it passes on, header by header, so that what is signed stays signed. Each request has
+a connection of its own. A fault is a function of an Exchange.
 """
 
 from collections.abc import Callable, Iterator
@@ -250,7 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(ConnectionError):  # the client waits no more
             self.server.proxy.handle(self)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
         """It says nothing: tests look at `requests`."""
