@@ -23,7 +23,7 @@ from shrinkmeister.spec import Source
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.deadline import deadline
 
-# Seconds, for sources by URL; S3 has botocore's own.
+# Seconds, for sources by URL; S3 has those of `buckets.CLIENT_OPTIONS`, and a deadline.
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
 
@@ -46,7 +46,8 @@ def fetch(source: Source) -> bytes:
 def read(source: Source) -> bytes:
     """The bytes of any source.
 
-    Raises SourceMissingError, SourceTooLargeError, or StorageError where the place of sources fails.
+    Raises SourceMissingError, SourceTooLargeError, or StorageError where the place of sources fails, or is
+    slow.
     """
     readers = {"s3": _from_bucket, "storage": _from_storage}
     return readers.get(source.scheme, _from_url)(source, get_server_config().max_source_bytes)
@@ -54,12 +55,13 @@ def read(source: Source) -> bytes:
 
 def _from_bucket(source: Source, most: int) -> bytes:
     from botocore.exceptions import BotoCoreError
+    from urllib3.exceptions import SSLError
 
     with bucket_errors(f"the bucket {source.container!r}"):
         answer = _answer(source)
         try:
             return _body(answer, most)
-        except BotoCoreError:
+        except (BotoCoreError, SSLError):
             # botocore tries again where no answer comes, but not where one breaks off.
             return _body(_answer(source), most)
 

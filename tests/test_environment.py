@@ -64,6 +64,7 @@ def test_a_missing_variable(name: str) -> None:
         ("ALLOWED_HOST", "thumbs.example.com:8000", "without ports or https://"),
         ("ALLOWED_HOST", ",", "without ports or https://"),
         ("THUMBNAIL_LOCK_SECONDS", "0", "THUMBNAIL_LOCK_SECONDS is '0'"),
+        ("THUMBNAIL_SOURCE_SECONDS", "0", "THUMBNAIL_SOURCE_SECONDS is '0'"),
         ("THUMBNAIL_MAX_PIXELS", "0", "THUMBNAIL_MAX_PIXELS is '0'"),
         ("THUMBNAIL_WAIT_SECONDS", "-1", "THUMBNAIL_WAIT_SECONDS is '-1'"),
         ("THUMBNAIL_ENGINE", "os.path.join", "THUMBNAIL_ENGINE is 'os.path.join'"),

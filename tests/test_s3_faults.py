@@ -17,6 +17,7 @@ from PIL import Image
 from redis import Redis
 from sorl.thumbnail import get_thumbnail
 from storages.backends.s3 import S3Storage
+from urllib3.exceptions import SSLError
 
 from shrinkmeister import buckets
 from shrinkmeister.buckets import bucket_errors
@@ -360,6 +361,7 @@ def test_the_names_of_sources_stay_out_of_messages() -> None:
         (EndpointConnectionError(endpoint_url=where), StorageError, "photos: EndpointConnectionError"),
         (ClientError(refusal, "GetObject"), StorageDeniedError, "photos: GetObject: AccessDenied"),
         (NoCredentialsError(), StorageDeniedError, "photos: Unable to locate credentials"),
+        (SSLError("of a body"), StorageError, "photos: SSLError"),  # botocore lets it through
     ):
         with pytest.raises(StorageError) as raised, bucket_errors("photos"):
             raise error
