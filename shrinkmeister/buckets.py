@@ -1,5 +1,7 @@
 """A bucket as django-storages' S3Storage, with the account and the endpoint that the site uses already."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -9,16 +11,33 @@ from django.core.files.storage import storages
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, SettingError
+from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
 # Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits.
-# And its own 10 connections are too few for one client of all threads.
+# Where S3 does not answer, the server asks for two things: what it needs, and what is stored already.
+# And botocore's 10 connections are too few for one client of all threads.
 CLIENT_OPTIONS: dict[str, Any] = {
     "max_pool_connections": 50,
     "connect_timeout": 2,
-    "read_timeout": 8,
+    "read_timeout": 6,
     "retries": {"total_max_attempts": 2, "mode": "standard"},
 }
+
+# HTTP statuses, and what some say with another one: come later.
+BUSY_STATUSES = (429, 503)
+BUSY_CODES = (
+    "BandwidthLimitExceeded",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+)
+# The bucket is in another region, or not ours, or not there. Of objects, 404 is told before.
+DENIED_STATUSES = (301, 401, 403, 404)
 
 
 def is_s3(storage: Any) -> bool:
@@ -67,6 +86,49 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
 
         storage.client_config = storage.client_config.merge(ClientConfig(**CLIENT_OPTIONS))
     return storage
+
+
+@contextmanager
+def bucket_errors(what: str) -> Iterator[None]:
+    """What boto3 raises in the block becomes a StorageError, of the kind that it is.
+
+    what: begins the message. It ends with no more than the name of the error: botocore's texts have the
+    URL, and those of AWS the ARN, in which the name of a source stands.
+    """
+    try:
+        yield
+    except Exception as error:
+        if (ours := _storage_error(what, error)) is None:
+            raise
+        raise ours from error
+
+
+def _storage_error(what: str, error: Exception) -> StorageError | None:
+    """None for what is not boto3's."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    from urllib3.exceptions import HTTPError
+
+    if isinstance(error, ClientError):
+        code = error.response.get("Error", {}).get("Code", "")
+        return _kind(status_of(error), code)(f"{what}: {error.operation_name}: {code}")
+    if isinstance(error, NoCredentialsError):
+        return StorageDeniedError(f"{what}: {error}")
+    # The last one slips through botocore where the TLS of a body breaks.
+    if isinstance(error, (Boto3Error, BotoCoreError, HTTPError)):
+        return StorageError(f"{what}: {type(error).__name__}")
+    return None
+
+
+def _kind(status: int, code: str) -> type[StorageError]:
+    if status in BUSY_STATUSES or code in BUSY_CODES:
+        return StorageBusyError
+    return StorageDeniedError if status in DENIED_STATUSES else StorageError
+
+
+def status_of(error: Any) -> int:
+    """The HTTP status of a botocore ClientError; 0 where it has none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _wrong_class(backend: str, bucket: str) -> SettingError:

@@ -61,4 +61,12 @@ class DriverError(ShrinkmeisterError):
 
 
 class StorageError(ShrinkmeisterError):
-    """A storage failed in another way than by not having the file."""
+    """A storage failed in another way than by not having the file. Trying again may help."""
+
+
+class StorageBusyError(StorageError):
+    """A storage is asked for too much. Trying again helps, later."""
+
+
+class StorageDeniedError(StorageError):
+    """A storage refuses us, or does not exist: keys, rights or names are wrong. Trying again is no use."""

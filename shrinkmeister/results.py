@@ -8,7 +8,7 @@ import os
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -18,7 +18,7 @@ from django.core.files.images import get_image_dimensions
 from django.core.files.storage import FileSystemStorage, storages
 from django.utils.timezone import is_naive, make_aware
 
-from shrinkmeister.buckets import bucket_storage, is_s3
+from shrinkmeister.buckets import bucket_errors, bucket_storage, is_s3, status_of
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.expiring import Expiring
@@ -111,11 +111,6 @@ class S3Results(Results):
     """A bucket, through django-storages' S3Storage and its boto3 client."""
 
     def __init__(self, storage: Any) -> None:
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        self._errors = (Boto3Error, BotoCoreError, ClientError)
-        self._client_error = ClientError
         self._storage = storage
         self._folder = f"{location}/" if (location := storage.location.strip("/")) else ""
         self.url_lifetime = storage.querystring_expire
@@ -136,23 +131,24 @@ class S3Results(Results):
             )
 
     def find(self, name: str, others: dict[str, str]) -> StoredInfo | None:
-        try:
-            with self._translated(f"could not look for {name}"):
-                answer = self._client.head_object(Bucket=self._storage.bucket_name, Key=self._folder + name)
-        except StorageError as error:
-            # A HEAD has no body that could tell a missing bucket from a missing object.
-            if isinstance(error.__cause__, self._client_error) and _status(error.__cause__) == 404:
-                return None
-            raise
+        with self._translated(f"could not look for {name}"):
+            client = self._client
+            try:
+                answer = client.head_object(Bucket=self._storage.bucket_name, Key=self._folder + name)
+            except client.exceptions.ClientError as error:
+                # A HEAD has no body that could tell a missing bucket from a missing object.
+                if status_of(error) == 404:
+                    return None
+                raise
         return StoredInfo.from_metadata(answer["Metadata"], answer["LastModified"])
 
     def url(self, name: str) -> str:
-        with self._translated("could not make a URL"):
-            url = self._urls.get(name)
-            if url is None:
+        url = self._urls.get(name)
+        if url is None:
+            with self._translated("could not make a URL"):
                 url = str(self._storage.url(name))
-                self._urls.set(name, url)
-            return url
+            self._urls.set(name, url)
+        return url
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         with self._translated(f"could not list {prefix}"):
@@ -187,12 +183,8 @@ class S3Results(Results):
     def _client(self) -> Any:
         return self._storage.connection.meta.client
 
-    @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except self._errors as error:
-            raise StorageError(f"{what} (bucket {self._storage.bucket_name!r}): {error}") from error
+    def _translated(self, what: str) -> AbstractContextManager[None]:
+        return bucket_errors(f"{what} (bucket {self._storage.bucket_name!r})")
 
 
 class StorageResults(Results):
@@ -282,10 +274,6 @@ class StorageResults(Results):
         # A storage raises whatever its library raises; here all of it means that the storage failed.
         except Exception as error:
             raise StorageError(f"{what} ({type(self._storage).__name__}): {error}") from error
-
-
-def _status(error: Any) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def lasting(url: str) -> bool:

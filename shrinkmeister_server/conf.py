@@ -11,7 +11,7 @@ from shrinkmeister.conf import per_configuration
 @dataclass(frozen=True)
 class ServerConfig:
     """max_source_bytes   bytes of a source that are read at most
-    source_seconds     for all of the reading of a source by URL
+    source_seconds     that reading a source may take
     private_hosts      of sources by URL, with their ports: those that may have private addresses
     max_pixels         width times height of a source that is decoded at most
     lock_seconds       after which another server may make what one seems to be making

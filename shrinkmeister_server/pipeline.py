@@ -213,14 +213,22 @@ def _made(request: Request, change: str) -> ThumbnailRecord:
     try:
         return _make(request)
     except (SourceError, StorageError) as error:
-        if isinstance(error, SourceMissingError | StorageError) and (found := _in_bucket(spec)):
-            # What was made before its record ended needs its source no more.
+        if isinstance(error, SourceMissingError | StorageError) and (found := _made_before(spec, error)):
             return _record(spec, *found) or found[0]
         kind = next((kind for kind, one in FAILURES.items() if isinstance(error, one)), None)
         seconds = get_server_config().error_ttl
         if kind and seconds and request.failures:
             get_shared_cache().fail(spec, kind, change, seconds)
         raise
+
+
+def _made_before(spec: ThumbnailSpec, error: Exception) -> tuple[ThumbnailRecord, StoredInfo] | None:
+    """What was made before its record ended needs its source no more."""
+    try:
+        return _in_bucket(spec)
+    except StorageError as another:
+        # Of a source that is missing it is not known then; of two failures the first one tells more.
+        raise (another if isinstance(error, SourceMissingError) else error) from None
 
 
 def _make(request: Request) -> ThumbnailRecord:

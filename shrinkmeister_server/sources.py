@@ -3,13 +3,14 @@
 Messages of errors do not name the source: they end up in logs, and a token's content is nobody else's.
 """
 
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import unquote
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import InvalidStorageError, storages
 
-from shrinkmeister.buckets import bucket_storage
+from shrinkmeister.buckets import bucket_errors, bucket_storage
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import (
     SourceMissingError,
@@ -20,6 +21,7 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.sources import allowed
 from shrinkmeister.spec import Source
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.deadline import deadline
 
 # Of an answer's Content-Encoding.
 COMPRESSIONS = {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"}
@@ -44,28 +46,48 @@ def fetch(source: Source) -> bytes:
 def read(source: Source) -> bytes:
     """The bytes of any source.
 
-    Raises SourceMissingError, SourceTooLargeError, or StorageError where the place of sources fails.
+    Raises SourceMissingError, SourceTooLargeError, or StorageError where the place of sources fails, or is
+    slow.
     """
     readers = {"s3": _from_bucket, "storage": _from_storage}
     return readers.get(source.scheme, _from_url)(source, get_server_config().max_source_bytes)
 
 
 def _from_bucket(source: Source, most: int) -> bytes:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError
+    from urllib3.exceptions import SSLError
 
+    with bucket_errors(f"the bucket {source.container!r}"):
+        answer = _answer(source)
+        try:
+            return _body(answer, most)
+        except (BotoCoreError, SSLError):
+            # botocore tries again where no answer comes, but not where one breaks off.
+            return _body(_answer(source), most)
+
+
+def _answer(source: Source) -> Any:
+    """What a bucket answers, of which the body is not read yet."""
     client = _storage_of(source.container).connection.meta.client
     try:
-        answer = client.get_object(Bucket=source.container, Key=source.name)
+        return client.get_object(Bucket=source.container, Key=source.name)
+    # A missing bucket is a wrong setting, and not to be told from a missing file by its status.
+    except client.exceptions.NoSuchKey as error:
+        raise SourceMissingError("the bucket has no such object") from error
+
+
+def _body(answer: Any, most: int) -> bytes:
+    # Not as its own context manager, which gives the stream beneath: that compares no length or checksum.
+    with closing(answer["Body"]) as body:
         _refuse_above(most, answer["ContentLength"])
-        with answer["Body"] as body:
+        with deadline(get_server_config().source_seconds, lambda: _shut(body), "the source's bucket"):
             return bytes(body.read())
-    except ClientError as error:
-        # A missing bucket is a wrong setting, and not to be told from a missing file by its status.
-        if error.response.get("Error", {}).get("Code") == "NoSuchKey":
-            raise SourceMissingError("the bucket has no such object") from error
-        raise StorageError(f"the bucket {source.container!r}: {error}") from error
-    except BotoCoreError as error:
-        raise StorageError(f"the bucket {source.container!r}: {error}") from error
+
+
+def _shut(body: Any) -> None:
+    # It may have ended by itself just now.
+    with suppress(OSError, RuntimeError, ValueError):
+        body._raw_stream.shutdown()
 
 
 @per_configuration
@@ -93,7 +115,10 @@ def _from_storage(source: Source, most: int) -> bytes:
         raise SourceMissingError("the storage has no such file") from error
     except SuspiciousOperation as error:
         raise SourceNotAllowedError("the source's name leads out of the storage") from error
-    except OSError as error:
+    except (SourceTooLargeError, MemoryError):
+        raise
+    # A storage raises whatever its library raises; the rest of it means that the storage failed.
+    except Exception as error:
         raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
 
 

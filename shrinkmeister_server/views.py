@@ -16,6 +16,8 @@ from shrinkmeister.exceptions import (
     SourceNotAllowedError,
     SourceTooLargeError,
     SpecError,
+    StorageBusyError,
+    StorageDeniedError,
     StorageError,
     TokenError,
     TokenExpiredError,
@@ -41,6 +43,8 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     SourceInvalidError: (422, "The image of this URL cannot be made into this thumbnail."),
     SpecError: (422, "This thumbnail cannot be made."),
     ResolutionError: (404, "This server does not make thumbnails in this resolution."),
+    StorageBusyError: (503, "The storage of images is busy. Try again later."),
+    StorageDeniedError: (502, "The storage of images does not let this server in; its log says more."),
     StorageError: (502, "The storage of images failed. Try again."),
     ShrinkmeisterError: (500, "The server failed."),
     ImproperlyConfigured: (500, "The server is not set up rightly; its log says more."),
@@ -121,7 +125,7 @@ def failure(request: HttpRequest, error: Exception, spec: ThumbnailSpec | None =
         error,
     )
     answer = _answer(request, status, sentence)
-    if status == 502:
+    if isinstance(error, StorageError) and not isinstance(error, StorageDeniedError):
         answer["Retry-After"] = str(RETRY_SECONDS)
     return answer
 
