@@ -112,6 +112,7 @@ class S3Results(Results):
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage
+        self.bucket = str(storage.bucket_name)
         self._folder = f"{location}/" if (location := storage.location.strip("/")) else ""
         self.url_lifetime = storage.querystring_expire
         # A URL takes 0.1 to 0.2 ms to make. A signed one has half its life left when it is given away last;
@@ -174,6 +175,32 @@ class S3Results(Results):
             if errors := answer.get("Errors"):
                 first = errors[0]
                 raise StorageError(f"S3 kept {len(errors)} thumbnails; {first['Key']}: {first.get('Code')}")
+
+    def full_name(self, name: str) -> str:
+        """As the bucket has it."""
+        return self._folder + name
+
+    def lifecycle(self) -> list[dict[str, Any]]:
+        """The rules by which the bucket deletes objects, as S3 tells them."""
+        client = self._client
+        with self._translated("could not read the lifecycle rules"):
+            try:
+                answer = client.get_bucket_lifecycle_configuration(Bucket=self._storage.bucket_name)
+            except client.exceptions.ClientError as error:
+                if error.response["Error"].get("Code") == "NoSuchLifecycleConfiguration":
+                    return []
+                raise
+        return list(answer["Rules"])
+
+    def set_lifecycle(self, rules: list[dict[str, Any]]) -> None:
+        """In the place of all former rules."""
+        with self._translated("could not write the lifecycle rules"):
+            if rules:
+                self._client.put_bucket_lifecycle_configuration(
+                    Bucket=self._storage.bucket_name, LifecycleConfiguration={"Rules": rules}
+                )
+            else:
+                self._client.delete_bucket_lifecycle(Bucket=self._storage.bucket_name)
 
     def check(self) -> None:
         with self._translated("the bucket does not answer"):

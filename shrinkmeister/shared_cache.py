@@ -226,12 +226,12 @@ class SharedCache:
         self._drop(values)
 
     def doubt(self) -> None:
-        """To be called when a recorded thumbnail turns out to be stored no more, and was not doubted.
+        """Has what was recorded up to now looked at before pages use it again.
 
-        Others may have been lost with it: what was recorded up to now is looked at before pages use it.
+        To be called when a recorded thumbnail turns out to be stored no more: others may be lost with it.
         """
         value = b"%d" % int(self._now())
-        self._try(lambda: self._driver.set(self._prefix + DOUBT_KEY, value, self._check_ttl), None)
+        self._driver.set(self._prefix + DOUBT_KEY, value, self._check_ttl)
 
     def fail(self, spec: ThumbnailSpec, kind: str, change: str, seconds: int) -> None:
         """Remembers why a thumbnail cannot be made, until its source changes or so many seconds are over.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from shrinkmeister.conf import DAY, SettingError, get_config
 from shrinkmeister.exceptions import (
+    DriverError,
     ResolutionError,
     SourceError,
     SourceInvalidError,
@@ -136,7 +137,11 @@ def _checked(spec: ThumbnailSpec, record: ThumbnailRecord, told: Told) -> Thumbn
         return _record(spec, *found)
     if not told.doubted:
         logger.warning("A recorded thumbnail is lost: pages have all that were recorded before checked")
-        get_shared_cache().doubt()
+        try:
+            get_shared_cache().doubt()
+        except DriverError as error:
+            # The next one that is found lost says it again.
+            logger.warning("The shared cache cannot be told that thumbnails are lost: %s", error)
     return None
 
 

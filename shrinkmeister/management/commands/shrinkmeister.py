@@ -1,5 +1,6 @@
-"""`manage.py shrinkmeister adopt | clear | prune`: keeps, forgets and deletes many thumbnails at once."""
+"""`manage.py shrinkmeister adopt | clear | prune | lifecycle`: long jobs over all thumbnails."""
 
+import json
 import re
 from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from shrinkmeister import lifecycle
 from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.kvstore import get_former_store
@@ -55,8 +57,16 @@ class Command(BaseCommand):
             action="store_true",
             help="All that sorl's own backend has made, and nothing of ours.",
         )
-        for job in (adopting, clearing, pruning):
-            job.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
+        expiring = jobs.add_parser(
+            "lifecycle",
+            help="Print the rule by which the bucket deletes thumbnails after THUMBNAIL_EXPIRE_DAYS.",
+        )
+        one = expiring.add_mutually_exclusive_group()
+        one.add_argument("--install", action="store_true", help="Give the bucket that rule; others stay.")
+        one.add_argument("--remove", action="store_true", help="Take it away; others stay.")
+        for job in (adopting, clearing, pruning, expiring):
+            if job is not expiring:
+                job.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
             # Django's own stands before the job's name alone.
             job.add_argument(
                 "-v", "--verbosity", type=int, choices=range(4), default=SUPPRESS, help=SUPPRESS
@@ -67,6 +77,7 @@ class Command(BaseCommand):
             "adopt": self._adopt,
             "clear": self._clear,
             "prune": self._prune,
+            "lifecycle": self._lifecycle,
         }
         try:
             jobs[job](**options)
@@ -136,6 +147,19 @@ class Command(BaseCommand):
             f"with their alternative resolutions.",
             options,
         )
+
+    def _lifecycle(self, install: bool, remove: bool, **options: Any) -> None:
+        config = get_config()
+        if remove:
+            lifecycle.remove()
+            self._say("The bucket has no such rule any more. Unset THUMBNAIL_EXPIRE_DAYS now.", options)
+            return
+        if install:
+            others = lifecycle.install(config)
+            kept = f"; its other rules stay: {', '.join(others)}" if others else ""
+            self._say(f"The bucket has this rule{kept}.", options)
+        # Also without --install: as `aws s3api put-bucket-lifecycle-configuration` takes it.
+        self.stdout.write(json.dumps({"Rules": [lifecycle.rule_of(config)]}, indent=2))
 
     @contextmanager
     def _bar(
