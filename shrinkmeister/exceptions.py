@@ -48,6 +48,10 @@ class TokenExpiredError(TokenError):
     """A genuine token whose time is over."""
 
 
+class OverloadError(ShrinkmeisterError):
+    """The server makes as many thumbnails as it can, and as many requests wait as may."""
+
+
 class ResolutionError(ShrinkmeisterError):
     """A resolution (`@3x`) that THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list."""
 

@@ -35,6 +35,9 @@ MOST_KEYS_OF_A_PAGE = 5_000
 # For which a page believes what it has found.
 SECONDS = 10
 
+# Seconds; a trip that takes longer than this counts as slow.
+SLOW_TRIP = 0.01
+
 Fetch = Callable[[Sequence[str]], dict[str, bytes]]
 
 
@@ -48,6 +51,8 @@ class Page:
         self.asked: dict[str, None] = {}
         self._guess = dict.fromkeys(guess)
         self._found: dict[str, bytes | None] = {}
+        # That this page has waited for slow trips, and for the longest of them.
+        self._waited = self._longest = 0.0
         self._clock = clock
         self._until = clock() + SECONDS
 
@@ -63,9 +68,20 @@ class Page:
         if [key for key in keys if key not in self._found]:
             wanted = [key for key in {**dict.fromkeys(keys), **self._guess} if key not in self._found]
             self._guess = {}
+            start = self._clock()
             found = fetch(wanted)
+            self._took(self._clock() - start)
             self._found.update((key, found.get(key)) for key in wanted)
         return {key: value for key in keys if (value := self._found.get(key)) is not None}
+
+    def is_tired(self, patience: float) -> bool:
+        """Whether another slow trip would make it more than so many seconds that this page has waited."""
+        return self._waited > 0 and self._waited + self._longest > patience
+
+    def _took(self, seconds: float) -> None:
+        if seconds > SLOW_TRIP:
+            self._waited += seconds
+            self._longest = max(self._longest, seconds)
 
     def forget(self) -> None:
         """After what it has found may have changed."""

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 # Seconds in which a cache that failed is not asked again, so that a page of 100 thumbnails waits for a
 # dead one once.
 BREAK = 5.0
-# In which garbage is told of once.
+# In which garbage or slowness is told of once.
 QUIET = 60.0
 # In which a command that was stopped can be taken up again.
 BOOKMARK_SECONDS = 7 * 24 * 3600
@@ -120,6 +120,7 @@ class SharedCache:
     prefix     stands before each key
     ttl        seconds that a record lives
     check_ttl  seconds for which a recorded thumbnail is believed to be stored
+    patience   seconds that a page waits for slow answers, in all
     local      what this process keeps of what pages have found; None for nothing
     """
 
@@ -132,6 +133,7 @@ class SharedCache:
         check_ttl: int,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        patience: float = math.inf,
         local: Expiring[bytes] | None = None,
     ) -> None:
         self._driver = driver
@@ -141,6 +143,7 @@ class SharedCache:
         self._check_ttl = check_ttl
         self._clock = clock
         self._now = now
+        self._patience = patience
         self._local = local
         self._broken_until = self._quiet_until = -math.inf
 
@@ -314,7 +317,13 @@ class SharedCache:
 
     def _get(self, keys: tuple[str, ...], page: Page | None) -> dict[str, bytes]:
         """By keys without the prefix."""
-        return page.get(keys, self._fetch_or_keep) if page else self._fetch_or_keep(keys)
+        if page is None:
+            return self._fetch_or_keep(keys)
+        if self._is_broken() or not page.is_tired(self._patience):
+            return page.get(keys, self._fetch_or_keep)
+        if self._is_told_in_a_while():
+            logger.warning("The shared cache is slow: pages wait %g s for it and go on", self._patience)
+        return page.get(keys, lambda wanted: {})
 
     def _fetch_or_keep(self, keys: Sequence[str]) -> dict[str, bytes]:
         local = self._local
@@ -361,14 +370,23 @@ class SharedCache:
         try:
             return kind.load(self._seals.open(key, found[key]))
         except RecordError as error:
-            # Once in a while: after a change of secrets all records may be such.
-            if self._clock() >= self._quiet_until:
-                self._quiet_until = self._clock() + QUIET
+            # After a change of secrets all records may be such.
+            if self._is_told_in_a_while():
                 logger.warning("The shared cache holds %s under %s; it counts as a miss", error, key)
             return None
 
+    def _is_broken(self) -> bool:
+        return self._clock() < self._broken_until
+
+    def _is_told_in_a_while(self) -> bool:
+        """Whether it is time for a line about what is wrong with each page."""
+        if self._clock() < self._quiet_until:
+            return False
+        self._quiet_until = self._clock() + QUIET
+        return True
+
     def _try(self, call: Callable[[], T], otherwise: T) -> T:
-        if self._clock() < self._broken_until:
+        if self._is_broken():
             return otherwise
         try:
             return call()
@@ -404,5 +422,6 @@ def get_shared_cache() -> SharedCache:
         config.cache.key_prefix,
         config.ttl,
         config.check_ttl,
+        patience=config.cache.timeout,
         local=local,
     )

@@ -14,6 +14,8 @@ class ServerConfig:
     source_seconds     that reading a source may take
     private_hosts      of sources by URL, with their ports: those that may have private addresses
     max_pixels         width times height of a source that is decoded at most
+    max_making         thumbnails that a process makes at once
+    max_waiting        requests of a process that wait to make one, or for another server's
     lock_seconds       after which another server may make what one seems to be making
     wait_seconds       for which a request waits for another server's thumbnail
     redirect_max_age   seconds for which browsers and CDNs may keep a redirect
@@ -24,6 +26,8 @@ class ServerConfig:
     source_seconds: float = 20
     private_hosts: Sequence[str] = ()
     max_pixels: int = 50_000_000
+    max_making: int = 4
+    max_waiting: int = 32
     lock_seconds: int = 30
     wait_seconds: int = 15
     redirect_max_age: int = 300

@@ -25,6 +25,7 @@ from shrinkmeister.results import StoredInfo, get_results
 from shrinkmeister.shared_cache import Told, get_shared_cache
 from shrinkmeister.spec import CONTENT_TYPES, Source, ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.gate import get_gate
 from shrinkmeister_server.rendering import Picture, render
 from shrinkmeister_server.sources import fetch, read
 from shrinkmeister_server.timing import Timing
@@ -173,26 +174,28 @@ def _record(spec: ThumbnailSpec, record: ThumbnailRecord, info: StoredInfo) -> T
 
 
 def _made_once(request: Request) -> ThumbnailRecord:
-    spec, cache, server = request.spec, get_shared_cache(), get_server_config()
+    spec, cache, server, gate = request.spec, get_shared_cache(), get_server_config(), get_gate()
     with request.timing.of("wait"):
         held = cache.lock(spec, server.lock_seconds)
         # What takes no lock has taken no record either, so that a missing one says nothing.
         if held is None and (record := _stored(spec)):
             return record
         if held is False:
-            for _ in _pauses(server.wait_seconds):
-                if record := _made_by_another(cache.look_up_stored(spec), request):
-                    return record
-                # Whoever had the lock has failed, or is gone.
-                if (held := cache.lock(spec, server.lock_seconds)) is not False:
-                    break
+            with gate.waiting():
+                for _ in _pauses(server.wait_seconds):
+                    if record := _made_by_another(cache.look_up_stored(spec), request):
+                        return record
+                    # Whoever had the lock has failed, or is gone.
+                    if (held := cache.lock(spec, server.lock_seconds)) is not False:
+                        break
     try:
         for _ in range(MOST_CHANGES):
             told = cache.look_up_stored(spec)
             # It may have been made between our look at the cache and our lock.
             if record := _made_by_another(told, request):
                 return record
-            record = _made(request, told.change)
+            with gate.place(server.wait_seconds):
+                record = _made(request, told.change)
             if cache.look_up_stored(spec).change == told.change:
                 return record
             # Whoever has replaced or deleted the source meanwhile has not seen what we stored since.

@@ -9,6 +9,7 @@ from django.views import View
 
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.exceptions import (
+    OverloadError,
     ResolutionError,
     ShrinkmeisterError,
     SourceInvalidError,
@@ -43,6 +44,7 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     SourceInvalidError: (422, "The image of this URL cannot be made into this thumbnail."),
     SpecError: (422, "This thumbnail cannot be made."),
     ResolutionError: (404, "This server does not make thumbnails in this resolution."),
+    OverloadError: (503, "The server makes as many thumbnails as it can. Try again later."),
     StorageBusyError: (503, "The storage of images is busy. Try again later."),
     StorageDeniedError: (502, "The storage of images does not let this server in; its log says more."),
     StorageError: (502, "The storage of images failed. Try again."),
@@ -51,8 +53,9 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
 }
 
 
-# After which a storage that failed may be asked for again.
+# After which what these errors tell of may be over.
 RETRY_SECONDS = 10
+PASSING = (OverloadError, StorageError)
 
 
 class ReadOnlyView(View):
@@ -125,7 +128,7 @@ def failure(request: HttpRequest, error: Exception, spec: ThumbnailSpec | None =
         error,
     )
     answer = _answer(request, status, sentence)
-    if isinstance(error, StorageError) and not isinstance(error, StorageDeniedError):
+    if isinstance(error, PASSING) and not isinstance(error, StorageDeniedError):
         answer["Retry-After"] = str(RETRY_SECONDS)
     return answer
 

@@ -5,6 +5,7 @@ Whatever it does, a page comes out whole, and asks it once; and the server makes
 
 import logging
 import signal
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from unittest.mock import Mock
 
 import pytest
 from django.http import HttpRequest
+from redis import Redis
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister import page
@@ -25,7 +27,8 @@ from tests.pages import CDN, record, render
 from tests.pictures import size_of
 from tests.servers.memcached import running_memcached
 from tests.servers.process import ask
-from tests.servers.redis import running_redis
+from tests.servers.redis import RedisServer, running_redis
+from tests.servers.relay import running_relay
 from tests.sides import Server
 
 TEMPLATE = (
@@ -187,6 +190,88 @@ def test_the_server_makes_thumbnails(
             300,
             200,
         )
+
+
+@pytest.mark.parametrize("guessed", [False, True])
+def test_a_slow_cache_is_asked_as_often_as_a_page_has_patience(
+    redis_server: RedisServer,
+    redis_location: str,
+    settings: Any,
+    media: Path,
+    guessed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each answer comes in time, and a page that asks for each thumbnail would wait for 100 of them."""
+    monkeypatch.setattr(page, "_guesses", page.Guesses())
+    settings.THUMBNAIL_CACHE_BACKEND = "redis"
+    settings.THUMBNAIL_CACHE_NAME = "unused"
+    settings.THUMBNAIL_CACHE_TIMEOUT = 1
+    with running_relay(redis_server.port) as relay:
+        settings.THUMBNAIL_CACHE_LOCATION = f"redis://127.0.0.1:{relay.port}/0"
+        for name in NAMES:
+            record(name, crop="center")
+        if guessed:
+            shown()
+        asked = Mock(wraps=get_shared_cache()._driver.get_many)
+        monkeypatch.setattr(get_shared_cache()._driver, "get_many", asked)
+        relay.seconds = 0.3
+        urls = shown()
+    assert len(set(urls)) == 100
+    final = sum(url.startswith(CDN) for url in urls)
+    if guessed:
+        assert (final, asked.call_count, caplog.messages) == (100, 1, [])
+    else:
+        assert 1 <= asked.call_count <= 3
+        assert final == asked.call_count
+        assert caplog.messages == ["The shared cache is slow: pages wait 1 s for it and go on"]
+
+
+@pytest.mark.parametrize("backend", ["redis", "memcached"])
+def test_one_that_is_restarted_empty_is_taken_up_again(
+    backend: str, tmp_path: Path, settings: Any, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that fails over to another machine: connections break, and what it held is lost in part."""
+    running: Any = {"redis": running_redis, "memcached": running_memcached}[backend]
+    settings.THUMBNAIL_CACHE_BACKEND = backend
+    settings.THUMBNAIL_CACHE_NAME = "unused"
+    with left_out_if_missing(), ExitStack() as stack:
+        first = stack.enter_context(running(tmp_path))
+        with running_relay(first.port) as relay:
+            address = f"127.0.0.1:{relay.port}"
+            settings.THUMBNAIL_CACHE_LOCATION = f"redis://{address}/0" if backend == "redis" else address
+            shared = get_shared_cache()
+            now = [shared._clock()]
+            monkeypatch.setattr(shared, "_clock", lambda: now[0])
+            url = get_thumbnail(photo, "300x200").url
+            assert server.get(url).status_code == 302
+            assert not get_thumbnail(photo, "300x200").lazy
+            first.process.kill()
+            first.process.wait()
+            assert get_thumbnail(photo, "300x200").lazy
+            relay.target = stack.enter_context(running(tmp_path)).port
+            now[0] += BREAK
+            assert get_thumbnail(photo, "300x200").lazy
+            assert server.get(url).status_code == 302
+            assert not get_thumbnail(photo, "300x200").lazy
+
+
+def test_one_that_evicts(redis_location: str, settings: Any, server: Server, photo: str) -> None:
+    """Whatever it has forgotten, pages are whole, and the server finds its thumbnails."""
+    settings.THUMBNAIL_CACHE_BACKEND = "redis"
+    settings.THUMBNAIL_CACHE_NAME = "unused"
+    settings.THUMBNAIL_CACHE_LOCATION = redis_location
+    for name in NAMES:
+        record(name, crop="center")
+    url = get_thumbnail(photo, "300x200").url
+    assert server.get(url).status_code == 302
+    with Redis.from_url(redis_location) as redis:
+        gone = [key for key in redis.keys("shrinkmeister:*") if zlib.crc32(key) % 2]
+        redis.delete(*gone)
+    urls = shown()
+    assert len(set(urls)) == 100
+    assert 0 < sum(url.startswith(CDN) for url in urls) < 100
+    assert server.get(url).status_code == 302
 
 
 def test_garbage_under_every_key(
