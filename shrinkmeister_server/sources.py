@@ -3,8 +3,11 @@
 Messages of errors do not name the source: they end up in logs, and a token's content is nobody else's.
 """
 
+import errno
+import re
 import time
 from typing import Any
+from urllib.parse import unquote
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import InvalidStorageError, storages
@@ -12,6 +15,7 @@ from django.core.files.storage import InvalidStorageError, storages
 from shrinkmeister.buckets import bucket_storage
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import (
+    ShrinkmeisterError,
     SourceMissingError,
     SourceNotAllowedError,
     SourceTooLargeError,
@@ -25,14 +29,18 @@ from shrinkmeister_server.conf import get_server_config
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
 
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; what no key can be, no object has.
+MISSING = ("NoSuchKey", "KeyTooLongError")
+
 
 def fetch(source: Source) -> bytes:
     """The bytes of a source that the allow-list names.
 
     Raises SourceNotAllowedError, and what `read` raises.
     """
-    # A storage takes ".." for a way out of the folder that the allow-list names.
-    if any(part in (".", "..") for part in source.name.split("/")):
+    # A storage takes ".." for a way out of the folder that the allow-list names. django-storages takes
+    # a backslash for a slash, and a host decodes "%2e".
+    if any(part in (".", "..") for part in re.split(r"[/\\]", unquote(source.name))):
         raise SourceNotAllowedError("the source's name has '.' or '..' in its path")
     if not allowed(source, get_config().sources):
         raise SourceNotAllowedError(
@@ -61,7 +69,7 @@ def _from_bucket(source: Source, most: int) -> bytes:
             return bytes(body.read())
     except ClientError as error:
         # A missing bucket is a wrong setting, and not to be told from a missing file by its status.
-        if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+        if error.response.get("Error", {}).get("Code") in MISSING:
             raise SourceMissingError("the bucket has no such object") from error
         raise StorageError(f"the bucket {source.container!r}: {error}") from error
     except BotoCoreError as error:
@@ -89,11 +97,16 @@ def _from_storage(source: Source, most: int) -> bytes:
         with storage.open(source.name) as file:
             _refuse_above(most, file.size)
             return bytes(file.read())
+    except ShrinkmeisterError:
+        raise
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise SourceMissingError("the storage has no such file") from error
     except SuspiciousOperation as error:
         raise SourceNotAllowedError("the source's name leads out of the storage") from error
-    except OSError as error:
+    # A storage raises whatever its library raises; here all of it means that the storage failed.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            raise SourceMissingError("the storage has no file of so long a name") from error
         raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
 
 
