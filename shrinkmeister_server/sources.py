@@ -97,7 +97,7 @@ def _from_storage(source: Source, most: int) -> bytes:
         with storage.open(source.name) as file:
             _refuse_above(most, file.size)
             return bytes(file.read())
-    except ShrinkmeisterError:
+    except (ShrinkmeisterError, MemoryError):
         raise
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise SourceMissingError("the storage has no such file") from error
