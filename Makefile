@@ -3,13 +3,14 @@
 #   make test    all tests; ARGS="-k tokens" passes arguments to pytest
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
+#   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
 #   make bench   all measurements, some 30 minutes; bench/README.md has each of them
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint matrix corners bench clean
+.PHONY: demo test lint matrix corners bench fuzz clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -32,6 +33,9 @@ bench: bench-page bench-engine bench-server bench-start bench-adopt
 
 bench-%: $(VENV)/bench.installed
 	$(BIN)/python -m bench.$*
+
+fuzz: $(VENV)/fuzz.installed
+	$(BIN)/python -m tests.fuzz -max_total_time=60 $(ARGS)
 
 # Or they go as soon as what needed them is done.
 .SECONDARY: $(VENV)/bench.installed

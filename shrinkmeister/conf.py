@@ -100,7 +100,7 @@ class Config:
     expire_days      days after which the bucket deletes what was written; None for never
     local_ttl        seconds for which a process keeps what its pages found; None for no longer than a page
     url_ttl          seconds after which a lazy URL stops to work; None for never
-    sources          what may be read: (scheme, container, prefix of the name)
+    sources          what may be read: (scheme, container, folder: "" or with a slash at its end)
     adopted_backend  the backend that named the thumbnails that the site had before; None if it keeps none
     eager            whether thumbnails are made at once, in this process
     cleanup          whether the thumbnails of a file go when a model instance loses it
@@ -360,7 +360,9 @@ class SettingsReader:
                     hint,
                 )
                 continue
-            sources.append((scheme, container, prefix))
+            # A whole folder: "photos" is not to name "photos-private/" too.
+            folder = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+            sources.append((scheme, container, folder))
         return tuple(sources)
 
     def _cache(self) -> CacheConfig:

@@ -21,7 +21,8 @@ from shrinkmeister.spec import KEPT, MAX_INTEGER
 VERSION = 1
 MAX_PIXELS = 2**31 - 1
 # No query: a URL that has one is signed, and ends. Nothing that HTML would have to escape.
-URL = re.compile(r"https?://[^\s?#<>\"'&\\\x00-\x20\x7f]+")
+# Nor half of a surrogate pair, which no page could be written with.
+URL = re.compile(r"https?://[^\s?#<>\"'&\\\x00-\x20\x7f\ud800-\udfff]+")
 RESOLUTION = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -149,7 +150,7 @@ def _load(data: bytes) -> dict[str, Any]:
         fields = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise RecordError("not JSON") from error
-    if not isinstance(fields, dict) or fields.get("v") != VERSION:
+    if not isinstance(fields, dict) or type(fields.get("v")) is not int or fields["v"] != VERSION:
         raise RecordError(f"not a record of version {VERSION}")
     return fields
 

@@ -5,6 +5,7 @@ else it is the storage THUMBNAIL_STORAGE itself.
 """
 
 import os
+import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -23,11 +24,13 @@ from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.expiring import Expiring
 from shrinkmeister.listing import StoredObject
-from shrinkmeister.records import SourceRecord
+from shrinkmeister.records import RESOLUTION, SourceRecord
 
 # Objects never change under their name: another source, geometry or option has another one, and so has
 # a new `version`. A day keeps a replaced source of the same name from staying for ever.
 CACHE_CONTROL = "public, max-age=86400"
+# As metadata say it; what has more digits is larger than any picture.
+SIZE = re.compile(r"(?P<width>[1-9][0-9]{0,8})x(?P<height>[1-9][0-9]{0,8})(?P<turned>-turned)?", re.ASCII)
 # Of a bucket, that a process keeps.
 MOST_URLS = 10_000
 
@@ -56,17 +59,18 @@ class StoredInfo:
     @classmethod
     def from_metadata(cls, fields: dict[str, str], modified: datetime) -> Self | None:
         """None where an object has no such metadata: somebody else has put it there."""
-        try:
-            width, height = map(int, fields["size"].split("x"))
-            source = None
-            if "source-size" in fields:
-                size, _, turned = fields["source-size"].partition("-")
-                source_width, source_height = map(int, size.split("x"))
-                source = SourceRecord(source_width, source_height, bool(turned))
-        except (KeyError, ValueError, TypeError):
-            return None
+        size = SIZE.fullmatch(fields.get("size", ""))
         resolutions = tuple(filter(None, fields.get("resolutions", "").split(",")))
-        return cls(width, height, resolutions, source, modified)
+        if not size or size["turned"] or not all(map(RESOLUTION.fullmatch, resolutions)):
+            return None
+        source = None
+        if "source-size" in fields:
+            of_source = SIZE.fullmatch(fields["source-size"])
+            if not of_source:
+                return None
+            turned = bool(of_source["turned"])
+            source = SourceRecord(int(of_source["width"]), int(of_source["height"]), turned)
+        return cls(int(size["width"]), int(size["height"]), resolutions, source, modified)
 
 
 class Results(ABC):

@@ -87,8 +87,8 @@ def _unwrapped(storage: Any) -> Any:
 def allowed(source: Source, sources: tuple[tuple[str, str, str], ...]) -> bool:
     """Whether an entry of THUMBNAIL_SOURCES names the place of this source."""
     return any(
-        source.scheme == scheme and source.container == container and source.name.startswith(prefix)
-        for scheme, container, prefix in sources
+        source.scheme == scheme and source.container == container and source.name.startswith(folder)
+        for scheme, container, folder in sources
     )
 
 

@@ -106,8 +106,8 @@ class Source:
             raise SpecError(f"unknown source scheme {self.scheme!r}; one of {sorted(SCHEMES)}")
         if not SCHEMES[self.scheme].fullmatch(self.container):
             raise SpecError(f"{self.container!r} cannot be where a source of {self.scheme} lies")
-        if not self.name or "\0" in self.name:
-            raise SpecError(f"the source's name is {self.name!r}: it is empty or has a NUL in it")
+        if not isinstance(self.name, str) or not self.name or "\0" in self.name:
+            raise SpecError(f"the source's name is {self.name!r}: no text, empty, or with a NUL in it")
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}/{self.name}"

@@ -81,13 +81,15 @@ class Tokens:
                     raise ValueError("the end is not a point in time")
                 payload = payload.removesuffix(b",%d]" % expires) + b"]"
             spec = ThumbnailSpec.parse(payload)
-        except (SpecError, ValueError, TypeError, LookupError) as error:
+        except (SpecError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise TokenError("the token is ours, and what it holds is not a spec") from error
         if expires is not None and self._clock() >= expires:
             raise TokenExpiredError(f"the token expired at {expires}")
         return spec
 
     def _decrypt(self, data: bytes) -> bytes:
+        # OpenSSL compares the tag, in constant time. What is compared here, whoever asks has sent; and how
+        # many secrets were tried tells which one fits, and nothing of it.
         if data[:1] != VERSION:
             raise TokenError("the token has an unknown version")
         for cipher in self._ciphers:

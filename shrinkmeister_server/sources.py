@@ -3,6 +3,8 @@
 Messages of errors do not name the source: they end up in logs, and a token's content is nobody else's.
 """
 
+import errno
+import re
 from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +15,7 @@ from django.core.files.storage import InvalidStorageError, storages
 from shrinkmeister.buckets import bucket_errors, bucket_storage
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import (
+    ShrinkmeisterError,
     SourceMissingError,
     SourceNotAllowedError,
     SourceTooLargeError,
@@ -26,15 +29,18 @@ from shrinkmeister_server.deadline import deadline
 # Of an answer's Content-Encoding.
 COMPRESSIONS = {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"}
 
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; what no key can be, no object has.
+MISSING = ("NoSuchKey", "KeyTooLongError")
+
 
 def fetch(source: Source) -> bytes:
     """The bytes of a source that the allow-list names.
 
     Raises SourceNotAllowedError, and what `read` raises.
     """
-    # A storage takes ".." for a way out of the folder that the allow-list names, a host "%2e%2e" too.
-    name = source.name if source.scheme in ("s3", "storage") else unquote(source.name)
-    if any(part in (".", "..") for part in name.split("/")):
+    # A storage takes ".." for a way out of the folder that the allow-list names. django-storages takes
+    # a backslash for a slash, and a host decodes "%2e".
+    if any(part in (".", "..") for part in re.split(r"[/\\]", unquote(source.name))):
         raise SourceNotAllowedError("the source's name has '.' or '..' in its path")
     if not allowed(source, get_config().sources):
         raise SourceNotAllowedError(
@@ -71,9 +77,11 @@ def _answer(source: Source) -> Any:
     client = _storage_of(source.container).connection.meta.client
     try:
         return client.get_object(Bucket=source.container, Key=source.name)
-    # A missing bucket is a wrong setting, and not to be told from a missing file by its status.
-    except client.exceptions.NoSuchKey as error:
-        raise SourceMissingError("the bucket has no such object") from error
+    except client.exceptions.ClientError as error:
+        # A missing bucket is a wrong setting, and not to be told from a missing file by its status.
+        if error.response.get("Error", {}).get("Code") in MISSING:
+            raise SourceMissingError("the bucket has no such object") from error
+        raise
 
 
 def _body(answer: Any, most: int) -> bytes:
@@ -111,14 +119,16 @@ def _from_storage(source: Source, most: int) -> bytes:
         with storage.open(source.name) as file:
             _refuse_above(most, file.size)
             return bytes(file.read())
+    except (ShrinkmeisterError, MemoryError):
+        raise
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise SourceMissingError("the storage has no such file") from error
     except SuspiciousOperation as error:
         raise SourceNotAllowedError("the source's name leads out of the storage") from error
-    except (SourceTooLargeError, MemoryError):
-        raise
     # A storage raises whatever its library raises; the rest of it means that the storage failed.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            raise SourceMissingError("the storage has no file of so long a name") from error
         raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
 
 

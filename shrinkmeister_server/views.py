@@ -125,7 +125,7 @@ def failure(request: HttpRequest, error: Exception, spec: ThumbnailSpec | None =
         status,
         type(error).__name__,
         source,
-        error,
+        _line(str(error)),
     )
     answer = _answer(request, status, sentence)
     if isinstance(error, PASSING) and not isinstance(error, StorageDeniedError):
@@ -153,6 +153,11 @@ def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
         answer = HttpResponse(f"{sentence}\n", status=status, content_type="text/plain; charset=utf-8")
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _line(text: str) -> str:
+    """One line of a log: an engine's message has several, or an option's text in it."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _max_age(url: str) -> int:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.servers.memcached import MemcachedServer, running_memcached
 from tests.servers.process import MissingServer, ask, find_program
@@ -26,6 +28,16 @@ pytest_plugins = ["tests.sides", "tests.sorls", "tests.pages"]
 
 # (source, geometry, options) -> what is known of the size before; of tests/test_same_pictures.py.
 TABLE: pytest.StashKey[dict[tuple[str, str, str], str]] = pytest.StashKey()
+
+# The same examples in each run and on each machine, however slow that is; what failed can be tried again.
+hypothesis_settings.register_profile(
+    "tests",
+    derandomize=True,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("tests")
 
 NOT_FOUND = "not found: "
 BROWSER_OPTIONS = [

@@ -77,14 +77,21 @@ class Server:
     def head(self, url: str, **headers: str) -> Any:
         return self._ask("HEAD", url, headers)
 
-    def ask(self, method: str, url: str) -> Any:
-        return self._ask(method, url, {})
+    def ask(self, method: str, url: str, **headers: str) -> Any:
+        return self._ask(method, url, headers)
+
+    def raw(self, path: bytes, **headers: str) -> Any:
+        """The path as a WSGI server hands it over: decoded of its `%`, and perhaps no text."""
+        return self._client.get(
+            "/", secure=True, headers=self._headers(headers), PATH_INFO=path.decode("latin-1")
+        )
 
     def _ask(self, method: str, url: str, headers: dict[str, str]) -> Any:
         path = "/" + url.removeprefix("https://thumbs.example.com").removeprefix("/")
-        return self._client.generic(
-            method, path, secure=True, headers={"host": "thumbs.example.com", **headers}
-        )
+        return self._client.generic(method, path, secure=True, headers=self._headers(headers))
+
+    def _headers(self, headers: dict[str, str]) -> dict[str, str]:
+        return {"host": "thumbs.example.com", **headers}
 
 
 @pytest.fixture
