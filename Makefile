@@ -1,6 +1,7 @@
 # Everything is installed into a folder of this checkout; nothing needs root.
 #   make demo    a photo site and its thumbnail server on http://127.0.0.1:8000/
 #   make test    all tests; ARGS="-k tokens" passes arguments to pytest
+#   make chaos   what the tests call faults, floods and hostile input, longer, and what was survived
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
 #   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
@@ -10,13 +11,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint matrix corners bench fuzz clean
+.PHONY: demo test chaos lint matrix corners bench fuzz clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
 
 test: $(VENV)/dev.installed
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(VENV)/dev.installed
+	KILLS=100 $(BIN)/python -m pytest -m survives $(ARGS)
 
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .

@@ -40,6 +40,8 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("tests")
 
 NOT_FOUND = "not found: "
+# Before the name of a test's property, which is a number of what was survived.
+SURVIVED = "survived: "
 BROWSER_OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -124,9 +126,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "server" in getattr(item, "fixturenames", ()):
             item.add_marker("makes_thumbnails")
+        if survives := item.get_closest_marker("survives"):
+            item.user_properties.append((SURVIVED + survives.args[0], 1))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    survived = Counter[str]()
+    for report in terminalreporter.getreports("passed"):
+        for name, count in report.user_properties if report.when == "call" else ():
+            if name.startswith(SURVIVED):
+                survived[name.removeprefix(SURVIVED)] += count
+    if survived:
+        terminalreporter.section("survived:")
+        for what, times in sorted(survived.items()):
+            terminalreporter.line(f"{times:6,} {what}")
     if table := terminalreporter.config.stash.get(TABLE, {}):
         terminalreporter.section("the same pictures as sorl's, byte for byte:")
         for kind, rows in Counter(table.values()).most_common():

@@ -31,6 +31,8 @@ from tests.servers.redis import RedisServer, running_redis
 from tests.servers.relay import running_relay
 from tests.sides import Server
 
+pytestmark = pytest.mark.survives("faults of the shared cache")
+
 TEMPLATE = (
     '{% load thumbnail %}{% for f in files %}{% thumbnail f "300x200" crop="center" as im %}{{ im.url }} '
 )

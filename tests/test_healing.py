@@ -25,6 +25,8 @@ from tests.pictures import picture
 from tests.sides import Server
 from tests.site.models import Photo
 
+pytestmark = pytest.mark.survives("losses, failures and changes meanwhile")
+
 PHOTOS = [f"photos/{number}.jpg" for number in range(4)]
 MEDIA_URL = "https://example.com/media/"
 

@@ -35,6 +35,8 @@ from tests.sides import Server
 from tests.test_engines import SORLS
 from tests.test_environment import NEEDED
 
+pytestmark = pytest.mark.survives("kinds of hostile tokens and paths")
+
 OTHER_SECRET = "another secret, which is long enough too"
 NAME = "photos/dawn.jpg"
 MEDIA_URL = "https://example.com/media/"

@@ -18,11 +18,12 @@ from redis import Redis
 from shrinkmeister.keys import lock_key, object_name, record_key
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
+from tests.conftest import SURVIVED
 from tests.pictures import encoded, photograph, size_of
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("servers killed while they worked")]
 
 KILLS = int(os.environ.get("KILLS", "12"))
 # Seconds within which a worker has loaded what it needs and made a thumbnail.
@@ -90,7 +91,7 @@ def making(
         yield Making(server, s3_server, photos, thumbs, redis_location)
 
 
-def test_killed_at_random_moments(making: Making) -> None:
+def test_killed_at_random_moments(making: Making, record_property: Callable[[str, int], None]) -> None:
     interrupted = 0
     moments = random.Random(4)
     with ThreadPoolExecutor(1) as browser:
@@ -115,4 +116,5 @@ def test_killed_at_random_moments(making: Making) -> None:
             # Gone, or about to end: who is killed between recording and unlocking leaves it.
             assert making.redis.pttl(PREFIX + lock_key(spec)) <= 1000
     assert interrupted, "nothing was killed while it worked"
-    print(f"{KILLS} kills, {interrupted} before the answer")
+    record_property(f"{SURVIVED}kills of a worker", KILLS)
+    record_property(f"{SURVIVED}kills of a worker before its answer", interrupted)

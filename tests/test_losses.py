@@ -21,7 +21,7 @@ from tests.servers.process import wait_until
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import running_thumbnail_server
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("losses under visitors")]
 
 SECRET = "the secret of what loses things, which is long enough"
 NAMES = [f"photos/{number}.jpg" for number in range(20)]

@@ -14,12 +14,13 @@ import urllib3
 
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
+from tests.conftest import SURVIVED
 from tests.pictures import encoded, photograph
 from tests.servers.process import HOST
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import running_thumbnail_server
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("storms of visitors")]
 
 SECRET = "the secret of the servers that are stormed, long enough"
 VISITORS = 200
@@ -65,7 +66,11 @@ def cache(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 def test_a_storm(
-    cache: dict[str, str], tmp_path: Path, s3_server: S3Server, s3_bucket: Callable[..., str]
+    cache: dict[str, str],
+    tmp_path: Path,
+    s3_server: S3Server,
+    s3_bucket: Callable[..., str],
+    record_property: Callable[[str, int], None],
 ) -> None:
     with serving(encoded(photograph((3000, 2000)), "JPEG", quality=85)) as (host, asked):
         variables = {
@@ -91,5 +96,6 @@ def test_a_storm(
             assert [answer.status for answer in answers] == [302] * VISITORS, server.log.read_text()
     assert len({answer.headers["Location"] for answer in answers}) == 1
     assert asked == ["/dawn.jpg"]
+    record_property(f"{SURVIVED}visitors at once of one thumbnail", VISITORS)
     assert sum("encode" in answer.headers["Server-Timing"] for answer in answers) == 1
     assert urllib3.request("GET", answers[0].headers["Location"]).headers["Content-Type"] == "image/jpeg"

@@ -27,7 +27,7 @@ from tests.servers.process import HOST, free_port, running, wait_for_answer, wai
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
 from tests.sides import Server
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("floods and slow clients")]
 
 SECRET = "the secret of a server that is flooded, long enough"
 

@@ -40,6 +40,8 @@ from tests.servers.faulty import (
 from tests.servers.s3 import S3Server, remove_bucket
 from tests.sides import Server
 
+pytestmark = pytest.mark.survives("faults of S3")
+
 NAME = "secret/dawn.jpg"
 # It lies where thumbnails lie, so that the bucket is looked at for what a lost cache has forgotten.
 STRANGER = "cache/stranger"

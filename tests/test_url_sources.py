@@ -34,6 +34,8 @@ from shrinkmeister_server.sources import fetch
 from tests.pictures import picture, size_of
 from tests.sides import Server
 
+pytestmark = pytest.mark.survives("hosts of sources that lie or are slow")
+
 NAME = "images.example.com"
 PUBLIC = "93.184.216.34"
 OK = b"HTTP/1.1 200 OK\r\n"
