@@ -10,7 +10,10 @@ from shrinkmeister.conf import per_configuration
 @dataclass(frozen=True)
 class ServerConfig:
     """max_source_bytes   bytes of a source that are read at most
-    max_pixels         width times height of a source that is decoded at most
+    max_pixels         width times height of a source that is decoded at most; of all frames of an animation
+    max_side           width and height of a thumbnail that is written at most
+    max_frames         frames of a thumbnail that is an animation at most
+    max_seconds        that decoding, scaling and encoding may take for one source
     lock_seconds       after which another server may make what one seems to be making
     wait_seconds       for which a request waits for another server's thumbnail
     redirect_max_age   seconds for which browsers and CDNs may keep a redirect
@@ -18,6 +21,9 @@ class ServerConfig:
 
     max_source_bytes: int = 40_000_000
     max_pixels: int = 50_000_000
+    max_side: int = 8_192
+    max_frames: int = 100
+    max_seconds: int = 20
     lock_seconds: int = 30
     wait_seconds: int = 15
     redirect_max_age: int = 300

@@ -11,10 +11,12 @@ from shrinkmeister.conf import get_tokens
 from shrinkmeister.exceptions import (
     ResolutionError,
     ShrinkmeisterError,
+    SourceFormatError,
     SourceInvalidError,
     SourceMissingError,
     SourceNotAllowedError,
     SourceTooLargeError,
+    SourceTooSlowError,
     SpecError,
     StorageError,
     TokenError,
@@ -38,6 +40,9 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     SourceNotAllowedError: (403, "The image of this URL lies where this server may not read."),
     SourceMissingError: (404, "The image of this URL does not exist."),
     SourceTooLargeError: (413, "The image of this URL is too large."),
+    # Not 503 or 504: another try would take as long, and those are repeated by themselves.
+    SourceTooSlowError: (422, "The image of this URL takes too long to be made into this thumbnail."),
+    SourceFormatError: (415, "The file of this URL is not an image of a known format."),
     SourceInvalidError: (422, "The image of this URL cannot be made into this thumbnail."),
     SpecError: (422, "This thumbnail cannot be made."),
     ResolutionError: (404, "This server does not make thumbnails in this resolution."),

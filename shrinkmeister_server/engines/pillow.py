@@ -1,12 +1,13 @@
 """`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.pillow.Engine"`: the server's own default."""
 
-from io import BytesIO
 from typing import Any
 
 from PIL import Image
 from sorl.thumbnail.engines import pil_engine
 
+from shrinkmeister_server.deadline import Deadline, TimedBytes
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
+from shrinkmeister_server.headers import opened
 
 # https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.Image.resize: above it, the two
 # steps of a resize are "very similar" to one; here SSIM >= 0.998.
@@ -26,8 +27,11 @@ TURNS = {
 class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl has no types
     """sorl's Pillow engine, with libjpeg's scaled decoding and scaling in two steps."""
 
-    def _stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)
+
+    def _opened(self, data: bytes, deadline: Deadline) -> Any:
+        return opened(TimedBytes(data, deadline))
 
     def _reductions(self, image: Source) -> tuple[int, ...]:
         return REDUCTIONS if image.whole.format in ("JPEG", "MPO") else ()
@@ -36,7 +40,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
         picture = image.whole
         if reduction > 1:
             # What is opened stays whole, for a thumbnail that needs more of it.
-            picture = Image.open(BytesIO(image.data))
+            picture = self._opened(image.data, image.deadline)
             width, height = picture.size
             picture.draft(None, (width // reduction, height // reduction))
         picture.load()
