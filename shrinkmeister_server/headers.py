@@ -18,6 +18,9 @@ FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM",
 # make some 10; libtiff, for a JPEG in a TIFF, has the same limit.
 MAX_SCANS = 100
 
+# libvips reads the directories of all pages of a TIFF to open its first one: a million take minutes.
+MAX_PAGES = 1000
+
 # ISO/IEC 10918-1 (JPEG), table B.1: all but padding, stuffed bytes and restarts.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _NO_SEGMENT = (0x01, 0xD8)  # TEM, SOI
@@ -29,18 +32,22 @@ _SIZ = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
 Size = tuple[int, int]
 
 
-def judge(data: bytes) -> Any:
+def judge(file: BytesIO) -> Any:
     """The source as Pillow opens it, its header read.
+
+    What an AVIF decodes inside is not judged, only what its container says: libavif decodes 16,384 x 16,384
+    pixels at most, whatever they are scaled to.
 
     Raises SourceFormatError for what is no image of FORMATS, SourceInvalidError for one that is broken, and
     SourceTooLargeError for one that has too many pixels, or goes over them too often.
     """
     from PIL import Image
 
+    data = file.getvalue()
     if data.startswith(b"\0\0\1\0"):
         _judge_pixels(_icon_size(data))
     try:
-        image = opened(BytesIO(data))
+        image = opened(file)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
     _judge_pixels(image.size)
@@ -49,6 +56,10 @@ def judge(data: bytes) -> Any:
             _judge_pixels(size)
     if image.format in ("JPEG", "MPO") and _scans(data) > MAX_SCANS:
         raise SourceTooLargeError(f"the source is a JPEG of more than {MAX_SCANS} scans")
+    if image.format == "TIFF":
+        with suppress(EOFError):
+            image.seek(MAX_PAGES)
+            raise SourceTooLargeError(f"the source is a TIFF of more than {MAX_PAGES} pages")
     return image
 
 

@@ -17,7 +17,7 @@ from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, Sou
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.deadline import Deadline
+from shrinkmeister_server.deadline import Deadline, TimedBytes
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.headers import judge, judge_frames, judge_opened
 from shrinkmeister_server.timing import Timing
@@ -66,7 +66,7 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     """
     deadline = Deadline.after(get_server_config().max_seconds)
     with _engine_errors("the source is broken", deadline):
-        header = judge(data)
+        header = judge(TimedBytes(data, deadline))
     engine = get_engine()
     options = spec.full_options()
     if "colorspace" not in spec.options:

@@ -12,6 +12,8 @@ from shrinkmeister_server.headers import opened
 # https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.Image.resize: above it, the two
 # steps of a resize are "very similar" to one; here SSIM >= 0.998.
 REDUCING_GAP = 3.0
+# What a picture needs of what stood beside it in its file. Pillow writes comments too, whoever made them.
+KEPT = {"background", "duration", "gamma", "icc_profile", "loop", "transparency"}
 # EXIF 2.32, tag 0x0112.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -26,6 +28,10 @@ TURNS = {
 
 class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl has no types
     """sorl's Pillow engine, with libjpeg's scaled decoding and scaling in two steps."""
+
+    def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
+        frames = [_bare(frame) for frame in image] if isinstance(image, list) else _bare(image)
+        super().write(frames, options, thumbnail)
 
     def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)
@@ -62,3 +68,11 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
     def _turned(self, picture: Any, image: Source) -> Any:
         turn = TURNS.get(self._get_exif_orientation(image.whole))
         return picture if turn is None else picture.transpose(turn)
+
+
+def _bare(picture: Any) -> Any:
+    if picture.info.keys() <= KEPT:
+        return picture
+    bare = picture.copy()  # it may be the source itself
+    bare.info = {key: value for key, value in picture.info.items() if key in KEPT}
+    return bare

@@ -139,7 +139,7 @@ def _opened(data: bytes, deadline: Deadline, **options: Any) -> Any:
 
 
 def _is_animation(image: Source) -> bool:
-    return _loader(image.whole) == "gifload" and image.whole.get_n_pages() > 1
+    return _loader(image.whole) == "gifload" and image.whole.get("n-pages") > 1
 
 
 def _loader(image: Any) -> str:
