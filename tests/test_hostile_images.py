@@ -21,7 +21,8 @@ from sorl.thumbnail import get_thumbnail
 from shrinkmeister.exceptions import SourceFormatError, SourceTooSlowError
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server import rendering
-from shrinkmeister_server.deadline import Deadline, TimedBytes
+from shrinkmeister_server.deadline import Deadline
+from shrinkmeister_server.engines.pillow import Engine
 from shrinkmeister_server.engines.vips import _opened
 from shrinkmeister_server.headers import judge_opened
 from shrinkmeister_server.rendering import get_engine
@@ -363,7 +364,7 @@ class TestTime:
     @pytest.mark.parametrize("format", ["BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF"])
     def test_pillow_stops_while_it_decodes(self, format: str) -> None:
         over = [0.0]
-        image = Image.open(TimedBytes(picture(format=format), Deadline(1, lambda: over[0])))
+        image = Engine()._opened(picture(format=format), Deadline(1, lambda: over[0]))
         over[0] = 2.0
         with pytest.raises((SourceTooSlowError, OSError, SystemError)):
             image.load()
