@@ -33,11 +33,19 @@ class SourceMissingError(SourceError):
 
 
 class SourceTooLargeError(SourceError):
-    """The source has more bytes than the server reads."""
+    """The source has more bytes than the server reads, or more pixels or frames than it decodes."""
+
+
+class SourceTooSlowError(SourceError):
+    """Making the thumbnail of the source takes longer than the server works on one."""
 
 
 class SourceInvalidError(SourceError):
     """The source is not an image that the engine can turn into the thumbnail asked for."""
+
+
+class SourceFormatError(SourceInvalidError):
+    """The source is not an image of a format that the server reads."""
 
 
 class TokenError(ShrinkmeisterError):

@@ -13,7 +13,10 @@ class ServerConfig:
     """max_source_bytes   bytes of a source that are read at most
     source_seconds     that reading a source may take
     private_hosts      of sources by URL, with their ports: those that may have private addresses
-    max_pixels         width times height of a source that is decoded at most
+    max_pixels         width times height of a source that is decoded at most; of all frames of an animation
+    max_side           width and height of a thumbnail that is written at most
+    max_frames         frames of a thumbnail that is an animation at most
+    max_seconds        that decoding, scaling and encoding may take for one source
     max_making         thumbnails that a process makes at once
     max_waiting        requests of a process that wait to make one, or for another server's
     lock_seconds       after which another server may make what one seems to be making
@@ -26,6 +29,9 @@ class ServerConfig:
     source_seconds: float = 20
     private_hosts: Sequence[str] = ()
     max_pixels: int = 50_000_000
+    max_side: int = 8_192
+    max_frames: int = 100
+    max_seconds: int = 20
     max_making: int = 4
     max_waiting: int = 32
     lock_seconds: int = 30

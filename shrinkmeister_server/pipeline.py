@@ -14,9 +14,11 @@ from shrinkmeister.exceptions import (
     DriverError,
     ResolutionError,
     SourceError,
+    SourceFormatError,
     SourceInvalidError,
     SourceMissingError,
     SourceTooLargeError,
+    SourceTooSlowError,
     StorageError,
 )
 from shrinkmeister.keys import object_name, record_key
@@ -38,10 +40,12 @@ EXPIRY_MARGIN = DAY
 # How often a thumbnail is made again because its source has changed meanwhile.
 MOST_CHANGES = 3
 
-# What is remembered of a source, under these names.
+# What is remembered of a source, under these names; the first that fits counts.
 FAILURES: dict[str, type[SourceError]] = {
     "missing": SourceMissingError,
     "large": SourceTooLargeError,
+    "format": SourceFormatError,
+    "slow": SourceTooSlowError,
     "invalid": SourceInvalidError,
 }
 

@@ -1,11 +1,9 @@
 """Source bytes -> thumbnails, with a sorl engine and with what sorl's own backend does to it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 from django.utils.module_loading import import_string
@@ -19,11 +17,10 @@ from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, Sou
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.engines.shrinking import ShrinkingEngine
+from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
+from shrinkmeister_server.headers import judge, judge_frames, judge_opened
+from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
 from shrinkmeister_server.timing import Timing
-
-# What a source may be, by Pillow's names.
-FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -63,19 +60,24 @@ def get_engine() -> Any:
 
 
 def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timing: Timing) -> Rendering:
-    """Raises SourceInvalidError where the engine cannot make that of the source, SourceTooLargeError for
-    its pixels, and SpecError where the thumbnail would have too many.
+    """Raises SourceInvalidError where the engine cannot make that of the source, SourceFormatError where it
+    is none of ours, SourceTooLargeError for its pixels, frames or what they need of memory,
+    SourceTooSlowError, and SpecError where the thumbnail would have too many pixels.
     """
-    _refuse_other_formats(data)
+    limit = TimeLimit.after(get_server_config().max_seconds)
+    with _engine_errors("the source is broken", limit):
+        header = judge(TimedBytes(data, limit))
     engine = get_engine()
     options = spec.full_options()
     if "colorspace" not in spec.options:
         # sorl tells its own default from a "RGB" that somebody asked for (convert_engine.py).
         options["colorspace"] = sorl_defaults.THUMBNAIL_COLORSPACE
-    with _engine_errors("the source is not an image that the engine opens"):
-        image = engine.get_image(_SourceFile(data))
+    with _engine_errors("the source is not an image that the engine opens", limit):
+        image = engine.get_image(_SourceFile(data, limit))
+        judge_opened(image)
     try:
-        with _engine_errors("the engine could not make the thumbnail"):
+        with _engine_errors("the engine could not make the thumbnail", limit):
+            frames = judge_frames(header, data) if _takes_frames(engine, image, header, options) else 1
             # Pillow decodes a PNG to see how it is turned.
             with timing.of("decode"):
                 image = engine.prepare(image, options)
@@ -84,15 +86,15 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
                 flipped = bool(engine.flip_dimensions(image, options={"orientation": True}))
             source = SourceRecord(width, height, flipped, spec.options.get("version"))
             geometry = parse_geometry(spec.geometry, engine.get_image_ratio(image, options))
-            _refuse_large_results(source, geometry, options, resolutions)
+            _refuse_large_results(source, geometry, options, resolutions, frames)
             larger = {resolution: _larger(geometry, resolution) for resolution in resolutions}
             if isinstance(engine, ShrinkingEngine):
                 with timing.of("decode"):
                     engine.decode(image, [geometry, *larger.values()], options)
-            thumbnail = _picture(engine, image, geometry, options, options, timing)
+            thumbnail = _picture(engine, image, geometry, options, options, timing, limit)
             alternatives = {
                 resolution: _picture(
-                    engine, image, size, options, _written(options, float(resolution)), timing
+                    engine, image, size, options, _written(options, float(resolution)), timing, limit
                 )
                 for resolution, size in larger.items()
             }
@@ -101,63 +103,59 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     return Rendering(thumbnail, alternatives, source)
 
 
-@lru_cache(maxsize=2)
-def _formats(load_plugins: Callable[[], object]) -> tuple[str, ...]:
-    """Those of FORMATS that this Pillow reads: some need a library that it may have been built without."""
-    from PIL import Image
-
-    load_plugins()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
-
-
-def _refuse_other_formats(data: bytes) -> None:
-    """Looks at the header alone, before any engine does.
-
-    Pillow opens an EPS by running Ghostscript, and ImageMagick opens nearly everything.
-    """
-    from PIL import Image
-
-    with _engine_errors("the source is not an image of a known format"):
-        try:
-            with _opened(data) as image:
-                width, height = image.size
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
-    if width * height > get_server_config().max_pixels:
-        raise SourceTooLargeError(f"the source has {width} x {height} pixels")
-
-
-def _opened(data: bytes) -> Any:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        # Without the plugins that few sources need, of which loading all takes 30 ms.
-        return Image.open(BytesIO(data), formats=_formats(Image.preinit))
-    except UnidentifiedImageError:
-        return Image.open(BytesIO(data), formats=_formats(Image.init))
+def _takes_frames(engine: Any, image: Any, header: Any, options: dict[str, Any]) -> bool:
+    """Whether the engine decodes more of the source than its first frame."""
+    if isinstance(engine, ShrinkingEngine):
+        return engine.stays_animated(image, options)
+    # sorl's libvips engine decodes all of a GIF for a still, too.
+    return bool(options["format"] == "GIF" or header.format == "GIF")
 
 
 def _refuse_large_results(
-    source: SourceRecord, geometry: tuple[int, int], options: dict[str, Any], resolutions: tuple[str, ...]
+    source: SourceRecord,
+    geometry: Size,
+    options: dict[str, Any],
+    resolutions: tuple[str, ...],
+    frames: int,
 ) -> None:
-    """Of all pictures that the engine holds on its way: one that is cropped was larger than its box."""
+    """Of all pictures that the engine holds on its way: one that is cropped was larger than its box.
+
+    Raises SpecError; and SourceTooLargeError where the engine has found another size than Pillow.
+    """
+    limits = get_server_config()
     width, height = source.width, source.height
+    if width * height > limits.max_pixels:
+        raise SourceTooLargeError(f"the source has {width} x {height} pixels")
     if options["cropbox"]:
         left, top, right, bottom = parse_cropbox(options["cropbox"])
         width, height = right - left, bottom - top
     elif source.flipped and options["orientation"]:
         width, height = height, width
-    fit = max if options["crop"] and options["crop"] != "noop" else min
-    scale = fit(geometry[0] / width, geometry[1] / height)
-    scaled = width * height * scale**2 if options["upscale"] or scale < 1 else 0
-    box = geometry[0] * geometry[1] if options["padding"] else 0
-    largest = max([1.0, *map(float, resolutions)]) ** 2 * max(scaled, box)
-    pixels = max(width * height, largest, int(options["rounded"] or 0) ** 2)
-    if pixels > get_server_config().max_pixels:
+    pixels: float = max(width * height, int(options["rounded"] or 0) ** 2)
+    for box in (geometry, *(_larger(geometry, resolution) for resolution in resolutions)):
+        scaled, written = _scaled_and_written((width, height), box, options)
+        if max(written) > limits.max_side:
+            raise SpecError(f"a side of the thumbnail would have {max(written):.0f} pixels")
+        pixels = max(pixels, *(frames * across * down for across, down in (scaled, written)))
+    if pixels > limits.max_pixels:
         raise SpecError(f"the engine would have to hold {pixels:.0f} pixels to make the thumbnail")
 
 
-def _larger(geometry: tuple[int, int], resolution: str) -> tuple[int, int]:
+def _scaled_and_written(
+    size: Size, box: Size, options: dict[str, Any]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The sizes to which a picture is scaled, and to which it is cropped or padded then."""
+    crops = options["crop"] and options["crop"] != "noop"
+    scale = (max if crops else min)(box[0] / size[0], box[1] / size[1])
+    if not options["upscale"]:
+        scale = min(scale, 1)
+    scaled = (size[0] * scale, size[1] * scale)
+    if options["padding"]:
+        return scaled, box
+    return scaled, (min(scaled[0], box[0]), min(scaled[1], box[1])) if crops else scaled
+
+
+def _larger(geometry: Size, resolution: str) -> Size:
     return int(geometry[0] * float(resolution)), int(geometry[1] * float(resolution))
 
 
@@ -179,16 +177,20 @@ def _written(options: dict[str, Any], factor: float) -> dict[str, Any]:
 def _picture(
     engine: Any,
     image: Any,
-    geometry: tuple[int, int],
+    geometry: Size,
     options: dict[str, Any],
     written: dict[str, Any],
     timing: Timing,
+    limit: TimeLimit,
 ) -> Picture:
+    limit.check()
     with timing.of("resize"):
         thumbnail = engine.create(image, geometry, options)
+    limit.check()
     file = _ThumbnailFile()
     with timing.of("encode"):
         engine.write(thumbnail, written, file)
+    limit.check()
     if not file.data:
         # sorl's Pillow engine loses its second try: it returns None (13.4, _get_raw_data).
         raise SourceInvalidError("the engine wrote an empty file")
@@ -202,8 +204,9 @@ class _SourceFile:
     # Engines that run other programs look at its extension; the programs look at the data.
     name = "source"
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, limit: TimeLimit) -> None:
         self._data = data
+        self.limit = limit
 
     def read(self) -> bytes:
         return self._data
@@ -219,12 +222,17 @@ class _ThumbnailFile:
 
 
 @contextmanager
-def _engine_errors(what: str) -> Iterator[None]:
+def _engine_errors(what: str, limit: TimeLimit) -> Iterator[None]:
     try:
         yield
-    except (ShrinkmeisterError, MemoryError):
+    except ShrinkmeisterError:
         raise
+    except MemoryError as error:
+        # Of this process, whatever the limits say; the next source may be smaller.
+        raise SourceTooLargeError(f"{what}: there is not enough memory for it") from error
     # Engines raise whatever their libraries do, from SyntaxError (Pillow, for a broken PNG) to
     # struct.error; to whoever asked, all of it says that this source cannot be made into that.
     except Exception as error:
-        raise SourceInvalidError(f"{what}: {type(error).__name__}: {error}") from error
+        limit.check()  # which is why libraries that have been stopped fail
+        reason = " ".join(str(error).split())
+        raise SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error

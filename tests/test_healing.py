@@ -190,7 +190,7 @@ class TestFailures:
         return read
 
     @pytest.mark.parametrize(
-        ("content", "status"), [(None, 404), (b"no image", 422), (picture((400, 300))[:600], 422)]
+        ("content", "status"), [(None, 404), (b"no image", 415), (picture((400, 300))[:600], 422)]
     )
     def test_a_source_that_is_no_good_is_read_once(
         self, media: Path, server: Server, read: Mock, content: bytes | None, status: int

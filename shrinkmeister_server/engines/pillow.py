@@ -1,16 +1,19 @@
 """`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.pillow.Engine"`: the server's own default."""
 
-from io import BytesIO
 from typing import Any
 
 from PIL import Image
 from sorl.thumbnail.engines import pil_engine
 
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
+from shrinkmeister_server.headers import opened
+from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
 
 # https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.Image.resize: above it, the two
 # steps of a resize are "very similar" to one; here SSIM >= 0.998.
 REDUCING_GAP = 3.0
+# What a picture needs of what stood beside it in its file. Pillow writes comments too, whoever made them.
+KEPT = {"background", "duration", "gamma", "icc_profile", "loop", "transparency"}
 # EXIF 2.32, tag 0x0112.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -26,8 +29,15 @@ TURNS = {
 class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl has no types
     """sorl's Pillow engine, with libjpeg's scaled decoding and scaling in two steps."""
 
-    def _stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+    def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
+        frames = [_bare(frame) for frame in image] if isinstance(image, list) else _bare(image)
+        super().write(frames, options, thumbnail)
+
+    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)
+
+    def _opened(self, data: bytes, limit: TimeLimit) -> Any:
+        return opened(TimedBytes(data, limit))
 
     def _reductions(self, image: Source) -> tuple[int, ...]:
         return REDUCTIONS if image.whole.format in ("JPEG", "MPO") else ()
@@ -36,7 +46,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
         picture = image.whole
         if reduction > 1:
             # What is opened stays whole, for a thumbnail that needs more of it.
-            picture = Image.open(BytesIO(image.data))
+            picture = self._opened(image.data, image.limit)
             width, height = picture.size
             picture.draft(None, (width // reduction, height // reduction))
         picture.load()
@@ -58,3 +68,11 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
     def _turned(self, picture: Any, image: Source) -> Any:
         turn = TURNS.get(self._get_exif_orientation(image.whole))
         return picture if turn is None else picture.transpose(turn)
+
+
+def _bare(picture: Any) -> Any:
+    if picture.info.keys() <= KEPT:
+        return picture
+    bare = picture.copy()  # it may be the source itself
+    bare.info = {key: value for key, value in picture.info.items() if key in KEPT}
+    return bare

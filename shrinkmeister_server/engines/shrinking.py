@@ -9,12 +9,13 @@ source's size, in the steps of sorl/thumbnail/engines/base.py.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.engines.base import EngineBase
 from sorl.thumbnail.helpers import toint
+
+from shrinkmeister_server.timelimit import NEVER, TimeLimit
 
 Size = tuple[int, int]
 
@@ -35,6 +36,7 @@ class Source:
 
     data: bytes
     whole: Any
+    limit: TimeLimit
     decoded: "Decoded | None" = None
 
 
@@ -80,8 +82,8 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         return self.padding(thumbnail, geometry, options)
 
     def get_image(self, source: Any) -> Source:
-        data = source.read()
-        return Source(data, super().get_image(BytesIO(data)))
+        data, limit = source.read(), getattr(source, "limit", NEVER)  # sorl's own files have none
+        return Source(data, self._opened(data, limit), limit)
 
     def get_image_size(self, image: Any) -> Size:
         width, height = super().get_image_size(_whole(image))
@@ -99,7 +101,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
             options["cropbox"]
             or options.get("remove_border")
             or options["crop"] == "smart"
-            or self._stays_animated(image, options)
+            or self.stays_animated(image, options)
         )
 
     def _scaled_size(self, image: Source, geometry: Size, options: dict[str, Any]) -> Size | None:
@@ -124,8 +126,12 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         return next((reduction for reduction in self._reductions(image) if reduction <= most), 1)
 
     @abstractmethod
-    def _stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
         """Whether it is written as an animation."""
+
+    @abstractmethod
+    def _opened(self, data: bytes, limit: TimeLimit) -> Any:
+        """The library's own image, of which the header is read; decoding it ends with the time."""
 
     @abstractmethod
     def _reductions(self, image: Source) -> tuple[int, ...]:

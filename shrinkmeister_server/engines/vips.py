@@ -11,11 +11,18 @@ from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
+from shrinkmeister_server.timelimit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
     # sorl's engine writes with options of that version. Debian 12 has 8.14, which pip prefers to its own if
     # the headers are there.
     raise ImportError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is the least")
+
+# For the whole process, as sorl blocks there what libvips does not trust. These are left of what it does.
+LOADERS = ("Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp")
+pyvips.operation_block_set("VipsForeignLoad", True)
+for loader in LOADERS:
+    pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
 
 
 class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl has no types
@@ -34,13 +41,13 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         thumbnail.set_type(pyvips.GValue.gint_type, "page-height", thumbnail.height)
         return thumbnail
 
-    def get_image(self, source: Any) -> Source:
-        """As sorl's does it, out of one copy of the source."""
-        data = source.read()
-        whole = _opened(data)
-        if (pixels := whole.width * whole.height) > vips_engine.MAX_PIXELS:
-            raise EngineError(f"the image has {pixels} pixels, more than {vips_engine.MAX_PIXELS}")
-        return Source(data, _opened(data, n=-1) if _loader(whole) == "gifload" else whole)
+    def prepare(self, image: Source, options: dict[str, Any]) -> Source:
+        if self.stays_animated(image, options):
+            # All frames, below one another, as sorl opens each GIF; a still needs the first one.
+            image.whole = _opened(image.data, image.limit, n=-1)
+        elif _is_animation(image):
+            image.whole.set_type(pyvips.GValue.gint_type, "page-height", image.whole.height)
+        return image
 
     def is_valid_image(self, raw_data: bytes) -> bool:
         try:
@@ -49,9 +56,18 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             return False
         return True
 
-    def _stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
-        # sorl opens a GIF with all of its frames, below one another.
-        return bool(image.whole.height != image.whole.get_page_height())
+    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+        return options["format"] == "GIF" and _is_animation(image)
+
+    def _needs_all(self, image: Source, options: dict[str, Any]) -> bool:
+        # sorl takes a still for as high as its frame was where that fits, and so crops it to another size.
+        return _is_animation(image) or super()._needs_all(image, options)
+
+    def _opened(self, data: bytes, limit: TimeLimit) -> Any:
+        image = _opened(data, limit)
+        if (pixels := image.width * image.height) > vips_engine.MAX_PIXELS:
+            raise EngineError(f"the image has {pixels} pixels, more than {vips_engine.MAX_PIXELS}")
+        return image
 
     def _reductions(self, image: Source) -> tuple[int, ...]:
         if _loader(image.whole) == "webpload":
@@ -69,7 +85,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             options["shrink"] = reduction
         elif reduction > 1:
             options["scale"] = 1 / reduction
-        picture = _opened(image.data, **options)
+        picture = _opened(image.data, image.limit, **options)
         return Decoded(picture.copy_memory() if several else picture, reduction)
 
     def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
@@ -103,10 +119,27 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         )
 
 
-def _opened(data: bytes, **options: Any) -> Any:
-    """An image of which the header is read. From a source, since a buffer would be copied."""
+def _opened(data: bytes, limit: TimeLimit, **options: Any) -> Any:
+    """An image of which the header is read. From a source, since a buffer would be copied.
+
+    libvips looks at the time between the strips that it makes, which may be one for the whole source; its
+    decoders of AVIF and of interlaced PNGs and progressive JPEGs cannot be stopped at all. Whoever computes
+    something out of the image has to hold it until then: libvips calls what pyvips frees with it.
+    """
+
+    def look(image: Any, progress: Any) -> None:
+        if limit.over():
+            image.set_kill(True)
+
     source = pyvips.Source.new_from_memory(data)
-    return pyvips.Image.new_from_source(source, "", fail_on="truncated", **options)
+    image = pyvips.Image.new_from_source(source, "", fail_on="truncated", **options)
+    image.set_progress(True)
+    image.signal_connect("eval", look)
+    return image
+
+
+def _is_animation(image: Source) -> bool:
+    return _loader(image.whole) == "gifload" and image.whole.get("n-pages") > 1
 
 
 def _loader(image: Any) -> str:
