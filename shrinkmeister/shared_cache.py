@@ -26,6 +26,7 @@ from shrinkmeister.keys import (
     record_key_of_object,
     source_key,
 )
+from shrinkmeister.metrics import CacheMetrics, get_cache_metrics
 from shrinkmeister.page import Page
 from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
@@ -121,6 +122,7 @@ class SharedCache:
     ttl        seconds that a record lives
     check_ttl  seconds for which a recorded thumbnail is believed to be stored
     local      what this process keeps of what pages have found; None for nothing
+    metrics    counts look-ups and failures; None for nothing
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class SharedCache:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         local: Expiring[bytes] | None = None,
+        metrics: CacheMetrics | None = None,
     ) -> None:
         self._driver = driver
         self._seals = seals
@@ -142,6 +145,7 @@ class SharedCache:
         self._clock = clock
         self._now = now
         self._local = local
+        self._metrics = metrics
         self._broken_until = self._quiet_until = -math.inf
 
     def look_up(
@@ -158,23 +162,32 @@ class SharedCache:
         if source and source.version != spec.options.get("version"):
             source = None
         record = self._load(ThumbnailRecord, keys.thumbnail, found)
-        return Known(
+        known = Known(
             record,
             source,
             self._load(ThumbnailRecord, keys.adopted, found),
             record is not None and self._is_due(keys.thumbnail, record, found),
         )
+        if self._metrics:
+            self._metrics.looked_up(bool(known.thumbnail or known.adopted), known.due)
+        return known
 
-    def look_up_stored(self, spec: ThumbnailSpec) -> Told:
-        """For whoever makes thumbnails; in one round trip."""
+    def look_up_stored(self, spec: ThumbnailSpec, first: bool = False) -> Told:
+        """For whoever makes thumbnails; in one round trip.
+
+        first: whether it is asked for the first time by a request; the others are not counted
+        """
         key, failed, changed = record_key(spec), failure_key(spec), change_key(spec.source)
         found = self._fetch([key, COMPLETE_KEY, DOUBT_KEY, failed, changed])
         record = self._load(ThumbnailRecord, key, found)
         failure = self._load(FailureRecord, failed, found)
         change = found.get(changed, b"").decode(errors="replace")
+        due = record is not None and self._is_due(key, record, found)
+        if first and self._metrics:
+            self._metrics.looked_up(record is not None, due)
         return Told(
             record,
-            record is not None and self._is_due(key, record, found),
+            due,
             record is not None and self._is_doubted(record, found),
             record is None and key in found,
             _moment(found[COMPLETE_KEY]) <= self._now() if COMPLETE_KEY in found else None,
@@ -371,11 +384,17 @@ class SharedCache:
         if self._clock() < self._broken_until:
             return otherwise
         try:
-            return call()
+            answer = call()
         except DriverError as error:
             self._broken_until = self._clock() + BREAK
+            if self._metrics:
+                self._metrics.failed()
             logger.warning("The shared cache is not used for %g s: %s", BREAK, error)
             return otherwise
+        if self._metrics and self._broken_until > -math.inf:
+            self._broken_until = -math.inf
+            self._metrics.answered_again()
+        return answer
 
 
 @lru_cache(maxsize=KEPT)
@@ -405,4 +424,5 @@ def get_shared_cache() -> SharedCache:
         config.ttl,
         config.check_ttl,
         local=local,
+        metrics=get_cache_metrics() if config.metrics else None,
     )

@@ -1,9 +1,17 @@
 from django.urls import path, re_path
 
-from shrinkmeister_server.views import HealthView, ThumbnailView, bad_request, not_found, server_error
+from shrinkmeister_server.views import (
+    HealthView,
+    MetricsView,
+    ThumbnailView,
+    bad_request,
+    not_found,
+    server_error,
+)
 
 urlpatterns = [
     path("healthz", HealthView.as_view()),
+    path("metrics", MetricsView.as_view()),
     # <token>.jpg, <token>@2x.jpg, <token>@1.5x.jpg
     re_path(
         r"^(?P<token>[A-Za-z0-9_-]+)(?:@(?P<resolution>[0-9.]+)x)?\.(?P<extension>[a-z]+)$",

@@ -16,6 +16,8 @@ from tests.pictures import picture
 SERVER_SETTINGS: dict[str, Any] = {
     "ROOT_URLCONF": "shrinkmeister_server.urls",
     "MIDDLEWARE": [
+        "shrinkmeister_server.visits.VisitMiddleware",
+        "shrinkmeister_server.headers.headers_middleware",
         "django.middleware.security.SecurityMiddleware",
         "django.middleware.common.CommonMiddleware",
     ],
@@ -29,6 +31,7 @@ SERVER_SETTINGS: dict[str, Any] = {
     "THUMBNAIL_LOCK_SECONDS": 30,
     "THUMBNAIL_WAIT_SECONDS": 15,
     "THUMBNAIL_REDIRECT_MAX_AGE": 300,
+    "SECURE_REFERRER_POLICY": "strict-origin-when-cross-origin",
 }
 
 
@@ -75,8 +78,8 @@ class Server:
     def head(self, url: str, **headers: str) -> Any:
         return self._ask("HEAD", url, headers)
 
-    def ask(self, method: str, url: str) -> Any:
-        return self._ask(method, url, {})
+    def ask(self, method: str, url: str, **headers: str) -> Any:
+        return self._ask(method, url, headers)
 
     def _ask(self, method: str, url: str, headers: dict[str, str]) -> Any:
         path = "/" + url.removeprefix("https://thumbs.example.com").removeprefix("/")
