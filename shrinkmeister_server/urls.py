@@ -1,5 +1,6 @@
 from django.urls import path, re_path
 
+from shrinkmeister.spec import EXTENSIONS
 from shrinkmeister_server.views import (
     HealthView,
     MetricsView,
@@ -12,9 +13,10 @@ from shrinkmeister_server.views import (
 urlpatterns = [
     path("healthz", HealthView.as_view()),
     path("metrics", MetricsView.as_view()),
-    # <token>.jpg, <token>@2x.jpg, <token>@1.5x.jpg
+    # <token>.jpg, <token>@2x.jpg, <token>@1.5x.jpg; and not robots.txt
     re_path(
-        r"^(?P<token>[A-Za-z0-9_-]+)(?:@(?P<resolution>[0-9.]+)x)?\.(?P<extension>[a-z]+)$",
+        r"^(?P<token>[A-Za-z0-9_-]+)(?:@(?P<resolution>[0-9.]+)x)?"
+        rf"\.(?P<extension>{'|'.join(EXTENSIONS.values())})$",
         ThumbnailView.as_view(),
     ),
 ]

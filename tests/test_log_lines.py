@@ -164,7 +164,8 @@ class TestOthers:
     """Robots ask for anything: a line, and no warning."""
 
     @pytest.mark.parametrize(
-        ("method", "path", "status"), [("GET", "/wp-admin/?a=b", 404), ("POST", "/AAAA.jpg", 405)]
+        ("method", "path", "status"),
+        [("GET", "/robots.txt", 404), ("GET", "/wp-login.php?a=b", 404), ("POST", "/AAAA.jpg", 405)],
     )
     def test_what_is_none_of_ours(
         self, server: Server, log: pytest.LogCaptureFixture, method: str, path: str, status: int
