@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import timedelta
+from importlib.util import find_spec
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -58,6 +59,7 @@ OUR_SETTINGS = frozenset(
         "THUMBNAIL_CLEANUP",
         "THUMBNAIL_EAGER",
         "THUMBNAIL_PREFETCH",
+        "THUMBNAIL_METRICS",
     }
 )
 
@@ -105,6 +107,7 @@ class Config:
     eager            whether thumbnails are made at once, in this process
     cleanup          whether the thumbnails of a file go when a model instance loses it
     prefetch         whether a page fetches what it looked up last time with its first look-up
+    metrics          whether look-ups are counted for Prometheus
     """
 
     secrets: tuple[str, ...] = field(repr=False)
@@ -130,6 +133,7 @@ class Config:
     eager: bool
     cleanup: bool
     prefetch: bool
+    metrics: bool
 
 
 class SettingError(ImproperlyConfigured):
@@ -226,6 +230,7 @@ class SettingsReader:
             eager=self._flag("THUMBNAIL_EAGER"),
             cleanup=self._flag("THUMBNAIL_CLEANUP"),
             prefetch=self._flag("THUMBNAIL_PREFETCH", True),
+            metrics=self._metrics(),
         )
 
     def _secrets(self) -> tuple[str, ...]:
@@ -439,6 +444,16 @@ class SettingsReader:
             self.problem("E017", f"{name} is {value!r}.", "Write True or False.")
             return default
         return value
+
+    def _metrics(self) -> bool:
+        metrics = self._flag("THUMBNAIL_METRICS")
+        if metrics and find_spec("prometheus_client") is None:
+            self.problem(
+                "E025",
+                "THUMBNAIL_METRICS is True, and prometheus_client is not installed.",
+                "Install it with `pip install shrinkmeister[metrics]`.",
+            )
+        return metrics
 
     def _options(self) -> Mapping[str, Any]:
         """The site's, without defaults; sorl's own are frozen when its module is imported."""

@@ -25,13 +25,13 @@ def rule_of(config: Config) -> dict[str, Any]:
     prefix = results.full_name(config.prefix)
     if not prefix:
         raise SettingError(
-            "shrinkmeister.E025",
+            "shrinkmeister.E026",
             f"THUMBNAIL_PREFIX is {config.prefix!r}: the rule would delete all that the bucket has.",
             "Set a prefix, as 'cache/'.",
         )
     if config.adopted_backend and _lies_among(get_former_results(), results, config.prefix):
         raise SettingError(
-            "shrinkmeister.E025",
+            "shrinkmeister.E026",
             "THUMBNAIL_ADOPTED_BACKEND is set, and its thumbnails lie among ours: the rule would delete "
             "them, and pages would go on to show them.",
             "Run `shrinkmeister prune --adopted` and remove THUMBNAIL_ADOPTED_BACKEND, or use another "
@@ -68,7 +68,7 @@ def _bucket() -> S3Results:
     results = get_results()
     if not isinstance(results, S3Results):
         raise SettingError(
-            "shrinkmeister.E025",
+            "shrinkmeister.E026",
             "The thumbnails are not stored in a bucket of S3, and no other storage deletes by itself.",
             "Use `shrinkmeister prune --older-than 90d` there.",
         )

@@ -26,6 +26,7 @@ from shrinkmeister.keys import (
     record_key_of_object,
     source_key,
 )
+from shrinkmeister.metrics import CacheMetrics, get_cache_metrics
 from shrinkmeister.page import Page
 from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
@@ -122,6 +123,7 @@ class SharedCache:
     check_ttl  seconds for which a recorded thumbnail is believed to be stored
     patience   seconds that a page waits for slow answers, in all
     local      what this process keeps of what pages have found; None for nothing
+    metrics    counts look-ups and failures; None for nothing
     """
 
     def __init__(
@@ -135,6 +137,7 @@ class SharedCache:
         now: Callable[[], float] = time.time,
         patience: float = math.inf,
         local: Expiring[bytes] | None = None,
+        metrics: CacheMetrics | None = None,
     ) -> None:
         self._driver = driver
         self._seals = seals
@@ -145,6 +148,7 @@ class SharedCache:
         self._now = now
         self._patience = patience
         self._local = local
+        self._metrics = metrics
         self._broken_until = self._quiet_until = -math.inf
 
     def look_up(
@@ -161,23 +165,32 @@ class SharedCache:
         if source and source.version != spec.options.get("version"):
             source = None
         record = self._load(ThumbnailRecord, keys.thumbnail, found)
-        return Known(
+        known = Known(
             record,
             source,
             self._load(ThumbnailRecord, keys.adopted, found),
             record is not None and self._is_due(keys.thumbnail, record, found),
         )
+        if self._metrics:
+            self._metrics.looked_up(bool(known.thumbnail or known.adopted), known.due)
+        return known
 
-    def look_up_stored(self, spec: ThumbnailSpec) -> Told:
-        """For whoever makes thumbnails; in one round trip."""
+    def look_up_stored(self, spec: ThumbnailSpec, first: bool = False) -> Told:
+        """For whoever makes thumbnails; in one round trip.
+
+        first: whether it is asked for the first time by a request; the others are not counted
+        """
         key, failed, changed = record_key(spec), failure_key(spec), change_key(spec.source)
         found = self._fetch([key, COMPLETE_KEY, DOUBT_KEY, failed, changed])
         record = self._load(ThumbnailRecord, key, found)
         failure = self._load(FailureRecord, failed, found)
         change = found.get(changed, b"").decode(errors="replace")
+        due = record is not None and self._is_due(key, record, found)
+        if first and self._metrics:
+            self._metrics.looked_up(record is not None, due)
         return Told(
             record,
-            record is not None and self._is_due(key, record, found),
+            due,
             record is not None and self._is_doubted(record, found),
             record is None and key in found,
             _moment(found[COMPLETE_KEY]) <= self._now() if COMPLETE_KEY in found else None,
@@ -389,11 +402,17 @@ class SharedCache:
         if self._is_broken():
             return otherwise
         try:
-            return call()
+            answer = call()
         except DriverError as error:
             self._broken_until = self._clock() + BREAK
+            if self._metrics:
+                self._metrics.failed()
             logger.warning("The shared cache is not used for %g s: %s", BREAK, error)
             return otherwise
+        if self._metrics and self._broken_until > -math.inf:
+            self._broken_until = -math.inf
+            self._metrics.answered_again()
+        return answer
 
 
 @lru_cache(maxsize=KEPT)
@@ -424,4 +443,5 @@ def get_shared_cache() -> SharedCache:
         config.check_ttl,
         patience=config.cache.timeout,
         local=local,
+        metrics=get_cache_metrics() if config.metrics else None,
     )

@@ -1,5 +1,6 @@
 """System checks of the server: `python -m shrinkmeister_server check`."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +42,15 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                     id="shrinkmeister.I101",
                 )
             )
+    folder = getattr(settings, "PROMETHEUS_MULTIPROC_DIR", None)
+    if folder and not os.path.isdir(folder):
+        messages.append(
+            Error(
+                f"PROMETHEUS_MULTIPROC_DIR is {folder!r}, which is no folder.",
+                "Make it, empty, before each start of the server.",
+                id="shrinkmeister.E104",
+            )
+        )
     unread = getattr(settings, "UNREAD_VARIABLES", [])
     known = {*getattr(settings, "READ_VARIABLES", []), *known_to_sorl()}
     return messages + misspelled(unread, known)

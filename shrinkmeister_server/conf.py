@@ -23,6 +23,8 @@ class ServerConfig:
     wait_seconds       for which a request waits for another server's thumbnail
     redirect_max_age   seconds for which browsers and CDNs may keep a redirect
     error_ttl          seconds for which a source that is missing or no good is not read again
+    cors_origins       whose pages may read what is answered, or "*" for all
+    metrics            whether requests are counted for Prometheus
     """
 
     max_source_bytes: int = 40_000_000
@@ -38,6 +40,8 @@ class ServerConfig:
     wait_seconds: int = 15
     redirect_max_age: int = 300
     error_ttl: int = 60
+    cors_origins: Sequence[str] = ("*",)
+    metrics: bool = False
 
 
 @per_configuration

@@ -2,13 +2,17 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 MISSING: Any = object()
 HOST = re.compile(r"\*|\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+
+# Compared with what browsers send, which is in lower case.
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
+HEADER = re.compile(r"HTTP_[A-Z0-9_]+", re.ASCII)
 
 
 class Environment:
@@ -57,6 +61,29 @@ class Environment:
         """Numbers between commas: "1.5,2"."""
         return self._cast(name, default, _numbers, "numbers between commas, such as 1.5,2")
 
+    def choice(self, name: str, default: str, choices: Collection[str]) -> str:
+        """One of some words."""
+
+        def cast(value: str) -> str:
+            if value not in choices:
+                raise ValueError(value)
+            return value
+
+        chosen: str = self._cast(name, default, cast, f"one of {', '.join(choices)}")
+        return chosen
+
+    def origins(self, name: str, default: Any = MISSING) -> Any:
+        """Origins between commas, as browsers send them, or "*"."""
+        form = (
+            "origins between commas, such as https://www.example.com (no path, no slash at its end), or *"
+        )
+        return self._cast(name, default, _origins, form)
+
+    def header(self, name: str, default: Any = MISSING) -> Any:
+        """A header as WSGI names it and its value: "HTTP_X_FORWARDED_PROTO,https"."""
+        form = "a header and its value, such as HTTP_X_FORWARDED_PROTO,https"
+        return self._cast(name, default, _header, form)
+
     def mapping(self, name: str, default: Any = MISSING) -> Any:
         """A JSON object."""
         return self._cast(name, default, _mapping, "a JSON object")
@@ -96,6 +123,20 @@ def _hosts(value: str) -> list[str]:
     if not _names(value) or not all(HOST.fullmatch(name) for name in _names(value)):
         raise ValueError(value)
     return _names(value)
+
+
+def _origins(value: str) -> list[str]:
+    names = _names(value)
+    if names != ["*"] and not (names and all(ORIGIN.fullmatch(name) for name in names)):
+        raise ValueError(value)
+    return names
+
+
+def _header(value: str) -> tuple[str, str]:
+    names = _names(value)
+    if len(names) != 2 or not HEADER.fullmatch(names[0]):
+        raise ValueError(value)
+    return names[0], names[1]
 
 
 def _numbers(value: str) -> list[int | float]:

@@ -112,19 +112,17 @@ def _found(request: Request) -> ThumbnailRecord | None:
     since, and the bucket knows. Raises SourceError where it has failed a short while ago.
     """
     spec, cache = request.spec, get_shared_cache()
-    told = cache.look_up_stored(spec)
-    record = _usable(told.record)
-    if record and told.due:
-        return _checked(spec, record, told)
-    if record:
-        return record
+    told = cache.look_up_stored(spec, first=True)
+    if record := _usable(told.record):
+        request.timing.outcome = "found"
+        return _checked(request, record, told) if told.due else record
     _raise_failure(told, request)
     complete = told.complete
     if complete is None:
         # It is new, or has been lost.
         config, results = get_config(), get_results()
         complete = cache.begin(lambda: next(results.walk(config.prefix), None) is None)
-    return None if complete and not (told.record or told.garbage) else _stored(spec)
+    return None if complete and not (told.record or told.garbage) else _stored(request)
 
 
 def _usable(record: ThumbnailRecord | None) -> ThumbnailRecord | None:
@@ -132,14 +130,14 @@ def _usable(record: ThumbnailRecord | None) -> ThumbnailRecord | None:
     return record if record and record.has(get_config().resolutions) and record.base == _base() else None
 
 
-def _checked(spec: ThumbnailSpec, record: ThumbnailRecord, told: Told) -> ThumbnailRecord | None:
+def _checked(request: Request, record: ThumbnailRecord, told: Told) -> ThumbnailRecord | None:
     try:
-        found = _in_bucket(spec)
+        found = _in_bucket(request)
     except StorageError as error:
         logger.warning("Whether a recorded thumbnail is still stored cannot be told: %s", error)
         return record
     if found:
-        return _record(spec, *found)
+        return _record(request.spec, *found)
     if not told.doubted:
         logger.warning("A recorded thumbnail is lost: pages have all that were recorded before checked")
         try:
@@ -150,18 +148,21 @@ def _checked(spec: ThumbnailSpec, record: ThumbnailRecord, told: Told) -> Thumbn
     return None
 
 
-def _stored(spec: ThumbnailSpec) -> ThumbnailRecord | None:
+def _stored(request: Request) -> ThumbnailRecord | None:
     """The record of what is in the bucket already, written again."""
-    found = _in_bucket(spec)
-    return _record(spec, *found) if found else None
+    found = _in_bucket(request)
+    return _record(request.spec, *found) if found else None
 
 
-def _in_bucket(spec: ThumbnailSpec) -> tuple[ThumbnailRecord, StoredInfo] | None:
-    config = get_config()
+def _in_bucket(request: Request) -> tuple[ThumbnailRecord, StoredInfo] | None:
+    config, spec = get_config(), request.spec
     others = {r: object_name(spec, config.prefix, r) for r in config.resolutions}
     info = get_results().find(object_name(spec, config.prefix), others)
     record = _record_of(info) if info else None
-    return (record, info) if info and record and record.has(config.resolutions) else None
+    if not (info and record and record.has(config.resolutions)):
+        return None
+    request.timing.outcome = "stored"
+    return record, info
 
 
 def _record(spec: ThumbnailSpec, record: ThumbnailRecord, info: StoredInfo) -> ThumbnailRecord | None:
@@ -182,7 +183,7 @@ def _made_once(request: Request) -> ThumbnailRecord:
     with request.timing.of("wait"):
         held = cache.lock(spec, server.lock_seconds)
         # What takes no lock has taken no record either, so that a missing one says nothing.
-        if held is None and (record := _stored(spec)):
+        if held is None and (record := _stored(request)):
             return record
         if held is False:
             with gate.waiting():
@@ -212,7 +213,10 @@ def _made_once(request: Request) -> ThumbnailRecord:
 
 def _made_by_another(told: Told, request: Request) -> ThumbnailRecord | None:
     _raise_failure(told, request)
-    return None if told.due else _usable(told.record)
+    record = None if told.due else _usable(told.record)
+    if record:
+        request.timing.outcome = "waited"
+    return record
 
 
 def _raise_failure(told: Told, request: Request) -> None:
@@ -225,7 +229,7 @@ def _made(request: Request, change: str) -> ThumbnailRecord:
     try:
         return _make(request)
     except (SourceError, StorageError) as error:
-        if isinstance(error, SourceMissingError | StorageError) and (found := _made_before(spec, error)):
+        if isinstance(error, SourceMissingError | StorageError) and (found := _made_before(request, error)):
             return _record(spec, *found) or found[0]
         kind = next((kind for kind, one in FAILURES.items() if isinstance(error, one)), None)
         seconds = get_server_config().error_ttl
@@ -234,10 +238,10 @@ def _made(request: Request, change: str) -> ThumbnailRecord:
         raise
 
 
-def _made_before(spec: ThumbnailSpec, error: Exception) -> tuple[ThumbnailRecord, StoredInfo] | None:
+def _made_before(request: Request, error: Exception) -> tuple[ThumbnailRecord, StoredInfo] | None:
     """What was made before its record ended needs its source no more."""
     try:
-        return _in_bucket(spec)
+        return _in_bucket(request)
     except StorageError as another:
         # Of a source that is missing it is not known then; of two failures the first one tells more.
         raise (another if isinstance(error, SourceMissingError) else error) from None
@@ -258,6 +262,7 @@ def _make(request: Request) -> ThumbnailRecord:
     record = _record_of(info)
     with timing.of("record"):
         _record(spec, record, info)
+    timing.outcome = "made"
     return record
 
 

@@ -18,7 +18,7 @@ from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
-from shrinkmeister_server.headers import judge, judge_frames, judge_opened
+from shrinkmeister_server.inspection import judge, judge_frames, judge_opened
 from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
 from shrinkmeister_server.timing import Timing
 

@@ -17,6 +17,8 @@ SECRET_KEY = secrets.token_urlsafe(50)
 
 INSTALLED_APPS = ["shrinkmeister_server"]
 MIDDLEWARE = [
+    "shrinkmeister_server.visits.VisitMiddleware",
+    "shrinkmeister_server.headers.headers_middleware",
     "django.middleware.security.SecurityMiddleware",
     # Compares the Host header with ALLOWED_HOSTS; nothing else here would.
     "django.middleware.common.CommonMiddleware",
@@ -44,6 +46,11 @@ THUMBNAIL_STORAGE = env.text("THUMBNAIL_STORAGE", "default")
 THUMBNAIL_PREFIX = env.text("THUMBNAIL_PREFIX", "cache/")
 THUMBNAIL_ALTERNATIVE_RESOLUTIONS = env.numbers("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", [])
 
+# Also a site's, each for itself.
+THUMBNAIL_METRICS = env.flag("THUMBNAIL_METRICS", False)
+# prometheus_client's own: a folder in which the processes of a server write down what they count.
+PROMETHEUS_MULTIPROC_DIR = env.text("PROMETHEUS_MULTIPROC_DIR", None)
+
 # The server's own: what it may read, how much of it, and how long answers hold; None for the defaults of
 # conf.py.
 THUMBNAIL_SOURCES = env.names(
@@ -64,6 +71,7 @@ THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", None, least=1)
 THUMBNAIL_WAIT_SECONDS = env.integer("THUMBNAIL_WAIT_SECONDS", None)
 THUMBNAIL_REDIRECT_MAX_AGE = env.integer("THUMBNAIL_REDIRECT_MAX_AGE", None)
 THUMBNAIL_ERROR_TTL = env.integer("THUMBNAIL_ERROR_TTL", None)
+THUMBNAIL_CORS_ORIGINS = env.origins("THUMBNAIL_CORS_ORIGINS", None)
 # A spec says whether its picture is flattened; with False here sorl would not listen to it.
 THUMBNAIL_FLATTEN = True
 
@@ -96,17 +104,54 @@ UNREAD_VARIABLES = env.unread("THUMBNAIL_")
 READ_VARIABLES = env.read("THUMBNAIL_")
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
+# A redirect's holds for the request to the bucket, whose rules may ask for the site as its Referer.
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", False)
+# Load balancers and Prometheus ask machines, and not by HTTPS.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^metrics$"]
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0)
+SECURE_PROXY_SSL_HEADER = env.header("SECURE_PROXY_SSL_HEADER", None)
+SILENCED_SYSTEM_CHECKS = [
+    # X-Frame-Options: headers.py says the same with frame-ancestors.
+    "security.W002",
+    # CSRF: there is no form, no cookie, and no method that changes anything.
+    "security.W003",
+    # HSTS and the redirect to HTTPS: TLS ends at the proxy, whose business they are. Where it does not, the
+    # variables above set them.
+    "security.W004",
+    "security.W008",
+    # Subdomains, and the browsers' own list of HTTPS hosts, are the business of whoever has the domain.
+    "security.W005",
+    "security.W021",
+]
+
+FORMATTERS = {
+    "text": {"format": "{levelname} {name}: {message}", "style": "{"},
+    "json": {"()": "shrinkmeister_server.lines.JsonFormatter"},
+    "emf": {"()": "shrinkmeister_server.lines.EmfFormatter"},
+}
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", FORMATTERS)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO").upper()},
-    # What a client did wrong is one line of ours, with its reason.
+    "formatters": {"line": FORMATTERS[LOG_FORMAT]},
+    "filters": {"untold": {"()": "shrinkmeister_server.lines.UntoldErrors"}},
+    "handlers": {
+        "lines": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "stream": "ext://sys.stdout" if LOG_FORMAT == "emf" else "ext://sys.stderr",
+        }
+    },
+    "root": {"handlers": ["lines"], "level": env.text("LOG_LEVEL", "INFO").upper()},
     "loggers": {
-        "django.request": {"level": "ERROR"},
-        # Robots ask under any name; each would be an error with a traceback.
+        # A request has one line of ours, of visits.py.
+        "django.request": {"level": "ERROR", "filters": ["untold"]},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # It tells of each request too, and of its path.
+        "zappa.wsgi": {"level": "WARNING"},
+        # A worker's own lines, which gunicorn would write in its own form.
+        "gunicorn.error": {"handlers": ["lines"], "level": "INFO", "propagate": False},
         # It tells of each step, and of each thumbnail a dozen.
         "pyvips": {"level": "WARNING"},
     },

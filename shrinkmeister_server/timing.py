@@ -4,9 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+# The phases in which a thumbnail is made, and not looked or waited for.
+MAKING = frozenset({"fetch", "decode", "resize", "encode", "store", "record"})
+
 
 class Timing:
-    """The phases of one request.
+    """The phases of one request, and in `outcome` how it came by its thumbnail.
 
     lookup  the shared cache, and the bucket where records may have been lost
     wait    another server makes the thumbnail
@@ -16,11 +19,19 @@ class Timing:
     encode  writing it as a file
     store   into the storage of thumbnails
     record  into the shared cache
+
+    found   the shared cache knew it
+    stored  it was in the bucket, and is recorded again
+    waited  another server has made it meanwhile
+    made    by this request
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._seconds: dict[str, float] = {}
+        self._start = clock()
+        self.outcome: str | None = None
+        #: By phase.
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def of(self, phase: str) -> Iterator[None]:
@@ -29,8 +40,16 @@ class Timing:
         try:
             yield
         finally:
-            self._seconds[phase] = self._seconds.get(phase, 0.0) + self._clock() - start
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + self._clock() - start
+
+    def total(self) -> float:
+        """Seconds since the request came in."""
+        return self._clock() - self._start
+
+    def making(self) -> float:
+        """Seconds that making the thumbnail took."""
+        return sum(seconds for phase, seconds in self.seconds.items() if phase in MAKING)
 
     def header(self) -> str:
         """`fetch;dur=12.3, decode;dur=40.1`, in milliseconds."""
-        return ", ".join(f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in self._seconds.items())
+        return ", ".join(f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in self.seconds.items())

@@ -1,12 +1,22 @@
 from django.urls import path, re_path
 
-from shrinkmeister_server.views import HealthView, ThumbnailView, bad_request, not_found, server_error
+from shrinkmeister.spec import EXTENSIONS
+from shrinkmeister_server.views import (
+    HealthView,
+    MetricsView,
+    ThumbnailView,
+    bad_request,
+    not_found,
+    server_error,
+)
 
 urlpatterns = [
     path("healthz", HealthView.as_view()),
-    # <token>.jpg, <token>@2x.jpg, <token>@1.5x.jpg
+    path("metrics", MetricsView.as_view()),
+    # <token>.jpg, <token>@2x.jpg, <token>@1.5x.jpg; and not robots.txt
     re_path(
-        r"^(?P<token>[A-Za-z0-9_-]+)(?:@(?P<resolution>[0-9.]+)x)?\.(?P<extension>[a-z]+)$",
+        r"^(?P<token>[A-Za-z0-9_-]+)(?:@(?P<resolution>[0-9.]+)x)?"
+        rf"\.(?P<extension>{'|'.join(EXTENSIONS.values())})$",
         ThumbnailView.as_view(),
     ),
 ]

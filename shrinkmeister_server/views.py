@@ -1,8 +1,8 @@
 """URL -> token -> spec -> pipeline -> answer; and the one map from an error to its HTTP status."""
 
-import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.views import View
@@ -25,16 +25,13 @@ from shrinkmeister.exceptions import (
     TokenError,
     TokenExpiredError,
 )
-from shrinkmeister.keys import digest
 from shrinkmeister.results import get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.metrics import exposition
 from shrinkmeister_server.pipeline import thumbnail_url
 from shrinkmeister_server.rendering import get_engine
-from shrinkmeister_server.timing import Timing
-
-logger = logging.getLogger(__name__)
+from shrinkmeister_server.visits import visit_of
 
 # The first that fits counts. What is said to the outside says nothing of the source.
 STATUSES: dict[type[Exception], tuple[int, str]] = {
@@ -82,18 +79,18 @@ class ThumbnailView(ReadOnlyView):
     def get(
         self, request: HttpRequest, token: str, extension: str, resolution: str | None = None
     ) -> HttpResponse:
-        spec = None
-        timing = Timing()
+        visit = visit_of(request)
+        visit.thumbnail = True
         try:
-            spec = get_tokens().open(token)
+            spec = visit.spec = get_tokens().open(token)
             if extension != spec.extension:
                 raise TokenError("the token's thumbnail has another extension")
-            url = thumbnail_url(spec, resolution, timing)
+            url = thumbnail_url(spec, resolution, visit.timing)
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
-            return failure(request, error, spec)
+            return failure(request, error)
         answer = HttpResponseRedirect(url)
         answer["Cache-Control"] = f"public, max-age={_max_age(url)}"
-        answer["Server-Timing"] = timing.header()
+        answer["Server-Timing"] = visit.timing.header()
         return answer
 
 
@@ -107,31 +104,38 @@ class HealthView(ReadOnlyView):
             "engine": get_engine,
         }
         health = {}
+        failed = []
         for part, check in checks.items():
             try:
                 check()
                 health[part] = "ok"
             except (ShrinkmeisterError, ImproperlyConfigured) as error:
-                logger.error("healthz: %s: %s", part, error)
+                failed.append(f"{part}: {error}")
                 health[part] = "failed"
-        status = 200 if set(health.values()) == {"ok"} else 503
-        answer = JsonResponse(health, status=status)
+        if failed:
+            visit = visit_of(request)
+            visit.failure, visit.message = "Unhealthy", "; ".join(failed)
+        answer = JsonResponse(health, status=503 if failed else 200)
         answer["Cache-Control"] = "no-store"
         return answer
 
 
-def failure(request: HttpRequest, error: Exception, spec: ThumbnailSpec | None = None) -> HttpResponse:
+class MetricsView(ReadOnlyView):
+    """`GET /metrics`: what is counted for Prometheus; 404 without THUMBNAIL_METRICS."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if not get_server_config().metrics:
+            return not_found(request)
+        text, content_type = exposition(getattr(settings, "PROMETHEUS_MULTIPROC_DIR", None))
+        answer = HttpResponse(text, content_type=content_type)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+def failure(request: HttpRequest, error: Exception) -> HttpResponse:
     """An error as short text, or as JSON for those who ask for it; never cached."""
     status, sentence = next(answer for kind, answer in STATUSES.items() if isinstance(error, kind))
-    source = digest(spec.source.canonical()) if spec else "-"
-    logger.log(
-        logging.ERROR if status >= 500 else logging.WARNING,
-        "%d %s source=%s: %s",
-        status,
-        type(error).__name__,
-        source,
-        _line(str(error)),
-    )
+    visit_of(request).fail(error)
     answer = _answer(request, status, sentence)
     if isinstance(error, PASSING) and not isinstance(error, StorageDeniedError):
         answer["Retry-After"] = str(RETRY_SECONDS)
@@ -139,10 +143,11 @@ def failure(request: HttpRequest, error: Exception, spec: ThumbnailSpec | None =
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    visit_of(request).fail(exception)
     return _answer(request, 400, "This server does not answer to such a request.")
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _answer(request, 404, "Nothing is here.")
 
 
@@ -158,11 +163,6 @@ def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
         answer = HttpResponse(f"{sentence}\n", status=status, content_type="text/plain; charset=utf-8")
     answer["Cache-Control"] = "no-store"
     return answer
-
-
-def _line(text: str) -> str:
-    """One line of a log: an engine's message has several, or an option's text in it."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _max_age(url: str) -> int:

@@ -16,6 +16,8 @@ from tests.pictures import picture
 SERVER_SETTINGS: dict[str, Any] = {
     "ROOT_URLCONF": "shrinkmeister_server.urls",
     "MIDDLEWARE": [
+        "shrinkmeister_server.visits.VisitMiddleware",
+        "shrinkmeister_server.headers.headers_middleware",
         "django.middleware.security.SecurityMiddleware",
         "django.middleware.common.CommonMiddleware",
     ],
@@ -34,6 +36,7 @@ SERVER_SETTINGS: dict[str, Any] = {
     "THUMBNAIL_LOCK_SECONDS": 30,
     "THUMBNAIL_WAIT_SECONDS": 15,
     "THUMBNAIL_REDIRECT_MAX_AGE": 300,
+    "SECURE_REFERRER_POLICY": "strict-origin-when-cross-origin",
 }
 
 

@@ -23,7 +23,7 @@ from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server import rendering
 from shrinkmeister_server.engines.pillow import Engine
 from shrinkmeister_server.engines.vips import _opened
-from shrinkmeister_server.headers import judge_opened
+from shrinkmeister_server.inspection import judge_opened
 from shrinkmeister_server.rendering import get_engine
 from shrinkmeister_server.timelimit import TimeLimit
 from tests import hostile

@@ -157,7 +157,7 @@ class TestMaking:
         url = url_of(spec_of())
         first = server.get(url)
         get_shared_cache().forget(spec_of().source, [first["Location"]])
-        monkeypatch.setattr(pipeline, "_stored", lambda spec: pytest.fail("asked the bucket"))
+        monkeypatch.setattr(pipeline, "_stored", lambda request: pytest.fail("asked the bucket"))
         made = Mock(wraps=pipeline._make)
         monkeypatch.setattr(pipeline, "_make", made)
         assert server.get(url)["Location"] == first["Location"]
@@ -390,8 +390,8 @@ class TestErrors:
         assert "Traceback" not in body
         assert "photos/" not in body
         if logged:
-            (line,) = [r.getMessage() for r in caplog.records if r.name == "shrinkmeister_server.views"]
-            assert line.startswith(f"{status} {logged} source=")
+            (line,) = [r.getMessage() for r in caplog.records if r.name == "shrinkmeister_server.visits"]
+            assert line.startswith(f"{status} {logged} ")
             assert "photos/" not in line
 
     def test_a_token_of_somebody_else(self, server: Server, settings: Any, caplog: Any) -> None:
@@ -469,7 +469,7 @@ class TestErrors:
     ) -> None:
         settings.THUMBNAIL_ENGINE = "no.such.Engine"
         self.check(server.get(url_of(spec_of())), 500, caplog, "SettingError")
-        (line,) = [r.getMessage() for r in caplog.records if r.name == "shrinkmeister_server.views"]
+        (line,) = [r.getMessage() for r in caplog.records if r.name == "shrinkmeister_server.visits"]
         assert "THUMBNAIL_ENGINE is 'no.such.Engine'" in line
 
     def test_a_relative_base_url_is_no_place_to_redirect_to(

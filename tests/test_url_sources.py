@@ -202,7 +202,7 @@ class TestReading:
         list_host(settings, host, private=private)
         settings.THUMBNAIL_MAX_SOURCE_BYTES = most
         assert self.ask(server, f"http://{host}/{path}").status_code == status
-        (line,) = (one for one in caplog.records if one.name == "shrinkmeister_server.views")
+        (line,) = (one for one in caplog.records if one.name == "shrinkmeister_server.visits")
         assert logged in line.message
         assert "127.0.0.1" not in caplog.text
         assert "Traceback" not in caplog.text

@@ -73,8 +73,13 @@ print("ANSWERS", json.dumps([handler.lambda_handler(event, None) for event in js
 """
 
 
-def invoke(directory: Path, cli: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A Lambda instance: a clean process that has Zappa's generated settings and nothing of ours set."""
+def invoke(
+    directory: Path, cli: Any, events: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A Lambda instance: a clean process that has Zappa's generated settings and nothing of ours set.
+
+    Returns its answers and the lines of its log.
+    """
     (directory / "zappa_settings.py").write_text(cli.get_zappa_settings_string())
     done = subprocess.run(
         [sys.executable, "-c", INVOKE],
@@ -85,7 +90,8 @@ def invoke(directory: Path, cli: Any, events: list[dict[str, Any]]) -> list[dict
     )
     assert done.returncode == 0, done.stderr
     (answers,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWERS ")]
-    return list(json.loads(answers.removeprefix("ANSWERS ")))
+    lines = (done.stdout.replace(answers, "") + done.stderr).splitlines()
+    return list(json.loads(answers.removeprefix("ANSWERS "))), lines
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -130,7 +136,8 @@ def test_an_event_of_api_gateway_gets_a_thumbnail(
     spec = ThumbnailSpec(Source("s3", photos, "Zürich/1.jpg"), "300x200", {"crop": "center"})
     token = Tokens([SECRET]).seal(spec)
     events = [event(f"/{token}.jpg"), event(f"/{token}@2x.jpg"), event(f"/A{token}.jpg"), event("/healthz")]
-    made, resolution, refused, health = invoke(tmp_path, loaded(tmp_path, variables), events)
+    answers, lines = invoke(tmp_path, loaded(tmp_path, variables), events)
+    made, resolution, refused, health = answers
 
     for answer, size in ((made, (300, 200)), (resolution, (600, 400))):
         assert answer["statusCode"] == 302
@@ -143,3 +150,9 @@ def test_an_event_of_api_gateway_gets_a_thumbnail(
         200,
         {"cache": "ok", "bucket": "ok", "engine": "ok"},
     )
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [(one["status"], one["outcome"]) for one in told if "_aws" in one] == [
+        *((302, "made"), (302, "found"), (403, "TokenError"))
+    ]
+    # Zappa's lines of requests have the path.
+    assert not [line for line in lines if token[:40] in line]

@@ -6,7 +6,7 @@ from PIL import Image
 from sorl.thumbnail.engines import pil_engine
 
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
-from shrinkmeister_server.headers import opened
+from shrinkmeister_server.inspection import opened
 from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
 
 # https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.Image.resize: above it, the two

@@ -1,0 +1,119 @@
+"""One line in the log for each request, and one count; whoever answers it fills its Visit.
+
+    302 made 41.7ms GET source=7dzsbhyq... key=4nmm2zhv... lookup=0.6 wait=0.4 fetch=9.8 decode=21.9 ...
+    404 SourceMissingError 12.0ms GET source=7dzsbhyq... key=4nmm2zhv... ...: the bucket has no such object
+
+Neither the path nor anything else of a token that is not a digest is ever in it.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from shrinkmeister.keys import digest
+from shrinkmeister.spec import ThumbnailSpec
+from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.metrics import get_request_metrics
+from shrinkmeister_server.timing import Timing
+
+logger = logging.getLogger(__name__)
+
+# Asked by machines again and again, for those who run the server: told of when they fail.
+OPERATORS = frozenset({"/healthz", "/metrics"})
+# On a request.
+VISIT = "_shrinkmeister_visit"
+
+
+@dataclass
+class Visit:
+    """What is known of a request.
+
+    spec       what its token holds; None if it did not open
+    thumbnail  whether it asks for one. What does not is mostly of robots, and no warning
+    failure    the name of what kept it from its thumbnail
+    message    what that says; it does not name the source
+    exception  one that nobody thought of, to be told with its traceback
+    """
+
+    timing: Timing = field(default_factory=Timing)
+    spec: ThumbnailSpec | None = None
+    thumbnail: bool = False
+    failure: str | None = None
+    message: str = ""
+    exception: Exception | None = None
+
+    @property
+    def outcome(self) -> str:
+        return self.failure or self.timing.outcome or "-"
+
+    def fail(self, error: Exception) -> None:
+        self.failure, self.message = type(error).__name__, _line(str(error))
+
+    def fields(self, method: str, status: int) -> dict[str, Any]:
+        """Of its line."""
+        fields: dict[str, Any] = {
+            "status": status,
+            "outcome": self.outcome,
+            "milliseconds": round(self.timing.total() * 1000, 1),
+            "method": method,
+            "source": digest(self.spec.source.canonical()) if self.spec else "-",
+            "key": digest(self.spec.canonical()) if self.spec else "-",
+            "phases": {phase: round(one * 1000, 1) for phase, one in self.timing.seconds.items()},
+        }
+        return {**fields, "error": self.message} if self.message else fields
+
+    def level(self, status: int) -> int:
+        if status >= 500:
+            return logging.ERROR
+        return logging.WARNING if status >= 400 and self.thumbnail else logging.INFO
+
+
+def visit_of(request: HttpRequest) -> Visit:
+    visit: Visit = request.__dict__.setdefault(VISIT, Visit())
+    return visit
+
+
+class VisitMiddleware:
+    """The outermost of MIDDLEWARE."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+        # Here, so that a server does not start without what it needs for them.
+        self._metrics = get_request_metrics() if get_server_config().metrics else None
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        visit = visit_of(request)
+        answer = self._get_response(request)
+        status = answer.status_code
+        if self._metrics:
+            self._metrics.answered(visit.outcome, status, visit.timing)
+        if status >= 400 or request.path_info not in OPERATORS:
+            self._tell(visit, str(request.method), status)
+        return answer
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Django calls it for what a view raises; answering is left to it."""
+        visit = visit_of(request)
+        visit.fail(exception)
+        visit.exception = exception
+
+    def _tell(self, visit: Visit, method: str, status: int) -> None:
+        level = visit.level(status)
+        if logger.isEnabledFor(level):
+            fields = visit.fields(method, status)
+            logger.log(level, _text(fields), exc_info=visit.exception, extra={"visit": fields})
+
+
+def _line(text: str) -> str:
+    """One line of a log: an engine's message has several, or an option's text in it."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _text(fields: dict[str, Any]) -> str:
+    phases = "".join(f" {phase}={milliseconds}" for phase, milliseconds in fields["phases"].items())
+    error = f": {fields['error']}" if "error" in fields else ""
+    head = "{status} {outcome} {milliseconds}ms {method} source={source} key={key}".format_map(fields)
+    return f"{head}{phases}{error}"
