@@ -201,7 +201,8 @@ def _made_once(request: Request) -> ThumbnailRecord:
                 return record
             with gate.place(server.wait_seconds):
                 record = _made(request, told.change)
-            if cache.look_up_stored(spec).change == told.change:
+            # There is always a new one after a change; none, where it has ended, or the cache is down.
+            if cache.look_up_stored(spec).change in ("", told.change):
                 return record
             # Whoever has replaced or deleted the source meanwhile has not seen what we stored since.
             _remove(spec)

@@ -9,6 +9,7 @@ from django.views import View
 
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.exceptions import (
+    DriverError,
     OverloadError,
     ResolutionError,
     ShrinkmeisterError,
@@ -47,6 +48,7 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     SpecError: (422, "This thumbnail cannot be made."),
     ResolutionError: (404, "This server does not make thumbnails in this resolution."),
     OverloadError: (503, "The server makes as many thumbnails as it can. Try again later."),
+    DriverError: (503, "The shared cache failed. Try again later."),
     StorageBusyError: (503, "The storage of images is busy. Try again later."),
     StorageDeniedError: (502, "The storage of images does not let this server in; its log says more."),
     StorageError: (502, "The storage of images failed. Try again."),
@@ -57,7 +59,7 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
 
 # After which what these errors tell of may be over.
 RETRY_SECONDS = 10
-PASSING = (OverloadError, StorageError)
+PASSING = (OverloadError, DriverError, StorageError)
 
 
 class ReadOnlyView(View):

@@ -303,6 +303,22 @@ class TestChangesMeanwhile:
         assert not is_shown(photo)
         assert [path for path in (media / "cache").rglob("*") if path.is_file()] == []
 
+    def test_a_cache_that_fails_meanwhile_is_no_change(
+        self, media: Path, photo: str, server: Server, during: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        delete(photo, delete_file=False)  # there is a mark
+        driver = get_shared_cache()._driver
+
+        def fail(*args: Any) -> None:
+            raise DriverError("Redis: refused")
+
+        def break_down() -> None:
+            for name in ("get_many", "set", "set_many", "add", "delete_many"):
+                monkeypatch.setattr(driver, name, fail)
+
+        during(break_down)
+        assert server.get(get_thumbnail(photo, "300x200").url).status_code == 302
+
     def test_one_that_changes_all_the_time(
         self, media: Path, photo: str, server: Server, made: Mock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
