@@ -7,7 +7,8 @@ time. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgm
 from typing import Any
 
 from shrinkmeister.conf import Config, SettingError
-from shrinkmeister.results import Results, S3Results, get_former_results, get_results
+from shrinkmeister.keys import is_object_name
+from shrinkmeister.results import S3Results, get_results
 from shrinkmeister.shared_cache import get_shared_cache
 
 RULE_ID = "shrinkmeister"
@@ -23,19 +24,19 @@ def rule_of(config: Config) -> dict[str, Any]:
             "Set it on all servers and sites first: records have to end before their objects do.",
         )
     prefix = results.full_name(config.prefix)
-    if not prefix:
+    if not prefix.endswith("/"):
         raise SettingError(
             "shrinkmeister.E026",
-            f"THUMBNAIL_PREFIX is {config.prefix!r}: the rule would delete all that the bucket has.",
-            "Set a prefix, as 'cache/'.",
+            f"THUMBNAIL_PREFIX is {config.prefix!r}: the rule would delete whatever begins so.",
+            "Set a folder of thumbnails alone, as 'cache/'.",
         )
-    if config.adopted_backend and _lies_among(get_former_results(), results, config.prefix):
+    stored = results.walk(config.prefix)
+    if other := next((one for one in stored if not is_object_name(one.name, config.prefix)), None):
         raise SettingError(
             "shrinkmeister.E026",
-            "THUMBNAIL_ADOPTED_BACKEND is set, and its thumbnails lie among ours: the rule would delete "
-            "them, and pages would go on to show them.",
-            "Run `shrinkmeister prune --adopted` and remove THUMBNAIL_ADOPTED_BACKEND, or use another "
-            "bucket.",
+            f"{other.name!r} lies among the thumbnails, and is none of ours: the rule would delete it.",
+            "Set a THUMBNAIL_PREFIX of our own. If sorl has made it, delete its thumbnails with "
+            "`shrinkmeister prune --adopted` before.",
         )
     return {
         "ID": RULE_ID,
@@ -73,12 +74,6 @@ def _bucket() -> S3Results:
             "Use `shrinkmeister prune --older-than 90d` there.",
         )
     return results
-
-
-def _lies_among(former: Results, results: S3Results, prefix: str) -> bool:
-    if not isinstance(former, S3Results) or former.bucket != results.bucket:
-        return False
-    return former.full_name(prefix).startswith(results.full_name(prefix))
 
 
 def _others(results: S3Results) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
     t1:<digest>   {"v":1,"w":300,"h":200,"t":1795612345,"r":["2"],"u":"https://.../cache/"}
     s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}
-    f1:<digest>   {"v":1,"e":"missing","c":"q1R..."}
+    f1:<digest>   {"v":1,"e":"missing","c":"q1R...","t":1795612345}
 
 Reading validates: whoever can write to the shared cache is not trusted for more than a miss; `seals.py`
 adds what shows that one of us wrote it. What was read is kept: a page finds the same bytes again and again.
@@ -116,22 +116,24 @@ class FailureRecord:
 
     kind    a word for the error
     change  the mark of its source's last change at that time; "" for none
+    end     Unix time until which it counts: whoever can write to the shared cache may put it back
     """
 
     kind: str
-    change: str = ""
+    change: str
+    end: int
 
     def dump(self) -> bytes:
-        return _dump({"v": VERSION, "e": self.kind, "c": self.change})
+        return _dump({"v": VERSION, "e": self.kind, "c": self.change, "t": self.end})
 
     @classmethod
     def load(cls, data: bytes) -> Self:
         """Raises RecordError for anything else than what `dump` writes."""
         fields = _load(data)
-        kind, change = fields.get("e"), fields.get("c")
-        if not isinstance(kind, str) or not isinstance(change, str):
-            raise RecordError("a record of a failure that is not told in texts")
-        return cls(kind, change)
+        kind, change, end = fields.get("e"), fields.get("c"), fields.get("t")
+        if not isinstance(kind, str) or not isinstance(change, str) or type(end) is not int:
+            raise RecordError("a record of a failure that is not two texts and a time")
+        return cls(kind, change, end)
 
 
 def base_of(url: str, ending: str) -> str | None:

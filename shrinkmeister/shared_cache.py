@@ -100,7 +100,7 @@ class Told:
               then the bucket has to be asked, until records have come back or would have ended anyway. None
               says that it is time to `begin`
     failure   why it could not be made a short while ago, before which its source has not changed; or None
-    change    the mark of its source's last change, for `fail`
+    change    the mark of its source's last change, "" for none; None where the cache does not answer
     """
 
     record: ThumbnailRecord | None = None
@@ -109,7 +109,7 @@ class Told:
     garbage: bool = False
     complete: bool | None = None
     failure: str | None = None
-    change: str = ""
+    change: str | None = ""
 
 
 class SharedCache:
@@ -181,10 +181,14 @@ class SharedCache:
         first: whether it is asked for the first time by a request; the others are not counted
         """
         key, failed, changed = record_key(spec), failure_key(spec), change_key(spec.source)
-        found = self._fetch([key, COMPLETE_KEY, DOUBT_KEY, failed, changed])
+        found = self._fetch_or_none([key, COMPLETE_KEY, DOUBT_KEY, failed, changed])
+        if found is None:
+            return Told(change=None)
         record = self._load(ThumbnailRecord, key, found)
         failure = self._load(FailureRecord, failed, found)
         change = found.get(changed, b"").decode(errors="replace")
+        if failure and not (failure.change == change and 0 <= failure.end - self._now() <= CHANGE_SECONDS):
+            failure = None
         due = record is not None and self._is_due(key, record, found)
         if first and self._metrics:
             self._metrics.looked_up(record is not None, due)
@@ -194,7 +198,7 @@ class SharedCache:
             record is not None and self._is_doubted(record, found),
             record is None and key in found,
             _moment(found[COMPLETE_KEY]) <= self._now() if COMPLETE_KEY in found else None,
-            failure.kind if failure and failure.change == change else None,
+            failure.kind if failure else None,
             change,
         )
 
@@ -254,8 +258,14 @@ class SharedCache:
 
         kind, change: of FailureRecord; change as `look_up_stored` told it before the source was read
         """
-        values = self._sealed({failure_key(spec): FailureRecord(kind, change)})
-        self._try(lambda: self._driver.set_many(values, min(seconds, CHANGE_SECONDS)), None)
+        seconds = min(seconds, CHANGE_SECONDS)
+        failure = FailureRecord(kind, change, int(self._now()) + seconds)
+        values = self._sealed({failure_key(spec): failure})
+        self._try(lambda: self._driver.set_many(values, seconds), None)
+
+    def notice_change(self, source: Source) -> None:
+        """As `mark_change`, for whoever has to go on where the cache is down."""
+        self._try(lambda: self.mark_change(source), None)
 
     def mark_change(self, source: Source) -> None:
         """To be called when a source has been written or deleted, before its thumbnails are.
@@ -359,9 +369,15 @@ class SharedCache:
             self._local.drop(names)
 
     def _fetch(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return self._fetch_or_none(keys) or {}
+
+    def _fetch_or_none(self, keys: Sequence[str]) -> dict[str, bytes] | None:
+        """None where the cache does not answer."""
         names = [self._prefix + key for key in keys]
-        nothing: dict[str, bytes] = {}
+        nothing: dict[str, bytes] | None = None
         found = self._try(lambda: self._driver.get_many(names), nothing)
+        if found is None:
+            return None
         return {key: found[name] for key, name in zip(keys, names, strict=True) if name in found}
 
     def _is_due(self, key: str, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:

@@ -120,13 +120,13 @@ def _alias(storage: Any, name: str) -> str:
     """By instance, or by class and options: several aliases may share a class."""
     backends: dict[str, Any] = storages.backends
     for alias, parameters in backends.items():
-        if import_string(parameters["BACKEND"]) is type(storage) and storages[alias] is storage:
+        if _class(parameters) is type(storage) and storages[alias] is storage:
             return alias
     if hasattr(storage, "deconstruct"):
         # A field's own, or one of two that threads have made of an alias at the same moment.
         _, positional, options = storage.deconstruct()
         for alias, parameters in backends.items():
-            same = import_string(parameters["BACKEND"]) is type(storage)
+            same = _class(parameters) is type(storage)
             if same and not positional and parameters.get("OPTIONS", {}) == options:
                 return alias
     raise SourceNotAllowedError(
@@ -134,3 +134,12 @@ def _alias(storage: Any, name: str) -> str:
         f"the thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the "
         f"client and on the server, and give the field storages[alias]."
     )
+
+
+def _class(parameters: dict[str, Any]) -> type | None:
+    """None for one that is not installed here: then nothing lies in it."""
+    try:
+        kind: type = import_string(parameters["BACKEND"])
+    except ImportError:
+        return None
+    return kind

@@ -45,16 +45,16 @@ def _mark_change(file: NoticedFile) -> None:
 
     from shrinkmeister.backend import ShrinkmeisterBackend
     from shrinkmeister.conf import get_config
-    from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError
+    from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
     from shrinkmeister.shared_cache import get_shared_cache
     from shrinkmeister.sources import source_of
 
     if not isinstance(default.backend, ShrinkmeisterBackend):
         return
     try:
-        get_shared_cache().mark_change(source_of(file, get_config()))
+        get_shared_cache().notice_change(source_of(file, get_config()))
     except (SourceNotAllowedError, SpecError):
         return  # where no server could read it: nothing has failed there
-    except DriverError as error:
-        # The file is saved; what has failed before is tried again when that is forgotten.
+    # The file is saved, and nothing of ours may fail that; failures of before are forgotten soon anyway.
+    except Exception as error:
         logger.warning("The thumbnail server is not told of an upload: %s", error)

@@ -23,7 +23,7 @@ class ServerConfig:
     wait_seconds       for which a request waits for another server's thumbnail
     redirect_max_age   seconds for which browsers and CDNs may keep a redirect
     error_ttl          seconds for which a source that is missing or no good is not read again
-    cors_origins       whose pages may read what is answered, or "*" for all
+    cors_origins       whose pages may read what is answered, or "*" for all; none without
     metrics            whether requests are counted for Prometheus
     """
 
@@ -36,11 +36,11 @@ class ServerConfig:
     max_seconds: int = 20
     max_making: int = 4
     max_waiting: int = 32
-    lock_seconds: int = 30
+    lock_seconds: int = 60
     wait_seconds: int = 15
     redirect_max_age: int = 300
     error_ttl: int = 60
-    cors_origins: Sequence[str] = ("*",)
+    cors_origins: Sequence[str] = ()
     metrics: bool = False
 
 

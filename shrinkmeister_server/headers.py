@@ -31,7 +31,8 @@ def headers_middleware(
             answer["Cross-Origin-Resource-Policy"] = "same-origin"
         else:
             answer["Cross-Origin-Resource-Policy"] = "cross-origin"
-            _share(request, answer, origins)
+            if origins:
+                _share(request, answer, origins)
         return answer
 
     return answer_with_headers

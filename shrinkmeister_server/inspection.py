@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
-from itertools import count, repeat
+from itertools import count, islice, repeat
 from typing import Any
 
 from shrinkmeister.exceptions import SourceFormatError, SourceInvalidError, SourceTooLargeError
@@ -21,6 +21,10 @@ MAX_SCANS = 100
 # libvips reads the directories of all pages of a TIFF to open its first one: a million take minutes.
 MAX_PAGES = 1000
 
+# Of which a library makes an object each, when it opens a source: segments of a JPEG, chunks of a PNG,
+# strips or tiles of a TIFF. A PNG is written in chunks of some KB, and a TIFF in strips of a row at least.
+MAX_PARTS = 100_000
+
 # ISO/IEC 10918-1 (JPEG), table B.1: all but padding, stuffed bytes and restarts.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _NO_SEGMENT = (0x01, 0xD8)  # TEM, SOI
@@ -28,6 +32,17 @@ _SOF_SEQUENTIAL = (0xC0, 0xC1)
 _EOI, _SOS = 0xD9, 0xDA
 # ISO/IEC 15444-1 (JPEG 2000), A.5.1: SOC and SIZ with Xsiz, Ysiz, XOsiz and YOsiz.
 _SIZ = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
+
+# Byte order, and whether offsets have 8 bytes.
+_TIFF = {
+    b"II*\0": ("<", False),
+    b"MM\0*": (">", False),
+    b"II+\0": ("<", True),
+    b"MM\0+": (">", True),
+    # Pillow reads these too.
+    b"MM*\0": (">", False),
+    b"II\0*": ("<", False),
+}
 
 Size = tuple[int, int]
 
@@ -44,6 +59,7 @@ def judge(file: BytesIO) -> Any:
     from PIL import Image
 
     data = file.getvalue()
+    _judge_parts(data)
     if data.startswith(b"\0\0\1\0"):
         _judge_pixels(_icon_size(data))
     try:
@@ -122,6 +138,54 @@ def _judge_pixels(size: Size) -> None:
     width, height = size
     if width * height > get_server_config().max_pixels:
         raise SourceTooLargeError(f"the source has {width} x {height} pixels")
+
+
+def _judge_parts(data: bytes) -> None:
+    """Of how many parts a source is, none of which has to have a pixel."""
+    if data.startswith(b"\xff\xd8"):
+        parts: Iterator[object] = _segments(data)
+    elif data.startswith(b"\x89PNG"):
+        parts = _chunks(data)
+    elif data[:4] in _TIFF:
+        parts = _strips(data)
+    else:
+        return
+    if next(islice(parts, MAX_PARTS, None), None) is not None:
+        raise SourceTooLargeError(f"the source has more than {MAX_PARTS} parts")
+
+
+def _segments(data: bytes) -> Iterator[int]:
+    """Before the first scan of a JPEG; those between scans are bounded with these."""
+    position = 2
+    while found := _MARKER.search(data, position):
+        marker, position = data[found.start() + 1], found.end()
+        if marker in (_SOS, _EOI):
+            return
+        yield marker
+        if marker not in _NO_SEGMENT:
+            position += max(2, int.from_bytes(data[position : position + 2]))
+
+
+def _chunks(data: bytes) -> Iterator[int]:
+    """https://www.w3.org/TR/png/#5Chunk-layout"""
+    position = 8
+    while position < len(data):
+        yield position
+        position += 12 + int.from_bytes(data[position : position + 4])
+
+
+def _strips(data: bytes) -> Iterator[int]:
+    """The values of the tags of a TIFF's first directory: TIFF 6.0, section 2, and BigTIFF."""
+    order, big = _TIFF[data[:4]]
+    word, size = ("Q", 20) if big else ("L", 12)
+    with suppress(struct.error):
+        (position,) = struct.unpack_from(order + word, data, 8 if big else 4)
+        (tags,) = struct.unpack_from(order + ("Q" if big else "H"), data, position)
+        position += 8 if big else 2
+        for entry in range(min(tags, MAX_PARTS)):
+            _, kind, values = struct.unpack_from(f"{order}HH{word}", data, position + entry * size)
+            # Bytes and texts are one object, whatever their length.
+            yield from range(1 if kind in (1, 2, 7) else values)
 
 
 def _icon_size(data: bytes) -> Size:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from shrinkmeister.conf import DAY, SettingError, get_config
 from shrinkmeister.exceptions import (
     DriverError,
+    OverloadError,
     ResolutionError,
     SourceError,
     SourceFormatError,
@@ -104,7 +105,12 @@ def absolute_url(name: str) -> str:
 def _found_or_made(request: Request) -> ThumbnailRecord:
     with request.timing.of("lookup"):
         record = _found(request)
-    return record or _made_once(request)
+    try:
+        return record or _made_once(request)
+    except OverloadError as error:
+        if record := _made_before(request, error):
+            return record
+        raise
 
 
 def _found(request: Request) -> ThumbnailRecord | None:
@@ -195,14 +201,14 @@ def _made_once(request: Request) -> ThumbnailRecord:
                         break
     try:
         for _ in range(MOST_CHANGES):
-            told = cache.look_up_stored(spec)
-            # It may have been made between our look at the cache and our lock.
-            if record := _made_by_another(told, request):
-                return record
             with gate.place(server.wait_seconds):
+                told = cache.look_up_stored(spec)
+                # It may have been made since we looked: before our lock, or while we waited for a place.
+                if record := _made_by_another(told, request):
+                    return record
                 record = _made(request, told.change)
-            # There is always a new one after a change; none, where it has ended, or the cache is down.
-            if cache.look_up_stored(spec).change in ("", told.change):
+            # After a change there is a new one; none is where it has ended, or the cache does not answer.
+            if not (change := cache.look_up_stored(spec).change) or change == told.change:
                 return record
             # Whoever has replaced or deleted the source meanwhile has not seen what we stored since.
             _remove(spec)
@@ -225,24 +231,30 @@ def _raise_failure(told: Told, request: Request) -> None:
         raise FAILURES[told.failure](f"{told.failure}, as a request has found out a short while ago")
 
 
-def _made(request: Request, change: str) -> ThumbnailRecord:
-    spec = request.spec
+def _made(request: Request, change: str | None) -> ThumbnailRecord:
     try:
         return _make(request)
     except (SourceError, StorageError) as error:
-        if isinstance(error, SourceMissingError | StorageError) and (found := _made_before(request, error)):
-            return _record(spec, *found) or found[0]
+        if record := _made_before(request, error):
+            return record
         kind = next((kind for kind, one in FAILURES.items() if isinstance(error, one)), None)
         seconds = get_server_config().error_ttl
-        if kind and seconds and request.failures:
-            get_shared_cache().fail(spec, kind, change, seconds)
+        if kind and seconds and request.failures and change is not None and not _passing(error):
+            get_shared_cache().fail(request.spec, kind, change, seconds)
         raise
 
 
-def _made_before(request: Request, error: Exception) -> tuple[ThumbnailRecord, StoredInfo] | None:
-    """What was made before its record ended needs its source no more."""
+def _passing(error: Exception) -> bool:
+    """Whether it says more of this process, now, than of the source."""
+    cause = None if isinstance(error, SourceMissingError) else error.__cause__
+    return isinstance(cause, MemoryError | RuntimeError) or bool(getattr(cause, "errno", None))
+
+
+def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
+    """What was made before its record ended, or was evicted, needs its source no more."""
     try:
-        return _in_bucket(request)
+        found = _in_bucket(request)
+        return (_record(request.spec, *found) or found[0]) if found else None
     except StorageError as another:
         # Of a source that is missing it is not known then; of two failures the first one tells more.
         raise (another if isinstance(error, SourceMissingError) else error) from None

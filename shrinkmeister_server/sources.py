@@ -38,15 +38,23 @@ def fetch(source: Source) -> bytes:
 
     Raises SourceNotAllowedError, and what `read` raises.
     """
-    # A storage takes ".." for a way out of the folder that the allow-list names. django-storages takes
-    # a backslash for a slash, and a host decodes "%2e".
-    if any(part in (".", "..") for part in re.split(r"[/\\]", unquote(source.name))):
+    # A storage takes ".." for a way out of the folder that the allow-list names.
+    if any(part in (".", "..") for part in _parts(source)):
         raise SourceNotAllowedError("the source's name has '.' or '..' in its path")
     if not allowed(source, get_config().sources):
         raise SourceNotAllowedError(
             f"THUMBNAIL_SOURCES does not name {source.scheme}://{source.container} or that folder of it"
         )
     return read(source)
+
+
+def _parts(source: Source) -> list[str]:
+    """Of the name, however it is spelled: django-storages takes a backslash for a slash; a host decodes
+    "%2e" and takes no "?" for a part of a path, and some take no ";" for one.
+    """
+    name, of_url = source.name, source.scheme in ("http", "https")
+    parts = re.split(r"[/\\]", unquote(re.split("[?#]", name)[0] if of_url else name))
+    return [part.partition(";")[0] for part in parts] if of_url else parts
 
 
 def read(source: Source) -> bytes:

@@ -105,3 +105,25 @@ def scans(number: int) -> bytes:
         data[start + 9] = 0  # not a refinement, and of all bits: so it may come again
     last = bytes(data[starts[-1] : -2])
     return bytes(data[:-2]) + last * (number - data.count(b"\xff\xda")) + b"\xff\xd9"
+
+
+def many_segments(number: int) -> bytes:
+    """A small JPEG with so many empty segments in its head."""
+    data = picture()
+    return data[:2] + b"\xff\xe5\x00\x02" * number + data[2:]
+
+
+def many_chunks(number: int) -> bytes:
+    """A small PNG with so many empty chunks that mean nothing."""
+    data = picture(format="PNG")
+    chunk = bytes(4) + b"abCd" + struct.pack(">I", crc32(b"abCd"))
+    return data[:33] + chunk * number + data[33:]
+
+
+def many_strips(number: int) -> bytes:
+    """A TIFF of 100 pixels whose directory has so many places of strips."""
+    entries = [(256, 4, 1, 10), (257, 4, 1, 10), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    entries += [(273, 3, number, 122), (277, 3, 1, 1), (278, 4, 1, 1), (279, 4, 1, 10)]
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries))
+    head += b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    return head + bytes(2 * number)

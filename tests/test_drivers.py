@@ -1,13 +1,17 @@
 """The contract on real servers, and the registry."""
 
 import importlib
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
 from redis import Redis
@@ -184,7 +188,7 @@ def test_an_alias_is_given_an_end_to_its_patience(settings: Any) -> None:
     """redis-py waits for ever unless it is told."""
     settings.CACHES = {
         **settings.CACHES,
-        "thumbs": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://{NOBODY}/0"},
+        "thumbs": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://{NOBODY}/7"},
     }
     made: Any = driver("redis", name="thumbs")
     pool = made._client.get_client().connection_pool
@@ -355,3 +359,43 @@ def test_a_cache_of_django_that_does_not_store_all(settings: Any) -> None:
 class FullCache(LocMemCache):
     def set_many(self, data: Any, *args: Any, **kwargs: Any) -> list[Any]:
         return list(data)[1:]
+
+
+def test_it_has_its_own_patience_beside_others_at_that_address(settings: Any) -> None:
+    """django-redis shares pools of connections by address."""
+    location = f"redis://{NOBODY}/8"
+    alias = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location}
+    settings.CACHES = {**settings.CACHES, "of the site": alias}
+    site: Any = caches["of the site"]
+    others = site.client.get_client().connection_pool
+    assert "socket_timeout" not in others.connection_kwargs
+    made: Any = driver("redis", location)
+    kwargs = made._client.get_client().connection_pool.connection_kwargs
+    assert kwargs["socket_timeout"] == kwargs["socket_connect_timeout"] > 0
+
+
+@pytest.mark.parametrize("backend", ["redis", "memcached"])
+@pytest.mark.parametrize(
+    "answer", [b"+OK\r\n", b"_\r\n", b"#t\r\n", b",x\r\n", b"VALUE\r\n", b"\xff" * 9 + b"\r\n"]
+)
+def test_what_answers_is_no_cache(backend: str, answer: bytes, settings: Any) -> None:
+    """Another service on that port: it has failed, whatever the library makes of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def babble() -> None:
+            with suppress(OSError):  # when it is closed
+                while True:
+                    client, _ = listener.accept()
+                    Thread(target=answer_all, args=(client,), daemon=True).start()
+
+        def answer_all(client: socket.socket) -> None:
+            with client, suppress(OSError):
+                while client.recv(65536):
+                    client.sendall(answer + b"\r\n")
+
+        Thread(target=babble, daemon=True).start()
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        made = driver(backend, f"redis://{address}/0" if backend == "redis" else address)
+        with pytest.raises(DriverError):
+            made.get_many(["a", "b"])
+        listener.shutdown(socket.SHUT_RDWR)

@@ -8,18 +8,27 @@ from unittest.mock import Mock
 
 import pytest
 from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import DAY, get_config, get_tokens
-from shrinkmeister.exceptions import DriverError, StorageError
+from shrinkmeister.exceptions import (
+    DriverError,
+    OverloadError,
+    SourceInvalidError,
+    SourceTooLargeError,
+    SourceTooSlowError,
+    StorageError,
+)
 from shrinkmeister.keys import record_key
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import StorageResults
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister_server import pipeline, rendering, sources
+from shrinkmeister_server.engines.pillow import Engine as PillowEngine
 from tests.pages import lazy
 from tests.pictures import picture
 from tests.sides import Server
@@ -248,18 +257,57 @@ class TestFailures:
         assert visit(server, photos[0])
 
     @pytest.mark.django_db
-    def test_an_upload_does_not_fail_with_the_cache(
-        self, media: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    @pytest.mark.parametrize("failure", [DriverError("gone wrong"), ImproperlyConfigured("gone wrong")])
+    def test_an_upload_does_not_fail_with_us(
+        self,
+        media: Path,
+        failure: Exception,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         def fail(*args: Any) -> None:
-            raise DriverError("Redis: refused")
+            raise failure
 
         monkeypatch.setattr(SharedCache, "mark_change", fail)
         photo = Photo(title="dawn")
         with caplog.at_level(logging.WARNING):
             photo.image.save("dawn.jpg", ContentFile(picture((400, 300))))
         assert photo.pk
-        assert "Redis: refused" in caplog.text
+        assert "gone wrong" in caplog.text
+
+    @pytest.mark.parametrize(
+        "failure",
+        [MemoryError(), RuntimeError("can't start new thread"), OSError(24, "too many open files")],
+    )
+    def test_what_says_more_of_the_server_is_not_remembered(
+        self, photo: str, server: Server, failure: Exception, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(PillowEngine, "get_image", Mock(side_effect=failure))
+            assert server.get(lazy(photo).url).status_code in (413, 422)
+        assert visit(server, photo)
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            SourceTooSlowError("slow"),
+            SourceTooLargeError("large"),
+            SourceInvalidError("broken"),
+            "overload",
+        ],
+    )
+    def test_a_thumbnail_that_is_stored_is_served_whatever_fails(
+        self, photos: list[str], server: Server, failure: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its record was evicted, and the shared cache takes that for never made."""
+        spec = make_spec(photos[0], "300x200", {}, get_config())
+        get_shared_cache().remove([record_key(spec)])
+        if failure == "overload":
+            monkeypatch.setattr(pipeline, "get_gate", lambda: Mock(place=Mock(side_effect=OverloadError())))
+        else:
+            monkeypatch.setattr(pipeline, "render", Mock(side_effect=failure))
+        assert visit(server, photos[0])
+        assert is_shown(photos[0])
 
 
 class TestChangesMeanwhile:

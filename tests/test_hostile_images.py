@@ -50,6 +50,9 @@ TOO_LARGE: dict[str, Callable[[], bytes]] = {
     "GIF with a larger frame": lambda: hostile.gif((10, 10), (12_000, 12_000)),
     "WebP": lambda: hostile.webp((16_000, 16_000)),
     "TIFF": lambda: hostile.tiff(hostile.page((9_000, 9_000))),
+    "JPEG of many segments": lambda: hostile.many_segments(100_010),
+    "PNG of many chunks": lambda: hostile.many_chunks(100_010),
+    "TIFF of many strips": lambda: hostile.many_strips(100_010),
     "TIFF of many pages": lambda: hostile.tiff(*[hostile.page((8, 8))] * 1001),
     "BMP": lambda: hostile.bmp((9_000, 9_000), 0, b""),
     "BMP, compressed": lambda: hostile.bmp((9_000, 9_000), 1, b"\0\1"),
@@ -117,7 +120,7 @@ def ask(server: Server, media: Path, caplog: pytest.LogCaptureFixture) -> Callab
             )
             answer = server.get(url_of(spec))
         ours = [one for one in caplog.records if one.name.startswith("shrinkmeister")]
-        assert len(ours) == (answer.status_code != 302)
+        assert len(ours) == 1
         assert not any(one.exc_info for one in caplog.records)
         for line in ours:
             assert "\n" not in line.getMessage()

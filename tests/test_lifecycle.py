@@ -125,8 +125,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"THUMBNAIL_EXPIRE_DAYS": None}, "THUMBNAIL_EXPIRE_DAYS is not set"),
     ({"THUMBNAIL_EXPIRE_DAYS": 1}, "THUMBNAIL_EXPIRE_DAYS is 1"),
     ({"THUMBNAIL_EXPIRE_DAYS": timedelta(days=3)}, "THUMBNAIL_EXPIRE_DAYS is datetime"),
-    ({"THUMBNAIL_PREFIX": ""}, "would delete all that the bucket has"),
-    ({"THUMBNAIL_ADOPTED_BACKEND": "sorl.thumbnail.base.ThumbnailBackend"}, "would go on to show them"),
+    ({"THUMBNAIL_PREFIX": ""}, "would delete whatever begins so"),
+    ({"THUMBNAIL_PREFIX": "photo"}, "would delete whatever begins so"),
+    ({"THUMBNAIL_PREFIX": "photos/"}, "'photos/dawn.jpg' lies among the thumbnails"),
 ]
 
 

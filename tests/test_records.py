@@ -65,11 +65,20 @@ def test_bytes_that_are_no_text() -> None:
         ThumbnailRecord.load(b"\xff\xfe\x00")
 
 
-@pytest.mark.parametrize("data", [b"{}", b'{"v":1,"e":"missing"}', b'{"v":1,"e":1,"c":""}', b"[]"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        b'{"v":1,"e":"missing","t":1}',
+        b'{"v":1,"e":1,"c":"","t":1}',
+        b'{"v":1,"e":"x","c":""}',
+        b"[]",
+    ],
+)
 def test_what_tells_no_failure(data: bytes) -> None:
     with pytest.raises(RecordError):
         FailureRecord.load(data)
-    record = FailureRecord("missing", "q1R")
+    record = FailureRecord("missing", "q1R", 1795612345)
     assert FailureRecord.load(record.dump()) == record
 
 

@@ -254,7 +254,7 @@ class TestComplete:
     def test_nobody_is_asked_while_the_cache_is_down(self, cache: SharedCache, memory: Memory) -> None:
         memory.broken = True
         cache.begin(lambda: pytest.fail("asked the storage"))
-        assert cache.look_up_stored(SPEC) == Told()
+        assert cache.look_up_stored(SPEC) == Told(change=None)
 
     @pytest.mark.parametrize("garbage", [b"", b"soon", b"-1", b"9" * 5000, b"1e3"])
     def test_garbage_is_no_promise(self, cache: SharedCache, memory: Memory, garbage: bytes) -> None:
@@ -294,7 +294,7 @@ class TestForgeries:
         assert cache.look_up(SPEC) == Known(None, SOURCE)
 
     def test_a_failure_is_sealed_too(self, cache: SharedCache, memory: Memory) -> None:
-        memory.values[f"p:{failure_key(SPEC)}"] = FailureRecord("missing").dump()
+        memory.values[f"p:{failure_key(SPEC)}"] = FailureRecord("missing", "", 1_800_000_060).dump()
         assert cache.look_up_stored(SPEC).failure is None
 
     def test_records_of_a_former_secret_count(self, memory: Memory) -> None:
@@ -359,21 +359,38 @@ class TestDue:
 
 class TestFailures:
     def test_they_are_remembered_until_the_source_changes(self, cache: SharedCache, memory: Memory) -> None:
-        told = cache.look_up_stored(SPEC)
-        cache.fail(SPEC, "missing", told.change, 60)
+        cache.fail(SPEC, "missing", "", 60)
         assert cache.look_up_stored(SPEC).failure == "missing"
         assert memory.timeouts[f"p:{failure_key(SPEC)}"] == 60
         cache.mark_change(SPEC.source)
         told = cache.look_up_stored(SPEC)
         assert told.failure is None
+        assert told.change
         cache.fail(SPEC, "invalid", told.change, 60)
         assert cache.look_up_stored(SPEC).failure == "invalid"
 
     def test_one_that_began_before_a_change_says_nothing(self, cache: SharedCache) -> None:
-        before = cache.look_up_stored(SPEC).change
         cache.mark_change(SPEC.source)
-        cache.fail(SPEC, "missing", before, 60)
+        cache.fail(SPEC, "missing", "", 60)
         assert cache.look_up_stored(SPEC).failure is None
+
+    def test_one_that_is_put_back_is_over(self, cache: SharedCache, memory: Memory, now: Clock) -> None:
+        """By whoever can write there, and has read it before."""
+        cache.fail(SPEC, "missing", "", 60)
+        now.now += 60
+        assert cache.look_up_stored(SPEC).failure == "missing"
+        now.now += 1
+        assert cache.look_up_stored(SPEC).failure is None
+        now.now -= 4000
+        assert cache.look_up_stored(SPEC).failure is None
+
+    def test_a_cache_that_does_not_answer_knows_of_no_change(
+        self, cache: SharedCache, memory: Memory
+    ) -> None:
+        cache.mark_change(SPEC.source)
+        memory.broken = True
+        assert cache.look_up_stored(SPEC) == Told(change=None)
+        cache.notice_change(SPEC.source)
 
     def test_a_change_is_not_lost_silently(self, cache: SharedCache, memory: Memory) -> None:
         memory.broken = True

@@ -220,7 +220,20 @@ class TestReading:
         list_host(settings, host)
         assert size_of(fetch(Source("http", host, "a%20b.jpg?x=1"))) == (400, 300)
 
-    @pytest.mark.parametrize("name", ["a/%2e%2e/b.jpg", "a/%2E./b.jpg", "a/..%2Fb.jpg", "a/../b.jpg"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "a/%2e%2e/b.jpg",
+            "a/%2E./b.jpg",
+            "a/..%2Fb.jpg",
+            "a/../b.jpg",
+            "a/..?b.jpg",
+            "a/..#b.jpg",
+            "a/..;/b.jpg",
+            "a%3F/../b.jpg",
+            "a/..;x%2Fb.jpg",
+        ],
+    )
     def test_no_way_out_of_a_listed_folder(self, settings: Any, names: Names, name: str) -> None:
         settings.THUMBNAIL_SOURCES = [f"https://{NAME}/a/"]
         with pytest.raises(SourceNotAllowedError, match=r"'\.\.'"):

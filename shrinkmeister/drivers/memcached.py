@@ -33,10 +33,8 @@ class MemcachedDriver(Driver):
         try:
             from pymemcache.client.base import PooledClient, normalize_server_spec
             from pymemcache.client.rendezvous import RendezvousHash
-            from pymemcache.exceptions import MemcacheError
         except ImportError as error:
             raise missing_library(cache, "pymemcache", error) from error
-        self._errors = (MemcacheError, OSError)
         if cache.name in settings.CACHES:
             backend = settings.CACHES[cache.name]["BACKEND"]
             if not issubclass(import_string(backend), BaseMemcachedCache):
@@ -108,7 +106,8 @@ class MemcachedDriver(Driver):
     def _call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return method(*args, **kwargs)
-        except self._errors as error:
+        # Of answers that are none, the library raises anything: ValueError, KeyError, RecursionError.
+        except Exception as error:
             raise DriverError(f"Memcached: {error}") from error
 
 

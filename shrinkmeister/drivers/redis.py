@@ -22,10 +22,8 @@ class RedisDriver(Driver):
     def __init__(self, cache: CacheConfig) -> None:
         try:
             from django_redis.cache import RedisCache
-            from redis.exceptions import RedisError
         except ImportError as error:
             raise missing_library(cache, "django-redis", error) from error
-        self._errors = (RedisError, OSError)
         timeouts = {"SOCKET_CONNECT_TIMEOUT": cache.timeout, "SOCKET_TIMEOUT": cache.timeout}
         if cache.name in settings.CACHES:
             # As Django builds it, with an end to its patience.
@@ -44,7 +42,11 @@ class RedisDriver(Driver):
             shared = cache_class(location, parameters)
         else:
             location = required_location(cache, "redis://127.0.0.1:6379/0")
-            shared = RedisCache(location, {"OPTIONS": timeouts})
+            # In the address too: django-redis has one pool of connections for each, with the options of
+            # whoever was first.
+            query = f"socket_timeout={cache.timeout}&socket_connect_timeout={cache.timeout}"
+            parts = [f"{one}{'&' if '?' in one else '?'}{query}" for one in location.split(",")]
+            shared = RedisCache(",".join(parts), {"OPTIONS": timeouts})
         # Makes the client, which imports and reads the address; it connects when it is used.
         self._client = shared.client
         self._client.get_client(write=True)
@@ -85,5 +87,6 @@ class RedisDriver(Driver):
     def _call(self, command: Any, write: bool = True) -> Any:
         try:
             return command(self._client.get_client(write=write))
-        except self._errors as error:
+        # Of answers that are none, the library raises anything: ValueError, KeyError, RecursionError.
+        except Exception as error:
             raise DriverError(f"Redis: {error}") from error
