@@ -55,13 +55,14 @@ FAILURES: dict[str, type[SourceError]] = {
 class Request:
     """Of a browser, or of a site in its eager mode.
 
-    read      gives the bytes of a source
-    failures  whether a failure of a short while ago is the answer, and this one will be
+    read    gives the bytes of a source
+    eager   whether it is of a site: that believes and remembers no failure, and its storage may give other
+            URLs than the server's
     """
 
     spec: ThumbnailSpec
     read: Callable[[Source], bytes]
-    failures: bool
+    eager: bool
     timing: Timing
 
 
@@ -75,7 +76,7 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None, timing: Timing) -
         raise ResolutionError(
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {config.resolutions}"
         )
-    record = _found_or_made(Request(spec, fetch, True, timing))
+    record = _found_or_made(Request(spec, fetch, False, timing))
     if record.base is None:
         return absolute_url(object_name(spec, config.prefix, resolution))
     return record.base + object_name(spec, "", resolution)
@@ -83,7 +84,7 @@ def thumbnail_url(spec: ThumbnailSpec, resolution: str | None, timing: Timing) -
 
 def make_for_site(spec: ThumbnailSpec) -> ThumbnailRecord:
     """The eager mode of a site: its own specs, of its own sources, which no allow-list has to name."""
-    return _found_or_made(Request(spec, read, False, Timing()))
+    return _found_or_made(Request(spec, read, True, Timing()))
 
 
 def absolute_url(name: str) -> str:
@@ -119,7 +120,7 @@ def _found(request: Request) -> ThumbnailRecord | None:
     """
     spec, cache = request.spec, get_shared_cache()
     told = cache.look_up_stored(spec, first=True)
-    if record := _usable(told.record):
+    if record := _usable(told.record, request):
         request.timing.outcome = "found"
         return _checked(request, record, told) if told.due else record
     _raise_failure(told, request)
@@ -131,9 +132,11 @@ def _found(request: Request) -> ThumbnailRecord | None:
     return None if complete and not (told.record or told.garbage) else _stored(request)
 
 
-def _usable(record: ThumbnailRecord | None) -> ThumbnailRecord | None:
+def _usable(record: ThumbnailRecord | None, request: Request) -> ThumbnailRecord | None:
     """One that has all resolutions, and of the storage that thumbnails are in now."""
-    return record if record and record.has(get_config().resolutions) and record.base == _base() else None
+    if record is None or not record.has(get_config().resolutions):
+        return None
+    return record if request.eager or record.base == _base() else None
 
 
 def _checked(request: Request, record: ThumbnailRecord, told: Told) -> ThumbnailRecord | None:
@@ -220,14 +223,14 @@ def _made_once(request: Request) -> ThumbnailRecord:
 
 def _made_by_another(told: Told, request: Request) -> ThumbnailRecord | None:
     _raise_failure(told, request)
-    record = None if told.due else _usable(told.record)
+    record = None if told.due else _usable(told.record, request)
     if record:
         request.timing.outcome = "waited"
     return record
 
 
 def _raise_failure(told: Told, request: Request) -> None:
-    if request.failures and told.failure in FAILURES:
+    if not request.eager and told.failure in FAILURES:
         raise FAILURES[told.failure](f"{told.failure}, as a request has found out a short while ago")
 
 
@@ -239,7 +242,7 @@ def _made(request: Request, change: str | None) -> ThumbnailRecord:
             return record
         kind = next((kind for kind, one in FAILURES.items() if isinstance(error, one)), None)
         seconds = get_server_config().error_ttl
-        if kind and seconds and request.failures and change is not None and not _passing(error):
+        if kind and seconds and change is not None and not (request.eager or _passing(error)):
             get_shared_cache().fail(request.spec, kind, change, seconds)
         raise
 

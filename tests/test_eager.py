@@ -81,6 +81,17 @@ class TestSetting:
             assert storages["default"].exists(thumbnail.name)
             assert thumbnail.url_of("2") == f"/media/{thumbnail.name}".replace(".jpg", "%402x.jpg")
 
+    def test_the_servers_urls_stay(self, media: Path, photo: str, settings: Any) -> None:
+        """A command of a site whose own URLs are relative; its pages show what the server has recorded."""
+        made = get_thumbnail(photo, "100")
+        assert made.url.startswith("https://example.com/media/cache/")
+        options = {"location": str(media), "base_url": "/media/"}
+        backend = "django.core.files.storage.FileSystemStorage"
+        settings.STORAGES = {"default": {"BACKEND": backend, "OPTIONS": options}}
+        assert get_thumbnail(photo, "100") == made
+        settings.THUMBNAIL_EAGER = False
+        assert get_thumbnail(photo, "100") == made
+
     def test_a_cache_that_keeps_nothing(self, media: Path, photo: str, settings: Any) -> None:
         """So that the tests of a site know nothing of one another."""
         settings.CACHES = {

@@ -34,7 +34,7 @@ MEDIA_URL = "https://example.com/media/"
 
 
 def asked(spec: ThumbnailSpec) -> pipeline.Request:
-    return pipeline.Request(spec, sources.fetch, True, Timing())
+    return pipeline.Request(spec, sources.fetch, False, Timing())
 
 
 def url_of(spec: ThumbnailSpec) -> str:
