@@ -61,7 +61,9 @@ def corners(session: nox.Session, path: str, django: str, sorl: str) -> None:
 @nox.session(python=False)
 def oldest(session: nox.Session) -> None:
     """The oldest version of each library that setup.cfg allows, on the oldest Python."""
-    bounds = re.findall(r"^ +([a-z-]+)(?:\[\w+\])?>=([0-9.]+)", Path("setup.cfg").read_text(), re.MULTILINE)
+    bounds = re.findall(
+        r"^ +([a-z0-9-]+)(?:\[\w+\])?>=([0-9.]+)", Path("setup.cfg").read_text(), re.MULTILINE
+    )
     least = [f"{name}=={version}" for name, version in bounds if name not in ("sorl-thumbnail", "zappa")]
     if not FOUND:
         session.error(f"None of Python {', '.join(PYTHONS)} was found.")
