@@ -4,7 +4,7 @@ from functools import cache
 
 from shrinkmeister_server.timing import Timing
 
-# Seconds: of a small picture with Pillow to the end of THUMBNAIL_LOCK_SECONDS.
+# Seconds: of a small picture with Pillow to where browsers and proxies have mostly given up.
 BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)
 
 
@@ -54,5 +54,5 @@ def exposition(directory: str | None) -> tuple[bytes, str]:
     registry = REGISTRY
     if directory:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]  # the library's
     return generate_latest(registry), CONTENT_TYPE_LATEST

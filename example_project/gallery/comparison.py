@@ -63,7 +63,7 @@ def current() -> Measurements:
     return _current.get() or Measurements()
 
 
-class CountingSorlBackend(ThumbnailBackend):  # type: ignore[misc]
+class CountingSorlBackend(ThumbnailBackend):  # type: ignore[misc]  # sorl has no types
     def _create_thumbnail(self, *args: Any, **kwargs: Any) -> None:
         current().made += 1
         super()._create_thumbnail(*args, **kwargs)

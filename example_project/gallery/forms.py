@@ -6,7 +6,7 @@ from django import forms
 from gallery.models import Photo
 
 
-class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
+class UploadForm(forms.ModelForm):  # type: ignore[type-arg]  # of stubs alone
     """sorl's form field asks its engine whether the file is an image."""
 
     class Meta:
