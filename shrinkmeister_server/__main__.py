@@ -1,4 +1,7 @@
-"""`python -m shrinkmeister_server runserver|check|...`: what manage.py is elsewhere."""
+"""`python -m shrinkmeister_server runserver|check|...`: what manage.py is elsewhere.
+
+And `init`, `policy` and `site`, for which there are no settings yet.
+"""
 
 import os
 import sys
@@ -6,6 +9,11 @@ import sys
 from django.core.management import execute_from_command_line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shrinkmeister_server.settings")
+DEPLOYMENT = ("init", "policy", "site")
 
 if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] in DEPLOYMENT:
+        from shrinkmeister_server.deployment.command import main
+
+        sys.exit(main(sys.argv[1:]))
     execute_from_command_line(["python -m shrinkmeister_server", *sys.argv[1:]])

@@ -1,0 +1,157 @@
+"""`python -m shrinkmeister_server init | policy | site`, for a server on AWS Lambda with Zappa.
+
+init     asks for a handful of values, and writes zappa_settings.json and iam_policy.json
+policy   writes iam_policy.json again, after a change of zappa_settings.json
+site     prints the settings of the site that go with zappa_settings.json
+"""
+
+import argparse
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from shrinkmeister_server.deployment.policy import policy_of
+from shrinkmeister_server.deployment.site import UNKNOWN_URL, site_settings
+from shrinkmeister_server.deployment.stage import (
+    ARCHITECTURES,
+    FILE,
+    POLICY_FILE,
+    Answers,
+    StageError,
+    make_stage,
+    read_stage,
+    variables_of,
+    write,
+)
+
+QUESTIONS = {
+    "region": "Region of AWS, as eu-central-1: ",
+    "bucket": "Bucket of the thumbnails: ",
+    "sources": "Sources, between commas, as s3://my-photos: ",
+    "cache": "Shared cache, as redis://my-cache.example.com:6379/0: ",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status: 0, or 1 after a message."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except StageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m shrinkmeister_server",
+        description=__doc__.partition("\n")[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True)
+
+    def command(run: Callable[[argparse.Namespace], None], name: str, help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(run=run)
+        return added
+
+    init = command(_init, "init", f"Write {FILE} and {POLICY_FILE}. What no option says is asked for.")
+    init.add_argument("--region", help="of AWS, for function and bucket: eu-central-1")
+    init.add_argument("--bucket", help="of the thumbnails, which exists: my-thumbnails")
+    init.add_argument("--sources", help="what it may read, between commas: s3://my-photos")
+    init.add_argument("--cache", metavar="LOCATION", help="the shared cache: redis://..., host:11211")
+    init.add_argument("--cache-backend", default="redis", help="its driver; redis without it")
+    init.add_argument("--resolutions", default="", help="THUMBNAIL_ALTERNATIVE_RESOLUTIONS: 1.5,2")
+    init.add_argument("--hosts", default="", help="names that a CDN or load balancer passes on as Host")
+    init.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64")
+    init.add_argument(
+        "--subnets", default="", help="of the private network of the cache: subnet-1,subnet-2"
+    )
+    init.add_argument("--security-groups", default="", help="in that network: sg-1")
+    init.add_argument("--name", default="shrinkmeister", help="of the project")
+    init.add_argument("--stage", default="production")
+    init.add_argument("--force", action="store_true", help=f"also where there is a {FILE}")
+
+    of_stage = "the stage; needed where there are several"
+    policy = command(_policy, "policy", f"Write {POLICY_FILE}: the rights that {FILE} needs.")
+    policy.add_argument("stage", nargs="?", help=of_stage)
+    site = command(_site, "site", f"Print the settings of the site that go with {FILE}.")
+    site.add_argument("stage", nargs="?", help=of_stage)
+    site.add_argument("--server-url", default=UNKNOWN_URL, help="where browsers reach the server")
+    return parser
+
+
+def _init(options: argparse.Namespace) -> None:
+    if FILE.exists() and not options.force:
+        raise StageError(f"There is a {FILE} here. With --force it is replaced.")
+    answered = {
+        name: getattr(options, name) or _ask(name, question) for name, question in QUESTIONS.items()
+    }
+    answers = Answers(
+        name=options.name,
+        region=answered["region"],
+        bucket=answered["bucket"],
+        sources=_list(answered["sources"]),
+        cache_backend=options.cache_backend,
+        cache_location=answered["cache"],
+        # Not by an option: others see those.
+        secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
+        resolutions=_list(options.resolutions),
+        hosts=_list(options.hosts),
+        architecture=options.architecture,
+        subnets=_list(options.subnets),
+        security_groups=_list(options.security_groups),
+    )
+    if bool(answers.subnets) != bool(answers.security_groups):
+        raise StageError("--subnets and --security-groups go together: a network needs both.")
+    stage = make_stage(answers)
+    _check(variables_of(stage))
+    policy = policy_of(options.stage, stage)
+    write(FILE, {options.stage: stage}, private=True)
+    write(POLICY_FILE, policy)
+    print(f"Wrote {FILE}, which has the secret and is for nobody else, and {POLICY_FILE}.")
+    print(f"\nNext: zappa deploy {options.stage}")
+    print("\nIn the settings of the site:\n")
+    print(site_settings(variables_of(stage)))
+    print(
+        f"The values that it takes from its environment stand in {FILE}, below aws_environment_variables."
+    )
+
+
+def _policy(options: argparse.Namespace) -> None:
+    name, stage = read_stage(options.stage)
+    write(POLICY_FILE, policy_of(name, stage))
+    print(f"Wrote {POLICY_FILE}. `zappa update {name}` gives it to the function.")
+
+
+def _site(options: argparse.Namespace) -> None:
+    _, stage = read_stage(options.stage)
+    print(site_settings(variables_of(stage), options.server_url), end="")
+
+
+def _ask(name: str, question: str) -> str:
+    if not sys.stdin.isatty():
+        raise StageError(f"--{name} is missing.")
+    answer = ""
+    while not answer:
+        answer = input(question).strip()
+    return answer
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _check(variables: Mapping[str, str]) -> None:
+    """As the server checks them when it starts. Raises StageError with all that it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "shrinkmeister_server", "check"],
+        env={"PATH": os.environ.get("PATH", ""), **variables},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise StageError(done.stderr.strip())

@@ -1,0 +1,150 @@
+"""A few answers -> one stage of zappa_settings.json. docs/lambda.md says what each of its keys is."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILE = Path("zappa_settings.json")
+POLICY_FILE = Path("iam_policy.json")
+ARCHITECTURES = ("x86_64", "arm64")
+# They become variables of the function itself, and are not in the package, which lies in buckets and on
+# disks.
+SECRETS = (
+    "THUMBNAIL_SECRET_KEY",
+    "THUMBNAIL_SECRET_KEY_FALLBACKS",
+    "THUMBNAIL_CACHE_LOCATION",
+    "CACHES",
+    "STORAGES",
+)
+# Megabytes, of which Lambda gives a whole core for so many; one request is one thread.
+MEMORY = 1769
+# Seconds. The waits below and two slow answers of S3 have to end before.
+TIMEOUT = 30
+WAITS = {
+    "THUMBNAIL_WAIT_SECONDS": "5",
+    "THUMBNAIL_SOURCE_SECONDS": "8",
+    "THUMBNAIL_MAX_SECONDS": "8",
+    "THUMBNAIL_LOCK_SECONDS": "30",
+}
+
+
+class StageError(Exception):
+    """What of the settings cannot be used, and what to do."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """name             of the project; with the stage's that of the function
+    bucket           of the thumbnails
+    sources          as THUMBNAIL_SOURCES has them: s3://photos, s3://photos/folder/
+    cache_location   of the shared cache, as the driver `cache_backend` takes it
+    resolutions      as THUMBNAIL_ALTERNATIVE_RESOLUTIONS has them: "2", "1.5"
+    hosts            names under which browsers reach it, besides that which Lambda gives it
+    subnets          and security groups, of a private network in which the shared cache is; none for none
+    """
+
+    name: str
+    region: str
+    bucket: str
+    sources: tuple[str, ...]
+    cache_backend: str
+    cache_location: str
+    secret: str
+    resolutions: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    architecture: str = "x86_64"
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+
+
+def make_stage(answers: Answers) -> dict[str, Any]:
+    """What zappa_settings.json holds under the stage's name."""
+    network = {"SubnetIds": list(answers.subnets), "SecurityGroupIds": list(answers.security_groups)}
+    return {
+        "project_name": answers.name,
+        "django_settings": "shrinkmeister_server.settings",
+        "aws_region": answers.region,
+        "s3_bucket": f"{answers.bucket}-deployments",
+        "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "architecture": answers.architecture,
+        "memory_size": MEMORY,
+        "timeout_seconds": TIMEOUT,
+        "attach_policy": POLICY_FILE.name,
+        **({"vpc_config": network} if answers.subnets else {}),
+        "function_url_enabled": True,
+        # Or Zappa has Lambda answer other origins itself, with its own headers beside the server's.
+        "function_url_config": {"authorizer": "NONE", "cors": False},
+        "apigateway_enabled": False,
+        "binary_support": True,
+        "slim_handler": False,
+        "keep_warm": False,
+        "touch": False,
+        "debug": False,
+        "log_level": "INFO",
+        # Zappa's own way skips what it cannot download, and ships what is there.
+        "use_precompiled_packages": False,
+        "callbacks": {
+            "zip": "shrinkmeister_server.deployment.package.finish",
+            "post": "shrinkmeister_server.deployment.site.tell",
+        },
+        # Of this folder, and of a checkout's; the first one has the secret.
+        "exclude_glob": [
+            *(
+                FILE.name,
+                POLICY_FILE.name,
+                "*.md",
+                "*.cfg",
+                "*.toml",
+                "*.egg-info",
+                "noxfile.py",
+                "Makefile",
+            ),
+            *("drivers", "tests", "example_project", "docs", "bench", "deploy"),
+        ],
+        "environment_variables": {
+            "ALLOWED_HOST": ",".join((f".lambda-url.{answers.region}.on.aws", *answers.hosts)),
+            "THUMBNAIL_BUCKET": answers.bucket,
+            "THUMBNAIL_SOURCES": ",".join(answers.sources),
+            "THUMBNAIL_CACHE_BACKEND": answers.cache_backend,
+            "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": ",".join(answers.resolutions),
+            "AWS_S3_REGION_NAME": answers.region,
+            # URLs of the bucket's own region: others are redirected as long as a bucket is new.
+            "AWS_S3_ADDRESSING_STYLE": "virtual",
+            **WAITS,
+            "LOG_FORMAT": "emf",
+        },
+        "aws_environment_variables": {
+            "THUMBNAIL_SECRET_KEY": answers.secret,
+            "THUMBNAIL_CACHE_LOCATION": answers.cache_location,
+        },
+    }
+
+
+def read_stage(name: str | None, file: Path = FILE) -> tuple[str, dict[str, Any]]:
+    """The name of a stage and what the file has of it; without a name the only one. Raises StageError."""
+    try:
+        stages = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StageError(f"There is no {file} here. `init` writes one.") from error
+    except ValueError as error:
+        raise StageError(f"{file} is no JSON: {error}.") from error
+    if name is None and len(stages) == 1:
+        (name,) = stages
+    if name is None or name not in stages:
+        raise StageError(f"{file} has the stages {', '.join(stages)}. Name one of them.")
+    return name, dict(stages[name])
+
+
+def variables_of(stage: dict[str, Any]) -> dict[str, str]:
+    """The environment of the function, but for what Lambda itself sets."""
+    return {**stage.get("aws_environment_variables", {}), **stage.get("environment_variables", {})}
+
+
+def write(file: Path, value: Any, private: bool = False) -> None:
+    """JSON for people to read; private: for nobody but its owner."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(json.dumps(value, indent=4, ensure_ascii=False) + "\n")
