@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.servers.lambda_runtime import find_emulator, find_lambda_python, make_runtime
 from tests.servers.memcached import MemcachedServer, running_memcached
 from tests.servers.process import MissingServer, ask, find_program
 from tests.servers.redis import RedisServer, running_redis
@@ -24,7 +25,7 @@ from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["tests.sides", "tests.sorls", "tests.pages"]
+pytest_plugins = ["tests.sides", "tests.sorls", "tests.pages", "tests.deployments"]
 
 # (source, geometry, options) -> what is known of the size before; of tests/test_same_pictures.py.
 TABLE: pytest.StashKey[dict[tuple[str, str, str], str]] = pytest.StashKey()
@@ -102,6 +103,21 @@ def graphicsmagick() -> str:
     """The program `gm`, with which sorl's convert engine works as with ImageMagick's."""
     with left_out_if_missing():
         return find_program("gm", "graphicsmagick")
+
+
+@pytest.fixture(scope="session")
+def lambda_python() -> str:
+    """An interpreter of one of Lambda's runtimes."""
+    with left_out_if_missing():
+        return find_lambda_python()
+
+
+@pytest.fixture(scope="session")
+def lambda_runtime(lambda_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an instance."""
+    with left_out_if_missing():
+        find_emulator()
+    return make_runtime(tmp_path_factory.mktemp("runtime"), lambda_python)
 
 
 # Playwright keeps an event loop running in this thread for as long as it is up, and Django refuses

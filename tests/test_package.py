@@ -1,34 +1,14 @@
 """The wheel: what is in it, and that it works in an environment of nothing else."""
 
-import shutil
 import subprocess
 import sys
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
-import pytest
+from tests.deployments import pip
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that the checkout stays clean."""
-    directory = tmp_path_factory.mktemp("wheel")
-    copied = shutil.ignore_patterns(
-        ".*", "*.egg-info", "__pycache__", "var", "build", "tests", "node_modules"
-    )
-    shutil.copytree(ROOT, directory / "source", symlinks=True, ignore=copied)
-    pip("wheel", "--no-deps", "--wheel-dir", str(directory), str(directory / "source"))
-    (wheel,) = directory.glob("*.whl")
-    return wheel
-
-
-def pip(*arguments: str, python: str = sys.executable) -> None:
-    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_it_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:

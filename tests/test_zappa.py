@@ -1,15 +1,13 @@
-"""The example settings in Zappa's own loader, and a thumbnail made behind Zappa's own handler.
+"""On AWS Lambda with Zappa: what it has deployed answers, in a process that has nothing else.
 
-AWS itself is not here: the bucket is a real S3 server, the cache a real Redis, and the event is built
-as API Gateway sends it.
+The interfaces of AWS for deploying are imitated (moto); sources, thumbnails and records are on a real S3 server
+and a real Redis.
 """
 
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,142 +15,219 @@ import urllib3
 
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
-from shrinkmeister_server.environment import Environment
+from tests import events
+from tests.deployments import NAME, SECRET, STAGE, Deployment
 from tests.pictures import picture, size_of
+from tests.servers.lambda_runtime import find_lambda_python
+from tests.servers.process import ask
+from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
-pytestmark = pytest.mark.makes_thumbnails
-
-ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "zappa_settings.json.example"
-HOST = "abc123.execute-api.eu-central-1.amazonaws.com"
-SECRET = "the secret of site and server, which is long enough"
-
-
-def loaded(directory: Path, variables: dict[str, str] | None = None) -> Any:
-    """Zappa's command line with the example, other environment variables apart."""
-    import boto3
-    from zappa.cli import ZappaCLI
-
-    settings = json.loads(EXAMPLE.read_text())
-    settings["production"]["environment_variables"].update(variables or {})
-    file = directory / "zappa_settings.json"
-    file.write_text(json.dumps(settings))
-    cli = ZappaCLI()
-    cli.api_stage = "production"
-    cli.load_settings(str(file), session=boto3.Session(region_name="eu-central-1"))
-    return cli
-
-
-def event(path: str, host: str = HOST, method: str = "GET") -> dict[str, Any]:
-    """What API Gateway's REST interface sends (payload format 1.0)."""
-    return {
-        "resource": "/{proxy+}",
-        "path": path,
-        "httpMethod": method,
-        "headers": {"Host": host, "X-Forwarded-Proto": "https", "Accept": "image/webp,image/*,*/*;q=0.8"},
-        "multiValueHeaders": {"Host": [host], "X-Forwarded-Proto": ["https"], "Accept": ["*/*"]},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": {"proxy": path.lstrip("/")},
-        "requestContext": {
-            "stage": "production",
-            "path": f"/production{path}",
-            "httpMethod": method,
-            "identity": {"sourceIp": "203.0.113.7"},
-        },
-        "body": None,
-        "isBase64Encoded": False,
-    }
-
+pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.deploys]
 
 INVOKE = """
 import json, sys
-from zappa import handler
-print("ANSWERS", json.dumps([handler.lambda_handler(event, None) for event in json.load(sys.stdin)]))
+sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+sys.path.insert(0, "")
+import zappa.handler
+answers = [zappa.handler.lambda_handler(event, None) for event in json.load(sys.stdin)]
+files = [getattr(module, "__file__", None) or "" for module in sys.modules.values()]
+foreign = [file for file in files if "site-packages" in file]
+print("ANSWERS", json.dumps([answers, foreign]))
 """
 
 
-def invoke(
-    directory: Path, cli: Any, events: list[dict[str, Any]]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """A Lambda instance: a clean process that has Zappa's generated settings and nothing of ours set.
+@pytest.fixture
+def deployed(deployment: Deployment, redis_server: RedisServer) -> Deployment:
+    """With an empty shared cache."""
+    assert ask(redis_server.port, b"FLUSHALL\r\n") == b"+OK\r\n"
+    return deployment
 
-    Returns its answers and the lines of its log.
-    """
-    (directory / "zappa_settings.py").write_text(cli.get_zappa_settings_string())
+
+@pytest.fixture
+def photo(deployment: Deployment, s3_server: S3Server) -> Callable[..., ThumbnailSpec]:
+    """Uploads a source and returns the spec of a thumbnail of it."""
+
+    def upload(name: str, size: tuple[int, int] = (800, 600)) -> ThumbnailSpec:
+        s3_server.client().put_object(Bucket=deployment.photos, Key=name, Body=picture(size))
+        return ThumbnailSpec(Source("s3", deployment.photos, name), "300x200", {"crop": "center"})
+
+    return upload
+
+
+def path_of(spec: ThumbnailSpec, resolution: str = "") -> str:
+    return f"/{Tokens([SECRET]).seal(spec)}{resolution}.{spec.extension}"
+
+
+def invoke(deployment: Deployment, *requests: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Zappa's handler from the unpacked zip, in a clean process: its answers, and the lines of its log."""
     done = subprocess.run(
-        [sys.executable, "-c", INVOKE],
-        input=json.dumps(events),
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}"},
+        [find_lambda_python(), "-c", INVOKE],
+        cwd=deployment.package,
+        input=json.dumps(requests),
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **deployment.variables},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    (answers,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWERS ")]
-    lines = (done.stdout.replace(answers, "") + done.stderr).splitlines()
-    return list(json.loads(answers.removeprefix("ANSWERS "))), lines
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWERS ")]
+    answers, foreign = json.loads(line.removeprefix("ANSWERS "))
+    assert foreign == []
+    return answers, (done.stdout.replace(line, "") + done.stderr).splitlines()
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_example_loads(tmp_path: Path) -> None:
-    cli = loaded(tmp_path)
-    assert cli.lambda_name == "shrinkmeister-production"
-    assert cli.django_settings == "shrinkmeister_server.settings"
-    assert cli.binary_support is True
+def test_zappa_tells_the_site_its_settings(deployment: Deployment) -> None:
+    config = deployment.aws.client("lambda").get_function_url_config(FunctionName=NAME)
+    line = f'THUMBNAIL_SERVER_URL = "{config["FunctionUrl"].rstrip("/")}"'
+    for output in (deployment.deployed, deployment.updated):
+        assert line in output
+        assert f'THUMBNAIL_BUCKET = "{deployment.bucket}"' in output
+        assert SECRET not in output
+    assert "Deployment complete" in deployment.deployed
+    assert "Your updated Zappa deployment is live" in deployment.updated
 
 
-def test_the_example_sets_what_the_server_reads() -> None:
-    """No variable that is misspelled, and all that it cannot do without."""
-    variables = json.loads(EXAMPLE.read_text())["production"]["environment_variables"]
-    script = (
-        "from shrinkmeister_server import settings as s; import json;"
-        "print(json.dumps([s.UNREAD_VARIABLES, s.ALLOWED_HOSTS, s.THUMBNAIL_SOURCES]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=variables, cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    unread, hosts, sources = json.loads(done.stdout)
-    assert unread == []
-    assert hosts == [".lambda-url.eu-central-1.on.aws"]
-    assert sources == ["s3://my-photos"]
-    assert Environment(variables).names("THUMBNAIL_SOURCES") == sources
+def test_the_function_is_as_the_settings_say(deployment: Deployment) -> None:
+    stage = json.loads((deployment.folder / "zappa_settings.json").read_text())[STAGE]
+    function = deployment.aws.client("lambda").get_function_configuration(FunctionName=NAME)
+    assert function["Runtime"] == stage["runtime"]
+    assert function["Architectures"] == ["x86_64"]
+    assert (function["MemorySize"], function["Timeout"]) == (stage["memory_size"], stage["timeout_seconds"])
+    assert function["Handler"] == "handler.lambda_handler"
+    assert function["Environment"]["Variables"] == stage["aws_environment_variables"]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_an_event_of_api_gateway_gets_a_thumbnail(
-    tmp_path: Path, s3_server: S3Server, s3_bucket: Callable[..., str], redis_location: str
-) -> None:
-    photos, thumbs = s3_bucket(), s3_bucket(public=True)
-    s3_server.client().put_object(Bucket=photos, Key="Zürich/1.jpg", Body=picture((800, 600)))
-    variables = {
-        "ALLOWED_HOST": HOST,
-        "THUMBNAIL_SECRET_KEY": SECRET,
-        "THUMBNAIL_BUCKET": thumbs,
-        "THUMBNAIL_SOURCES": f"s3://{photos}",
-        "THUMBNAIL_CACHE_LOCATION": redis_location,
-        **s3_server.variables,
+def test_everybody_may_ask_its_url_and_nothing_else(deployment: Deployment) -> None:
+    client = deployment.aws.client("lambda")
+    assert client.get_function_url_config(FunctionName=NAME)["AuthType"] == "NONE"
+    # Both, since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+    policy = json.loads(client.get_policy(FunctionName=NAME)["Policy"])
+    assert {one["Action"] for one in policy["Statement"]} == {
+        "lambda:InvokeFunctionUrl",
+        "lambda:InvokeFunction",
     }
-    spec = ThumbnailSpec(Source("s3", photos, "Zürich/1.jpg"), "300x200", {"crop": "center"})
-    token = Tokens([SECRET]).seal(spec)
-    events = [event(f"/{token}.jpg"), event(f"/{token}@2x.jpg"), event(f"/A{token}.jpg"), event("/healthz")]
-    answers, lines = invoke(tmp_path, loaded(tmp_path, variables), events)
-    made, resolution, refused, health = answers
 
-    for answer, size in ((made, (300, 200)), (resolution, (600, 400))):
-        assert answer["statusCode"] == 302
-        assert answer["headers"]["Cache-Control"] == "public, max-age=300"
-        picture_answer = urllib3.request("GET", answer["headers"]["Location"])
-        assert picture_answer.status == 200
-        assert size_of(picture_answer.data) == size
-    assert refused["statusCode"] == 403
-    assert (health["statusCode"], json.loads(health["body"])) == (
-        200,
-        {"cache": "ok", "bucket": "ok", "engine": "ok"},
+
+def test_its_role_has_the_rights_that_it_needs(deployment: Deployment) -> None:
+    function = deployment.aws.client("lambda").get_function_configuration(FunctionName=NAME)
+    role = function["Role"].rpartition("/")[2]
+    iam = deployment.aws.client("iam")
+    assert iam.list_role_policies(RoleName=role)["PolicyNames"] == ["zappa-permissions"]
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+    policy = iam.get_role_policy(RoleName=role, PolicyName="zappa-permissions")["PolicyDocument"]
+    assert policy == json.loads((deployment.folder / "iam_policy.json").read_text())
+    told = json.dumps(policy)
+    assert f"arn:aws:s3:::{deployment.photos}/*" in told
+    assert f"arn:aws:s3:::{deployment.bucket}/cache/*" in told
+    assert '"*"' not in told
+
+
+def test_the_package_has_no_secret(deployment: Deployment) -> None:
+    for file in deployment.package.rglob("*"):
+        if file.is_file():
+            assert SECRET.encode() not in file.read_bytes(), file
+            assert file.name not in ("zappa_settings.json", "iam_policy.json")
+
+
+def test_the_package_is_small(deployment: Deployment) -> None:
+    """Megabytes of the issue's; Lambda itself takes 50 and 250."""
+    unpacked = sum(file.stat().st_size for file in deployment.package.rglob("*") if file.is_file())
+    assert len(deployment.zip) < 50e6
+    assert unpacked < 150e6
+
+
+def test_the_package_has_what_the_server_needs_alone(deployment: Deployment) -> None:
+    names = {path.name for path in deployment.package.iterdir()}
+    assert {
+        "shrinkmeister",
+        "shrinkmeister_server",
+        "django",
+        "PIL",
+        "boto3",
+        "zappa",
+        "handler.py",
+    } <= names
+    assert not names & {
+        *("tests", "drivers", "example_project", "bench", "docs", ".venv"),
+        *("pip", "setuptools", "troposphere", "elftools", "moto", "pytest", "playwright"),
+    }
+    services = {path.name for path in (deployment.package / "botocore" / "data").iterdir() if path.is_dir()}
+    assert services == {"s3", "sts"}
+
+
+def test_each_module_of_the_package_is_compiled_for_good(deployment: Deployment) -> None:
+    """Unchecked, since a zip does not keep the times that Python compares: PEP 552."""
+    bytecode = list((deployment.package / "shrinkmeister_server").rglob("*.pyc"))
+    sources = list((deployment.package / "shrinkmeister_server").rglob("*.py"))
+    assert len(bytecode) == len(sources) > 20
+    for file in deployment.package.rglob("*.pyc"):
+        assert file.read_bytes()[4:8] == b"\x01\0\0\0", file
+
+
+@pytest.mark.parametrize("way", events.WAYS.values(), ids=events.WAYS)
+def test_each_way_in_front_of_it_gets_real_thumbnails(
+    way: Callable[..., dict[str, Any]],
+    deployed: Deployment,
+    photo: Callable[..., ThumbnailSpec],
+) -> None:
+    spec = photo(f"Zürich/{way.__name__} ☃.jpg")
+    path = path_of(spec)
+    answers, lines = invoke(
+        deployed,
+        way(path),
+        way(path, "HEAD"),
+        way(path, query={"utm_source": "a%2Fb"}),
+        way(path_of(spec, "@2x")),
+        way(path_of(spec, "@3x")),
+        way(f"/A{path[1:]}"),
+        way("/robots.txt"),
+        way(path, "POST"),
+        way("/healthz"),
     )
+    made, head, queried, resolution, unlisted, refused, nothing, posted, health = answers
+    location = events.header(made, "Location")
+    assert location
+    assert location.startswith("http")
+    for answer in (made, head, queried):
+        assert answer["statusCode"] == 302
+        assert events.header(answer, "Location") == location
+        assert events.header(answer, "Cache-Control") == "public, max-age=300"
+        assert answer["body"] == ""
+    for answer, size in ((made, (300, 200)), (resolution, (600, 400))):
+        stored = urllib3.request("GET", str(events.header(answer, "Location")))
+        assert stored.status == 200
+        assert stored.headers["Content-Type"] == "image/jpeg"
+        assert size_of(stored.data) == size
+    assert [answer["statusCode"] for answer in (unlisted, refused, nothing, posted)] == [404, 403, 404, 405]
+    for answer in (unlisted, refused, nothing, posted):
+        assert answer["isBase64Encoded"] is False
+        assert events.header(answer, "Cache-Control") == "no-store"
+    assert health["statusCode"] == 200
+    assert json.loads(health["body"]) == {"cache": "ok", "bucket": "ok", "engine": "ok"}
     told = [json.loads(line) for line in lines if line.startswith("{")]
-    assert [(one["status"], one["outcome"]) for one in told if "_aws" in one] == [
-        *((302, "made"), (302, "found"), (403, "TokenError"))
-    ]
-    # Zappa's lines of requests have the path.
-    assert not [line for line in lines if token[:40] in line]
+    assert [one["outcome"] for one in told if "_aws" in one][:4] == ["made", "found", "found", "found"]
+    # Nor do Zappa's own lines have the path.
+    assert not [line for line in lines if path[1:40] in line]
+
+
+def test_a_record_is_in_the_shared_cache_that_pages_ask(
+    deployed: Deployment, photo: Callable[..., ThumbnailSpec], redis_server: RedisServer
+) -> None:
+    spec = photo("recorded.jpg")
+    invoke(deployed, events.function_url(path_of(spec)))
+    import redis
+
+    from shrinkmeister.keys import record_key
+
+    record = redis.Redis(port=redis_server.port).get(f"shrinkmeister:{record_key(spec)}")
+    assert isinstance(record, bytes)
+    assert json.loads(record)["w"] == 300
+
+
+def test_a_host_of_somebody_else_is_refused(
+    deployed: Deployment, photo: Callable[..., ThumbnailSpec]
+) -> None:
+    event = events.function_url(path_of(photo("host.jpg")))
+    event["headers"]["host"] = "evil.example.com"
+    answers, _ = invoke(deployed, event)
+    assert answers[0]["statusCode"] == 400

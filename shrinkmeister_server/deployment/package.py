@@ -167,14 +167,17 @@ def _remove(root: Path, distribution: Distribution) -> None:
 def _remove_unneeded(root: Path, services: Collection[str]) -> None:
     for distribution in list(distributions(path=[str(root)])):
         if distribution.metadata["Name"].lower().replace("_", "-") in TOOLS:
-            _remove(root, distribution)
+            for name in {file.parts[0] for file in distribution.files or ()} - {".."}:
+                # Whole: Zappa has put files into it.
+                shutil.rmtree(root / name, ignore_errors=True)
     for library in ("boto3", "botocore"):
         for folder in (root / library / "data").glob("*/"):
             if folder.name not in services:
                 shutil.rmtree(folder)
-    # Bytecode of files that are gone, or by the times of those that are there; the sources of translations,
-    # and what type checkers alone read.
-    for pattern in ("*.pyc", "*.po", "*.pyi"):
+    for bytecode in list(root.rglob("__pycache__")):
+        shutil.rmtree(bytecode)
+    # The sources of translations, and what type checkers alone read.
+    for pattern in ("*.po", "*.pyi"):
         for file in root.rglob(pattern):
             file.unlink()
 
@@ -228,7 +231,7 @@ def _dotted(version: Iterable[int]) -> str:
 
 
 def _pack(root: Path, path: Path) -> None:
-    with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=9) as archive:
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for file in _files(root):
             entry = ZipInfo(str(file.relative_to(root)))
             entry.compress_type = ZIP_DEFLATED

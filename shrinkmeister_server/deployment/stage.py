@@ -103,6 +103,8 @@ def make_stage(answers: Answers) -> dict[str, Any]:
                 "Makefile",
             ),
             *("drivers", "tests", "example_project", "docs", "bench", "deploy"),
+            # Of Zappa's command line alone, and large enough to have it warn of the size.
+            *("troposphere", "setuptools"),
         ],
         "environment_variables": {
             "ALLOWED_HOST": ",".join((f".lambda-url.{answers.region}.on.aws", *answers.hosts)),
@@ -119,6 +121,8 @@ def make_stage(answers: Answers) -> dict[str, Any]:
         "aws_environment_variables": {
             "THUMBNAIL_SECRET_KEY": answers.secret,
             "THUMBNAIL_CACHE_LOCATION": answers.cache_location,
+            # Zappa's own: Django is loaded before the first request, while Lambda gives a whole core to all.
+            "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "true",
         },
     }
 

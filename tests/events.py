@@ -1,0 +1,90 @@
+"""Requests as Lambda gets them, and its answers, of each way in front of a function.
+
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+"""
+
+from typing import Any
+
+REST_HOST = "abc123.execute-api.eu-central-1.amazonaws.com"
+URL_HOST = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-central-1.on.aws"
+LOAD_BALANCER_HOST = "thumbs.example.com"
+HOSTS = (REST_HOST, URL_HOST, LOAD_BALANCER_HOST)
+STAGE = "production"
+
+
+def rest(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
+    """API Gateway's REST interface, payload format 1.0, on its own host: pages ask for /production/..."""
+    headers = {"Host": REST_HOST, "X-Forwarded-Proto": "https", "Accept": "image/webp,image/*,*/*;q=0.8"}
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": {n: [v] for n, v in query.items()} if query else None,
+        "pathParameters": {"proxy": path.lstrip("/")},
+        "requestContext": {
+            "stage": STAGE,
+            "path": f"/{STAGE}{path}",
+            "httpMethod": method,
+            "identity": {"sourceIp": "203.0.113.7"},
+        },
+        "body": None,
+        "isBase64Encoded": False,
+    }
+
+
+def function_url(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
+    """A function's own URL, payload format 2.0."""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items()),
+        "headers": {
+            "host": URL_HOST,
+            "x-forwarded-proto": "https",
+            "x-forwarded-for": "203.0.113.7",
+            "accept": "image/webp,image/*,*/*;q=0.8",
+        },
+        "requestContext": {
+            "stage": "$default",
+            "domainName": URL_HOST,
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
+        },
+        "isBase64Encoded": False,
+    }
+
+
+def load_balancer(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
+    """An Application Load Balancer's."""
+    return {
+        "requestContext": {
+            "elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/a/b"}
+        },
+        "httpMethod": method,
+        "path": path,
+        "queryStringParameters": query or {},
+        "headers": {
+            "host": LOAD_BALANCER_HOST,
+            "x-forwarded-proto": "https",
+            "x-forwarded-port": "443",
+            "x-forwarded-for": "203.0.113.7",
+            "accept": "image/webp,image/*,*/*;q=0.8",
+        },
+        "body": "",
+        "isBase64Encoded": False,
+    }
+
+
+WAYS = {"REST API": rest, "function URL": function_url, "load balancer": load_balancer}
+
+
+def header(answer: dict[str, Any], name: str) -> str | None:
+    """Of an answer, in whichever form it has its headers."""
+    single = {key.lower(): value for key, value in answer.get("headers", {}).items()}
+    several = {key.lower(): value[0] for key, value in answer.get("multiValueHeaders", {}).items()}
+    return {**several, **single}.get(name.lower())
