@@ -1,7 +1,7 @@
 """On AWS Lambda with Zappa: what it has deployed answers, in a process that has nothing else.
 
-The interfaces of AWS for deploying are imitated (moto); sources, thumbnails and records are on a real S3 server
-and a real Redis.
+The interfaces of AWS for deploying are imitated (moto); sources, thumbnails and records are on a real S3
+server and a real Redis.
 """
 
 import json

@@ -121,7 +121,7 @@ def make_stage(answers: Answers) -> dict[str, Any]:
         "aws_environment_variables": {
             "THUMBNAIL_SECRET_KEY": answers.secret,
             "THUMBNAIL_CACHE_LOCATION": answers.cache_location,
-            # Zappa's own: Django is loaded before the first request, while Lambda gives a whole core to all.
+            # Zappa's own: Django is loaded before the first request, while Lambda gives all a whole core.
             "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "true",
         },
     }

@@ -1,7 +1,8 @@
 """An instance of a Lambda function: AWS's runtime client, under AWS's emulator of the runtime's interface.
 
 The emulator (https://github.com/aws/aws-lambda-runtime-interface-emulator) is built with Go; the client
-(awslambdaric) comes from PyPI. As on Lambda, an instance starts with its first request, and answers one at a time.
+(awslambdaric) comes from PyPI. As on Lambda, an instance starts with its first request, and answers one at
+a time.
 """
 
 import json

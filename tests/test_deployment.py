@@ -1,0 +1,480 @@
+"""What stands before and after Zappa: settings, rights, the site's side, and the finished package."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click import ClickException
+from django.test import override_settings
+
+from shrinkmeister.conf import Config, get_config
+from shrinkmeister_server.deployment.package import finish
+from shrinkmeister_server.deployment.policy import policy_of
+from shrinkmeister_server.deployment.site import SHARED, site_settings
+from shrinkmeister_server.deployment.stage import SECRETS, Answers, make_stage, variables_of
+from shrinkmeister_server.environment import Environment
+
+pytestmark = pytest.mark.makes_thumbnails
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = json.loads((ROOT / "zappa_settings.json.example").read_text())["production"]
+ANSWERS = Answers(
+    name="shrinkmeister",
+    region="eu-central-1",
+    bucket="my-thumbnails",
+    sources=("s3://my-photos",),
+    cache_backend="redis",
+    cache_location="redis://my-cache.example.com:6379/0",
+    secret="the same random text as in the site's settings, 32 characters or more",
+    resolutions=("2",),
+)
+RUNNING = f"python{sys.version_info.major}.{sys.version_info.minor}"
+INIT = [
+    *("init", "--region", "eu-central-1", "--bucket", "my-thumbnails", "--sources", "s3://my-photos"),
+    *("--cache", "redis://user:password@my-cache.example.com:6379/0", "--resolutions", "1.5,2"),
+]
+
+
+def command(
+    directory: Path, *arguments: str, variables: dict[str, str] | None = None, input: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "shrinkmeister_server", *arguments],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **(variables or {})},
+        input=input,
+        capture_output=True,
+        text=True,
+    )
+
+
+# The example, and what `init` writes.
+
+
+def server_reads() -> set[str]:
+    """The variables of settings.py, as it reads them."""
+    script = "from shrinkmeister_server.settings import env; print(*env.read(''))"
+    variables = {"ALLOWED_HOST": "thumbs.example.com", "THUMBNAIL_SECRET_KEY": "x" * 40}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=variables, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_example_has_every_variable_of_the_server() -> None:
+    given = {*EXAMPLE["environment_variables"], *EXAMPLE["aws_environment_variables"]}
+    assert given - {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT"} == server_reads()
+
+
+def test_the_example_keeps_secrets_out_of_the_package() -> None:
+    assert not set(SECRETS) & EXAMPLE["environment_variables"].keys()
+    assert set(SECRETS) <= EXAMPLE["aws_environment_variables"].keys()
+
+
+def test_the_example_is_what_init_writes_with_defaults_spelled_out() -> None:
+    written = make_stage(ANSWERS)
+    for key in ("environment_variables", "aws_environment_variables"):
+        assert written.pop(key).items() <= EXAMPLE[key].items()
+    written["runtime"] = EXAMPLE["runtime"]
+    assert written == {key: value for key, value in EXAMPLE.items() if not key.endswith("_variables")}
+
+
+def server_settings(variables: dict[str, str]) -> dict[str, Any]:
+    script = (
+        "import json; from shrinkmeister_server import settings as s;"
+        "names = [n for n in dir(s) if n.startswith(('THUMBNAIL_', 'AWS_', 'LOG_'))];"
+        "print(json.dumps({n: getattr(s, n) for n in names}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=variables, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return dict(json.loads(done.stdout))
+
+
+def test_the_defaults_that_the_example_spells_out_are_the_defaults() -> None:
+    spelled_out = server_settings(variables_of(EXAMPLE))
+    left_out = server_settings(variables_of(make_stage(ANSWERS)))
+    differing = {name: spelled_out[name] for name in spelled_out if spelled_out[name] != left_out[name]}
+    # None for the defaults of conf.py, which are compared below.
+    from shrinkmeister_server.conf import ServerConfig
+
+    defaults = ServerConfig()
+    for name, value in differing.items():
+        field = name.removeprefix("THUMBNAIL_").lower()
+        if name in ("THUMBNAIL_TTL", "THUMBNAIL_CHECK_TTL"):
+            assert value == {"THUMBNAIL_TTL": 30 * 86400, "THUMBNAIL_CHECK_TTL": 7 * 86400}[name]
+        else:
+            assert value == getattr(defaults, field), name
+    assert differing
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_zappa_loads_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from zappa.cli import ZappaCLI
+
+    shutil.copy(ROOT / "zappa_settings.json.example", tmp_path / "zappa_settings.json")
+    monkeypatch.chdir(tmp_path)
+    assert command(tmp_path, "policy").returncode == 0
+    cli: Any = ZappaCLI()
+    cli.api_stage = "production"
+    cli.load_settings("zappa_settings.json", session=boto3.Session(region_name="eu-central-1"))
+    assert cli.lambda_name == "shrinkmeister-production"
+    assert cli.django_settings == "shrinkmeister_server.settings"
+    assert cli.function_url_config == {"authorizer": "NONE", "cors": False}
+    assert json.loads(cli.zappa.attach_policy) == policy_of("production", EXAMPLE)
+
+
+# The command.
+
+
+def test_init_writes_settings_that_only_their_owner_reads(tmp_path: Path) -> None:
+    done = command(tmp_path, *INIT)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "zappa_settings.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    stage = json.loads(file.read_text())["production"]
+    secret = stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY"]
+    assert len(secret) >= 64
+    assert json.loads((tmp_path / "iam_policy.json").read_text()) == policy_of("production", stage)
+    for hidden in (secret, "password"):
+        assert hidden not in done.stdout + done.stderr
+
+
+def test_each_init_makes_another_secret_or_takes_the_sites(tmp_path: Path) -> None:
+    made = []
+    for variables in ({}, {}, {"THUMBNAIL_SECRET_KEY": "y" * 40}):
+        assert command(tmp_path, *INIT, "--force", variables=variables).returncode == 0
+        stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
+        made.append(stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY"])
+    assert len(set(made)) == 3
+    assert made[2] == "y" * 40
+
+
+def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "zappa_settings.json").write_text("{}")
+    done = command(tmp_path, *INIT)
+    assert done.returncode == 1
+    assert "--force" in done.stderr
+    assert (tmp_path / "zappa_settings.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--sources", "s3:/my-photos"], "THUMBNAIL_SOURCES has 's3:/my-photos'"),
+        (["--bucket", "s3://my-thumbnails"], "THUMBNAIL_BUCKET is 's3://my-thumbnails'"),
+        (["--cache-backend", "reddis"], "THUMBNAIL_CACHE_BACKEND is 'reddis'"),
+        (["--resolutions", "2x"], "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'"),
+        (["--subnets", "subnet-1"], "--security-groups"),
+        (["--region", ""], "--region is missing"),
+    ],
+)
+def test_init_says_what_is_wrong_and_writes_nothing(tmp_path: Path, wrong: list[str], told: str) -> None:
+    done = command(tmp_path, *INIT, *wrong, input="")
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None:
+    import pty
+
+    terminal, ours = pty.openpty()
+    with os.fdopen(terminal, "w") as typed:
+        typed.write("eu-west-1\nthumbs\n\ns3://a, s3://b/c\nredis://cache:6379/0\n")
+        typed.flush()
+        done = subprocess.run(
+            [sys.executable, "-m", "shrinkmeister_server", "init"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+            stdin=ours,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        os.close(ours)
+    assert done.returncode == 0, done.stderr
+    variables = json.loads((tmp_path / "zappa_settings.json").read_text())["production"][
+        "environment_variables"
+    ]
+    assert variables["AWS_S3_REGION_NAME"] == "eu-west-1"
+    assert variables["THUMBNAIL_BUCKET"] == "thumbs"
+    assert variables["THUMBNAIL_SOURCES"] == "s3://a,s3://b/c"
+
+
+def test_policy_and_site_follow_a_change_of_the_settings(tmp_path: Path) -> None:
+    assert command(tmp_path, *INIT).returncode == 0
+    file = tmp_path / "zappa_settings.json"
+    settings = json.loads(file.read_text())
+    settings["production"]["environment_variables"] |= {"THUMBNAIL_SOURCES": "s3://others"}
+    settings["production"]["environment_variables"] |= {"THUMBNAIL_PREFIX": "small/"}
+    file.write_text(json.dumps(settings))
+    assert command(tmp_path, "policy").returncode == 0
+    policy = (tmp_path / "iam_policy.json").read_text()
+    assert "arn:aws:s3:::others/*" in policy
+    assert "arn:aws:s3:::my-thumbnails/small/*" in policy
+    assert "my-photos" not in policy
+    done = command(tmp_path, "site", "--server-url", "https://thumbs.example.com")
+    assert 'THUMBNAIL_PREFIX = "small/"\n' in done.stdout
+    assert 'THUMBNAIL_SERVER_URL = "https://thumbs.example.com"\n' in done.stdout
+
+
+def test_a_stage_has_to_be_named_where_there_are_several(tmp_path: Path) -> None:
+    assert command(tmp_path, "site").stderr == "There is no zappa_settings.json here. `init` writes one.\n"
+    (tmp_path / "zappa_settings.json").write_text(json.dumps({"test": EXAMPLE, "production": EXAMPLE}))
+    done = command(tmp_path, "site")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "zappa_settings.json has the stages test, production. Name one of them.\n",
+    )
+    assert command(tmp_path, "site", "test").returncode == 0
+    (tmp_path / "zappa_settings.json").write_text("{")
+    assert "is no JSON" in command(tmp_path, "site").stderr
+
+
+# The rights.
+
+
+def statements(**changes: Any) -> dict[str, dict[str, Any]]:
+    stage = make_stage(replace(ANSWERS, **changes))
+    return {one["Sid"]: one for one in policy_of("production", stage)["Statement"]}
+
+
+def test_the_rights_name_each_bucket_and_folder() -> None:
+    of = statements(sources=("s3://photos", "s3://more/folder/", "https://images.example.com"))
+    assert of["ReadSources"]["Action"] == ["s3:GetObject"]
+    assert of["ReadSources"]["Resource"] == ["arn:aws:s3:::photos/*", "arn:aws:s3:::more/folder/*"]
+    assert of["KeepThumbnails"]["Action"] == ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    assert of["KeepThumbnails"]["Resource"] == ["arn:aws:s3:::my-thumbnails/cache/*"]
+    listed = ["arn:aws:s3:::photos", "arn:aws:s3:::more", "arn:aws:s3:::my-thumbnails"]
+    assert of["TellWhatIsMissing"]["Resource"] == listed
+    assert all("*" not in action for one in of.values() for action in one["Action"])
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_the_rights_are_of_the_regions_partition(region: str, partition: str) -> None:
+    for one in statements(region=region).values():
+        assert all(resource.startswith(f"arn:{partition}:") for resource in one["Resource"])
+
+
+def test_a_network_of_its_own_needs_rights_of_its_own() -> None:
+    assert "JoinNetwork" not in statements()
+    assert statements(subnets=("subnet-1",), security_groups=("sg-1",))["JoinNetwork"]["Resource"] == ["*"]
+
+
+# The site's side.
+
+
+def configured(settings: dict[str, Any]) -> Config:
+    with override_settings(CACHES={"default": {}}, **settings):
+        return get_config()
+
+
+def test_the_site_has_what_the_server_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = make_stage(replace(ANSWERS, resolutions=("1.5", "2")))
+    stage["environment_variables"] |= {
+        "THUMBNAIL_PREFIX": "odd'name/",
+        "THUMBNAIL_CACHE_KEY_PREFIX": "p:",
+        "THUMBNAIL_TTL": "86400",
+        "THUMBNAIL_CHECK_TTL": "3600",
+        "THUMBNAIL_EXPIRE_DAYS": "90",
+    }
+    stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY_FALLBACKS"] = f"{'a' * 40},{'b' * 40}"
+    variables = variables_of(stage)
+    text = site_settings(variables, "https://thumbs.example.com")
+    for secret in ("the same random text", "a" * 40, "my-cache.example.com"):
+        assert secret not in text
+    for name in SECRETS:
+        monkeypatch.setenv(name, variables.get(name, ""))
+    site: dict[str, Any] = {"INSTALLED_APPS": [], "os": os}
+    exec(text, site)
+    pasted = {name: value for name, value in site.items() if name.startswith("THUMBNAIL_")}
+    server = {n: v for n, v in server_settings(variables).items() if n in SHARED and v is not None}
+    assert {name: pasted[name] for name in SHARED if name in pasted} == {
+        n: server[n] for n in SHARED if n in pasted
+    }
+    ours = configured(pasted)
+    theirs = configured({**server, "THUMBNAIL_SERVER_URL": "https://thumbs.example.com"})
+    assert replace(ours, sources=()) == replace(theirs, sources=())
+    assert site["INSTALLED_APPS"] == ["shrinkmeister"]
+
+
+def test_an_empty_variable_is_no_setting() -> None:
+    assert "THUMBNAIL_EXPIRE_DAYS" not in site_settings({"THUMBNAIL_EXPIRE_DAYS": " "})
+
+
+# The package.
+
+
+def cli_of(path: Path, runtime: str = RUNNING, architecture: str = "x86_64") -> Any:
+    return SimpleNamespace(zip_path=str(path), runtime=runtime, architecture=architecture)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, bytes]], Path]:
+    """Makes a zip as Zappa's, and lets this Python be one of Lambda's."""
+    monkeypatch.setattr("shrinkmeister_server.deployment.package.RUNTIMES", (RUNNING,))
+
+    def make(files: dict[str, bytes]) -> Path:
+        path = tmp_path / "package.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        return path
+
+    return make
+
+
+def installed(name: str, version: str, tag: str, files: dict[str, bytes]) -> dict[str, bytes]:
+    """A distribution as pip has installed it."""
+    info = f"{name}-{version}.dist-info"
+    all_files = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
+    }
+    record = "".join(f"{file},,\n" for file in (*all_files, f"{info}/RECORD", "../../../bin/script"))
+    return {**all_files, f"{info}/RECORD": record.encode()}
+
+
+def library(needs: str = "GLIBC_2.17", machine: int = 62) -> bytes:
+    """The smallest ELF that names a version of a symbol which it needs: section headers and two sections.
+
+    machine: 62 is x86_64, 183 is AArch64
+    """
+    import struct
+
+    strings = b"\0libc.so.6\0" + needs.encode() + b"\0"
+    verneed = struct.pack("<HHIII", 1, 1, 1, 16, 0) + struct.pack("<IHHII", 0, 0, 2, 11, 0)
+    names = b"\0.dynstr\0.gnu.version_r\0.shstrtab\0"
+    body = strings + verneed + names
+    start = 64
+
+    def section(name: int, kind: int, offset: int, size: int, link: int = 0, info: int = 0) -> bytes:
+        return struct.pack("<IIQQQQIIQQ", name, kind, 0, 0, offset, size, link, info, 1, 0)
+
+    sections = [
+        bytes(64),
+        section(1, 3, start, len(strings)),
+        section(9, 0x6FFFFFFE, start + len(strings), len(verneed), link=1, info=1),
+        section(24, 3, start + len(strings) + len(verneed), len(names)),
+    ]
+    header = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, 0, 0, start + len(body), 0, 64, 0, 0, 64, 4, 3)
+    return header + body + b"".join(sections)
+
+
+def test_what_only_zappas_command_line_needs_is_taken_out(package: Callable[..., Path]) -> None:
+    path = package(
+        {
+            "app.py": b"answer = 42\n",
+            "__pycache__/app.cpython-313.pyc": b"of before",
+            "django/locale/de.po": b"",
+            "django/locale/de.mo": b"",
+            "botocore/data/s3/service-2.json.gz": b"",
+            "botocore/data/ec2/service-2.json.gz": b"",
+            "botocore/data/endpoints.json": b"",
+            **installed("troposphere", "4.11.1", "py3-none-any", {"troposphere/s3.py": b""}),
+            "troposphere/__init__.py": b"",
+        }
+    )
+    finish(cli_of(path))
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        tag = sys.implementation.cache_tag
+        assert names == {
+            *("app.py", f"__pycache__/app.{tag}.pyc", "django/locale/de.mo"),
+            *("botocore/data/s3/service-2.json.gz", "botocore/data/endpoints.json"),
+        }
+        assert archive.read(f"__pycache__/app.{tag}.pyc")[4:8] == b"\x01\0\0\0"
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o755}
+
+
+def test_another_service_of_aws_can_be_kept(package: Callable[..., Path]) -> None:
+    path = package({"boto3/data/dynamodb/resources-1.json": b"", "boto3/data/ec2/resources-1.json": b""})
+    finish(cli_of(path), services=("s3", "dynamodb"))
+    assert zipfile.ZipFile(path).namelist() == ["boto3/data/dynamodb/resources-1.json"]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (library("GLIBC_2.38"), "needs GLIBC 2.38; the runtime has 2.34"),
+        (library("GLIBCXX_3.4.32"), "needs GLIBCXX 3.4.32; the runtime has 3.4.29"),
+        (library(machine=183), "is for EM_AARCH64"),
+    ],
+)
+def test_a_library_that_would_not_load_is_refused(
+    package: Callable[..., Path], data: bytes, told: str
+) -> None:
+    path = package({"fine.so": library("GLIBC_2.34"), "lib/bad.so": data})
+    before = path.read_bytes()
+    with pytest.raises(ClickException) as refused:
+        finish(cli_of(path))
+    assert f"lib/bad.so: {told}" in refused.value.message
+    assert "fine.so" not in refused.value.message
+    assert path.read_bytes() == before
+
+
+def test_a_library_for_another_machine_is_replaced_by_its_projects_own_wheel(
+    package: Callable[..., Path],
+) -> None:
+    """From the package index: MarkupSafe is small, and has libraries for all machines."""
+    files = {"markupsafe/__init__.py": b"", "markupsafe/_speedups.so": library(), "markupsafe/old.py": b""}
+    path = package(installed("MarkupSafe", "3.0.2", "cp313-cp313-macosx_11_0_arm64", files))
+    finish(cli_of(path, architecture="arm64"))
+    with zipfile.ZipFile(path) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".so")]
+        assert "aarch64-linux-gnu" in name
+        from elftools.elf.elffile import ELFFile
+
+        assert ELFFile(io.BytesIO(archive.read(name)))["e_machine"] == "EM_AARCH64"
+        assert "markupsafe/old.py" not in archive.namelist()
+
+
+def test_what_has_no_wheel_for_the_machine_is_named(package: Callable[..., Path]) -> None:
+    path = package(installed("sorl-thumbnail", "0.0.1", "cp313-cp313-linux_x86_64", {"a.so": library()}))
+    with pytest.raises(ClickException, match=r"sorl-thumbnail==0\.0\.1 is not installed as a wheel for"):
+        finish(cli_of(path))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "told"),
+    [("python3.11", "the server runs in python3.12"), ("python3.14", "Zappa runs with")],
+)
+def test_a_runtime_that_cannot_be_is_refused(tmp_path: Path, runtime: str, told: str) -> None:
+    with pytest.raises(ClickException, match=told):
+        finish(cli_of(tmp_path / "package.zip", runtime))
+
+
+def test_a_package_that_lambda_would_not_take_is_refused(
+    package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shrinkmeister_server.deployment.package.MOST_BYTES", 1000)
+    with pytest.raises(ClickException, match="Lambda takes 1,000"):
+        finish(cli_of(package({"large": bytes(2000)})))
+
+
+def test_a_slim_handler_is_refused(package: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(ClickException, match="slim_handler is true"):
+        finish(cli_of(tmp_path / "package.tar.gz"))
+
+
+def test_environment_and_shared_names_agree() -> None:
+    """A shared setting is one that the server reads."""
+    assert SHARED.keys() <= server_reads()
+    assert Environment({}).names("THUMBNAIL_SECRET_KEY_FALLBACKS", []) == []
