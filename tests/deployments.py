@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -50,10 +50,39 @@ class Deployment:
     updated: str
 
 
+@dataclass(frozen=True)
+class Workshop:
+    """The folder from which Zappa deploys, with a virtual environment of the server and nothing else."""
+
+    folder: Path
+
+    @classmethod
+    def made(cls, folder: Path, python: str, wheel: Path) -> Self:
+        folder.mkdir()
+        subprocess.run([python, "-m", "venv", str(folder / ".venv")], check=True)
+        pip("install", f"{wheel}[server,redis,zappa]", python=str(folder / ".venv" / "bin" / "python"))
+        return cls(folder)
+
+    def run(self, *command: str, **variables: str) -> str:
+        """What a command of the activated environment says; it must succeed."""
+        environment = {
+            "PATH": f"{self.folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "VIRTUAL_ENV": str(self.folder / ".venv"),
+            "HOME": str(self.folder),
+            **variables,
+        }
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that the checkout stays clean."""
-    directory = tmp_path_factory.mktemp("wheel")
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+def build_wheel(directory: Path) -> Path:
+    """From a copy, so that the checkout stays clean."""
     copied = shutil.ignore_patterns(
         ".*", "*.egg-info", "__pycache__", "var", "build", "tests", "node_modules"
     )
@@ -79,15 +108,11 @@ def deployment(
 ) -> Iterator[Deployment]:
     """As docs/lambda.md says it, with the example settings and values of this machine."""
     directory = tmp_path_factory.mktemp("deployment")
-    folder = directory / "thumbnails"
-    folder.mkdir()
-    subprocess.run([lambda_python, "-m", "venv", str(folder / ".venv")], check=True)
-    bin = folder / ".venv" / "bin"
-    pip("install", f"{wheel}[server,redis,zappa]", python=str(bin / "python"))
+    workshop = Workshop.made(directory / "thumbnails", lambda_python, wheel)
 
     photos, bucket = f"test-{uuid.uuid4().hex}", f"test-{uuid.uuid4().hex}"
     stage = json.loads(EXAMPLE.read_text())[STAGE]
-    stage["runtime"] = _runtime(lambda_python)
+    stage["runtime"] = runtime_of(lambda_python)
     stage["environment_variables"] |= {
         "ALLOWED_HOST": ",".join(events.HOSTS),
         "THUMBNAIL_BUCKET": bucket,
@@ -100,7 +125,7 @@ def deployment(
         "THUMBNAIL_SECRET_KEY": SECRET,
         "THUMBNAIL_CACHE_LOCATION": redis_server.url,
     }
-    (folder / "zappa_settings.json").write_text(json.dumps({STAGE: stage}))
+    (workshop.folder / "zappa_settings.json").write_text(json.dumps({STAGE: stage}))
 
     with ExitStack() as stack:
         aws = stack.enter_context(running_aws(directory))
@@ -114,20 +139,9 @@ def deployment(
         )
         s3.put_bucket_versioning(Bucket=stage["s3_bucket"], VersioningConfiguration={"Status": "Enabled"})
 
-        def run(*command: str) -> str:
-            environment = {
-                "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}",
-                "VIRTUAL_ENV": str(folder / ".venv"),
-                "HOME": str(directory),
-                **aws.variables,
-            }
-            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, done.stdout + done.stderr
-            return done.stdout + done.stderr
-
-        run("python", "-m", "shrinkmeister_server", "policy")
-        deployed = run("zappa", "deploy", STAGE)
-        updated = run("zappa", "update", STAGE)
+        workshop.run("python", "-m", "shrinkmeister_server", "policy")
+        deployed = workshop.run("zappa", "deploy", STAGE, **aws.variables)
+        updated = workshop.run("zappa", "update", STAGE, **aws.variables)
 
         function = aws.client("lambda").get_function(FunctionName=NAME)
         received = _uploaded(s3, stage["s3_bucket"], function["Configuration"]["CodeSha256"])
@@ -139,10 +153,12 @@ def deployment(
             "AWS_ACCESS_KEY_ID": s3_server.access_key,
             "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
         }
-        yield Deployment(aws, folder, package, received, photos, bucket, variables, deployed, updated)
+        yield Deployment(
+            aws, workshop.folder, package, received, photos, bucket, variables, deployed, updated
+        )
 
 
-def _runtime(python: str) -> str:
+def runtime_of(python: str) -> str:
     script = "import sys; print('python{}.{}'.format(*sys.version_info))"
     return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
