@@ -47,10 +47,10 @@ class LambdaInstance:
     emulator: subprocess.Popen[bytes]
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """What the handler returns; where it fails, what Lambda makes of that: `errorMessage` and more."""
         answer = urllib3.request(
             "POST", self.url, body=json.dumps(event), timeout=60, retries=False, headers={"Accept": "*/*"}
         )
-        assert answer.status == 200, answer.data
         return dict(json.loads(answer.data))
 
     @property
