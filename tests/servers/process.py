@@ -27,7 +27,8 @@ class ServerDied(Exception):  # noqa: N818 - an event, and usually tried again
 
 
 def find_program(name: str, debian_package: str) -> str:
-    path = shutil.which(name)
+    # Debian has what is for root in the second one, which is not on everybody's PATH.
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if path is None:
         raise MissingServer(f"{name} (Debian package {debian_package})")
     return path
