@@ -154,6 +154,7 @@ def copy_with_zappas_settings(directory: Path, variables: dict[str, str]) -> Non
     del stage["environment_variables"]
     stage["aws_environment_variables"] = variables
     (directory / "zappa_settings.json").write_text(json.dumps(settings))
+    (directory / "iam_policy.json").write_text("{}")
     command = [str(Path(sys.executable).parent / "zappa"), "save-python-settings-file", "production"]
     environment = {**os.environ, "VIRTUAL_ENV": str(Path(sys.executable).parents[1])}
     subprocess.run(command, cwd=directory, env=environment, check=True, capture_output=True)

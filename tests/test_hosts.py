@@ -382,17 +382,19 @@ def test_nginx_says_which_scheme_it_is(tmp_path: Path, variables: dict[str, str]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_an_image_for_lambda_has_no_secret(tmp_path: Path) -> None:
-    """docs/hosts.md renames `environment_variables` for it: Zappa makes them those of the function."""
+def test_an_image_for_lambda_has_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zappa writes `environment_variables` into it; `aws_environment_variables` are the function's own."""
     import boto3
     from zappa.cli import ZappaCLI
 
     settings = json.loads((ROOT / "zappa_settings.json.example").read_text())
     stage = settings["production"]
-    variables = stage["aws_environment_variables"] = stage.pop("environment_variables")
+    variables = stage["aws_environment_variables"]
     variables["THUMBNAIL_SECRET_KEY"] = SECRET
     file = tmp_path / "zappa_settings.json"
     file.write_text(json.dumps(settings))
+    (tmp_path / "iam_policy.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
     cli = ZappaCLI()
     cli.api_stage = "production"
     cli.load_settings(str(file), session=boto3.Session(region_name="eu-central-1"))
