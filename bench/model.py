@@ -1,7 +1,7 @@
-"""What thumbnails on Lambda, S3 and Redis cost in a month, and what they come near to: arithmetic, no measuring.
+"""What thumbnails on Lambda, S3 and Redis cost in a month, and what they come near to: arithmetic alone.
 
-Measured figures are those of RESULTS.md; the rest are assumptions, each in one place, to be changed.
-`docs/scale.md` has the tables:
+Measured figures are those of RESULTS.md. The rest are assumptions; all stand in the dataclasses below, to
+be changed. `docs/scale.md` has the tables:
 
     python -m bench.model          writes them into that page again
 """
@@ -18,8 +18,8 @@ SIZES = {"1 million": 1e6, "100 million": 1e8, "10 billion": 1e10}
 MONTH = 30 * 24 * 3600.0
 HOURS = 730
 DAY = 24 * 3600.0
-# Of base 32, by their value in base 36: what decides when a record is due (docs/protocol.md, "Belief").
-DIGITS = [int(digit, 36) for digit in "abcdefghijklmnopqrstuvwxyz234567"]
+# Of a digest.
+DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def _is(value: float, what: str) -> Any:
@@ -41,8 +41,9 @@ class Step:
     seconds: float
 
 
-# Commands and requests are counted (RESULTS.md, "Scale"; tests/test_scale.py holds them to the code). Seconds
-# are inputs of this model: processor time as measured, and what S3 and Redis take in a data centre.
+# Commands and requests are counted: RESULTS.md has them under "Scale", and tests/test_scale.py holds them
+# to the code. Seconds are inputs, until they are measured on Lambda: processor time, and waiting for S3 and
+# Redis in a data centre.
 NEW = Step(commands=7, gets=1, puts=1, seconds=0.25)
 CHECK = Step(commands=3, gets=1, puts=0, seconds=0.03)
 FOUND = Step(commands=1, gets=0, puts=0, seconds=0.01)
@@ -72,10 +73,8 @@ class Site:
     views: float = _is(30, "views of each of those in a month")
     page: float = _is(30, "thumbnails of a page")
     new: float = _is(0.05, "new ones in a month, as a share of all")
-    again: float = _is(
-        0.01, "made again in a month, looked at after their record had ended; a share of all"
-    )
-    besides: float = _is(0.5, "further requests of lazy URLs, for each that makes or checks a thumbnail")
+    again: float = _is(0.01, "made again, looked at after their record had ended; a share of all")
+    besides: float = _is(0.2, "further requests of lazy URLs, for each that makes or checks a thumbnail")
     sources: float = _is(3, "thumbnails of a source, which has a record too")
     browser: float = _is(0.5, "share of views that the browser's own cache answers")
     cdn: float = _is(0.9, "share of the others that the CDN answers")
@@ -159,16 +158,20 @@ class Figures:
 SHOWN = ("CDN and its GETs",)
 
 
-def checks_of(views: float, check_days: float) -> float:
-    """How often a thumbnail is looked for in the bucket in a month, that is viewed so often in it.
+def due_share(digest: str) -> float:
+    """The part of THUMBNAIL_CHECK_TTL after which a record is due (docs/protocol.md, "Belief")."""
+    return 0.5 + int(digest[:2], 36) / 2592
 
-    A record is due after a part of THUMBNAIL_CHECK_TTL, which its digest decides; the next view then has it
-    checked, and after that all begins again.
+
+def checks_of(views: float, check_days: float) -> float:
+    """How often a thumbnail is looked for in the bucket in a month, in which it has so many views.
+
+    The next view after a record is due has it checked; then all begins again.
     """
     if not views:
         return 0.0
     months = check_days * DAY / MONTH
-    shares = [0.5 + (36 * one + other) / 2592 for one in DIGITS for other in DIGITS]
+    shares = [due_share(one + other) for one in DIGITS for other in DIGITS]
     return math.fsum(1 / (months * share + 1 / views) for share in shares) / len(shares)
 
 
@@ -315,9 +318,14 @@ def _dollars_of_checks(one: Figures) -> float:
 
 
 def _assumptions() -> str:
-    groups = {"measured": Measured(), "the function": Function(), "the site": Site(), "dollars": Prices()}
+    groups: dict[str, Measured | Function | Site | Prices] = {
+        "measured": Measured(),
+        "the function": Function(),
+        "the site": Site(),
+        "dollars": Prices(),
+    }
     rows = [
-        f"| {group} | `{one.name}` | {number(getattr(value, one.name))} | {one.metadata['what']} |"
+        f"| {group} | `{one.name}` | {_exact(getattr(value, one.name))} | {one.metadata['what']} |"
         for group, value in groups.items()
         for one in fields(value)
     ]
@@ -328,6 +336,11 @@ def _assumptions() -> str:
         for name, step in steps.items()
     ]
     return "\n".join(["| | | | |", "|---|---|---:|---|", *rows])
+
+
+def _exact(value: float) -> str:
+    """All digits: "2,048", "0.0000166667"."""
+    return f"{value:,.10f}".rstrip("0").rstrip(".")
 
 
 def _head(corner: str, names: Iterable[str]) -> str:
@@ -341,7 +354,7 @@ def number(value: float) -> str:
         return "0"
     rounded = float(f"{value:.3g}")
     if abs(rounded) < 100:
-        return f"{rounded:.10f}".rstrip("0").rstrip(".")
+        return _exact(rounded)
     if abs(rounded) < 1e6:
         return f"{rounded:,.0f}"
     unit, name = (1e9, "G") if abs(rounded) >= 1e9 else (1e6, "M")
@@ -352,9 +365,10 @@ def written(text: str) -> str:
     """The page with the tables of now: each between its two comments."""
     for name, table in tables().items():
         mark = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
-        text, count = mark.subn(lambda found, table=table: f"{found[1]}{table}{found[2]}", text)
-        if count != 1:
-            raise ValueError(f"{PAGE} has {count} places for the table {name!r}, and needs one")
+        if len(places := list(mark.finditer(text))) != 1:
+            raise ValueError(f"{PAGE} has {len(places)} places for the table {name!r}, and needs one")
+        start, end = places[0].span()
+        text = f"{text[:start]}{places[0][1]}{table}{places[0][2]}{text[end:]}"
     return text
 
 

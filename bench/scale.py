@@ -466,9 +466,9 @@ def report_stored(stored: Levels, options: argparse.Namespace) -> str:
                     f"{_ratios(f'{step} | {quantity.name}', quantity, costs)} {_slope(points):+.2f} |"
                 )
     counts = " | ".join(f"{count:,}" for count in options.stored)
-    return f"""What a request of {ASKING} instances costs while more is stored: objects, each with its record.
-That only grows, so that these cannot take turns. The exponent is that by which the cost of one request
-grows with what is stored; 0.00 is not at all.
+    return f"""What a request of {ASKING} instances costs while more is stored: objects, each with its
+record. That only grows, so that these cannot take turns. The exponent is that by which the cost of one
+request grows with what is stored; 0.00 is not at all.
 
 | step | of | empty | {counts} | exponent |
 |---|---|---:|{"---:|" * (len(options.stored) + 1)}
