@@ -12,6 +12,7 @@ import argparse
 import itertools
 import math
 import os
+import random
 import statistics
 import sys
 import time
@@ -55,12 +56,17 @@ SOURCES = 32
 FEWEST = 48
 # Of what fills the bucket.
 THREADS = 16
+# Times that what is cheap is asked for.
+OFTEN = 5
+# Looked up among more and more records.
+PAGES = 500
 # Instances that ask while more and more is stored.
 ASKING = 10
 PARTS = ("radosgw", "ceph-osd", "ceph-mon")
 STEPS = {
     "new": "made",
     "found": "found",
+    "found, by turns": "found",
     "due": "stored",
     "forgotten": "stored",
     "stampede": "waited",
@@ -145,7 +151,8 @@ class Load:
         requests = max(FEWEST, 2 * count)
         specs = [next(self._specs) for _ in range(requests)]
         paths = [self._path(spec) for spec in specs]
-        costs = {"new": self.ask(count, paths), "found": self.ask(count, paths)}
+        costs = {"new": self.ask(count, paths), "found": self.ask(count, paths * OFTEN)}
+        costs["found, by turns"] = self.ask(count, paths * OFTEN, at_once=False)
         self._record_long_ago(specs)
         costs["due"] = self.ask(count, paths)
         self._forget(specs)
@@ -153,7 +160,7 @@ class Load:
         self._say_complete(0)
         crowds = [self._path(next(self._specs)) for _ in range(STAMPEDES)]
         costs["stampede"] = _sum(self.ask(count, [path] * count) for path in crowds)
-        costs["page"] = self.ask(count, [self._page] * requests)
+        costs["page"] = self.ask(count, [self._page] * requests * OFTEN)
         for step, cost in costs.items():
             _check(step, cost)
         return costs
@@ -162,21 +169,29 @@ class Load:
         """Has one instance make a thumbnail: it is connected then, and has imported all."""
         assert self.instances[number].ask(self._path(next(self._specs))).outcome == "made"
 
-    def ask(self, count: int, questions: Sequence[Question]) -> Cost:
-        """As Lambda hands out requests: each to an instance that has none."""
+    def ask(self, count: int, questions: Sequence[Question], at_once: bool = True) -> Cost:
+        """As Lambda hands out requests: each to an instance that has none.
+
+        at_once: or else one after another, each to another instance
+        """
         servers, left = self.servers, iter(questions)
+        instances = self.instances[:count]
+
+        def asked(instance: Instance, question: Question) -> tuple[Reply, float]:
+            start = time.perf_counter()
+            return instance.ask(question), time.perf_counter() - start
 
         def answered(instance: Instance) -> list[tuple[Reply, float]]:
-            replies = []
-            for question in left:  # of a list, so that each thread takes another one
-                start = time.perf_counter()
-                replies.append((instance.ask(question), time.perf_counter() - start))
-            return replies
+            # Of a list, so that each thread takes another one.
+            return [asked(instance, question) for question in left]
 
         commands, redis_cpu, s3_cpu = servers.commands(), servers.redis_cpu(), servers.s3_cpu()
         with ThreadPoolExecutor(count) as threads:
             start = time.perf_counter()
-            replies = [one for part in threads.map(answered, self.instances[:count]) for one in part]
+            if at_once:
+                replies = [one for part in threads.map(answered, instances) for one in part]
+            else:
+                replies = list(map(asked, itertools.cycle(instances), questions))
             seconds = time.perf_counter() - start
         return Cost(
             len(replies),
@@ -211,12 +226,12 @@ class Load:
         body = ThumbnailRecord(300, 200, BASE, checked=int(time.time())).dump()
         with self.servers.redis.pipeline(transaction=False) as pipeline:
             for number in numbers:
-                key = f"t1:{digest(b'%d' % -number)}"
-                pipeline.set(PREFIX + key, self._seals.seal(key, body), ex=TTL)
+                key = thumbnail_key(number)
+                pipeline.set(key, self._seals.seal(key.removeprefix(PREFIX), body), ex=TTL)
                 if len(pipeline) == 10_000:
                     pipeline.execute()
             pipeline.execute()
-        return PREFIX + key
+        return key
 
     def _path(self, spec: ThumbnailSpec) -> str:
         return f"/{self._tokens.seal(spec)}.jpg"
@@ -322,31 +337,40 @@ def measure_stored(load: Load, options: argparse.Namespace) -> Levels:
 
 @dataclass(frozen=True)
 class Records:
-    """So many of them.
+    """So many of them, and nothing else.
 
     all   bytes that the database grew by for each
     one   bytes of one, as Redis says
-    page  looked up beside them
+    page  microseconds of Redis for any 100 of them
     """
 
     count: int
     all: float
     one: int
-    page: list[Cost]
+    page: float
 
 
 def measure_records(load: Load, options: argparse.Namespace) -> list[Records]:
-    servers = load.servers
+    redis: Any = load.servers.redis
+    redis.flushdb()
     rows = []
-    first = 10_000_000  # numbers of thumbnails that are not stored
-    before, there = servers.memory(), 0
+    before, there = load.servers.memory(), 0
     for count in options.records:
-        key = load.write_records(range(first + there, first + count))
+        key = load.write_records(range(there, count))
         there = count
-        grown = servers.memory() - before
-        page = [load.steps(ASKING)["page"] for _ in range(options.rounds)]
-        rows.append(Records(count, grown / count, servers.redis.memory_usage(key), page))
+        grown = load.servers.memory() - before
+        pages = [[thumbnail_key(n) for n in random.sample(range(count), PAGE)] for _ in range(PAGES)]
+        start = load.servers.redis_cpu()
+        for keys in pages:
+            assert all(redis.mget(keys))
+        page = (load.servers.redis_cpu() - start) / PAGES * 1e6
+        rows.append(Records(count, grown / count, redis.memory_usage(key), page))
     return rows
+
+
+def thumbnail_key(number: int) -> str:
+    """Of a thumbnail that nobody asks for."""
+    return f"{PREFIX}t1:{digest(b'%d' % -number)}"
 
 
 @dataclass(frozen=True)
@@ -382,6 +406,7 @@ def report_levels(levels: Levels, options: argparse.Namespace, s3: S3Server) -> 
             f"{_ratios(step, quantity, {n: costs[step] for n, costs in levels.items()})} "
             f"{_exponent_of(levels, step, quantity)} |"
             for step in STEPS
+            if quantity is not S3 or REQUESTS.median(first[step])
         ]
         others = " | ".join(f"{n} instances" for n in options.levels[1:])
         tables.append(
@@ -398,11 +423,13 @@ def report_levels(levels: Levels, options: argparse.Namespace, s3: S3Server) -> 
 numbers of instances take turns.
 
 - **new**: thumbnails that nobody has made.
-- **found**: the same once more; the shared cache knows them.
+- **found**: the same {OFTEN} times more; the shared cache knows them.
+- **found, by turns**: again, by one instance after the other, and never by two at once. Where this costs
+  more with more instances, each finds the processor's caches full of what others need.
 - **due**: once more, when it is time to look whether they are stored.
 - **forgotten**: once more, after the loss of the shared cache.
 - **stampede**: one new thumbnail, of which all instances are asked at once.
-- **page**: a site's process looks up the {PAGE} thumbnails of a page.
+- **page**: a site's process looks up the {PAGE} thumbnails of a page; {OFTEN} times as often as the others.
 
 What a request costs, counted with {options.levels[0]} instance. The exponent is that by which all instances
 together grow with their number: 1.00 is linear.
@@ -455,12 +482,12 @@ def report_instances(connections: dict[int, int], memory: dict[int, float]) -> s
 
 
 def report_stored(stored: Levels, options: argparse.Namespace) -> str:
-    steps = [step for step in STEPS if step != "stampede"]
+    steps = [step for step in STEPS if step not in ("stampede", "found, by turns")]
     rows = []
     for step in steps:
         for quantity in (CPU, REDIS, S3):
             costs = {count: one[step] for count, one in stored.items()}
-            if quantity.median(costs[0]):
+            if quantity is not S3 or REQUESTS.median(costs[0]):
                 points = [(n, quantity.median(one)) for n, one in costs.items() if n]
                 rows.append(
                     f"{_ratios(f'{step} | {quantity.name}', quantity, costs)} {_slope(points):+.2f} |"
@@ -478,14 +505,15 @@ request grows with what is stored; 0.00 is not at all.
 
 def report_records(records: Sequence[Records]) -> str:
     rows = [
-        f"| {row.count:,} | {row.all:.0f} | {row.one} | {REDIS.median(row.page):.0f} | "
-        f"{REDIS.median(row.page) / REDIS.median(records[0].page):.2f} |"
+        f"| {row.count:,} | {row.all:.0f} | {row.one} | {row.page:.0f} | {row.page / records[0].page:.2f} |"
         for row in records
     ]
     return f"""Memory of Redis: what the whole database grows by for each record, tables included, and what
-Redis says of one. Records are of thumbnails in a public bucket, without alternative resolutions.
+Redis says of one. Records are of thumbnails in a public bucket, without alternative resolutions. A page
+is of any {PAGE} of them, which are in the processor's caches less and less often. Redis doubles its tables
+when it has more records than a power of two (2^20 is 1,048,576), and has two of each until all are moved.
 
-| records | bytes for each | of one | us for a page of {PAGE} | ratio |
+| records | bytes for each | of one | us of Redis for a page | ratio |
 |---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 """
@@ -574,7 +602,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--levels", type=numbers, default=[1, 2, 5, 10, 25, 50, 100], help="of instances")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stored", type=numbers, default=[1_000, 10_000, 100_000], help="objects")
-    parser.add_argument("--records", type=numbers, default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--records", type=numbers, default=[10_000, 100_000, 1_000_000, 1_100_000])
     return parser.parse_args(arguments)
 
 
