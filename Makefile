@@ -5,7 +5,7 @@
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
 #   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
-#   make bench   all measurements, some 30 minutes; bench/README.md has each of them
+#   make bench   all measurements, some 40 minutes; bench/README.md has each of them
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -33,10 +33,10 @@ matrix: $(VENV)/dev.installed
 corners: $(VENV)/dev.installed
 	$(BIN)/nox --session corners oldest $(ARGS)
 
-bench: bench-page bench-engine bench-server bench-start bench-adopt bench-faults bench-cold
+bench: bench-page bench-engine bench-server bench-start bench-adopt bench-faults bench-cold bench-scale
 
 bench-%: $(VENV)/bench.installed
-	$(BIN)/python -m bench.$*
+	$(BIN)/python -m bench.$* $(ARGS)
 
 fuzz: $(VENV)/fuzz.installed
 	$(BIN)/python -m tests.fuzz -max_total_time=60 $(ARGS)

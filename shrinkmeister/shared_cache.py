@@ -332,10 +332,13 @@ class SharedCache:
             self._driver.set(key, text.encode(), BOOKMARK_SECONDS)
 
     def check(self) -> None:
-        """Writes and reads once. Raises DriverError where the cache does not answer rightly."""
-        name = f"{self._prefix}health"
+        """Writes, and reads several keys at once, as look-ups do: what is a cluster cannot.
+
+        Raises DriverError where the cache does not answer rightly.
+        """
+        name, *others = (self._prefix + key for key in ("health", COMPLETE_KEY, DOUBT_KEY))
         self._driver.set(name, b"1", 60)
-        if self._driver.get(name) != b"1":
+        if self._driver.get_many([name, *others]).get(name) != b"1":
             raise DriverError("the cache took a value and did not give it back")
 
     def _get(self, keys: tuple[str, ...], page: Page | None) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """The contract on real servers, and the registry."""
 
+import functools
 import importlib
 import socket
 import subprocess
@@ -22,7 +23,11 @@ from shrinkmeister.drivers import driver_class, make_driver
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.drivers.contract import DriverContract, new_key
 from shrinkmeister.exceptions import DriverError
+from shrinkmeister.seals import Seals
+from shrinkmeister.shared_cache import SharedCache
 from tests.servers.memcached import running_memcached
+from tests.servers.process import free_port, wait_until
+from tests.servers.redis import running_redis
 
 # Port 1 of the loopback: reserved, and nobody listens there.
 NOBODY = "127.0.0.1:1"
@@ -152,6 +157,18 @@ def test_a_memcached_that_is_gone_for_a_while(tmp_path: Path, memcached_location
     assert 0 < gone < 40
     with pytest.raises(DriverError):
         both.delete_many(keys)
+
+
+def test_a_redis_cluster_is_not_healthy(tmp_path: Path, redis_location: str) -> None:
+    """It answers to commands of one key, and to no look-up: pages would be lazy, and nobody know why."""
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with running_redis(tmp_path, *options) as server, Redis.from_url(server.url) as client:
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        info: Any = functools.partial(client.execute_command, "CLUSTER INFO")
+        wait_until(lambda: info()["cluster_state"] == "ok", "the cluster", 30)
+        cache = SharedCache(driver("redis", server.url), Seals(["x" * 32]), "thumbs:", 60, 60)
+        with pytest.raises(DriverError, match="cluster mode disabled"):
+            cache.check()
 
 
 @pytest.mark.parametrize("backend", ["redis", "memcached"])

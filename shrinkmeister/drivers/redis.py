@@ -17,6 +17,9 @@ from shrinkmeister.conf import CacheConfig
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
+# One command for a page needs all of its keys in one place.
+CLUSTER = ": a cluster cannot be the shared cache. Use one with cluster mode disabled, or Memcached"
+
 
 class RedisDriver(Driver):
     def __init__(self, cache: CacheConfig) -> None:
@@ -89,4 +92,7 @@ class RedisDriver(Driver):
             return command(self._client.get_client(write=write))
         # Of answers that are none, the library raises anything: ValueError, KeyError, RecursionError.
         except Exception as error:
-            raise DriverError(f"Redis: {error}") from error
+            from redis.exceptions import ClusterCrossSlotError
+
+            hint = CLUSTER if isinstance(error, ClusterCrossSlotError) else ""
+            raise DriverError(f"Redis: {error}{hint}") from error

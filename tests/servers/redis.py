@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +19,16 @@ class RedisServer:
         return f"redis://{HOST}:{self.port}/0"
 
 
-@retried
-@contextmanager
-def running_redis(directory: Path) -> Iterator[RedisServer]:
-    port = free_port()
-    log = directory / "redis.log"
-    command = [find_program("redis-server", "redis-server"), "--port", str(port), "--bind", HOST]
-    command += ["--dir", str(directory), "--save", "", "--appendonly", "no"]
-    with running(command, log) as process:
-        wait_for_answer(process, port, b"PING\r\n", b"+PONG", log)
-        yield RedisServer(port, process)
+def running_redis(directory: Path, *options: str) -> AbstractContextManager[RedisServer]:
+    @retried
+    @contextmanager
+    def start(directory: Path) -> Iterator[RedisServer]:
+        port = free_port()
+        log = directory / "redis.log"
+        command = [find_program("redis-server", "redis-server"), "--port", str(port), "--bind", HOST]
+        command += ["--dir", str(directory), "--save", "", "--appendonly", "no", *options]
+        with running(command, log) as process:
+            wait_for_answer(process, port, b"PING\r\n", b"+PONG", log)
+            yield RedisServer(port, process)
+
+    return start(directory)
