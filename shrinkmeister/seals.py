@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from shrinkmeister.exceptions import RecordError
 from shrinkmeister.spec import KEPT
-from shrinkmeister.tokens import derive_key
+from shrinkmeister.envelopes import derive_key
 
 KEY_INFO = b"shrinkmeister record 1"
 KEY_LENGTH = 32
