@@ -4,10 +4,10 @@
     envelopes.seal(b"...")      'AYy2nDq...'     letters, digits, - and _ alone
     envelopes.open('AYy2nDq...').payload
 
-The bytes of an envelope: version (1), then AES-256-SIV (RFC 5297) of the payload, with the version byte as
-associated data. SIV is deterministic: the same payload gives the same text on every host. The key is derived
-from the secret with HKDF-SHA256 (RFC 5869), another one for each purpose, so that what is sealed for one
-opens as nothing else. `docs/protocol.md` defines each byte. Nothing here knows Django.
+The bytes of an envelope: version (1), then AES-256-SIV (RFC 5297) of the payload, with the version byte
+as associated data. SIV is deterministic: the same payload gives the same text on every host. The key is
+derived from the secret with HKDF-SHA256 (RFC 5869), another one for each purpose, so that what is sealed
+for one opens as nothing else. `docs/protocol.md` defines each byte. Nothing here knows Django.
 """
 
 import re

@@ -125,7 +125,7 @@ class HealthView(ReadOnlyView):
 
 
 class DoctorView(ReadOnlyView):
-    """`GET /doctor/<question>`: what `manage.py shrinkmeister doctor` of a site asks; 403 for all others."""
+    """`GET /doctor/<question>`: what `manage.py shrinkmeister doctor` of a site asks, sealed both ways."""
 
     def get(self, request: HttpRequest, question: str) -> HttpResponse:
         visit = visit_of(request)
