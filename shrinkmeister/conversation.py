@@ -24,6 +24,8 @@ UNREACHABLE = {
     "other port.",
     "timeout": "Look whether the server runs and has a free worker, and whether a firewall drops what is "
     "sent. --timeout waits longer.",
+    "cut": "Look in the server's log whether a worker has died, of too little memory or of a time limit. Else "
+    "something else listens there, or speaks TLS: write https:// then.",
     "garbage": "Write the address of the thumbnail server in THUMBNAIL_SERVER_URL; https:// where it "
     "speaks TLS.",
     "network": "Look at the network between this machine and the server.",

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import chain
 from time import time
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -22,7 +23,7 @@ from shrinkmeister.conf import Config, SettingError, get_config, get_questions
 from shrinkmeister.conversation import UNREACHABLE, Conversation, Heard, json_object
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
-from shrinkmeister.findings import CHECKS, OK, UNKNOWN, Finding, undone, well, wrong
+from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG, Finding, undone, well, wrong
 from shrinkmeister.questions import (
     EXAMINE,
     PROBE,
@@ -35,6 +36,7 @@ from shrinkmeister.questions import (
 )
 from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.sources import parse_source
 from shrinkmeister.spec import CONTENT_TYPES, Source
 from shrinkmeister.web import Unreachable, get
 
@@ -85,25 +87,37 @@ SOURCE_HINTS = {
 }
 
 
-def examine(source: Source | None, timeout: float) -> Iterator[Finding]:
-    """source: of which a thumbnail is to be made; timeout: seconds for each answer.
+def examine(source: str | None, timeout: float) -> Iterator[Finding]:
+    """The findings as they are made, in the order of CHECKS.
 
-    The findings come as they are made, in the order of CHECKS.
+    source   of which a thumbnail is to be made, in a form of `parse_source`
+    timeout  seconds for each answer
+
+    Raises SpecError or SourceNotAllowedError, at once, where that names no source.
     """
-    yield from _site()
-    left = [check for check in CHECKS if check != "site" and (source or check != "source")]
     try:
         config = get_config()
     except SettingError:
         config = None
-    if config is None or config.server_url is None:
-        yield from undone(left, "the settings of the site have to be right first")
-        return
-    for finding in Examination(config, config.server_url, timeout).findings(source):
-        if finding.check in left:
-            left.remove(finding.check)
+    of = parse_source(source, config) if config and source is not None else None
+    return _examined(config, of, [id for id in CHECKS if id != "source" or source is not None], timeout)
+
+
+def _examined(
+    config: Config | None, source: Source | None, left: list[str], timeout: float
+) -> Iterator[Finding]:
+    """left: the checks that are to be made"""
+    stopped_at = "site"
+    findings = [_site()]
+    if config and config.server_url:
+        findings.append(Examination(config, config.server_url, timeout).findings(source))
+    for finding in chain(*findings):
         yield finding
-    yield from undone(left, "the checks above have to go well first")
+        if finding.id in left:
+            left.remove(finding.id)
+        if finding.status == WRONG:
+            stopped_at = finding.id
+    yield from undone(left, stopped_at)
 
 
 def _site() -> Iterator[Finding]:
@@ -228,7 +242,8 @@ class Examination:
         same = ours["shrinkmeister"] == theirs.get("shrinkmeister")
         return well(
             "versions",
-            f"server: {_listed(theirs)}, engine {answer.engine}; site: {_listed(ours)}",
+            f"server: {_listed(theirs)}, engine {answer.engine}; "
+            + ("the site has the same" if ours == theirs else f"site: {_listed(ours)}"),
             "" if same else "The versions of Shrinkmeister differ: install the newer one on both sides.",
         )
 
@@ -270,7 +285,8 @@ class Examination:
                     f"the {side} through to it. If it is only slow, raise THUMBNAIL_CACHE_TIMEOUT.",
                 )
         there, back = trial.found == written, read is not None and read == trial.written
-        kinds = f"{cache_kind(self._config)} on the site, {trial.kind} on the server"
+        ours = cache_kind(self._config)
+        kinds = ours if ours == trial.kind else f"{ours} on the site, {trial.kind} on the server"
         if there and back:
             return well("cache", f"each side reads what the other one writes: {kinds}")
         if there or back:

@@ -25,25 +25,26 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """check    one of CHECKS; several findings may be of one
+    """id       one of CHECKS; several findings may be of one
     status   OK, WRONG, or UNKNOWN for what could not be examined
     message  what is so
     hint     what to change, or to know; "" for nothing
     """
 
-    check: str
+    id: str
     status: str
     message: str
     hint: str = ""
 
 
-def well(check: str, message: str, hint: str = "") -> Finding:
-    return Finding(check, OK, message, hint)
+def well(id: str, message: str, hint: str = "") -> Finding:
+    return Finding(id, OK, message, hint)
 
 
-def wrong(check: str, message: str, hint: str) -> Finding:
-    return Finding(check, WRONG, message, hint)
+def wrong(id: str, message: str, hint: str) -> Finding:
+    return Finding(id, WRONG, message, hint)
 
 
-def undone(checks: Iterable[str], why: str) -> Iterator[Finding]:
-    return (Finding(check, UNKNOWN, f"not examined: {why}") for check in checks)
+def undone(ids: Iterable[str], first: str) -> Iterator[Finding]:
+    """first: the check that has to go well before these"""
+    return (Finding(id, UNKNOWN, f"not examined, since {first} is wrong") for id in ids)

@@ -22,7 +22,8 @@ CHUNK = 64 * 1024
 class Unreachable(Exception):  # noqa: N818 - a finding, and told as one
     """No answer came.
 
-    reason: "name", "refused", "certificate", "tls", "timeout", "garbage" (not HTTP), or "network"
+    reason: "name", "refused", "certificate", "tls", "timeout", "cut", "garbage" (not HTTP), or
+    "network"
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -101,7 +102,7 @@ def _unreachable(error: Exception, timeout: float) -> Unreachable:
     cause = error.reason if isinstance(error, URLError) else error
     match cause:
         case socket.gaierror():
-            return Unreachable("name", "its name is not in DNS")
+            return Unreachable("name", f"its name cannot be resolved: {cause.strerror}")
         case UnicodeError() | OverflowError():
             return Unreachable("name", "no host can have such a name or port")
         case ConnectionRefusedError():
@@ -112,6 +113,8 @@ def _unreachable(error: Exception, timeout: float) -> Unreachable:
             return Unreachable("tls", f"it does not speak TLS as it should: {cause.reason}")
         case TimeoutError():
             return Unreachable("timeout", f"no answer came in {timeout:g} s")
+        case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
+            return Unreachable("cut", "the connection was closed without an answer")
         case HTTPException() | ValueError():
             return Unreachable("garbage", f"what answers does not speak HTTP: {cause!r:.100}")
     return Unreachable("network", f"the connection failed: {cause}")

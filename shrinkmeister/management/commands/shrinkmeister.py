@@ -1,4 +1,4 @@
-"""`manage.py shrinkmeister adopt | clear | prune | lifecycle | doctor`: all thumbnails, and what is wrong."""
+"""`manage.py shrinkmeister adopt | clear | prune | lifecycle`: long jobs over all thumbnails; and `doctor`."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from shrinkmeister import lifecycle
-from shrinkmeister.conf import SettingError, get_config
+from shrinkmeister.conf import get_config
 from shrinkmeister.doctor import examine
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.findings import OK, UNKNOWN, WRONG, Finding
@@ -192,13 +192,11 @@ class Command(BaseCommand):
 
     def _doctor(self, source: str | None, timeout: float, **options: Any) -> None:
         try:
-            of = None if source is None else parse_source(source, get_config())
-        except SettingError:
-            of = None  # which is among what it finds
+            examination = examine(source, timeout)
         except ShrinkmeisterError as error:
             raise CommandError(str(error), returncode=2) from error
         findings = []
-        for finding in examine(of, timeout):
+        for finding in examination:
             findings.append(finding)
             if not options["json"]:
                 self._say(self._line(finding), options)
@@ -214,10 +212,17 @@ class Command(BaseCommand):
             WRONG: ("WRONG", self.style.ERROR),
             UNKNOWN: ("?", self.style.WARNING),
         }[finding.status]
-        head, indent = f"{word:6}{finding.check:12}", " " * 18
+        head, indent = f"{word:6}{finding.id:12}", " " * 18
         width = max(60, min(110, get_terminal_size().columns))
         texts = [
-            fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+            fill(
+                text,
+                width,
+                initial_indent=indent,
+                subsequent_indent=indent,
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
             for text in filter(None, (finding.message, finding.hint and f"-> {finding.hint}"))
         ]
         return style(head) + "\n".join(texts)[len(indent) :]
