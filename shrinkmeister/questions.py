@@ -93,7 +93,7 @@ class BucketTrial:
     url     where a browser finds the probe
     """
 
-    done: Sequence[str] = ()
+    done: tuple[str, ...] = ()
     failed: str | None = None
     error: str | None = None
     url: str | None = None
@@ -122,9 +122,13 @@ class Answer:
         given = _object(payload)
         try:
             given["cache"] = CacheTrial(**_known(CacheTrial, given["cache"]))
-            given["bucket"] = BucketTrial(**_known(BucketTrial, given["bucket"]))
-            return cls(**_known(cls, given))
-        except (TypeError, LookupError, AttributeError) as error:
+            bucket = BucketTrial(**_known(BucketTrial, given["bucket"]))
+            given["bucket"] = replace(bucket, done=tuple(bucket.done))
+            answer = cls(**_known(cls, given))
+            if not (type(answer.time) is type(answer.secret) is int):
+                raise TypeError("the time or the place of the secret is no number")
+            return answer
+        except (TypeError, LookupError) as error:
             raise TokenError("the answer is ours, and of another form") from error
 
 
@@ -187,5 +191,7 @@ def _object(payload: bytes) -> dict[str, Any]:
     return given
 
 
-def _known(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+def _known(kind: Any, given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise TypeError("no JSON object")
     return {one.name: given[one.name] for one in fields(kind) if one.name in given}

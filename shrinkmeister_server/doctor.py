@@ -83,6 +83,6 @@ def _trial(steps: list[tuple[str, Callable[[], Any]]]) -> BucketTrial:
         try:
             step()
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
-            return BucketTrial(done, name, str(error))
+            return BucketTrial(tuple(done), name, str(error))
         done.append(name)
-    return BucketTrial(done)
+    return BucketTrial(tuple(done))
