@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shrinkmeister.exceptions import TokenError
-from shrinkmeister.findings import Finding, well, wrong
+from shrinkmeister.findings import Finding, undone, well, wrong
 from shrinkmeister.questions import QUESTION_SECONDS, Answer, Question, Questions, at
 from shrinkmeister.web import Reply, Unreachable, get
 
@@ -24,8 +24,8 @@ UNREACHABLE = {
     "other port.",
     "timeout": "Look whether the server runs and has a free worker, and whether a firewall drops what is "
     "sent. --timeout waits longer.",
-    "cut": "Look in the server's log whether a worker has died, of too little memory or of a time limit. Else "
-    "something else listens there, or speaks TLS: write https:// then.",
+    "cut": "Look in the server's log whether a worker has died, of too little memory or of a time limit. "
+    "Else something else listens there, or speaks TLS: write https:// then.",
     "garbage": "Write the address of the thumbnail server in THUMBNAIL_SERVER_URL; https:// where it "
     "speaks TLS.",
     "network": "Look at the network between this machine and the server.",
@@ -151,6 +151,7 @@ class Conversation:
             case 410:
                 return [
                     reached,
+                    *undone(["secret"], "clock"),
                     wrong(
                         "clock",
                         f"the clocks of site and server differ by more than {QUESTION_SECONDS} s",

@@ -308,13 +308,19 @@ class Examination:
         ours, theirs = common_settings(self._config), answer.settings
         for name in CACHE_SETTINGS:
             if name in theirs and ours[name] != theirs[name]:
-                return f"{name} is {ours[name]!r} on the site, {theirs[name]!r} on the server. Make them "
-                "equal."
+                return (
+                    f"{name} is {ours[name]!r} on the site, {theirs[name]!r} on the server. Make them "
+                    "equal."
+                )
         if "locmem" in cache_kind(self._config) + answer.cache.kind:
-            return "LocMemCache is of one process alone: use Redis, Memcached or, on one machine, "
-            "FileBasedCache."
-        return "Compare THUMBNAIL_CACHE_LOCATION, or CACHES, of both sides: host, port, and the number "
-        "of the database at the end of redis://host:6379/0."
+            return (
+                "LocMemCache is of one process alone: use Redis, Memcached or, on one machine, "
+                "FileBasedCache."
+            )
+        return (
+            "Compare THUMBNAIL_CACHE_LOCATION, or CACHES, of both sides: host, port, and the number "
+            "of the database at the end of redis://host:6379/0."
+        )
 
     def _bucket(self, answer: Answer, asked: Question) -> Iterator[Finding]:
         trial, public, site, unremoved = answer.bucket, None, None, None
@@ -333,23 +339,28 @@ class Examination:
             yield site
         elif error is None:
             yield well("bucket", f"{_place(answer)} takes, shows and deletes a probe")
-        if public:
-            yield public
+        yield from [public] if public else undone(["public_url"], "bucket")
 
     def _public_url(self, url: str) -> Finding:
         """As a browser loads it: without rights of its own."""
         shown = url.partition("?")[0]  # a signature is for nobody's eyes
-        hint = "Browsers load thumbnails from there. Correct AWS_S3_CUSTOM_DOMAIN, AWS_S3_ENDPOINT_URL "
-        "or base_url in STORAGES of the server, or what answers there."
+        hint = (
+            "Browsers load thumbnails from there. Correct AWS_S3_CUSTOM_DOMAIN, AWS_S3_ENDPOINT_URL "
+            "or base_url in STORAGES of the server, or what answers there."
+        )
         try:
             reply = get(url, self._timeout, redirects=True)
         except Unreachable as error:
             return wrong("public_url", f"a browser cannot load {shown}: {error}", hint)
         if reply.status in (401, 403):
-            signed = "Its signature is refused: look at keys, region and clock of the server, and "
-            "whether AWS_S3_CUSTOM_DOMAIN fits signed URLs."
-            public = "Let everybody read the objects of the bucket (a policy with s3:GetObject, and no "
-            "block of public access), or set AWS_QUERYSTRING_AUTH=true on the server for signed URLs."
+            signed = (
+                "Its signature is refused: look at keys, region and clock of the server, and "
+                "whether AWS_S3_CUSTOM_DOMAIN fits signed URLs."
+            )
+            public = (
+                "Let everybody read the objects of the bucket (a policy with s3:GetObject, and no "
+                "block of public access), or set AWS_QUERYSTRING_AUTH=true on the server for signed URLs."
+            )
             return wrong(
                 "public_url",
                 f"a browser may not load {shown} ({reply.status})",

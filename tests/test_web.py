@@ -139,7 +139,10 @@ def test_an_answer_that_is_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_connection_is_closed_without_an_answer() -> None:
-    with speaking(lambda connection: connection.recv(1000) and None) as url:
+    def hang_up(connection: socket.socket) -> None:
+        connection.recv(1000)
+
+    with speaking(hang_up) as url:
         assert reason(url) == "cut"
 
 

@@ -1,4 +1,4 @@
-"""`manage.py shrinkmeister adopt | clear | prune | lifecycle`: long jobs over all thumbnails; and `doctor`."""
+"""`manage.py shrinkmeister adopt | clear | prune | lifecycle`: jobs over all thumbnails; and `doctor`."""
 
 import json
 import re
