@@ -498,7 +498,7 @@ HTML = {"Content-Type": "text/html"}
 STRANGERS: list[tuple[tuple[int, dict[str, str], bytes], str, str]] = [
     ((404, HTML, b"<h1>Not Found</h1>"), "no thumbnail server is at", "the stage of an API Gateway"),
     ((200, HTML, b"<h1>Log in</h1>"), "is no thumbnail server: it sends 'text/html'", "for logging in"),
-    ((301, {"Location": "https://new.example/doctor/x"}, b""), "redirects to https://new.example ->", "Write"),
+    ((301, {"Location": "https://new.example/doctor/x"}, b""), "redirects to https://new.example", "Write"),
     ((400, HTML, b"<h1>Bad Request</h1>"), "is no thumbnail server (400)", "begin with https://"),
     ((403, HTML, b"<h1>Forbidden</h1>"), "is no thumbnail server (403)", "firewalls"),
     ((403, HTML, b"[1]"), "is no thumbnail server (403)", "firewalls"),
