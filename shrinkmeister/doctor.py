@@ -23,7 +23,7 @@ from shrinkmeister.conf import Config, SettingError, get_config, get_questions
 from shrinkmeister.conversation import UNREACHABLE, Conversation, Heard, json_object
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
-from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG, Finding, undone, well, wrong
+from shrinkmeister.findings import CHECKS, OK, UNKNOWN, Finding, undone, well, wrong
 from shrinkmeister.questions import (
     EXAMINE,
     PROBE,
@@ -107,7 +107,7 @@ def _examined(
     config: Config | None, source: Source | None, left: list[str], timeout: float
 ) -> Iterator[Finding]:
     """left: the checks that are to be made"""
-    stopped_at = "site"
+    last = "site"
     findings = [_site()]
     if config and config.server_url:
         findings.append(Examination(config, config.server_url, timeout).findings(source))
@@ -115,9 +115,8 @@ def _examined(
         yield finding
         if finding.id in left:
             left.remove(finding.id)
-        if finding.status == WRONG:
-            stopped_at = finding.id
-    yield from undone(left, stopped_at)
+        last = finding.id
+    yield from undone(left, last)
 
 
 def _site() -> Iterator[Finding]:

@@ -554,9 +554,11 @@ class TestReach:
         hint: str,
     ) -> None:
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(lambda path: answer))
-        text = the_fault(report(), "reach")
+        found = report()
+        text = the_fault(found, "reach")
         assert message in text
         assert hint in text
+        assert found["health"][1] == "not examined, since reach is wrong -> "
 
     def test_its_settings_are_wrong(self, on_files: Deployment) -> None:
         on_files.start(THUMBNAIL_PREFIX="/")
@@ -564,14 +566,16 @@ class TestReach:
         assert "the server fails (500)" in text
         assert "python -m shrinkmeister_server check" in text
 
-    def test_health_is_kept_back(self, settings: Any, stack: ExitStack) -> None:
+    @pytest.mark.parametrize("status", [200, 404])
+    def test_health_is_kept_back(self, settings: Any, stack: ExitStack, status: int) -> None:
         def answers(path: str) -> tuple[int, dict[str, str], bytes]:
-            return (404, HTML, b"") if path == "/healthz" else (403, {}, error(403, "No."))
+            return (status, HTML, b"<h1>") if path == "/healthz" else (403, {}, error(403, "No."))
 
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))
         found = report()
         assert set(faults(found)) == {"secret"}
-        assert found["health"] == (UNKNOWN, "/healthz answers with 404: a proxy may keep it back -> ")
+        said = f"/healthz answers with {status}: a proxy may keep it back -> "
+        assert found["health"] == (UNKNOWN, said)
 
     def test_the_engine_is_missing(self, on_files: Deployment) -> None:
         on_files.start(THUMBNAIL_ENGINE="no.such.Engine")
