@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from shrinkmeister.exceptions import TokenError
 from shrinkmeister.findings import Finding, undone, well, wrong
 from shrinkmeister.questions import QUESTION_SECONDS, Answer, Question, Questions, at
-from shrinkmeister.web import Reply, Unreachable, get
+from shrinkmeister.web import Reason, Reply, Unreachable, get
 
 REDIRECTS = (301, 302, 303, 307, 308)
 # Of what stands before a server that does not answer.
 GATEWAY = (502, 503, 504)
 # What to change where no answer comes from the server, by the reason of Unreachable.
-UNREACHABLE = {
+UNREACHABLE: dict[Reason, str] = {
     "name": "Write the server's host in THUMBNAIL_SERVER_URL as DNS has it, or add it to DNS.",
     "refused": "Start the server, or correct host and port in THUMBNAIL_SERVER_URL. A firewall may "
     "refuse too.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
-from typing import Any
+from typing import Any, Literal
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -19,14 +19,14 @@ MAX_BYTES = 50_000_000
 CHUNK = 64 * 1024
 
 
+# "cut" is a connection that was closed without an answer, "garbage" an answer that is not HTTP.
+Reason = Literal["name", "refused", "certificate", "tls", "timeout", "cut", "garbage", "network"]
+
+
 class Unreachable(Exception):  # noqa: N818 - a finding, and told as one
-    """No answer came.
+    """No answer came. reason: why, in a word; the message begins after the name of the server."""
 
-    reason: "name", "refused", "certificate", "tls", "timeout", "cut", "garbage" (not HTTP), or
-    "network"
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 

@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from email.utils import formatdate
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from socket import create_server
+from typing import Any, get_args
 
 import pytest
 import urllib3
@@ -21,7 +22,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
+from shrinkmeister.backend import lazy_url, make_spec
 from shrinkmeister.conf import get_config, get_questions
+from shrinkmeister.conversation import UNREACHABLE
 from shrinkmeister.doctor import examine
 from shrinkmeister.exceptions import TokenExpiredError
 from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG
@@ -29,6 +32,7 @@ from shrinkmeister.keys import is_object_name
 from shrinkmeister.questions import EXAMINE, PROBE, REMOVE, Answer, Question, Questions, probe_name
 from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.web import Reason
 from tests.pictures import picture
 from tests.servers.canned import answering
 from tests.servers.demo import MANAGE
@@ -510,6 +514,9 @@ STRANGERS: list[tuple[tuple[int, dict[str, str], bytes], str, str]] = [
 
 
 class TestReach:
+    def test_each_reason_has_its_hint(self) -> None:
+        assert set(UNREACHABLE) == set(get_args(Reason))
+
     def test_nobody_is_there(self, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = f"http://127.0.0.1:{free_port()}"
         found = report()
@@ -521,8 +528,6 @@ class TestReach:
         assert "DNS" in the_fault(report(), "reach")
 
     def test_nobody_answers_in_time(self, settings: Any, stack: ExitStack) -> None:
-        from socket import create_server
-
         listener = stack.enter_context(create_server(("127.0.0.1", 0)))
         settings.THUMBNAIL_SERVER_URL = f"http://127.0.0.1:{listener.getsockname()[1]}"
         assert "no answer came in 0.1 s" in the_fault(report(timeout=0.1), "reach")
@@ -713,8 +718,6 @@ class TestForgery:
 
 
 def load_token() -> str:
-    from shrinkmeister.backend import lazy_url, make_spec
-
     return (
         lazy_url(make_spec(PHOTO, "300", {}, get_config()), get_config())
         .rpartition("/")[2]
