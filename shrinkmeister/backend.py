@@ -23,7 +23,7 @@ from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import Results, get_former_results, get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of, storage_and_name
-from shrinkmeister.spec import FORMATS, ThumbnailSpec
+from shrinkmeister.spec import FORMATS, Source, ThumbnailSpec
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,11 @@ def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config)
 
     geometry: as text, or a whole number for a width, which templates write as {% thumbnail f 300 %}
     """
-    source = source_of(file, config)
+    return spec_of(source_of(file, config), geometry, options, config)
+
+
+def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
+    """As `make_spec`, of a source."""
     chosen = {**config.options, **options}
     if config.preserve_format and "format" not in options:
         extension = source.name.rpartition(".")[2].lower()
@@ -223,7 +227,12 @@ def _delete_source(storage: Any, name: str) -> None:
 
 
 def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:
+    url = lazy_url(spec, config)
+    return Thumbnail(url, object_name(spec, config.prefix), size, True, partial(with_resolution, url))
+
+
+def lazy_url(spec: ThumbnailSpec, config: Config) -> str:
+    """Of the thumbnail server. Raises SettingError where none is set."""
     if config.server_url is None:
         raise SettingError(*astuple(MISSING_SERVER_URL))
-    url = f"{config.server_url}/{get_tokens().seal(spec)}.{spec.extension}"
-    return Thumbnail(url, object_name(spec, config.prefix), size, True, partial(with_resolution, url))
+    return f"{config.server_url}/{get_tokens().seal(spec)}.{spec.extension}"

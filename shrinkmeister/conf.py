@@ -17,6 +17,7 @@ from django.core.signals import setting_changed
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.exceptions import SpecError
+from shrinkmeister.questions import Questions
 from shrinkmeister.records import RESOLUTION
 from shrinkmeister.spec import EXTENSIONS, SCHEMES, plain_options
 from shrinkmeister.tokens import Tokens
@@ -194,6 +195,12 @@ def get_tokens() -> Tokens:
     """The sealer and opener of this process. Raises SettingError."""
     config = get_config()
     return Tokens(config.secrets, config.url_ttl)
+
+
+@per_configuration
+def get_questions() -> Questions:
+    """The sealer and opener of `shrinkmeister doctor`. Raises SettingError."""
+    return Questions(get_config().secrets)
 
 
 class SettingsReader:

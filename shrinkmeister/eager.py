@@ -6,7 +6,7 @@ For a site's own tests, for e-mails and for commands: THUMBNAIL_EAGER for a whol
         html = render_to_string("mail.html", ...)
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -42,8 +42,13 @@ def is_eager(config: Config) -> bool:
 
 def make_now(spec: ThumbnailSpec) -> ThumbnailRecord:
     """Finds or makes the thumbnail, as the thumbnail server does. Raises what that raises."""
+    return get_maker()(spec)
+
+
+def get_maker() -> Callable[[ThumbnailSpec], ThumbnailRecord]:
+    """Raises SettingError where it is not installed."""
     try:
-        maker = import_string(MAKER)
+        maker: Callable[[ThumbnailSpec], ThumbnailRecord] = import_string(MAKER)
     except ImportError as error:
         raise SettingError(
             "shrinkmeister.E018",
@@ -51,5 +56,4 @@ def make_now(spec: ThumbnailSpec) -> ThumbnailRecord:
             f"is not installed: {error}.",
             "Install it with `pip install shrinkmeister[server]`.",
         ) from error
-    record: ThumbnailRecord = maker(spec)
-    return record
+    return maker

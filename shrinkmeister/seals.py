@@ -11,9 +11,9 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from functools import lru_cache
 
+from shrinkmeister.envelopes import derive_key
 from shrinkmeister.exceptions import RecordError
 from shrinkmeister.spec import KEPT
-from shrinkmeister.tokens import derive_key
 
 KEY_INFO = b"shrinkmeister record 1"
 KEY_LENGTH = 32

@@ -41,6 +41,8 @@ BREAK = 5.0
 QUIET = 60.0
 # In which a command that was stopped can be taken up again.
 BOOKMARK_SECONDS = 7 * 24 * 3600
+# In which the other side reads what was written for it.
+NOTE_SECONDS = 60
 # The Unix time from which there is a record of all that is stored; for as long as the cache lives.
 COMPLETE_KEY = "complete"
 COMPLETE_SECONDS = 10 * 365 * 24 * 3600
@@ -330,6 +332,14 @@ class SharedCache:
             self._driver.delete_many([key])
         else:
             self._driver.set(key, text.encode(), BOOKMARK_SECONDS)
+
+    def note(self, name: str) -> str | None:
+        """What `leave_note` has left here less than a minute ago, on this side or on the other."""
+        found = self._driver.get(f"{self._prefix}note:{name}")
+        return None if found is None else found.decode(errors="replace")
+
+    def leave_note(self, name: str, text: str) -> None:
+        self._driver.set(f"{self._prefix}note:{name}", text.encode(), NOTE_SECONDS)
 
     def check(self) -> None:
         """Writes, and reads several keys at once, as look-ups do: what is a cluster cannot.

@@ -2,6 +2,7 @@ from django.urls import path, re_path
 
 from shrinkmeister.spec import EXTENSIONS
 from shrinkmeister_server.views import (
+    DoctorView,
     HealthView,
     MetricsView,
     ThumbnailView,
@@ -13,6 +14,7 @@ from shrinkmeister_server.views import (
 urlpatterns = [
     path("healthz", HealthView.as_view()),
     path("metrics", MetricsView.as_view()),
+    path("doctor/<str:question>", DoctorView.as_view()),
     # <token>.jpg, <token>@2x.jpg, <token>@1.5x.jpg; and not robots.txt
     re_path(
         r"^(?P<token>[A-Za-z0-9_-]+)(?:@(?P<resolution>[0-9.]+)x)?"

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.views import View
 
-from shrinkmeister.conf import get_tokens
+from shrinkmeister.conf import get_questions, get_tokens
 from shrinkmeister.exceptions import (
     DriverError,
     OverloadError,
@@ -26,9 +26,11 @@ from shrinkmeister.exceptions import (
     TokenError,
     TokenExpiredError,
 )
+from shrinkmeister.questions import EXAMINE
 from shrinkmeister.results import get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.doctor import examine, remove
 from shrinkmeister_server.metrics import exposition
 from shrinkmeister_server.pipeline import thumbnail_url
 from shrinkmeister_server.rendering import get_engine
@@ -118,6 +120,24 @@ class HealthView(ReadOnlyView):
             visit = visit_of(request)
             visit.failure, visit.message = "Unhealthy", "; ".join(failed)
         answer = JsonResponse(health, status=503 if failed else 200)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+class DoctorView(ReadOnlyView):
+    """`GET /doctor/<question>`: what `manage.py shrinkmeister doctor` of a site asks, sealed both ways."""
+
+    def get(self, request: HttpRequest, question: str) -> HttpResponse:
+        visit = visit_of(request)
+        try:
+            opened, known = get_questions().open(question)
+            found = examine(opened, known) if opened.ask == EXAMINE else remove(opened, known)
+        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+            return failure(request, error)
+        visit.timing.outcome = "examined"
+        if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
+            visit.failure, visit.message = "Unhealthy", failed
+        answer = HttpResponse(get_questions().seal_answer(found), content_type="text/plain")
         answer["Cache-Control"] = "no-store"
         return answer
 

@@ -46,7 +46,7 @@ def test_the_client_never_imports_the_server() -> None:
 
 
 def test_what_travels_knows_no_django() -> None:
-    for name in ("spec", "keys", "tokens", "records", "exceptions"):
+    for name in ("spec", "keys", "envelopes", "tokens", "questions", "records", "exceptions"):
         assert not packages(f"shrinkmeister.{name}") & {"django", "sorl", "storages"}, name
 
 

@@ -19,6 +19,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from shrinkmeister.conf import get_tokens
+from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import (
     SourceMissingError,
     SourceNotAllowedError,
@@ -27,7 +28,7 @@ from shrinkmeister.exceptions import (
     TokenExpiredError,
 )
 from shrinkmeister.spec import DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
-from shrinkmeister.tokens import MAX_LENGTH, Tokens
+from shrinkmeister.tokens import Tokens
 from shrinkmeister_server import sources
 from shrinkmeister_server.views import STATUSES
 from tests.fuzz.target import SECRET, bytes_of, check, sealed, seeds, text_of

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from shrinkmeister.envelopes import ALPHABET, KEY_LENGTH, derive_key
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
 from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import ALPHABET, KEY_INFO, KEY_LENGTH, Tokens, derive_key
+from shrinkmeister.tokens import KEY_INFO, Tokens
 from tests.vectors import load
 
 VECTORS = load("tokens")

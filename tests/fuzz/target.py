@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from shrinkmeister.envelopes import KEY_LENGTH, VERSION, derive_key
 from shrinkmeister.exceptions import RecordError, SpecError, TokenError
 from shrinkmeister.keys import is_object_name, object_name
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.results import StoredInfo
 from shrinkmeister.seals import Seals
 from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import KEY_INFO, KEY_LENGTH, VERSION, Tokens, derive_key
+from shrinkmeister.tokens import KEY_INFO, Tokens
 from tests.vectors import load
 
 TOKEN_VECTORS = load("tokens")

@@ -1,11 +1,15 @@
-"""`manage.py shrinkmeister adopt | clear | prune | lifecycle`: long jobs over all thumbnails."""
+"""`manage.py shrinkmeister adopt | clear | prune | lifecycle`: jobs over all thumbnails; and `doctor`."""
 
 import json
 import re
+import sys
 from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,7 +18,9 @@ from tqdm import tqdm
 
 from shrinkmeister import lifecycle
 from shrinkmeister.conf import get_config
+from shrinkmeister.doctor import examine
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
+from shrinkmeister.findings import OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.kvstore import get_former_store
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import parse_source
@@ -27,7 +33,7 @@ LONGEST = timedelta(days=36500)
 
 
 class Command(BaseCommand):
-    help = "Keeps, forgets or deletes thumbnails and what the shared cache holds about them."
+    help = "Keeps, forgets or deletes thumbnails and their records, and says what is wrong with the setup."
 
     def add_arguments(self, parser: CommandParser) -> None:
         jobs = parser.add_subparsers(dest="job", required=True)
@@ -64,13 +70,35 @@ class Command(BaseCommand):
         one = expiring.add_mutually_exclusive_group()
         one.add_argument("--install", action="store_true", help="Give the bucket that rule; others stay.")
         one.add_argument("--remove", action="store_true", help="Take it away; others stay.")
-        for job in (adopting, clearing, pruning, expiring):
-            if job is not expiring:
+        examining = jobs.add_parser(
+            "doctor", help="Examine this site and its thumbnail server; exits with 1 if something is wrong."
+        )
+        examining.add_argument(
+            "--source",
+            metavar="SOURCE",
+            help="Also have a thumbnail made: of s3://bucket/key, storage://alias/name, or a plain name.",
+        )
+        examining.add_argument("--json", action="store_true", help="For machines: a list of findings.")
+        examining.add_argument(
+            "--timeout",
+            type=_seconds,
+            default=30,
+            metavar="SECONDS",
+            help="For each answer; 30 unless given.",
+        )
+        for job in (adopting, clearing, pruning, expiring, examining):
+            if job not in (expiring, examining):
                 job.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
             # Django's own stands before the job's name alone.
             job.add_argument(
                 "-v", "--verbosity", type=int, choices=range(4), default=SUPPRESS, help=SUPPRESS
             )
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        # The doctor tells of wrong settings itself; Django's checks would end it before.
+        return super().execute(
+            *args, **{**options, "skip_checks": options["skip_checks"] or options["job"] == "doctor"}
+        )
 
     def handle(self, *args: Any, job: str, **options: Any) -> None:
         jobs: dict[str, Callable[..., None]] = {
@@ -78,6 +106,7 @@ class Command(BaseCommand):
             "clear": self._clear,
             "prune": self._prune,
             "lifecycle": self._lifecycle,
+            "doctor": self._doctor,
         }
         try:
             jobs[job](**options)
@@ -161,6 +190,43 @@ class Command(BaseCommand):
         # Also without --install: as `aws s3api put-bucket-lifecycle-configuration` takes it.
         self.stdout.write(json.dumps({"Rules": [lifecycle.rule_of(config)]}, indent=2))
 
+    def _doctor(self, source: str | None, timeout: float, **options: Any) -> None:
+        try:
+            examination = examine(source, timeout)
+        except ShrinkmeisterError as error:
+            raise CommandError(str(error), returncode=2) from error
+        findings = []
+        for finding in examination:
+            findings.append(finding)
+            if not options["json"]:
+                self._say(self._line(finding), options)
+        if options["json"]:
+            self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
+        if any(finding.status == WRONG for finding in findings):
+            sys.exit(1)
+
+    def _line(self, finding: Finding) -> str:
+        """With a hint below it, indented, and no longer than the terminal is wide."""
+        word, style = {
+            OK: ("ok", self.style.SUCCESS),
+            WRONG: ("WRONG", self.style.ERROR),
+            UNKNOWN: ("?", self.style.WARNING),
+        }[finding.status]
+        head, indent = f"{word:6}{finding.id:12}", " " * 18
+        width = max(60, min(110, get_terminal_size().columns))
+        texts = [
+            fill(
+                text,
+                width,
+                initial_indent=indent,
+                subsequent_indent=indent,
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+            for text in filter(None, (finding.message, finding.hint and f"-> {finding.hint}"))
+        ]
+        return style(head) + "\n".join(texts)[len(indent) :]
+
     @contextmanager
     def _bar(
         self, unit: str, total: int | None, options: dict[str, Any]
@@ -183,6 +249,12 @@ def _age(text: str) -> timedelta:
             f"{text!r} is not an age of up to a hundred years; write 12h, 90d, 8w, or a number of seconds"
         )
     return timedelta(seconds=seconds)
+
+
+def _seconds(text: str) -> float:
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", text, re.ASCII) and float(text):
+        return float(text)
+    raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
 
 
 def _life(text: str) -> timedelta:
