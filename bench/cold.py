@@ -19,6 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from PIL.Image import Resampling
+
 from bench.load import megabytes
 from bench.results import write
 from shrinkmeister.spec import Source, ThumbnailSpec
@@ -214,7 +216,8 @@ def memory(package: Package, instance: Callable[..., Any], s3: S3Server) -> str:
         asked(idle, known)
         lines.append(f"| none, a thumbnail that is there | {megabytes(idle.runtime, 'VmHWM'):,.0f} | |")
     for pixels, dimensions in MEGAPIXELS.items():
-        image = photograph(dimensions)
+        # Of large pixels: what counts is how many are decoded, and a PNG must not be above the limit of bytes.
+        image = photograph((1000, 750)).resize(dimensions, Resampling.NEAREST)
         for format, options in FORMATS.items():
             print(f"{pixels} megapixels of {format}", file=sys.stderr)
             event = upload(s3, f"{pixels}-{format}", encoded(image, format, **options))

@@ -17,12 +17,12 @@ import pytest
 from click import ClickException
 from django.test import override_settings
 
+from shrinkmeister.common import common_settings
 from shrinkmeister.conf import Config, get_config
 from shrinkmeister_server.deployment.package import finish
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import SHARED, site_settings
 from shrinkmeister_server.deployment.stage import SECRETS, Answers, make_stage, variables_of
-from shrinkmeister_server.environment import Environment
 
 pytestmark = pytest.mark.makes_thumbnails
 
@@ -474,7 +474,10 @@ def test_a_slim_handler_is_refused(package: Callable[..., Path], tmp_path: Path)
         finish(cli_of(tmp_path / "package.tar.gz"))
 
 
-def test_environment_and_shared_names_agree() -> None:
-    """A shared setting is one that the server reads."""
+def test_the_site_is_told_what_the_doctor_compares() -> None:
+    """And what is secret, or a name of the site's alone."""
+    untold = {"THUMBNAIL_SECRET_KEY", "THUMBNAIL_SECRET_KEY_FALLBACKS"}
+    untold |= {"THUMBNAIL_CACHE_LOCATION", "THUMBNAIL_CACHE_NAME"}
+    with override_settings(THUMBNAIL_SECRET_KEY="x" * 40):
+        assert SHARED.keys() == common_settings(get_config()).keys() | untold
     assert SHARED.keys() <= server_reads()
-    assert Environment({}).names("THUMBNAIL_SECRET_KEY_FALLBACKS", []) == []

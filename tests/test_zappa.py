@@ -8,11 +8,14 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from time import time
 from typing import Any
 
 import pytest
 import urllib3
 
+from shrinkmeister.questions import EXAMINE, REMOVE, Question, Questions
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
 from tests import events
@@ -223,6 +226,18 @@ def test_a_record_is_in_the_shared_cache_that_pages_ask(
     record = redis.Redis(port=redis_server.port).get(f"shrinkmeister:{record_key(spec)}")
     assert isinstance(record, bytes)
     assert json.loads(record)["w"] == 300
+
+
+def test_the_doctor_is_answered(deployed: Deployment) -> None:
+    questions = Questions([SECRET])
+    question = Question.new(EXAMINE, time())
+    answers, _ = invoke(deployed, events.rest(f"/doctor/{questions.seal(question)}"))
+    answer = questions.open_answer(answers[0]["body"], question)
+    assert answer.bucket.failed is None
+    assert answer.cache.error is None
+    assert answer.settings["THUMBNAIL_BUCKET"] == deployed.bucket
+    removal, _ = invoke(deployed, events.rest(f"/doctor/{questions.seal(replace(question, ask=REMOVE))}"))
+    assert questions.open_answer(removal[0]["body"], question).bucket.done == ("remove",)
 
 
 def test_a_host_of_somebody_else_is_refused(
