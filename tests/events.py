@@ -59,6 +59,14 @@ def function_url(path: str, method: str = "GET", query: dict[str, str] | None = 
     }
 
 
+def http_api(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
+    """API Gateway's HTTP interface, payload format 2.0, with a stage that is part of its paths."""
+    event = function_url(f"/{STAGE}{path}", method, query)
+    event["headers"]["host"] = event["requestContext"]["domainName"] = REST_HOST
+    event["requestContext"]["stage"] = STAGE
+    return event
+
+
 def load_balancer(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
     """An Application Load Balancer's."""
     return {
@@ -80,7 +88,12 @@ def load_balancer(path: str, method: str = "GET", query: dict[str, str] | None =
     }
 
 
-WAYS = {"REST API": rest, "function URL": function_url, "load balancer": load_balancer}
+WAYS = {
+    "REST API": rest,
+    "HTTP API": http_api,
+    "function URL": function_url,
+    "load balancer": load_balancer,
+}
 
 
 def header(answer: dict[str, Any], name: str) -> str | None:

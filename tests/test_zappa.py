@@ -6,8 +6,10 @@ server and a real Redis.
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import time
 from typing import Any
@@ -19,7 +21,7 @@ from shrinkmeister.questions import EXAMINE, REMOVE, Question, Questions
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
 from tests import events
-from tests.deployments import NAME, SECRET, STAGE, Deployment
+from tests.deployments import NAME, SECRET, STAGE, Deployment, Workshop
 from tests.pictures import picture, size_of
 from tests.servers.lambda_runtime import find_lambda_python
 from tests.servers.process import ask
@@ -165,6 +167,41 @@ def test_each_module_of_the_package_is_compiled_for_good(deployment: Deployment)
     assert len(bytecode) == len(sources) > 20
     for file in deployment.package.rglob("*.pyc"):
         assert file.read_bytes()[4:8] == b"\x01\0\0\0", file
+
+
+def libraries(names_and_data: Iterator[tuple[str, bytes]]) -> dict[str, tuple[int, int]]:
+    """Name of a library -> its machine, and the newest glibc that is named anywhere in it: 2.n."""
+    found = {}
+    for name, data in names_and_data:
+        if data.startswith(b"\x7fELF"):
+            versions = [int(minor) for minor in re.findall(rb"GLIBC_2\.([0-9]+)", data)]
+            found[name] = (int.from_bytes(data[18:20], "little"), max(versions, default=0))
+    return found
+
+
+def test_its_libraries_are_for_lambdas_processor_and_c_library(deployment: Deployment) -> None:
+    """By their bytes alone: 62 is x86_64, and Amazon Linux 2023 has glibc 2.34."""
+    files = (file for file in deployment.package.rglob("*") if file.is_file())
+    found = libraries((file.name, file.read_bytes()) for file in files)
+    assert len(found) > 10
+    assert {machine for machine, _ in found.values()} == {62}
+    assert max(glibc for _, glibc in found.values()) <= 34
+
+
+def test_a_package_for_arm64_is_made_on_another_machine(deployment: Deployment) -> None:
+    settings = json.loads((deployment.folder / "zappa_settings.json").read_text())
+    settings[STAGE]["architecture"] = "arm64"
+    (deployment.folder / "arm64.json").write_text(json.dumps(settings))
+    package = ("zappa", "package", STAGE, "--settings_file", "arm64.json", "--output", "arm64.zip")
+    said = Workshop(deployment.folder).run(*package, **deployment.aws.variables)
+    assert "on arm64" in said
+    with zipfile.ZipFile(deployment.folder / "arm64.zip") as archive:
+        found = libraries((name, archive.read(name)) for name in archive.namelist())
+    (deployment.folder / "arm64.zip").unlink()
+    x86 = libraries((file.name, file.read_bytes()) for file in deployment.package.rglob("*.so"))
+    assert {machine for machine, _ in found.values()} == {183}
+    assert max(glibc for _, glibc in found.values()) <= 34
+    assert len([name for name in found if name.endswith(".so")]) == len(x86)
 
 
 @pytest.mark.parametrize("way", events.WAYS.values(), ids=events.WAYS)
