@@ -78,7 +78,7 @@ def find_emulator() -> str:
     if go is None:
         raise MissingServer(f"{EMULATOR} (or Go, which builds it)")
     environment = {**os.environ, "GOBIN": str(built.parent), "GOFLAGS": "-trimpath"}
-    subprocess.run([go, "install", EMULATOR_SOURCE], env=environment, check=True, capture_output=True)
+    subprocess.run([go, "install", EMULATOR_SOURCE], env=environment, check=True)
     return str(built)
 
 
