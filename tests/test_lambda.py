@@ -110,6 +110,19 @@ def test_two_instances_make_a_thumbnail_once(
     assert told.count("made") == 6
 
 
+def test_an_instance_that_was_frozen_connects_anew(
+    start: Start, ask_for: Callable[[str], dict[str, Any]], redis_server: RedisServer
+) -> None:
+    """Lambda stops an instance between requests, for minutes, in which others close its connections."""
+    instance = start()
+    event = ask_for("frozen.jpg")
+    instance.invoke(event)
+    assert ask(redis_server.port, b"CLIENT KILL TYPE normal SKIPME yes\r\n") == b":1\r\n"
+    assert instance.invoke(event)["statusCode"] == 302
+    # And not "stored": it has asked the shared cache, and not given it up.
+    assert outcomes(instance) == ["made", "found"]
+
+
 def test_a_variable_that_is_missing_is_named(start: Start) -> None:
     instance = start(THUMBNAIL_SECRET_KEY="")
     answer = instance.invoke(events.function_url("/healthz"))
