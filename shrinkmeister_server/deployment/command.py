@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from django.core.exceptions import ImproperlyConfigured
+
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import UNKNOWN_URL, site_settings
 from shrinkmeister_server.deployment.stage import (
@@ -39,8 +41,14 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except StageError as error:
+    except (StageError, ImproperlyConfigured) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        return 1
+    except (EOFError, KeyboardInterrupt):
+        print("\nStopped. Nothing is written.", file=sys.stderr)
         return 1
     return 0
 

@@ -93,7 +93,10 @@ def make_stage(answers: Answers) -> dict[str, Any]:
         # Of this folder, and of a checkout's; the first one has the secret.
         "exclude_glob": [
             *(
-                FILE.name,
+                # And what editors keep of it.
+                f"{FILE.name}*",
+                f".{FILE.name}*",
+                ".env*",
                 POLICY_FILE.name,
                 "*.md",
                 "*.cfg",
@@ -135,20 +138,32 @@ def read_stage(name: str | None, file: Path = FILE) -> tuple[str, dict[str, Any]
         raise StageError(f"There is no {file} here. `init` writes one.") from error
     except ValueError as error:
         raise StageError(f"{file} is no JSON: {error}.") from error
+    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
+        raise StageError(f"{file} has to be a JSON object of stages, each an object. `init` writes one.")
     if name is None and len(stages) == 1:
         (name,) = stages
     if name is None or name not in stages:
         raise StageError(f"{file} has the stages {', '.join(stages)}. Name one of them.")
-    return name, dict(stages[name])
+    return name, stages[name]
 
 
 def variables_of(stage: dict[str, Any]) -> dict[str, str]:
-    """The environment of the function, but for what Lambda itself sets."""
-    return {**stage.get("aws_environment_variables", {}), **stage.get("environment_variables", {})}
+    """The environment of the function, but for what Lambda itself sets. Raises StageError."""
+    variables = {**stage.get("aws_environment_variables", {}), **stage.get("environment_variables", {})}
+    for name, value in variables.items():
+        if not isinstance(value, str):
+            # The value may be a secret.
+            raise StageError(
+                f"The variable {name} is of type {type(value).__name__}. Write it in quotes, as text."
+            )
+    return variables
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:
     """JSON for people to read; private: for nobody but its owner."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        if private:
+            # The mode above is only of a file that was not there.
+            os.fchmod(stream.fileno(), 0o600)
         stream.write(json.dumps(value, indent=4, ensure_ascii=False) + "\n")
