@@ -423,6 +423,7 @@ def test_what_the_site_pastes_is_what_the_server_reads(variables: dict[str, str]
     exec(site_settings(variables, url), site)
     assert site["THUMBNAIL_SERVER_URL"] == url
     env = Environment(variables)
+    read: Any
     for name, read in SHARED.items():
         # What is secret comes from an environment, and its spaces with it: the site's checks refuse those.
         if name in SECRETS and read is Environment.text:

@@ -216,7 +216,8 @@ class Command(BaseCommand):
         width = max(60, min(110, get_terminal_size().columns))
         texts = [
             fill(
-                text,
+                # Of whoever answers: nothing that a terminal would obey.
+                "".join(character if character.isprintable() else " " for character in text),
                 width,
                 initial_indent=indent,
                 subsequent_indent=indent,
