@@ -618,6 +618,17 @@ def test_an_old_wheel_fits(package: Callable[..., Path], platform: str) -> None:
     assert "a.so" in zipfile.ZipFile(path).namelist()
 
 
+def test_a_folder_among_the_files_of_a_distribution(package: Callable[..., Path]) -> None:
+    """And a tag that is none, of one that fits nowhere."""
+    files = installed("MarkupSafe", "3.0.2", "cp313-cp313-macosx_11_0_arm64", {"markupsafe/old.py": b""})
+    files["MarkupSafe-3.0.2.dist-info/RECORD"] += b"markupsafe,,\n"
+    path = package({**files, **installed("another", "1", "any", {"another.py": b""})})
+    finish(cli_of(path))
+    names = zipfile.ZipFile(path).namelist()
+    assert "markupsafe/old.py" not in names
+    assert {"markupsafe/__init__.py", "another.py"} <= set(names)
+
+
 def test_what_has_no_wheel_for_the_machine_is_named(package: Callable[..., Path]) -> None:
     path = package(installed("sorl-thumbnail", "0.0.1", "cp313-cp313-linux_x86_64", {"a.so": library()}))
     with pytest.raises(ClickException, match=r"sorl-thumbnail==0\.0\.1 is not installed as a wheel for"):

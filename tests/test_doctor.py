@@ -29,7 +29,7 @@ from shrinkmeister.conversation import UNREACHABLE
 from shrinkmeister.doctor import examine
 from shrinkmeister.envelopes import Envelopes
 from shrinkmeister.exceptions import TokenExpiredError
-from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG
+from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.keys import is_object_name
 from shrinkmeister.questions import (
     ANSWER_INFO,
@@ -858,6 +858,17 @@ class TestCommand:
         assert [one["id"] for one in found] == list(CHECKS[:-1])
         assert {frozenset(one) for one in found} == {frozenset({"id", "status", "message", "hint"})}
         assert [one["status"] for one in found] == [OK, WRONG, *[UNKNOWN] * 9]
+
+    def test_as_json_where_it_breaks_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*arguments: Any) -> Iterator[Finding]:
+            yield Finding("site", OK, "well")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("shrinkmeister.management.commands.shrinkmeister.examine", broken)
+        output = StringIO()
+        with pytest.raises(CommandError, match="Stopped"):
+            call_command("shrinkmeister", "doctor", "--json", stdout=output)
+        assert [one["id"] for one in json.loads(output.getvalue())] == ["site"]
 
     def test_wrong_usage(self, settings: Any) -> None:
         with pytest.raises(CommandError) as refused:

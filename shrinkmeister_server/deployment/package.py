@@ -138,7 +138,7 @@ def _foreign(root: Path, target: Target) -> list[Distribution]:
 def _fits(wheel: str, target: Target) -> bool:
     """wheel: the text of a file WHEEL, which has lines as `Tag: cp313-cp313-manylinux_2_28_x86_64`."""
     tags = [line.removeprefix("Tag: ") for line in wheel.splitlines() if line.startswith("Tag: ")]
-    platforms = {platform for tag in tags for platform in tag.split("-")[2].split(".")}
+    platforms = {platform for tag in tags for platform in tag.rpartition("-")[2].split(".")}
     return not platforms or bool(platforms & {"any", *target.platforms})
 
 
@@ -165,8 +165,8 @@ def _remove(root: Path, distribution: Distribution) -> None:
     for file in distribution.files or ():
         path = (root / str(file)).resolve()
         # Scripts of the environment are named too, as ../../../bin/....
-        if path.is_relative_to(root.resolve()):
-            path.unlink(missing_ok=True)
+        if path.is_relative_to(root.resolve()) and path.is_file():
+            path.unlink()
 
 
 def _remove_unneeded(root: Path, services: Collection[str]) -> None:

@@ -196,12 +196,15 @@ class Command(BaseCommand):
         except ShrinkmeisterError as error:
             raise CommandError(str(error), returncode=2) from error
         findings = []
-        for finding in examination:
-            findings.append(finding)
-            if not options["json"]:
-                self._say(self._line(finding), options)
-        if options["json"]:
-            self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
+        try:
+            for finding in examination:
+                findings.append(finding)
+                if not options["json"]:
+                    self._say(self._line(finding), options)
+        finally:
+            # Also where it breaks off: what was found until then.
+            if options["json"]:
+                self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         if any(finding.status == WRONG for finding in findings):
             sys.exit(1)
 
