@@ -244,6 +244,22 @@ def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None
     assert variables["THUMBNAIL_SOURCES"] == "s3://a,s3://b/c"
 
 
+def test_what_is_no_text_empties_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "zappa_settings.json"
+    file.write_text("{}")
+    done = command(tmp_path, *INIT, "--force", "--cache", "redis://cache:6379/0?\udcff")
+    assert (done.returncode, done.stderr) == (1, "'\\udcff' in what was given is no text.\n")
+    assert file.read_text() == "{}"
+
+
+def test_a_driver_of_ones_own_is_found_where_init_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "own.py").write_text("from shrinkmeister.drivers.redis import RedisDriver as Own")
+    path = os.pathsep.join((str(ROOT), str(tmp_path / "path")))
+    done = command(tmp_path, *INIT, "--cache-backend", "own.Own", variables={"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_end_of_input_ends_init(tmp_path: Path) -> None:
     import pty
 

@@ -157,7 +157,8 @@ def _check(variables: Mapping[str, str]) -> None:
     """As the server checks them when it starts. Raises StageError with all that it says."""
     done = subprocess.run(
         [sys.executable, "-m", "shrinkmeister_server", "check"],
-        env={"PATH": os.environ.get("PATH", ""), **variables},
+        # Where this one is found, and drivers of one's own.
+        env={**{name: os.environ.get(name, "") for name in ("PATH", "PYTHONPATH")}, **variables},
         capture_output=True,
         text=True,
     )

@@ -160,10 +160,17 @@ def variables_of(stage: dict[str, Any]) -> dict[str, str]:
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:
-    """JSON for people to read; private: for nobody but its owner."""
+    """JSON for people to read; private: for nobody but its owner. Raises StageError."""
+    try:
+        # Before the file that may be there is emptied.
+        text = (json.dumps(value, indent=4, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError as error:
+        raise StageError(
+            f"{error.object[error.start : error.end]!r} in what was given is no text."
+        ) from error
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+    with os.fdopen(descriptor, "wb") as stream:
         if private:
             # The mode above is only of a file that was not there.
             os.fchmod(stream.fileno(), 0o600)
-        stream.write(json.dumps(value, indent=4, ensure_ascii=False) + "\n")
+        stream.write(text)
