@@ -218,23 +218,28 @@ def test_init_says_what_is_wrong_and_writes_nothing(tmp_path: Path, wrong: list[
     assert list(tmp_path.iterdir()) == []
 
 
-def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None:
+def on_a_terminal(directory: Path, typed: bytes) -> subprocess.CompletedProcess[str]:
+    """`init`, and what is typed there."""
     import pty
 
     terminal, ours = pty.openpty()
-    with os.fdopen(terminal, "w") as typed:
-        typed.write("eu-west-1\nthumbs\n\ns3://a, s3://b/c\nredis://cache:6379/0\n")
-        typed.flush()
-        done = subprocess.run(
-            [sys.executable, "-m", "shrinkmeister_server", "init"],
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-            stdin=ours,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        os.close(ours)
+    os.write(terminal, typed)
+    done = subprocess.run(
+        [sys.executable, "-m", "shrinkmeister_server", "init"],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdin=ours,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.close(ours)
+    os.close(terminal)
+    return done
+
+
+def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None:
+    done = on_a_terminal(tmp_path, b"eu-west-1\nthumbs\n\ns3://a, s3://b/c\nredis://cache:6379/0\n")
     assert done.returncode == 0, done.stderr
     variables = json.loads((tmp_path / "zappa_settings.json").read_text())["production"][
         "environment_variables"
@@ -261,21 +266,7 @@ def test_a_driver_of_ones_own_is_found_where_init_finds_it(tmp_path: Path) -> No
 
 
 def test_the_end_of_input_ends_init(tmp_path: Path) -> None:
-    import pty
-
-    terminal, ours = pty.openpty()
-    os.write(terminal, b"eu-west-1\n\x04")
-    done = subprocess.run(
-        [sys.executable, "-m", "shrinkmeister_server", "init"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        stdin=ours,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    os.close(ours)
-    os.close(terminal)
+    done = on_a_terminal(tmp_path, b"eu-west-1\n\x04")
     assert (done.returncode, done.stderr) == (1, "\nStopped. Nothing is written.\n")
     assert list(tmp_path.iterdir()) == []
 
