@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,7 @@ ANSWERS = Answers(
     name="shrinkmeister",
     region="eu-central-1",
     bucket="my-thumbnails",
+    deployments="my-thumbnails-deployments",
     sources=("s3://my-photos",),
     cache_backend="redis",
     cache_location="redis://my-cache.example.com:6379/0",
@@ -190,6 +192,16 @@ def test_each_init_makes_another_secret_or_takes_the_sites(tmp_path: Path) -> No
         made.append(stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY"])
     assert len(set(made)) == 3
     assert made[2] == "y" * 40
+
+
+@pytest.mark.parametrize("bucket", ["my-thumbnails", f"{'a' * 41}.{'b' * 21}"])
+def test_nobody_can_guess_where_the_package_lies(tmp_path: Path, bucket: str) -> None:
+    names = set()
+    for _ in range(2):
+        assert command(tmp_path, *INIT, "--bucket", bucket, "--force").returncode == 0
+        names.add(json.loads((tmp_path / "zappa_settings.json").read_text())["production"]["s3_bucket"])
+    assert len(names) == 2
+    assert all(re.fullmatch(r"[a-z-]{1,41}-deployments-[0-9a-f]{8}", name) for name in names)
 
 
 def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:

@@ -102,6 +102,9 @@ def _init(options: argparse.Namespace) -> None:
         name=options.name,
         region=answered["region"],
         bucket=answered["bucket"],
+        # The name of the other one is in all URLs: whoever takes what can be guessed from it first gets the
+        # package, and may change it. Names have up to 63 characters.
+        deployments=f"{answered['bucket'][:42].rstrip('.-')}-deployments-{secrets.token_hex(4)}",
         sources=_list(answered["sources"]),
         cache_backend=options.cache_backend,
         cache_location=answered["cache"],

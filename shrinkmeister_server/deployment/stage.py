@@ -39,6 +39,7 @@ class StageError(Exception):
 class Answers:
     """name             of the project; with the stage's that of the function
     bucket           of the thumbnails
+    deployments      the bucket that Zappa makes for the package, under a name that nobody else can guess
     sources          as THUMBNAIL_SOURCES has them: s3://photos, s3://photos/folder/
     cache_location   of the shared cache, as the driver `cache_backend` takes it
     resolutions      as THUMBNAIL_ALTERNATIVE_RESOLUTIONS has them: "2", "1.5"
@@ -49,6 +50,7 @@ class Answers:
     name: str
     region: str
     bucket: str
+    deployments: str
     sources: tuple[str, ...]
     cache_backend: str
     cache_location: str
@@ -67,7 +69,7 @@ def make_stage(answers: Answers) -> dict[str, Any]:
         "project_name": answers.name,
         "django_settings": "shrinkmeister_server.settings",
         "aws_region": answers.region,
-        "s3_bucket": f"{answers.bucket}-deployments",
+        "s3_bucket": answers.deployments,
         "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "architecture": answers.architecture,
         "memory_size": MEMORY,
