@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, field
 from datetime import timedelta
 from importlib.util import find_spec
 from threading import RLock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -17,10 +17,12 @@ from django.core.signals import setting_changed
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.exceptions import SpecError
-from shrinkmeister.questions import Questions
 from shrinkmeister.records import RESOLUTION
 from shrinkmeister.spec import EXTENSIONS, SCHEMES, plain_options
 from shrinkmeister.tokens import Tokens
+
+if TYPE_CHECKING:
+    from shrinkmeister.questions import Questions
 
 DEFAULT_CACHE_NAME = "shrinkmeister"
 DAY = 24 * 3600
@@ -198,8 +200,11 @@ def get_tokens() -> Tokens:
 
 
 @per_configuration
-def get_questions() -> Questions:
+def get_questions() -> "Questions":
     """The sealer and opener of `shrinkmeister doctor`. Raises SettingError."""
+    # 4 ms, which a site's start and its pages do without.
+    from shrinkmeister.questions import Questions
+
     return Questions(get_config().secrets)
 
 

@@ -464,7 +464,7 @@ class Examination:
 
 
 def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, list) else value
+    return sorted(value, key=str) if isinstance(value, list) else value
 
 
 def _listed(found: Any) -> str:

@@ -14,7 +14,8 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self
+from types import UnionType
+from typing import Any, Self, get_origin
 
 from shrinkmeister.envelopes import Envelopes
 from shrinkmeister.exceptions import TokenError, TokenExpiredError
@@ -121,14 +122,16 @@ class Answer:
         """Raises TokenError. What a later server says beyond this is left out."""
         given = _object(payload)
         try:
+            bucket = dict(given["bucket"])
+            if isinstance(bucket.get("done"), list):
+                bucket["done"] = tuple(bucket["done"])
+            given["bucket"] = BucketTrial(**_known(BucketTrial, bucket))
             given["cache"] = CacheTrial(**_known(CacheTrial, given["cache"]))
-            bucket = BucketTrial(**_known(BucketTrial, given["bucket"]))
-            given["bucket"] = replace(bucket, done=tuple(bucket.done))
             answer = cls(**_known(cls, given))
-            if not (type(answer.time) is type(answer.secret) is int):
+            if not (type(answer.time) is type(answer.secret) is int and 1 <= answer.time <= MAX_INTEGER):
                 raise TypeError("the time or the place of the secret is no number")
             return answer
-        except (TypeError, LookupError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             raise TokenError("the answer is ours, and of another form") from error
 
 
@@ -194,4 +197,9 @@ def _object(payload: bytes) -> dict[str, Any]:
 def _known(kind: Any, given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise TypeError("no JSON object")
-    return {one.name: given[one.name] for one in fields(kind) if one.name in given}
+    known = {one.name: given[one.name] for one in fields(kind) if one.name in given}
+    for one in fields(kind):
+        wanted: Any = one.type if isinstance(one.type, UnionType) else get_origin(one.type) or one.type
+        if one.name in known and not isinstance(known[one.name], wanted):
+            raise TypeError(f"{one.name} is of another type")
+    return known

@@ -66,6 +66,9 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
     timeout    seconds for each step of the connection, and for the body in all
     redirects  whether they are followed
     """
+    # The library opens files too, and more.
+    if not url.startswith(("http://", "https://")):
+        raise Unreachable("garbage", f"{url.partition(':')[0]}: is no scheme of the web")
     opener = build_opener() if redirects else build_opener(_NoRedirects)
     request = Request(url, headers={"User-Agent": AGENT, **headers})
     sent, start = time.time(), time.monotonic()

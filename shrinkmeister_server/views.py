@@ -117,8 +117,7 @@ class HealthView(ReadOnlyView):
                 failed.append(f"{part}: {error}")
                 health[part] = "failed"
         if failed:
-            visit = visit_of(request)
-            visit.failure, visit.message = "Unhealthy", "; ".join(failed)
+            visit_of(request).failed("Unhealthy", "; ".join(failed))
         answer = JsonResponse(health, status=503 if failed else 200)
         answer["Cache-Control"] = "no-store"
         return answer
@@ -136,7 +135,7 @@ class DoctorView(ReadOnlyView):
             return failure(request, error)
         visit.timing.outcome = "examined"
         if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
-            visit.failure, visit.message = "Unhealthy", failed
+            visit.failed("Unhealthy", failed)
         answer = HttpResponse(get_questions().seal_answer(found), content_type="text/plain")
         answer["Cache-Control"] = "no-store"
         return answer

@@ -50,7 +50,10 @@ class Visit:
         return self.failure or self.timing.outcome or "-"
 
     def fail(self, error: Exception) -> None:
-        self.failure, self.message = type(error).__name__, _line(str(error))
+        self.failed(type(error).__name__, str(error))
+
+    def failed(self, name: str, message: str) -> None:
+        self.failure, self.message = name, _line(message)
 
     def fields(self, method: str, status: int) -> dict[str, Any]:
         """Of its line."""

@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +18,22 @@ from typing import Any
 import pytest
 from click import ClickException
 from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shrinkmeister.common import common_settings
 from shrinkmeister.conf import Config, get_config
 from shrinkmeister_server.deployment.package import finish
-from shrinkmeister_server.deployment.policy import policy_of
+from shrinkmeister_server.deployment.policy import function_name, policy_of
 from shrinkmeister_server.deployment.site import SHARED, site_settings
-from shrinkmeister_server.deployment.stage import SECRETS, Answers, make_stage, variables_of
+from shrinkmeister_server.deployment.stage import (
+    SECRETS,
+    Answers,
+    StageError,
+    make_stage,
+    variables_of,
+)
+from shrinkmeister_server.environment import Environment
 
 pytestmark = pytest.mark.makes_thumbnails
 
@@ -32,11 +43,17 @@ ANSWERS = Answers(
     name="shrinkmeister",
     region="eu-central-1",
     bucket="my-thumbnails",
+    deployments="my-thumbnails-deployments",
     sources=("s3://my-photos",),
     cache_backend="redis",
     cache_location="redis://my-cache.example.com:6379/0",
     secret="the same random text as in the site's settings, 32 characters or more",
     resolutions=("2",),
+)
+# Of which not every text is a value.
+TYPED = (
+    *("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", "THUMBNAIL_TTL", "THUMBNAIL_CHECK_TTL"),
+    "THUMBNAIL_EXPIRE_DAYS",
 )
 RUNNING = f"python{sys.version_info.major}.{sys.version_info.minor}"
 INIT = [
@@ -79,6 +96,14 @@ def test_the_example_has_every_variable_of_the_server() -> None:
 def test_the_example_keeps_secrets_out_of_the_package() -> None:
     assert not set(SECRETS) & EXAMPLE["environment_variables"].keys()
     assert set(SECRETS) <= EXAMPLE["aws_environment_variables"].keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["zappa_settings.json", "zappa_settings.json~", ".zappa_settings.json.swp", ".env", ".env.local"],
+)
+def test_the_example_keeps_files_with_secrets_out_of_the_package(name: str) -> None:
+    assert any(fnmatchcase(name, pattern) for pattern in EXAMPLE["exclude_glob"])
 
 
 def test_the_example_is_what_init_writes_with_defaults_spelled_out() -> None:
@@ -151,6 +176,14 @@ def test_init_writes_settings_that_only_their_owner_reads(tmp_path: Path) -> Non
         assert hidden not in done.stdout + done.stderr
 
 
+def test_a_file_that_others_read_is_theirs_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "zappa_settings.json"
+    file.write_text("{}")
+    file.chmod(0o644)
+    assert command(tmp_path, *INIT, "--force").returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_each_init_makes_another_secret_or_takes_the_sites(tmp_path: Path) -> None:
     made = []
     for variables in ({}, {}, {"THUMBNAIL_SECRET_KEY": "y" * 40}):
@@ -159,6 +192,16 @@ def test_each_init_makes_another_secret_or_takes_the_sites(tmp_path: Path) -> No
         made.append(stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY"])
     assert len(set(made)) == 3
     assert made[2] == "y" * 40
+
+
+@pytest.mark.parametrize("bucket", ["my-thumbnails", f"{'a' * 41}.{'b' * 21}"])
+def test_nobody_can_guess_where_the_package_lies(tmp_path: Path, bucket: str) -> None:
+    names = set()
+    for _ in range(2):
+        assert command(tmp_path, *INIT, "--bucket", bucket, "--force").returncode == 0
+        names.add(json.loads((tmp_path / "zappa_settings.json").read_text())["production"]["s3_bucket"])
+    assert len(names) == 2
+    assert all(re.fullmatch(r"[a-z-]{1,41}-deployments-[0-9a-f]{8}", name) for name in names)
 
 
 def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:
@@ -187,23 +230,28 @@ def test_init_says_what_is_wrong_and_writes_nothing(tmp_path: Path, wrong: list[
     assert list(tmp_path.iterdir()) == []
 
 
-def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None:
+def on_a_terminal(directory: Path, typed: bytes) -> subprocess.CompletedProcess[str]:
+    """`init`, and what is typed there."""
     import pty
 
     terminal, ours = pty.openpty()
-    with os.fdopen(terminal, "w") as typed:
-        typed.write("eu-west-1\nthumbs\n\ns3://a, s3://b/c\nredis://cache:6379/0\n")
-        typed.flush()
-        done = subprocess.run(
-            [sys.executable, "-m", "shrinkmeister_server", "init"],
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-            stdin=ours,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        os.close(ours)
+    os.write(terminal, typed)
+    done = subprocess.run(
+        [sys.executable, "-m", "shrinkmeister_server", "init"],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdin=ours,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.close(ours)
+    os.close(terminal)
+    return done
+
+
+def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None:
+    done = on_a_terminal(tmp_path, b"eu-west-1\nthumbs\n\ns3://a, s3://b/c\nredis://cache:6379/0\n")
     assert done.returncode == 0, done.stderr
     variables = json.loads((tmp_path / "zappa_settings.json").read_text())["production"][
         "environment_variables"
@@ -211,6 +259,53 @@ def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None
     assert variables["AWS_S3_REGION_NAME"] == "eu-west-1"
     assert variables["THUMBNAIL_BUCKET"] == "thumbs"
     assert variables["THUMBNAIL_SOURCES"] == "s3://a,s3://b/c"
+
+
+def test_what_is_no_text_empties_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "zappa_settings.json"
+    file.write_text("{}")
+    done = command(tmp_path, *INIT, "--force", "--cache", "redis://cache:6379/0?\udcff")
+    assert (done.returncode, done.stderr) == (1, "'\\udcff' in what was given is no text.\n")
+    assert file.read_text() == "{}"
+
+
+def test_a_driver_of_ones_own_is_found_where_init_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "own.py").write_text("from shrinkmeister.drivers.redis import RedisDriver as Own")
+    path = os.pathsep.join((str(ROOT), str(tmp_path / "path")))
+    done = command(tmp_path, *INIT, "--cache-backend", "own.Own", variables={"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_end_of_input_ends_init(tmp_path: Path) -> None:
+    done = on_a_terminal(tmp_path, b"eu-west-1\n\x04")
+    assert (done.returncode, done.stderr) == (1, "\nStopped. Nothing is written.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_or_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "zappa_settings.json").mkdir()
+    for arguments in ([*INIT, "--force"], ["site"]):
+        done = command(tmp_path, *arguments)
+        assert (done.returncode, done.stderr) == (1, "zappa_settings.json: Is a directory.\n")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ([1], "has to be a JSON object of stages"),
+        ({"test": 1}, "has to be a JSON object of stages"),
+        ({"test": {}}, "project_name of the stage 'test' is missing"),
+        ({"test": {"environment_variables": {"THUMBNAIL_TTL": "abc"}}}, "THUMBNAIL_TTL is 'abc'"),
+        ({"test": {"environment_variables": {"THUMBNAIL_TTL": 86400}}}, "THUMBNAIL_TTL is of type int"),
+    ],
+)
+def test_settings_that_nothing_can_read_are_told(tmp_path: Path, settings: Any, told: str) -> None:
+    (tmp_path / "zappa_settings.json").write_text(json.dumps(settings))
+    done = command(tmp_path, "policy" if settings == {"test": {}} else "site")
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_policy_and_site_follow_a_change_of_the_settings(tmp_path: Path) -> None:
@@ -264,7 +359,10 @@ def test_the_rights_name_each_bucket_and_folder() -> None:
 
 @pytest.mark.parametrize(
     ("region", "partition"),
-    [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+    [
+        *(("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")),
+        *(("us-iso-east-1", "aws-iso"), ("us-isob-east-1", "aws-iso-b"), ("eusc-de-east-1", "aws-eusc")),
+    ],
 )
 def test_the_rights_are_of_the_regions_partition(region: str, partition: str) -> None:
     for one in statements(region=region).values():
@@ -274,6 +372,28 @@ def test_the_rights_are_of_the_regions_partition(region: str, partition: str) ->
 def test_a_network_of_its_own_needs_rights_of_its_own() -> None:
     assert "JoinNetwork" not in statements()
     assert statements(subnets=("subnet-1",), security_groups=("sg-1",))["JoinNetwork"]["Resource"] == ["*"]
+
+
+def test_a_folder_is_no_pattern() -> None:
+    of = statements(sources=("s3://photos/*x?/", "s3://photos/${aws:username}"))
+    assert of["ReadSources"]["Resource"] == [
+        "arn:aws:s3:::photos/${*}x${?}/*",
+        "arn:aws:s3:::photos/${$}{aws:username}/*",
+    ]
+
+
+@given(st.text("abCD01-_ .", min_size=1), st.text("abCD01_", min_size=1))
+def test_the_log_is_of_the_function_as_zappa_calls_it(project: str, stage: str) -> None:
+    from slugify import slugify
+
+    assert function_name(project, stage) == slugify(f"{project}-{stage}")
+
+
+def test_the_log_of_a_function_with_an_odd_name() -> None:
+    (log, _) = statements(name="My_Thumbs")["WriteLog"]["Resource"]
+    assert log.endswith(":log-group:/aws/lambda/my-thumbs-production")
+    with pytest.raises(StageError, match="project_name and stage are 'bücher-production'"):
+        statements(name="bücher")
 
 
 # The site's side.
@@ -311,6 +431,24 @@ def test_the_site_has_what_the_server_has(monkeypatch: pytest.MonkeyPatch) -> No
     theirs = configured({**server, "THUMBNAIL_SERVER_URL": "https://thumbs.example.com"})
     assert replace(ours, sources=()) == replace(theirs, sources=())
     assert site["INSTALLED_APPS"] == ["shrinkmeister"]
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(SHARED.keys() - set(TYPED))), st.text(max_size=60)),
+    st.text(),
+)
+def test_what_the_site_pastes_is_what_the_server_reads(variables: dict[str, str], url: str) -> None:
+    site: dict[str, Any] = {"INSTALLED_APPS": [], "os": SimpleNamespace(environ=variables)}
+    exec(site_settings(variables, url), site)
+    assert site["THUMBNAIL_SERVER_URL"] == url
+    env = Environment(variables)
+    read: Any
+    for name, read in SHARED.items():
+        # What is secret comes from an environment, and its spaces with it: the site's checks refuse those.
+        if name in SECRETS and read is Environment.text:
+            assert site.get(name, "").strip() == read(env, name, "")
+        else:
+            assert site.get(name) == read(env, name, None)
 
 
 def test_an_empty_variable_is_no_setting() -> None:
@@ -404,6 +542,36 @@ def test_what_only_zappas_command_line_needs_is_taken_out(package: Callable[...,
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o755}
 
 
+def test_nothing_outside_of_the_package_is_taken_out(
+    package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever RECORD names: what would be removed is written down, and stays."""
+    removed: list[Path] = []
+    monkeypatch.setattr(
+        "shrinkmeister_server.deployment.package.shutil",
+        SimpleNamespace(rmtree=lambda path, **_: removed.append(path)),
+    )
+    files = dict.fromkeys(("/etc/passwd", "//server/share", "../beside", "hjson/__init__.py"), b"")
+    record = "".join(f"{file},,\n" for file in files)
+    finish(
+        cli_of(
+            package(
+                {
+                    **installed("hjson", "3.1.0", "py3-none-any", {}),
+                    "hjson-3.1.0.dist-info/RECORD": record.encode(),
+                }
+            )
+        )
+    )
+    assert {path.name for path in removed} == {"hjson"}
+
+
+def test_what_a_broken_installation_has_left_is_shipped(package: Callable[..., Path]) -> None:
+    path = package({"~nything-1.0.dist-info/RECORD": b"", "app.py": b""})
+    finish(cli_of(path))
+    assert "app.py" in zipfile.ZipFile(path).namelist()
+
+
 def test_another_service_of_aws_can_be_kept(package: Callable[..., Path]) -> None:
     path = package({"boto3/data/dynamodb/resources-1.json": b"", "boto3/data/ec2/resources-1.json": b""})
     finish(cli_of(path), services=("s3", "dynamodb"))
@@ -416,6 +584,9 @@ def test_another_service_of_aws_can_be_kept(package: Callable[..., Path]) -> Non
         (library("GLIBC_2.38"), "needs GLIBC 2.38; the runtime has 2.34"),
         (library("GLIBCXX_3.4.32"), "needs GLIBCXX 3.4.32; the runtime has 3.4.29"),
         (library(machine=183), "is for EM_AARCH64"),
+        (library()[:100], "cannot be read"),
+        (library()[:20], "cannot be read"),
+        (b"\xcf\xfa\xed\xfe of a Mac", "is no library for Linux"),
     ],
 )
 def test_a_library_that_would_not_load_is_refused(
@@ -444,6 +615,37 @@ def test_a_library_for_another_machine_is_replaced_by_its_projects_own_wheel(
 
         assert ELFFile(io.BytesIO(archive.read(name)))["e_machine"] == "EM_AARCH64"
         assert "markupsafe/old.py" not in archive.namelist()
+
+
+@pytest.mark.parametrize(
+    "tag", ["cp313-cp313-linux_x86_64", "cp313-cp313-macosx_11_0_arm64", "cp313-cp313-musllinux_1_2_x86_64"]
+)
+def test_what_is_of_no_index_is_not_replaced_by_what_an_index_has(
+    package: Callable[..., Path], tag: str
+) -> None:
+    """MarkupSafe stands for a library of one's own, whose name somebody else has published."""
+    files = {"markupsafe/_speedups.so": library(), "markupsafe-3.0.2.dist-info/direct_url.json": b"{}"}
+    path = package(installed("markupsafe", "3.0.2", tag, files))
+    finish(cli_of(path))
+    assert zipfile.ZipFile(path).read("markupsafe/_speedups.so") == library()
+
+
+@pytest.mark.parametrize("platform", ["manylinux_2_5_x86_64.manylinux1_x86_64", "manylinux2010_x86_64"])
+def test_an_old_wheel_fits(package: Callable[..., Path], platform: str) -> None:
+    path = package(installed("sorl-thumbnail", "0.0.1", f"cp313-cp313-{platform}", {"a.so": library()}))
+    finish(cli_of(path))
+    assert "a.so" in zipfile.ZipFile(path).namelist()
+
+
+def test_a_folder_among_the_files_of_a_distribution(package: Callable[..., Path]) -> None:
+    """And a tag that is none, of one that fits nowhere."""
+    files = installed("MarkupSafe", "3.0.2", "cp313-cp313-macosx_11_0_arm64", {"markupsafe/old.py": b""})
+    files["MarkupSafe-3.0.2.dist-info/RECORD"] += b"markupsafe,,\n"
+    path = package({**files, **installed("another", "1", "any", {"another.py": b""})})
+    finish(cli_of(path))
+    names = zipfile.ZipFile(path).namelist()
+    assert "markupsafe/old.py" not in names
+    assert {"markupsafe/__init__.py", "another.py"} <= set(names)
 
 
 def test_what_has_no_wheel_for_the_machine_is_named(package: Callable[..., Path]) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from email.utils import formatdate
 from io import StringIO
 from pathlib import Path
@@ -26,10 +27,20 @@ from shrinkmeister.backend import lazy_url, make_spec
 from shrinkmeister.conf import get_config, get_questions
 from shrinkmeister.conversation import UNREACHABLE
 from shrinkmeister.doctor import examine
+from shrinkmeister.envelopes import Envelopes
 from shrinkmeister.exceptions import TokenExpiredError
-from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG
+from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.keys import is_object_name
-from shrinkmeister.questions import EXAMINE, PROBE, REMOVE, Answer, Question, Questions, probe_name
+from shrinkmeister.questions import (
+    ANSWER_INFO,
+    EXAMINE,
+    PROBE,
+    REMOVE,
+    Answer,
+    Question,
+    Questions,
+    probe_name,
+)
 from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.web import Reason
@@ -711,6 +722,37 @@ class TestForgery:
         assert "the token has version 1 on the site, 2 on the server" in found["protocol"][1]
         assert "The versions of Shrinkmeister differ" in found["versions"][1]
 
+    @pytest.mark.parametrize(
+        ("said", "told"),
+        [
+            ({"protocols": [1]}, "of another form"),
+            ({"versions": 5}, "of another form"),
+            ({"settings": []}, "of another form"),
+            ({"cache": {"kind": None}}, "of another form"),
+            ({"bucket": {"url": 5, "done": ["store"]}}, "of another form"),
+            ({"bucket": {"done": 5}}, "of another form"),
+            ({"bucket": 5}, "of another form"),
+            ({"time": 10**400}, "of another form"),
+            ({"settings": {"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": ["1", 2, None]}}, "THUMBNAIL_ALTERN"),
+            ({"bucket": {"url": "file:///etc/hostname"}}, "file: is no scheme of the web"),
+        ],
+    )
+    def test_an_odd_answer_of_a_holder_of_the_secret_is_told(
+        self, settings: Any, stack: ExitStack, said: dict[str, Any], told: str
+    ) -> None:
+        settings.THUMBNAIL_SECRET_KEY = SECRET
+
+        def answers(path: str) -> tuple[int, dict[str, str], bytes]:
+            if not path.startswith("/doctor/"):
+                return 404, {}, b""
+            _, known = get_questions().open(path.removeprefix("/doctor/"))
+            payload = json.dumps({**asdict(known), "versions": {"shrinkmeister": "0.1.0"}, **said}).encode()
+            sealed = Envelopes([SECRET], ANSWER_INFO).seal(payload)
+            return 200, {"Content-Type": "text/plain"}, sealed.encode()
+
+        settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))
+        assert told in str(faults(report()))
+
     def test_the_time_of_a_question_is_looked_at_last(self, settings: Any) -> None:
         old = Questions([OTHER]).seal(Question.new(EXAMINE, 1_000_000))
         with pytest.raises(TokenExpiredError):
@@ -799,6 +841,15 @@ class TestCommand:
         assert status == 0
         assert "WRONG" not in text
 
+    def test_a_terminal_is_told_nothing_by_others(self, settings: Any, stack: ExitStack) -> None:
+        away = {"Location": "http://elsewhere/\x1b]0;owned\x07\x1b[2J"}
+        for status, headers, body in ((302, away, b""), (500, {}, error(500, "\x1b[2Jgone"))):
+            answer = (status, headers, body)
+            url = stack.enter_context(answering(lambda path, answer=answer: answer))  # type: ignore[misc]
+            settings.THUMBNAIL_SERVER_URL = url
+            text, _ = doctor()
+            assert text.replace("\n", "").isprintable()
+
     def test_as_json(self, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = f"http://127.0.0.1:{free_port()}"
         text, status = doctor("--json")
@@ -807,6 +858,17 @@ class TestCommand:
         assert [one["id"] for one in found] == list(CHECKS[:-1])
         assert {frozenset(one) for one in found} == {frozenset({"id", "status", "message", "hint"})}
         assert [one["status"] for one in found] == [OK, WRONG, *[UNKNOWN] * 9]
+
+    def test_as_json_where_it_breaks_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*arguments: Any) -> Iterator[Finding]:
+            yield Finding("site", OK, "well")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("shrinkmeister.management.commands.shrinkmeister.examine", broken)
+        output = StringIO()
+        with pytest.raises(CommandError, match="Stopped"):
+            call_command("shrinkmeister", "doctor", "--json", stdout=output)
+        assert [one["id"] for one in json.loads(output.getvalue())] == ["site"]
 
     def test_wrong_usage(self, settings: Any) -> None:
         with pytest.raises(CommandError) as refused:

@@ -187,11 +187,11 @@ class TestOthers:
     ) -> None:
         server.get("/healthz")
         assert log.records == []
-        monkeypatch.setattr(get_shared_cache(), "check", Mock(side_effect=DriverError("refused")))
+        monkeypatch.setattr(get_shared_cache(), "check", Mock(side_effect=DriverError("refused\n302 made")))
         server.get("/healthz")
         told = visit(log)
         assert (told["level"], told["status"], told["outcome"]) == ("ERROR", 503, "Unhealthy")
-        assert told["error"] == "cache: refused"
+        assert told["error"] == "cache: refused 302 made"
 
 
 class TestForms:

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from django.core.exceptions import ImproperlyConfigured
+
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import UNKNOWN_URL, site_settings
 from shrinkmeister_server.deployment.stage import (
@@ -39,8 +41,14 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except StageError as error:
+    except (StageError, ImproperlyConfigured) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        return 1
+    except (EOFError, KeyboardInterrupt):
+        print("\nStopped. Nothing is written.", file=sys.stderr)
         return 1
     return 0
 
@@ -94,6 +102,9 @@ def _init(options: argparse.Namespace) -> None:
         name=options.name,
         region=answered["region"],
         bucket=answered["bucket"],
+        # The name of the other one is in all URLs: whoever takes what can be guessed from it first gets the
+        # package, and may change it. Names have up to 63 characters.
+        deployments=f"{answered['bucket'][:42].rstrip('.-')}-deployments-{secrets.token_hex(4)}",
         sources=_list(answered["sources"]),
         cache_backend=options.cache_backend,
         cache_location=answered["cache"],
@@ -149,7 +160,8 @@ def _check(variables: Mapping[str, str]) -> None:
     """As the server checks them when it starts. Raises StageError with all that it says."""
     done = subprocess.run(
         [sys.executable, "-m", "shrinkmeister_server", "check"],
-        env={"PATH": os.environ.get("PATH", ""), **variables},
+        # Where this one is found, and drivers of one's own.
+        env={**{name: os.environ.get(name, "") for name in ("PATH", "PYTHONPATH")}, **variables},
         capture_output=True,
         text=True,
     )

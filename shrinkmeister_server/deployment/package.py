@@ -66,9 +66,8 @@ class Target:
     def platforms(self) -> list[str]:
         """The names of wheels' platforms whose libraries run there."""
         machine = PLATFORMS[self.architecture]
-        return [f"manylinux_2_{n}_{machine}" for n in range(MOST["GLIBC"][1], 16, -1)] + [
-            f"manylinux2014_{machine}"
-        ]
+        glibcs = (f"manylinux_2_{n}" for n in range(MOST["GLIBC"][1], 4, -1))
+        return [f"{one}_{machine}" for one in (*glibcs, "manylinux2014", "manylinux2010", "manylinux1")]
 
 
 def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
@@ -124,16 +123,22 @@ def _check_runtime(target: Target) -> None:
 
 
 def _foreign(root: Path, target: Target) -> list[Distribution]:
-    """Those with libraries that were not built for the target, by what their wheels were called."""
+    """Those with libraries that were not built for the target, by what their wheels were called.
+
+    What comes from a file or a repository stays, for `_unfit` to judge: the index may have the project of
+    somebody else under its name.
+    """
     return [
-        one for one in distributions(path=[str(root)]) if not _fits(one.read_text("WHEEL") or "", target)
+        one
+        for one in distributions(path=[str(root)])
+        if not one.read_text("direct_url.json") and not _fits(one.read_text("WHEEL") or "", target)
     ]
 
 
 def _fits(wheel: str, target: Target) -> bool:
     """wheel: the text of a file WHEEL, which has lines as `Tag: cp313-cp313-manylinux_2_28_x86_64`."""
     tags = [line.removeprefix("Tag: ") for line in wheel.splitlines() if line.startswith("Tag: ")]
-    platforms = {platform for tag in tags for platform in tag.split("-")[2].split(".")}
+    platforms = {platform for tag in tags for platform in tag.rpartition("-")[2].split(".")}
     return not platforms or bool(platforms & {"any", *target.platforms})
 
 
@@ -160,16 +165,18 @@ def _remove(root: Path, distribution: Distribution) -> None:
     for file in distribution.files or ():
         path = (root / str(file)).resolve()
         # Scripts of the environment are named too, as ../../../bin/....
-        if path.is_relative_to(root.resolve()):
-            path.unlink(missing_ok=True)
+        if path.is_relative_to(root.resolve()) and path.is_file():
+            path.unlink()
 
 
 def _remove_unneeded(root: Path, services: Collection[str]) -> None:
     for distribution in list(distributions(path=[str(root)])):
-        if distribution.metadata["Name"].lower().replace("_", "-") in TOOLS:
-            for name in {file.parts[0] for file in distribution.files or ()} - {".."}:
-                # Whole: Zappa has put files into it.
-                shutil.rmtree(root / name, ignore_errors=True)
+        # What a broken installation has left has no name.
+        if str(distribution.metadata["Name"]).lower().replace("_", "-") in TOOLS:
+            for name in {file.parts[0] for file in distribution.files or ()}:
+                # Whole: Zappa has put files into it. And nothing outside, which ".." and "/" are.
+                if (root / name).resolve().parent == root.resolve():
+                    shutil.rmtree(root / name, ignore_errors=True)
     for library in ("boto3", "botocore"):
         for folder in (root / library / "data").glob("*/"):
             if folder.name not in services:
@@ -198,13 +205,20 @@ def _compile(root: Path) -> None:
 def _unfit(root: Path, target: Target) -> Iterator[str]:
     """A line for each library that the target's loader would refuse."""
     for file in _files(root):
+        name = file.relative_to(root)
         with file.open("rb") as stream:
             if stream.read(4) != b"\x7fELF":
+                if file.suffix in (".so", ".dylib", ".pyd") and file.stat().st_size:
+                    yield f"{name}: is no library for Linux"
                 continue
-            library = ELFFile(stream)
-            machine = library["e_machine"]
-            newest = _newest(library)
-        name = file.relative_to(root)
+            try:
+                library = ELFFile(stream)
+                machine = library["e_machine"]
+                newest = _newest(library)
+            # Of what is cut off or made up, the library raises anything.
+            except Exception as error:
+                yield f"{name}: cannot be read: {type(error).__name__}"
+                continue
         if machine != MACHINES[target.architecture]:
             yield f"{name}: is for {machine}"
         for kind, version in newest.items():

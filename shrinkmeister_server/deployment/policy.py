@@ -1,5 +1,6 @@
 """iam_policy.json: what the function may do, and nothing beyond. Zappa's own allows all of S3."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +8,15 @@ from shrinkmeister_server.deployment.stage import StageError, variables_of
 from shrinkmeister_server.environment import Environment
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+PARTITIONS = {
+    "cn": "aws-cn",
+    "us-gov": "aws-us-gov",
+    "us-iso": "aws-iso",
+    "us-isob": "aws-iso-b",
+    "us-isof": "aws-iso-f",
+    "eu-isoe": "aws-iso-e",
+    "eusc": "aws-eusc",
+}
 NETWORK = [
     f"ec2:{what}"
     for what in ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface")
@@ -21,6 +30,9 @@ def policy_of(name: str, stage: dict[str, Any]) -> dict[str, Any]:
 
 def _statements(name: str, stage: dict[str, Any]) -> Iterator[dict[str, Any]]:
     env = Environment(variables_of(stage))
+    for key in ("project_name", "aws_region"):
+        if not isinstance(stage.get(key), str):
+            raise StageError(f"{key} of the stage {name!r} is missing.")
     region = stage["aws_region"]
     prefixes = [prefix for prefix in PARTITIONS if region.startswith(f"{prefix}-")]
     arn = f"arn:{PARTITIONS[prefixes[0]] if prefixes else 'aws'}"
@@ -34,21 +46,35 @@ def _statements(name: str, stage: dict[str, Any]) -> Iterator[dict[str, Any]]:
     ]
     buckets = dict.fromkeys(folder.partition("/")[0] for folder in folders)
     if folders:
-        objects = [f"{arn}:s3:::{folder.rstrip('/')}/*" for folder in folders]
+        objects = [f"{arn}:s3:::{_plain(folder.rstrip('/'))}/*" for folder in folders]
         yield _allow("ReadSources", ["s3:GetObject"], objects)
-    objects = [f"{arn}:s3:::{bucket}/{env.text('THUMBNAIL_PREFIX', 'cache/')}*"]
+    objects = [f"{arn}:s3:::{bucket}/{_plain(env.text('THUMBNAIL_PREFIX', 'cache/'))}*"]
     acl = ["s3:PutObjectAcl"] if env.text("AWS_DEFAULT_ACL", None) else []
     actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", *acl]
     yield _allow("KeepThumbnails", actions, objects)
     # Without it S3 says of what is not there that it is forbidden.
     listed = [f"{arn}:s3:::{one}" for one in dict.fromkeys([*buckets, bucket])]
     yield _allow("TellWhatIsMissing", ["s3:ListBucket"], listed)
-    logs = f"{arn}:logs:{region}:*:log-group:/aws/lambda/{stage['project_name']}-{name}"
+    logs = f"{arn}:logs:{region}:*:log-group:/aws/lambda/{function_name(stage['project_name'], name)}"
     actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
     yield _allow("WriteLog", actions, [logs, f"{logs}:*"])
     if stage.get("vpc_config"):
         # These know no narrower resource.
         yield _allow("JoinNetwork", NETWORK, ["*"])
+
+
+def function_name(project: str, stage: str) -> str:
+    """As Zappa calls it. Raises StageError where that cannot be told."""
+    name = f"{project}-{stage}"
+    if not name.isascii():
+        raise StageError(f"project_name and stage are {name!r}: write letters of English, digits and '-'.")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _plain(name: str) -> str:
+    """With what IAM would take for a pattern taken for itself."""
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    return re.sub(r"[*?$]", r"${\g<0>}", name)
 
 
 def _allow(sid: str, actions: list[str], resources: list[str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def _lines(variables: Mapping[str, str], server_url: str) -> Iterator[str]:
     yield 'INSTALLED_APPS = ["shrinkmeister", *INSTALLED_APPS]  # in front of sorl.thumbnail'
     yield 'THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"'
     comment = "  # what `zappa deploy` tells" if server_url == UNKNOWN_URL else ""
-    yield f'THUMBNAIL_SERVER_URL = "{server_url}"{comment}'
+    yield f"THUMBNAIL_SERVER_URL = {_literal(server_url)}{comment}"
     env = Environment(variables)
     for name, read in SHARED.items():
         if not variables.get(name, "").strip():
@@ -42,7 +42,7 @@ def _lines(variables: Mapping[str, str], server_url: str) -> Iterator[str]:
         if name not in SECRETS:
             yield f"{name} = {_literal(read(env, name))}"
         elif read is Environment.names:
-            yield f'{name} = os.environ["{name}"].split(",")'
+            yield f'{name} = [key.strip() for key in os.environ["{name}"].split(",") if key.strip()]'
         else:
             yield f'{name} = os.environ["{name}"]'
 

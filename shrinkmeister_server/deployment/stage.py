@@ -39,6 +39,7 @@ class StageError(Exception):
 class Answers:
     """name             of the project; with the stage's that of the function
     bucket           of the thumbnails
+    deployments      the bucket that Zappa makes for the package, under a name that nobody else can guess
     sources          as THUMBNAIL_SOURCES has them: s3://photos, s3://photos/folder/
     cache_location   of the shared cache, as the driver `cache_backend` takes it
     resolutions      as THUMBNAIL_ALTERNATIVE_RESOLUTIONS has them: "2", "1.5"
@@ -49,6 +50,7 @@ class Answers:
     name: str
     region: str
     bucket: str
+    deployments: str
     sources: tuple[str, ...]
     cache_backend: str
     cache_location: str
@@ -67,7 +69,7 @@ def make_stage(answers: Answers) -> dict[str, Any]:
         "project_name": answers.name,
         "django_settings": "shrinkmeister_server.settings",
         "aws_region": answers.region,
-        "s3_bucket": f"{answers.bucket}-deployments",
+        "s3_bucket": answers.deployments,
         "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "architecture": answers.architecture,
         "memory_size": MEMORY,
@@ -93,7 +95,10 @@ def make_stage(answers: Answers) -> dict[str, Any]:
         # Of this folder, and of a checkout's; the first one has the secret.
         "exclude_glob": [
             *(
-                FILE.name,
+                # And what editors keep of it.
+                f"{FILE.name}*",
+                f".{FILE.name}*",
+                ".env*",
                 POLICY_FILE.name,
                 "*.md",
                 "*.cfg",
@@ -135,20 +140,39 @@ def read_stage(name: str | None, file: Path = FILE) -> tuple[str, dict[str, Any]
         raise StageError(f"There is no {file} here. `init` writes one.") from error
     except ValueError as error:
         raise StageError(f"{file} is no JSON: {error}.") from error
+    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
+        raise StageError(f"{file} has to be a JSON object of stages, each an object. `init` writes one.")
     if name is None and len(stages) == 1:
         (name,) = stages
     if name is None or name not in stages:
         raise StageError(f"{file} has the stages {', '.join(stages)}. Name one of them.")
-    return name, dict(stages[name])
+    return name, stages[name]
 
 
 def variables_of(stage: dict[str, Any]) -> dict[str, str]:
-    """The environment of the function, but for what Lambda itself sets."""
-    return {**stage.get("aws_environment_variables", {}), **stage.get("environment_variables", {})}
+    """The environment of the function, but for what Lambda itself sets. Raises StageError."""
+    variables = {**stage.get("aws_environment_variables", {}), **stage.get("environment_variables", {})}
+    for name, value in variables.items():
+        if not isinstance(value, str):
+            # The value may be a secret.
+            raise StageError(
+                f"The variable {name} is of type {type(value).__name__}. Write it in quotes, as text."
+            )
+    return variables
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:
-    """JSON for people to read; private: for nobody but its owner."""
+    """JSON for people to read; private: for nobody but its owner. Raises StageError."""
+    try:
+        # Before the file that may be there is emptied.
+        text = (json.dumps(value, indent=4, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError as error:
+        raise StageError(
+            f"{error.object[error.start : error.end]!r} in what was given is no text."
+        ) from error
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(json.dumps(value, indent=4, ensure_ascii=False) + "\n")
+    with os.fdopen(descriptor, "wb") as stream:
+        if private:
+            # The mode above is only of a file that was not there.
+            os.fchmod(stream.fileno(), 0o600)
+        stream.write(text)

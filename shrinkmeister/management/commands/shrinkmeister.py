@@ -196,12 +196,15 @@ class Command(BaseCommand):
         except ShrinkmeisterError as error:
             raise CommandError(str(error), returncode=2) from error
         findings = []
-        for finding in examination:
-            findings.append(finding)
-            if not options["json"]:
-                self._say(self._line(finding), options)
-        if options["json"]:
-            self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
+        try:
+            for finding in examination:
+                findings.append(finding)
+                if not options["json"]:
+                    self._say(self._line(finding), options)
+        finally:
+            # Also where it breaks off: what was found until then.
+            if options["json"]:
+                self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         if any(finding.status == WRONG for finding in findings):
             sys.exit(1)
 
@@ -216,7 +219,8 @@ class Command(BaseCommand):
         width = max(60, min(110, get_terminal_size().columns))
         texts = [
             fill(
-                text,
+                # Of whoever answers: nothing that a terminal would obey.
+                "".join(character if character.isprintable() else " " for character in text),
                 width,
                 initial_indent=indent,
                 subsequent_indent=indent,
