@@ -178,12 +178,15 @@ def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:
         (["--resolutions", "2x"], "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'"),
         (["--subnets", "subnet-1"], "--security-groups"),
         (["--region", ""], "--region is missing"),
+        (["--region", "Frankfurt"], "The region is 'Frankfurt'"),
+        (["--name", "My Photos"], "The name is 'My Photos'"),
     ],
 )
 def test_init_says_what_is_wrong_and_writes_nothing(tmp_path: Path, wrong: list[str], told: str) -> None:
     done = command(tmp_path, *INIT, *wrong, input="")
     assert done.returncode == 1
     assert told in done.stderr
+    assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -321,7 +324,20 @@ def test_an_empty_variable_is_no_setting() -> None:
 
 
 def cli_of(path: Path, runtime: str = RUNNING, architecture: str = "x86_64") -> Any:
-    return SimpleNamespace(zip_path=str(path), runtime=runtime, architecture=architecture)
+    return SimpleNamespace(
+        zip_path=str(path),
+        runtime=runtime,
+        architecture=architecture,
+        stage_config=make_stage(ANSWERS),
+    )
+
+
+OURS = ("shrinkmeister/__init__.py", "shrinkmeister_server/__init__.py")
+
+
+def names_beside_ours(path: Path) -> set[str]:
+    with zipfile.ZipFile(path) as archive:
+        return {name for name in archive.namelist() if not name.startswith("shrinkmeister")}
 
 
 @pytest.fixture
@@ -332,7 +348,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[s
     def make(files: dict[str, bytes]) -> Path:
         path = tmp_path / "package.zip"
         with zipfile.ZipFile(path, "w") as archive:
-            for name, data in files.items():
+            for name, data in {**dict.fromkeys(OURS, b""), **files}.items():
                 archive.writestr(name, data)
         return path
 
@@ -394,7 +410,7 @@ def test_what_only_zappas_command_line_needs_is_taken_out(package: Callable[...,
     )
     finish(cli_of(path))
     with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
+        names = names_beside_ours(path)
         tag = sys.implementation.cache_tag
         assert names == {
             *("app.py", f"__pycache__/app.{tag}.pyc", "django/locale/de.mo"),
@@ -407,7 +423,7 @@ def test_what_only_zappas_command_line_needs_is_taken_out(package: Callable[...,
 def test_another_service_of_aws_can_be_kept(package: Callable[..., Path]) -> None:
     path = package({"boto3/data/dynamodb/resources-1.json": b"", "boto3/data/ec2/resources-1.json": b""})
     finish(cli_of(path), services=("s3", "dynamodb"))
-    assert zipfile.ZipFile(path).namelist() == ["boto3/data/dynamodb/resources-1.json"]
+    assert names_beside_ours(path) == {"boto3/data/dynamodb/resources-1.json"}
 
 
 @pytest.mark.parametrize(
@@ -467,6 +483,40 @@ def test_a_package_that_lambda_would_not_take_is_refused(
     monkeypatch.setattr("shrinkmeister_server.deployment.package.MOST_BYTES", 1000)
     with pytest.raises(ClickException, match="Lambda takes 1,000"):
         finish(cli_of(package({"large": bytes(2000)})))
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"THUMBNAIL_MAX_SECOND": "5"}, "Did you mean THUMBNAIL_MAX_SECONDS?"),
+        ({"THUMBNAIL_MAX_SECONDS": "eight"}, "THUMBNAIL_MAX_SECONDS is 'eight'"),
+        ({"ALLOWED_HOST": ""}, "ALLOWED_HOST is not set"),
+    ],
+)
+def test_variables_with_which_no_server_starts_are_refused(
+    package: Callable[..., Path], variables: dict[str, str], told: str
+) -> None:
+    cli = cli_of(package({}))
+    cli.stage_config["environment_variables"] |= variables
+    with pytest.raises(ClickException) as refused:
+        finish(cli)
+    assert told in refused.value.message
+    assert "Traceback" not in refused.value.message
+
+
+def test_variables_of_which_the_file_has_not_all_are_not_judged(package: Callable[..., Path]) -> None:
+    cli = cli_of(package({}))
+    cli.stage_config["aws_environment_variables"] = {}
+    finish(cli)
+
+
+@pytest.mark.parametrize("lacking", OURS)
+def test_an_editable_install_is_refused(package: Callable[..., Path], lacking: str) -> None:
+    path = package({})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(*next((name, b"") for name in OURS if name != lacking))
+    with pytest.raises(ClickException, match="editable install"):
+        finish(cli_of(path))
 
 
 def test_a_slim_handler_is_refused(package: Callable[..., Path], tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ site     prints the settings of the site that go with zappa_settings.json
 import argparse
 import os
 import secrets
-import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import UNKNOWN_URL, site_settings
@@ -20,6 +19,7 @@ from shrinkmeister_server.deployment.stage import (
     POLICY_FILE,
     Answers,
     StageError,
+    check,
     make_stage,
     read_stage,
     variables_of,
@@ -108,7 +108,7 @@ def _init(options: argparse.Namespace) -> None:
     if bool(answers.subnets) != bool(answers.security_groups):
         raise StageError("--subnets and --security-groups go together: a network needs both.")
     stage = make_stage(answers)
-    _check(variables_of(stage))
+    check(stage)
     policy = policy_of(options.stage, stage)
     write(FILE, {options.stage: stage}, private=True)
     write(POLICY_FILE, policy)
@@ -143,15 +143,3 @@ def _ask(name: str, question: str) -> str:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _check(variables: Mapping[str, str]) -> None:
-    """As the server checks them when it starts. Raises StageError with all that it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "shrinkmeister_server", "check"],
-        env={"PATH": os.environ.get("PATH", ""), **variables},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise StageError(done.stderr.strip())

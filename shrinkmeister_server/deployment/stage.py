@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ WAITS = {
     "THUMBNAIL_MAX_SECONDS": "8",
     "THUMBNAIL_LOCK_SECONDS": "30",
 }
+NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+", re.ASCII)
 
 
 class StageError(Exception):
@@ -145,6 +149,23 @@ def read_stage(name: str | None, file: Path = FILE) -> tuple[str, dict[str, Any]
 def variables_of(stage: dict[str, Any]) -> dict[str, str]:
     """The environment of the function, but for what Lambda itself sets."""
     return {**stage.get("aws_environment_variables", {}), **stage.get("environment_variables", {})}
+
+
+def check(stage: dict[str, Any]) -> None:
+    """As the server checks its variables when it starts. Raises StageError with all that it says."""
+    name, region = stage["project_name"], stage["aws_region"]
+    if not NAME.fullmatch(name):
+        raise StageError(f"The name is {name!r}; it has to be of letters, digits, _ and - alone.")
+    if not REGION.fullmatch(region):
+        raise StageError(f"The region is {region!r}; it has to be one of AWS, such as eu-central-1.")
+    done = subprocess.run(
+        [sys.executable, "-m", "shrinkmeister_server", "check", "--fail-level", "WARNING"],
+        env={"PATH": os.environ.get("PATH", ""), "AWS_DEFAULT_REGION": region, **variables_of(stage)},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise StageError(done.stderr.strip())
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:
