@@ -153,7 +153,8 @@ def variables_of(stage: dict[str, Any]) -> dict[str, str]:
 
 def check(stage: dict[str, Any]) -> None:
     """As the server checks its variables when it starts. Raises StageError with all that it says."""
-    name, region = stage["project_name"], stage["aws_region"]
+    # Zappa has defaults for both.
+    name, region = stage.get("project_name", "zappa"), stage.get("aws_region", "us-east-1")
     if not NAME.fullmatch(name):
         raise StageError(f"The name is {name!r}; it has to be of letters, digits, _ and - alone.")
     if not REGION.fullmatch(region):
