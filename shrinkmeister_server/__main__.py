@@ -6,6 +6,7 @@ And `init`, `policy` and `site`, for which there are no settings yet.
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shrinkmeister_server.settings")
@@ -16,4 +17,10 @@ if __name__ == "__main__":
         from shrinkmeister_server.deployment.command import main
 
         sys.exit(main(sys.argv[1:]))
-    execute_from_command_line(["python -m shrinkmeister_server", *sys.argv[1:]])
+    if sys.argv[1:] in ([], ["help"], ["--help"]):
+        print(f"For a server on AWS Lambda: {', '.join(DEPLOYMENT)}; each has --help.\n")
+    try:
+        execute_from_command_line(["python -m shrinkmeister_server", *sys.argv[1:]])
+    except ImproperlyConfigured as error:
+        # It names the variable; where it was read helps nobody.
+        sys.exit(str(error))

@@ -216,17 +216,21 @@ def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:
     ("wrong", "told"),
     [
         (["--sources", "s3:/my-photos"], "THUMBNAIL_SOURCES has 's3:/my-photos'"),
-        (["--bucket", "s3://my-thumbnails"], "THUMBNAIL_BUCKET is 's3://my-thumbnails'"),
+        (["--bucket", "s3://my-thumbnails"], "The bucket is 's3://my-thumbnails'"),
         (["--cache-backend", "reddis"], "THUMBNAIL_CACHE_BACKEND is 'reddis'"),
         (["--resolutions", "2x"], "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'"),
         (["--subnets", "subnet-1"], "--security-groups"),
+        (["--bucket", "My_Thumbnails"], "The bucket is 'My_Thumbnails'"),
         (["--region", ""], "--region is missing"),
+        (["--region", "Frankfurt"], "The region is 'Frankfurt'"),
+        (["--name", "My Photos"], "The name is 'My Photos'"),
     ],
 )
 def test_init_says_what_is_wrong_and_writes_nothing(tmp_path: Path, wrong: list[str], told: str) -> None:
     done = command(tmp_path, *INIT, *wrong, input="")
     assert done.returncode == 1
     assert told in done.stderr
+    assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -248,6 +252,26 @@ def on_a_terminal(directory: Path, typed: bytes) -> subprocess.CompletedProcess[
     os.close(ours)
     os.close(terminal)
     return done
+
+
+def test_a_cache_with_a_password_need_not_be_an_option(tmp_path: Path) -> None:
+    location = "redis://:password@elsewhere.example.com:6379/0"
+    without = [one for one in INIT if one != "--cache" and not one.startswith("redis:")]
+    done = command(tmp_path, *without, variables={"THUMBNAIL_CACHE_LOCATION": location})
+    assert done.returncode == 0, done.stderr
+    stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
+    assert stage["aws_environment_variables"]["THUMBNAIL_CACHE_LOCATION"] == location
+
+
+def test_a_storage_whose_place_the_rights_do_not_know_is_told(tmp_path: Path) -> None:
+    done = command(tmp_path, *INIT, "--sources", "s3://my-photos,storage://default")
+    assert "It has no rights for storage://default" in done.stdout
+    assert "It has no rights for storage://default" in command(tmp_path, "policy").stdout
+    assert "no rights" not in command(tmp_path, *INIT, "--force").stdout
+
+
+def test_help_names_what_is_for_lambda(tmp_path: Path) -> None:
+    assert "For a server on AWS Lambda: init, policy, site" in command(tmp_path, "help").stdout
 
 
 def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None:
@@ -459,7 +483,20 @@ def test_an_empty_variable_is_no_setting() -> None:
 
 
 def cli_of(path: Path, runtime: str = RUNNING, architecture: str = "x86_64") -> Any:
-    return SimpleNamespace(zip_path=str(path), runtime=runtime, architecture=architecture)
+    return SimpleNamespace(
+        zip_path=str(path),
+        runtime=runtime,
+        architecture=architecture,
+        stage_config=make_stage(ANSWERS),
+    )
+
+
+OURS = ("shrinkmeister/__init__.py", "shrinkmeister_server/__init__.py")
+
+
+def names_beside_ours(path: Path) -> set[str]:
+    with zipfile.ZipFile(path) as archive:
+        return {name for name in archive.namelist() if not name.startswith("shrinkmeister")}
 
 
 @pytest.fixture
@@ -470,7 +507,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[s
     def make(files: dict[str, bytes]) -> Path:
         path = tmp_path / "package.zip"
         with zipfile.ZipFile(path, "w") as archive:
-            for name, data in files.items():
+            for name, data in {**dict.fromkeys(OURS, b""), **files}.items():
                 archive.writestr(name, data)
         return path
 
@@ -532,7 +569,7 @@ def test_what_only_zappas_command_line_needs_is_taken_out(package: Callable[...,
     )
     finish(cli_of(path))
     with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
+        names = names_beside_ours(path)
         tag = sys.implementation.cache_tag
         assert names == {
             *("app.py", f"__pycache__/app.{tag}.pyc", "django/locale/de.mo"),
@@ -575,7 +612,7 @@ def test_what_a_broken_installation_has_left_is_shipped(package: Callable[..., P
 def test_another_service_of_aws_can_be_kept(package: Callable[..., Path]) -> None:
     path = package({"boto3/data/dynamodb/resources-1.json": b"", "boto3/data/ec2/resources-1.json": b""})
     finish(cli_of(path), services=("s3", "dynamodb"))
-    assert zipfile.ZipFile(path).namelist() == ["boto3/data/dynamodb/resources-1.json"]
+    assert names_beside_ours(path) == {"boto3/data/dynamodb/resources-1.json"}
 
 
 @pytest.mark.parametrize(
@@ -669,6 +706,40 @@ def test_a_package_that_lambda_would_not_take_is_refused(
     monkeypatch.setattr("shrinkmeister_server.deployment.package.MOST_BYTES", 1000)
     with pytest.raises(ClickException, match="Lambda takes 1,000"):
         finish(cli_of(package({"large": bytes(2000)})))
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"THUMBNAIL_MAX_SECOND": "5"}, "Did you mean THUMBNAIL_MAX_SECONDS?"),
+        ({"THUMBNAIL_MAX_SECONDS": "eight"}, "THUMBNAIL_MAX_SECONDS is 'eight'"),
+        ({"ALLOWED_HOST": ""}, "ALLOWED_HOST is not set"),
+    ],
+)
+def test_variables_with_which_no_server_starts_are_refused(
+    package: Callable[..., Path], variables: dict[str, str], told: str
+) -> None:
+    cli = cli_of(package({}))
+    cli.stage_config["environment_variables"] |= variables
+    with pytest.raises(ClickException) as refused:
+        finish(cli)
+    assert told in refused.value.message
+    assert "Traceback" not in refused.value.message
+
+
+def test_variables_of_which_the_file_has_not_all_are_not_judged(package: Callable[..., Path]) -> None:
+    cli = cli_of(package({}))
+    cli.stage_config["aws_environment_variables"] = {}
+    finish(cli)
+
+
+@pytest.mark.parametrize("lacking", OURS)
+def test_an_editable_install_is_refused(package: Callable[..., Path], lacking: str) -> None:
+    path = package({})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(*next((name, b"") for name in OURS if name != lacking))
+    with pytest.raises(ClickException, match="editable install"):
+        finish(cli_of(path))
 
 
 def test_a_slim_handler_is_refused(package: Callable[..., Path], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
+from email.message import Message
 from email.utils import formatdate
 from io import StringIO
 from pathlib import Path
@@ -25,8 +26,8 @@ from django.core.management import CommandError, call_command
 
 from shrinkmeister.backend import lazy_url, make_spec
 from shrinkmeister.conf import get_config, get_questions
-from shrinkmeister.conversation import UNREACHABLE
-from shrinkmeister.doctor import examine
+from shrinkmeister.conversation import UNREACHABLE, Heard
+from shrinkmeister.doctor import Examination, examine
 from shrinkmeister.envelopes import Envelopes
 from shrinkmeister.exceptions import TokenExpiredError
 from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
@@ -43,7 +44,7 @@ from shrinkmeister.questions import (
 )
 from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.web import Reason
+from shrinkmeister.web import Reason, Reply
 from tests.pictures import picture
 from tests.servers.canned import answering
 from tests.servers.demo import MANAGE
@@ -893,3 +894,14 @@ class TestCommand:
         assert "THUMBNAIL_SERVER_URL is 'thumbs'" in done.stdout
         if arguments:
             assert json.loads(done.stdout)[0]["id"] == "site"
+
+
+@pytest.mark.parametrize(
+    ("server", "told"), [(1000, OK), (1045, OK), (1090, OK), (1151, WRONG), (938, WRONG)]
+)
+def test_an_answer_that_takes_long_is_no_clock_that_differs(server: int, told: str) -> None:
+    """It is of some moment between asking, at 1000, and hearing, at 1090."""
+    reply = Reply("https://thumbs.example.com/", 200, Message(), b"", 1000.0, 1090.0)
+    heard = Heard(reply, Question.new(EXAMINE, 1000), 0)
+    examination: Any = None
+    assert Examination._clock(examination, heard, Answer("nonce", server, 0)).status == told

@@ -416,3 +416,10 @@ def test_what_answers_is_no_cache(backend: str, answer: bytes, settings: Any) ->
         with pytest.raises(DriverError):
             made.get_many(["a", "b"])
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_address_that_cannot_be_read_tells_nothing_of_its_password() -> None:
+    cache = CacheConfig("redis", "unused", False, "redis://:secret/word@127.0.0.1:6379/0", "p:")
+    with pytest.raises(CacheSettingError, match="%2F") as refused:
+        make_driver(cache)
+    assert "secret" not in str(refused.value)

@@ -51,7 +51,7 @@ def test_the_least_that_is_needed() -> None:
 def test_a_missing_variable(name: str) -> None:
     status, output = manage("check", **{name: None})
     assert status != 0
-    assert f"The environment variable {name} is not set." in output
+    assert output == f"The environment variable {name} is not set.\n"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,8 @@ def test_only_the_settings_read_the_environment() -> None:
         path.name
         for package in (shrinkmeister, shrinkmeister_server)
         for path in Path(str(package.__file__)).parent.rglob("*.py")
-        if "os.environ" in path.read_text(encoding="utf-8")
+        # What deploys is no server.
+        if path.parent.name != "deployment" and "os.environ" in path.read_text(encoding="utf-8")
     }
     # The doors name the settings module there, and read nothing.
     assert found == {"settings.py", "wsgi.py", "__main__.py"}

@@ -87,6 +87,7 @@ def test_zappa_tells_the_site_its_settings(deployment: Deployment) -> None:
     for output in (deployment.deployed, deployment.updated):
         assert line in output
         assert f'THUMBNAIL_BUCKET = "{deployment.bucket}"' in output
+        assert "python manage.py shrinkmeister doctor" in output
         assert SECRET not in output
     assert "Deployment complete" in deployment.deployed
     assert "Your updated Zappa deployment is live" in deployment.updated

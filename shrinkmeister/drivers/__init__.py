@@ -54,8 +54,11 @@ def make_driver(cache: CacheConfig) -> Driver:
         raise
     # A library refuses an address or an option with an error of its own.
     except Exception as error:
+        # Which may tell a part of the password that it has taken for something else.
+        told = type(error).__name__ if "@" in cache.location else error
         raise CacheSettingError(
             f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
-            f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {error}",
-            "Write the location as that driver takes it, such as 'redis://host:6379/0' or 'host:11211'.",
+            f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {told}",
+            "Write the location as that driver takes it, such as 'redis://host:6379/0' or 'host:11211'. "
+            "In a password, '/', '@', '#' and '?' are %2F, %40, %23 and %3F.",
         ) from error

@@ -7,10 +7,11 @@ site     prints the settings of the site that go with zappa_settings.json
 
 import argparse
 import os
+import re
 import secrets
-import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -22,17 +23,20 @@ from shrinkmeister_server.deployment.stage import (
     POLICY_FILE,
     Answers,
     StageError,
+    check,
     make_stage,
     read_stage,
     variables_of,
     write,
 )
 
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 QUESTIONS = {
     "region": "Region of AWS, as eu-central-1: ",
     "bucket": "Bucket of the thumbnails: ",
     "sources": "Sources, between commas, as s3://my-photos: ",
-    "cache": "Shared cache, as redis://my-cache.example.com:6379/0: ",
+    "cache": "Shared cache, as redis://my-cache.example.com:6379/0, or host:11211: ",
 }
 
 
@@ -94,10 +98,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _init(options: argparse.Namespace) -> None:
     if FILE.exists() and not options.force:
-        raise StageError(f"There is a {FILE} here. With --force it is replaced.")
+        raise StageError(
+            f"There is a {FILE} here. With --force it is replaced, with all of its stages and its secret; "
+            f"the environment variable THUMBNAIL_SECRET_KEY gives the former one again."
+        )
+    # With a password it is best not an option, which others on the machine see.
+    options.cache = options.cache or os.environ.get("THUMBNAIL_CACHE_LOCATION")
     answered = {
         name: getattr(options, name) or _ask(name, question) for name, question in QUESTIONS.items()
     }
+    if not BUCKET.fullmatch(answered["bucket"]):
+        raise StageError(
+            f"The bucket is {answered['bucket']!r}; a name has 3 to 63 lower-case letters, digits, '-' and "
+            f"'.' in S3."
+        )
     answers = Answers(
         name=options.name,
         region=answered["region"],
@@ -108,7 +122,7 @@ def _init(options: argparse.Namespace) -> None:
         sources=_list(answered["sources"]),
         cache_backend=options.cache_backend,
         cache_location=answered["cache"],
-        # Not by an option: others see those.
+        # Nor is this one an option.
         secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
         resolutions=_list(options.resolutions),
         hosts=_list(options.hosts),
@@ -119,11 +133,12 @@ def _init(options: argparse.Namespace) -> None:
     if bool(answers.subnets) != bool(answers.security_groups):
         raise StageError("--subnets and --security-groups go together: a network needs both.")
     stage = make_stage(answers)
-    _check(variables_of(stage))
+    check(stage)
     policy = policy_of(options.stage, stage)
     write(FILE, {options.stage: stage}, private=True)
     write(POLICY_FILE, policy)
     print(f"Wrote {FILE}, which has the secret and is for nobody else, and {POLICY_FILE}.")
+    _tell_missing_rights(stage)
     print(f"\nNext: zappa deploy {options.stage}")
     print("\nIn the settings of the site:\n")
     print(site_settings(variables_of(stage)))
@@ -136,11 +151,18 @@ def _policy(options: argparse.Namespace) -> None:
     name, stage = read_stage(options.stage)
     write(POLICY_FILE, policy_of(name, stage))
     print(f"Wrote {POLICY_FILE}. `zappa update {name}` gives it to the function.")
+    _tell_missing_rights(stage)
 
 
 def _site(options: argparse.Namespace) -> None:
     _, stage = read_stage(options.stage)
     print(site_settings(variables_of(stage), options.server_url), end="")
+
+
+def _tell_missing_rights(stage: dict[str, Any]) -> None:
+    sources = _list(variables_of(stage).get("THUMBNAIL_SOURCES", ""))
+    if others := ", ".join(one for one in sources if one.startswith("storage://")):
+        print(f"It has no rights for {others}: where that storage lies, STORAGES knows alone. Add them.")
 
 
 def _ask(name: str, question: str) -> str:
@@ -154,16 +176,3 @@ def _ask(name: str, question: str) -> str:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _check(variables: Mapping[str, str]) -> None:
-    """As the server checks them when it starts. Raises StageError with all that it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "shrinkmeister_server", "check"],
-        # Where this one is found, and drivers of one's own.
-        env={**{name: os.environ.get(name, "") for name in ("PATH", "PYTHONPATH")}, **variables},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise StageError(done.stderr.strip())

@@ -22,6 +22,8 @@ from click import ClickException, echo
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
+from shrinkmeister_server.deployment.stage import FILE, StageError, check, variables_of
+
 # Of Amazon Linux 2023, on which these runtimes stand. Python 3.11 and before stand on an older one, with
 # whose glibc wheels of cryptography do not run. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 RUNTIMES = ("python3.12", "python3.13", "python3.14")
@@ -80,10 +82,12 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
     _check_runtime(target)
     if not str(cli.zip_path).endswith(".zip"):
         raise ClickException("slim_handler is true, and this package does not need it. Set it to false.")
+    _check_variables(cli.stage_config)
     with TemporaryDirectory() as directory:
         root = Path(directory)
         with ZipFile(cli.zip_path) as archive:
             archive.extractall(root)
+        _check_installation(root)
         for distribution in _foreign(root, target):
             _replace(root, distribution, target)
         _remove_unneeded(root, services)
@@ -120,6 +124,26 @@ def _check_runtime(target: Target) -> None:
             f"runtime is {target.runtime!r}, and Zappa runs with {running}, whose packages it ships. Make "
             f"the virtual environment with {target.runtime}, or set runtime to {running!r}."
         )
+
+
+def _check_variables(stage: dict[str, Any]) -> None:
+    # A secret that is not in the file has been given to the function in another way, and what else has
+    # nobody knows here.
+    if not variables_of(stage).get("THUMBNAIL_SECRET_KEY"):
+        return
+    try:
+        check(stage)
+    except StageError as error:
+        raise ClickException(f"{FILE} has something that the server does not take:\n{error}") from error
+
+
+def _check_installation(root: Path) -> None:
+    for name in ("shrinkmeister", "shrinkmeister_server"):
+        if not (root / name / "__init__.py").is_file():
+            raise ClickException(
+                f"The package lacks {name}: Zappa packages nothing of an editable install. Install it "
+                f'without -e: `pip install "path/to/the/checkout[server,redis,zappa]"`.'
+            )
 
 
 def _foreign(root: Path, target: Target) -> list[Distribution]:

@@ -17,9 +17,14 @@ PARTITIONS = {
     "eu-isoe": "aws-iso-e",
     "eusc": "aws-eusc",
 }
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 NETWORK = [
-    f"ec2:{what}"
-    for what in ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface")
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
 ]
 
 

@@ -63,6 +63,7 @@ def tell(cli: Any) -> None:
     secret = ", ".join(name for name in SHARED if name in SECRETS and variables.get(name, "").strip())
     echo(f"\nIn the settings of the site, with {secret} in its environment as here:\n")
     echo(site_settings(variables, _server_url(cli)))
+    echo("Then, on the site: python manage.py shrinkmeister doctor\n")
 
 
 def _server_url(cli: Any) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ WAITS = {
     "THUMBNAIL_MAX_SECONDS": "8",
     "THUMBNAIL_LOCK_SECONDS": "30",
 }
+NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", re.ASCII)
 
 
 class StageError(Exception):
@@ -159,6 +163,29 @@ def variables_of(stage: dict[str, Any]) -> dict[str, str]:
                 f"The variable {name} is of type {type(value).__name__}. Write it in quotes, as text."
             )
     return variables
+
+
+def check(stage: dict[str, Any]) -> None:
+    """As the server checks its variables when it starts. Raises StageError with all that it says."""
+    # Zappa has defaults for both.
+    name, region = stage.get("project_name", "zappa"), stage.get("aws_region", "us-east-1")
+    if not NAME.fullmatch(name):
+        raise StageError(f"The name is {name!r}; it has to be of letters, digits, _ and - alone.")
+    if not REGION.fullmatch(region):
+        raise StageError(f"The region is {region!r}; it has to be one of AWS, such as eu-central-1.")
+    done = subprocess.run(
+        [sys.executable, "-m", "shrinkmeister_server", "check", "--fail-level", "WARNING"],
+        # Where this one is found, and drivers of one's own.
+        env={
+            **{variable: os.environ.get(variable, "") for variable in ("PATH", "PYTHONPATH")},
+            "AWS_DEFAULT_REGION": region,
+            **variables_of(stage),
+        },
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise StageError(done.stderr.strip())
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:
