@@ -6,17 +6,17 @@ import time
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
+from threading import Thread
 from typing import Any, Literal
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 import shrinkmeister
 
 AGENT = f"shrinkmeister/{shrinkmeister.__version__} doctor"
 # Of an answer; what has more is none that was asked for.
 MAX_BYTES = 50_000_000
-CHUNK = 64 * 1024
 
 
 # "cut" is a connection that was closed without an answer, "garbage" an answer that is not HTTP.
@@ -63,7 +63,7 @@ class Reply:
 def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Reply:
     """Any answer, whatever its status. Raises Unreachable.
 
-    timeout    seconds for each step of the connection, and for the body in all
+    timeout    seconds until all of it is here
     redirects  whether they are followed
     """
     # The library opens files too, and more.
@@ -71,33 +71,41 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
         raise Unreachable("garbage", f"{url.partition(':')[0]}: is no scheme of the web")
     opener = build_opener() if redirects else build_opener(_NoRedirects)
     request = Request(url, headers={"User-Agent": AGENT, **headers})
-    sent, start = time.time(), time.monotonic()
+    came: list[Reply | Exception] = []
+    # The library's own timeout is for each step, of which looking up a name is none, and a server that
+    # speaks slowly makes many. A thread that is left behind ends with the process.
+    thread = Thread(target=_ask, args=(opener, request, timeout, came), daemon=True)
+    thread.start()
+    thread.join(timeout)
+    match came:
+        case [Reply() as reply]:
+            return reply
+        case [Exception() as error]:
+            raise _unreachable(error, timeout) from error
+    raise _unreachable(TimeoutError(), timeout)
+
+
+def _ask(opener: OpenerDirector, request: Request, timeout: float, came: list[Reply | Exception]) -> None:
+    """Puts into `came` what comes."""
+    sent = time.time()
     try:
         try:
             response = opener.open(request, timeout=timeout)
         except HTTPError as error:
             response = error
         with response:
-            body = _read(response, start + timeout)
-            return Reply(response.url, response.status, response.headers, body, sent, time.time())
-    except (OSError, HTTPException, ValueError, OverflowError) as error:
-        raise _unreachable(error, timeout) from error
+            body = response.read(MAX_BYTES + 1)
+            if len(body) > MAX_BYTES:
+                raise HTTPException(f"an answer of more than {MAX_BYTES:,} bytes")
+            came.append(Reply(response.url, response.status, response.headers, body, sent, time.time()))
+    # Raised again where the answer is waited for.
+    except Exception as error:
+        came.append(error)
 
 
 class _NoRedirects(HTTPRedirectHandler):
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
-
-
-def _read(response: HTTPResponse | HTTPError, end: float) -> bytes:
-    body = bytearray()
-    while data := response.read1(CHUNK):
-        body += data
-        if len(body) > MAX_BYTES:
-            raise HTTPException(f"an answer of more than {MAX_BYTES:,} bytes")
-        if time.monotonic() > end:
-            raise TimeoutError
-    return bytes(body)
 
 
 def _unreachable(error: Exception, timeout: float) -> Unreachable:
@@ -120,4 +128,6 @@ def _unreachable(error: Exception, timeout: float) -> Unreachable:
             return Unreachable("cut", "the connection was closed without an answer")
         case HTTPException() | ValueError():
             return Unreachable("garbage", f"what answers does not speak HTTP: {cause!r:.100}")
-    return Unreachable("network", f"the connection failed: {cause}")
+        case OSError():
+            return Unreachable("network", f"the connection failed: {cause}")
+    raise error

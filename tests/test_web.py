@@ -112,15 +112,24 @@ def test_nobody_answers() -> None:
         assert reason(f"http://{HOST}:{listener.getsockname()[1]}", 0.05) == "timeout"
 
 
-def test_an_answer_that_never_ends_is_cut() -> None:
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "headers", "before them"],
+)
+def test_an_answer_that_never_ends_is_cut(begins: bytes, goes_on: bytes) -> None:
     waiting = threading.Event()
 
     def dribble(connection: socket.socket) -> None:
         connection.recv(1000)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        connection.sendall(begins)
         try:
             while not waiting.wait(0.01):
-                connection.sendall(b"x")
+                connection.sendall(goes_on)
         except OSError:
             return
 
