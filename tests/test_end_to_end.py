@@ -91,12 +91,12 @@ class Deployment:
 
     def browse(self, url: str) -> bytes:
         """What a browser gets for the URL of an image, through redirects."""
-        answer = urllib3.request("GET", url, redirect=False, retries=False)
+        answer = urllib3.request("GET", url, redirect=False, retries=False, timeout=60)
         while answer.status == 302:
             url = answer.headers["Location"]
             if url.startswith("http://files/"):
                 return Path(url.removeprefix("http://files").replace("%20", " ")).read_bytes()
-            answer = urllib3.request("GET", url, redirect=False, retries=False)
+            answer = urllib3.request("GET", url, redirect=False, retries=False, timeout=60)
         assert answer.status == 200, (url, answer.data, self.server.log.read_text())
         return answer.data
 

@@ -14,7 +14,7 @@ from unittest.mock import Mock
 from urllib.parse import quote, unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -455,6 +455,10 @@ def hostile_spec(draw: st.DrawFn) -> ThumbnailSpec:
     return spec
 
 
+def payload_of(*place_name_and_geometry: str) -> bytes:
+    return json.dumps([*place_name_and_geometry, {}], separators=(",", ":")).encode()
+
+
 def sound(answer: Any, payload: bytes, media: Path) -> None:
     """A redirect, of a payload that was a spec to the byte, to what has been made."""
     start, _, end = payload[:-1].rpartition(b",")
@@ -470,6 +474,10 @@ def test_genuine_tokens_with_any_payload(asked: Server, log: pytest.LogCaptureFi
     statuses: set[int] = set()
 
     @examples(max_examples=2_000)
+    @example(payload_of("storage", "default", NAME, "30x20"))
+    @example(payload_of("s3", "photos", NAME, "30x20"))
+    @example(payload_of("storage", "default", "photos/nowhere.jpg", "30x20"))
+    @example(payload_of("storage", "default", NAME, "99999x99999"))
     @given(hostile_payload())
     def ask(payload: bytes) -> None:
         answer = asked.get(f"/{sealed(payload)}.jpg")

@@ -17,7 +17,7 @@ from tests.deployments import SECRET, Deployment
 from tests.pictures import picture, size_of
 from tests.servers.lambda_runtime import LambdaInstance, running_lambda
 from tests.servers.process import ask
-from tests.servers.redis import RedisServer
+from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server
 
 pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.deploys]
@@ -111,14 +111,15 @@ def test_two_instances_make_a_thumbnail_once(
 
 
 def test_an_instance_that_was_frozen_connects_anew(
-    start: Start, ask_for: Callable[[str], dict[str, Any]], redis_server: RedisServer
+    start: Start, ask_for: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
     """Lambda stops an instance between requests, for minutes, in which others close its connections."""
-    instance = start()
-    event = ask_for("frozen.jpg")
-    instance.invoke(event)
-    assert ask(redis_server.port, b"CLIENT KILL TYPE normal SKIPME yes\r\n") == b":1\r\n"
-    assert instance.invoke(event)["statusCode"] == 302
+    with running_redis(tmp_path) as redis:
+        instance = start(THUMBNAIL_CACHE_LOCATION=redis.url)
+        event = ask_for("frozen.jpg")
+        instance.invoke(event)
+        assert ask(redis.port, b"CLIENT KILL TYPE normal SKIPME yes\r\n") == b":1\r\n"
+        assert instance.invoke(event)["statusCode"] == 302
     # And not "stored": it has asked the shared cache, and not given it up.
     assert outcomes(instance) == ["made", "found"]
 
