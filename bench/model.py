@@ -52,7 +52,7 @@ FOUND = Step(commands=1, gets=0, puts=0, seconds=0.01)
 @dataclass(frozen=True)
 class Measured:
     record_bytes: float = _is(300, "bytes of Redis for a record, tables of the database included")
-    page_microseconds: float = _is(280, "microseconds of Redis for any 100 of a million records")
+    page_microseconds: float = _is(204, "microseconds of Redis for any 100 of a million records")
     command_microseconds: float = _is(40, "microseconds of Redis for a command of the server")
     thumbnail_bytes: float = _is(40_000, "bytes of a thumbnail, 300x200 with quality 95")
 
