@@ -26,6 +26,7 @@ from tests.servers.process import (
 )
 
 ENVIRONMENT = ("TEST_S3_ENDPOINT_URL", "TEST_S3_ACCESS_KEY_ID", "TEST_S3_SECRET_ACCESS_KEY")
+STRANGER = "stranger"
 CEPH_PROGRAMS = {
     "ceph": "ceph-common",
     "ceph-authtool": "ceph-common",
@@ -110,11 +111,14 @@ caps osd = "allow *"
 
 @dataclass(frozen=True)
 class S3Server:
+    """stranger  access key and secret key of another user, STRANGER, who has no rights; None for none"""
+
     endpoint_url: str
     access_key: str
     secret_key: str
     region: str
     kind: str  # "ceph" or "external"
+    stranger: tuple[str, str] | None = None
 
     @property
     def storage_options(self) -> dict[str, Any]:
@@ -253,9 +257,13 @@ def _running_ceph(directory: Path) -> Iterator[S3Server]:
         owner = ["--uid", "tests", "--display-name", "tests"]
         credentials = ["--access-key", access_key, "--secret", secret_key]
         step("radosgw-admin", "user", "create", *owner, *credentials)
+        stranger = (secrets.token_hex(10), secrets.token_hex(20))
+        other = ["--uid", STRANGER, "--display-name", STRANGER]
+        other += ["--access-key", stranger[0], "--secret", stranger[1]]
+        step("radosgw-admin", "user", "create", *other)
         gateway = daemon("radosgw", "-n", "client.admin")
         request = b"GET / HTTP/1.0\r\n\r\n"
         wait_for_answer(gateway, gateway_port, request, b"HTTP/1.", directory / "radosgw.log")
 
         endpoint_url = f"http://{HOST}:{gateway_port}"
-        yield S3Server(endpoint_url, access_key, secret_key, "us-east-1", "ceph")
+        yield S3Server(endpoint_url, access_key, secret_key, "us-east-1", "ceph", stranger)
