@@ -596,6 +596,8 @@ def test_nothing_outside_of_the_package_is_taken_out(
                 {
                     **installed("hjson", "3.1.0", "py3-none-any", {}),
                     "hjson-3.1.0.dist-info/RECORD": record.encode(),
+                    # Of later Pythons a distribution has only files that are there.
+                    "hjson/__init__.py": b"",
                 }
             )
         )

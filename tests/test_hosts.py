@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
@@ -205,18 +206,19 @@ class Service:
 def running_service(directory: Path, variables: dict[str, str]) -> Iterator[Service]:
     service = unit()["Service"]
     assert service["Type"] == "notify"
-    port, log, name = free_port(), directory / "service.log", directory / "notify"
+    # In no folder, whose path may be longer than that of a socket.
+    port, log, name = free_port(), directory / "service.log", f"shrinkmeister-{uuid.uuid4().hex}"
     paths = [
         ("/opt/shrinkmeister/bin", str(BIN)),
         ("/opt/shrinkmeister/gunicorn.conf.py", str(DEPLOY / "gunicorn.conf.py")),
         (":8001", f":{port}"),
     ]
-    environment = {"PATH": os.environ["PATH"], **variables, "NOTIFY_SOCKET": str(name)}
+    environment = {"PATH": os.environ["PATH"], **variables, "NOTIFY_SOCKET": f"@{name}"}
     before = shlex.split(replaced(service["ExecStartPre"], paths[0]))
     subprocess.run(before, env=environment, check=True, capture_output=True)
     command = shlex.split(replaced(service["ExecStart"], *paths))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, ExitStack() as stack:
-        told.bind(str(name))
+        told.bind(f"\0{name}")
         process = stack.enter_context(running(command, log, environment))
         wait_for_answer(process, port, b"GET /nothing HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
         yield Service(process, port, log, told)

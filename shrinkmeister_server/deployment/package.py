@@ -195,12 +195,12 @@ def _remove(root: Path, distribution: Distribution) -> None:
 
 def _remove_unneeded(root: Path, services: Collection[str]) -> None:
     for distribution in list(distributions(path=[str(root)])):
-        # What a broken installation has left has no name.
-        if str(distribution.metadata["Name"]).lower().replace("_", "-") in TOOLS:
-            for name in {file.parts[0] for file in distribution.files or ()}:
+        # What a broken installation has left has none.
+        if str(distribution.metadata.get("Name", "")).lower().replace("_", "-") in TOOLS:
+            for top in {file.parts[0] for file in distribution.files or ()}:
                 # Whole: Zappa has put files into it. And nothing outside, which ".." and "/" are.
-                if (root / name).resolve().parent == root.resolve():
-                    shutil.rmtree(root / name, ignore_errors=True)
+                if (root / top).resolve().parent == root.resolve():
+                    shutil.rmtree(root / top, ignore_errors=True)
     for library in ("boto3", "botocore"):
         for folder in (root / library / "data").glob("*/"):
             if folder.name not in services:
