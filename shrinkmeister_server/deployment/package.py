@@ -196,7 +196,8 @@ def _remove(root: Path, distribution: Distribution) -> None:
 def _remove_unneeded(root: Path, services: Collection[str]) -> None:
     for distribution in list(distributions(path=[str(root)])):
         # What a broken installation has left has none.
-        if str(distribution.metadata.get("Name", "")).lower().replace("_", "-") in TOOLS:
+        names = distribution.metadata.get_all("Name") or ()
+        if any(name.lower().replace("_", "-") in TOOLS for name in names):
             for top in {file.parts[0] for file in distribution.files or ()}:
                 # Whole: Zappa has put files into it. And nothing outside, which ".." and "/" are.
                 if (root / top).resolve().parent == root.resolve():
