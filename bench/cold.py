@@ -12,8 +12,8 @@ import statistics
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ from bench.results import write
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
 from tests import events
-from tests.deployments import EXAMPLE, SECRET, STAGE, Workshop, build_wheel, runtime_of
+from tests.deployments import SECRET, STAGE, Workshop, build_wheel, example_stage, runtime_of
 from tests.pictures import encoded, photograph
 from tests.servers.lambda_runtime import (
     LambdaInstance,
@@ -85,10 +85,8 @@ def main() -> None:
             "AWS_SECRET_ACCESS_KEY": s3.secret_key,
         }
 
-        @contextmanager
-        def instance(package: Package) -> Iterator[LambdaInstance]:
-            with running_lambda(directory, runtime, package.folder, variables) as started:
-                yield started
+        def instance(package: Package) -> AbstractContextManager[LambdaInstance]:
+            return running_lambda(directory, runtime, package.folder, variables)
 
         text = "\n\n".join(
             [
@@ -103,15 +101,7 @@ def main() -> None:
 
 def make_packages(directory: Path, python: str, s3: S3Server) -> list[Package]:
     workshop = Workshop.made(directory / "thumbnails", python, build_wheel(directory))
-    stage = json.loads(EXAMPLE.read_text())[STAGE]
-    stage["runtime"] = runtime_of(python)
-    stage["environment_variables"] |= {
-        "THUMBNAIL_BUCKET": THUMBS,
-        "THUMBNAIL_SOURCES": f"s3://{PHOTOS}",
-        "AWS_S3_ENDPOINT_URL": s3.endpoint_url,
-        "AWS_S3_REGION_NAME": s3.region,
-        "AWS_S3_ADDRESSING_STYLE": "path",
-    }
+    stage = example_stage(python, s3, PHOTOS, THUMBS)
     made = []
     for name, callbacks in ((FINISHED, stage["callbacks"]), (ZAPPAS, {})):
         settings = json.dumps({STAGE: {**stage, "callbacks": callbacks}})
@@ -134,7 +124,6 @@ def size(*folders: Path) -> int:
 
 def zipped_size(*folders: Path) -> int:
     """What these folders take in a zip."""
-    total = 0
     with TemporaryDirectory() as name:
         path = Path(name) / "part.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -142,8 +131,7 @@ def zipped_size(*folders: Path) -> int:
                 for file in folder.rglob("*"):
                     if file.is_file():
                         archive.write(file, file.relative_to(folder.parent))
-        total = path.stat().st_size
-    return total
+        return path.stat().st_size
 
 
 def sizes(packages: list[Package]) -> str:
@@ -209,7 +197,7 @@ the modules that it loads.
 
 
 def memory(package: Package, instance: Callable[..., Any], s3: S3Server) -> str:
-    """Of an instance that makes one thumbnail after it has found one, the most."""
+    """The most of an instance whose first request makes a thumbnail."""
     known = upload(s3, "known.jpg", b"")
     lines = []
     with instance(package) as idle:

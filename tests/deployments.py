@@ -111,16 +111,8 @@ def deployment(
     workshop = Workshop.made(directory / "thumbnails", lambda_python, wheel)
 
     photos, bucket = f"test-{uuid.uuid4().hex}", f"test-{uuid.uuid4().hex}"
-    stage = json.loads(EXAMPLE.read_text())[STAGE]
-    stage["runtime"] = runtime_of(lambda_python)
-    stage["environment_variables"] |= {
-        "ALLOWED_HOST": ",".join(events.HOSTS),
-        "THUMBNAIL_BUCKET": bucket,
-        "THUMBNAIL_SOURCES": f"s3://{photos}",
-        "AWS_S3_ENDPOINT_URL": s3_server.endpoint_url,
-        "AWS_S3_REGION_NAME": s3_server.region,
-        "AWS_S3_ADDRESSING_STYLE": "path",
-    }
+    stage = example_stage(lambda_python, s3_server, photos, bucket)
+    stage["environment_variables"]["ALLOWED_HOST"] = ",".join(events.HOSTS)
     stage["aws_environment_variables"] |= {
         "THUMBNAIL_SECRET_KEY": SECRET,
         "THUMBNAIL_CACHE_LOCATION": redis_server.url,
@@ -156,6 +148,20 @@ def deployment(
         yield Deployment(
             aws, workshop.folder, package, received, photos, bucket, variables, deployed, updated
         )
+
+
+def example_stage(python: str, s3: S3Server, photos: str, bucket: str) -> dict[str, Any]:
+    """The example settings for an interpreter and two buckets of that S3 server."""
+    stage: dict[str, Any] = json.loads(EXAMPLE.read_text())[STAGE]
+    stage["runtime"] = runtime_of(python)
+    stage["environment_variables"] |= {
+        "THUMBNAIL_BUCKET": bucket,
+        "THUMBNAIL_SOURCES": f"s3://{photos}",
+        "AWS_S3_ENDPOINT_URL": s3.endpoint_url,
+        "AWS_S3_REGION_NAME": s3.region,
+        "AWS_S3_ADDRESSING_STYLE": "path",
+    }
+    return stage
 
 
 def runtime_of(python: str) -> str:

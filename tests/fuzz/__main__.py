@@ -46,7 +46,10 @@ GRAFTS: tuple[Any, ...] = (
 
 
 def follow_json() -> None:
-    """Has JSON read in Python, so that coverage shows what would be JSON with one more byte."""
+    """Has JSON read in Python, so that coverage shows what would be JSON with one more byte.
+
+    By what the library has below its C code, and its types leave out.
+    """
     for reader in (scanner.py_make_scanner, decoder.py_scanstring, decoder.JSONObject, decoder.JSONArray):  # type: ignore[attr-defined]
         atheris.instrument_func(reader)
     of_loads: Any = json._default_decoder  # type: ignore[attr-defined]

@@ -87,6 +87,7 @@ def heights(
 
 def scaled(field: Image.Image) -> Image.Image:
     """The same heights from 0 to 1."""
+    # Of one band, as all fields are; Pillow's types know those of several too, and no such function.
     low, high = field.getextrema()
     span = max(1e-6, float(high) - float(low))  # type: ignore[arg-type]
     return field.point(lambda v: v * (1 / span) + (-float(low) / span))  # type: ignore[arg-type]
