@@ -43,7 +43,8 @@ def answer_of(url: str, private: bool, seconds: float) -> Iterator[BaseHTTPRespo
     Raises SourceNotAllowedError for an address that may not be read, and StorageError for what a host
     does wrong, before the block or in it.
     """
-    timeout = Timeout(connect=CONNECT_TIMEOUT, read=seconds)
+    # The deadline alone bounds reading: of two clocks with the same end either could be first.
+    timeout = Timeout(connect=CONNECT_TIMEOUT, read=None)
     try:
         parsed = parse_url(url)
         with closing(Line(private)) as line, deadline(seconds, line.shut, "the source's host"):
