@@ -11,7 +11,7 @@ from django.apps import apps
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption import delete_former, forget_former, former_of
+from shrinkmeister.adoption import Former, delete_former, forget_former, former_of
 from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_config, get_tokens
 from shrinkmeister.eager import is_eager, make_now
 from shrinkmeister.exceptions import HostNotListedError, SpecError, StorageError
@@ -58,21 +58,7 @@ class ShrinkmeisterBackend:
             if config.debug:
                 raise
             return _as_it_is(error)
-        former = former_of(file_, geometry_string, options, config)
-        page = current_page() if config.prefetch else None
-        known = get_shared_cache().look_up(spec, former.place if former else None, page)
-        thumbnail = None
-        if known.thumbnail and not known.due:
-            thumbnail = _recorded(spec, known.thumbnail, config)
-        if not thumbnail and former and known.adopted:
-            thumbnail = _adopted(former.name, known.adopted, config)
-        if thumbnail:
-            return thumbnail
-        if is_eager(config):
-            return _made(spec, config)
-        record = known.thumbnail
-        size = (record.width, record.height) if record else thumbnail_size(spec, known.source)
-        return _lazy(spec, size, config)
+        return thumbnail_of(spec, config, former_of(file_, geometry_string, options, config))
 
     def delete(self, file_: Any, delete_file: bool = True) -> None:
         """Deletes the source (unless told not to), all its thumbnails, and their records.
@@ -118,6 +104,24 @@ def _delete_thumbnail(thumbnail: Thumbnail, delete_file: bool, config: Config) -
         raise SpecError(f"{thumbnail.name!r} is no thumbnail that could be deleted")
     if delete_file:
         results.delete(names)
+
+
+def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
+    """As `get_thumbnail`, of a spec; former: what sorl has made in its place, if that is adopted."""
+    page = current_page() if config.prefetch else None
+    known = get_shared_cache().look_up(spec, former.place if former else None, page)
+    thumbnail = None
+    if known.thumbnail and not known.due:
+        thumbnail = _recorded(spec, known.thumbnail, config)
+    if not thumbnail and former and known.adopted:
+        thumbnail = _adopted(former.name, known.adopted, config)
+    if thumbnail:
+        return thumbnail
+    if is_eager(config):
+        return _made(spec, config)
+    record = known.thumbnail
+    size = (record.width, record.height) if record else thumbnail_size(spec, known.source)
+    return _lazy(spec, size, config)
 
 
 def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:

@@ -34,16 +34,9 @@ def parse_source(text: str, config: Config) -> Source:
     """`s3://bucket/key`, `storage://alias/name`, a URL, or a name as in templates. Raises SpecError."""
     if not text:
         raise SpecError("an empty text names no source")
-    if text.startswith(("s3://", "storage://")):
-        return Source.parse(text)
-    match = URL.fullmatch(text.split("?")[0] if config.remove_url_args else text)
-    if match:
-        return Source(match["scheme"], match["host"].lower(), match["name"])
-    if "://" in text:
-        raise SpecError(
-            f"{text!r} is not a source; write it as 's3://bucket/key' or 'storage://alias/name'"
-        )
-    return source_of(text, config)
+    if "://" not in text:
+        return source_of(text, config)
+    return Source.parse(text.split("?")[0] if config.remove_url_args and URL.match(text) else text)
 
 
 def place_of(storage: Any, name: str) -> Source:

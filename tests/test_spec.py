@@ -56,6 +56,17 @@ def test_invalid_vector(vector: dict[str, Any]) -> None:
         ThumbnailSpec.parse(vector["canonical"].encode())
 
 
+@pytest.mark.parametrize("vector", VECTORS["sources"], ids=lambda vector: vector["text"])
+def test_a_source_as_text(vector: dict[str, Any]) -> None:
+    assert Source.parse(vector["text"]) == Source(*vector["source"])
+
+
+@pytest.mark.parametrize("text", VECTORS["invalid_sources"])
+def test_texts_of_no_source(text: str) -> None:
+    with pytest.raises(SpecError):
+        Source.parse(text)
+
+
 def test_every_vector_has_a_key_of_its_own_where_pictures_differ() -> None:
     keys = [vector["record_key"] for vector in VECTORS["valid"]]
     assert len(set(keys)) == len(keys)

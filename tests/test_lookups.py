@@ -1,0 +1,49 @@
+"""What a page gets for what the shared cache holds, against the vectors."""
+
+from typing import Any
+
+import pytest
+
+from shrinkmeister import backend
+from shrinkmeister.backend import spec_of, thumbnail_of
+from shrinkmeister.conf import get_config
+from shrinkmeister.drivers import make_driver
+from shrinkmeister.seals import Seals
+from shrinkmeister.shared_cache import SharedCache
+from shrinkmeister.spec import Source
+from shrinkmeister.tokens import Tokens
+from tests.vectors import load
+
+VECTORS = load("lookups")
+
+
+@pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: str(vector["description"]))
+def test_vector(vector: dict[str, Any], settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {**VECTORS["config"], **vector.get("config", {})}
+    now = vector.get("now", VECTORS["now"])
+    settings.THUMBNAIL_SECRET_KEY, *settings.THUMBNAIL_SECRET_KEY_FALLBACKS = given["secrets"]
+    settings.THUMBNAIL_SERVER_URL = given["server_url"]
+    settings.THUMBNAIL_PREFIX = given["prefix"]
+    settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [
+        float(factor) if "." in factor else int(factor) for factor in given["resolutions"]
+    ]
+    for name, value in given["options"].items():
+        setattr(settings, f"THUMBNAIL_{name.upper()}", value)
+    config = get_config()
+    driver = make_driver(config.cache)
+    for key, value in vector["cache"].items():
+        driver.set(key, value.encode(), 60)
+    cache = SharedCache(
+        driver, Seals(config.secrets), given["key_prefix"], 60, given["check_ttl"], now=lambda: now
+    )
+    monkeypatch.setattr(backend, "get_shared_cache", lambda: cache)
+    tokens = Tokens(config.secrets, given["url_ttl"], lambda: now)
+    monkeypatch.setattr(backend, "get_tokens", lambda: tokens)
+
+    spec = spec_of(Source.parse(vector["source"]), vector["geometry"], vector["options"], config)
+    thumbnail = thumbnail_of(spec, config)
+    width, height = thumbnail.size or (None, None)
+    assert (thumbnail.url, width, height, thumbnail.lazy) == tuple(
+        vector[name] for name in ("url", "width", "height", "lazy")
+    )
+    assert {r: thumbnail.url_of(r) for r in vector.get("urls", {})} == vector.get("urls", {})
