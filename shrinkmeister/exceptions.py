@@ -60,6 +60,18 @@ class OverloadError(ShrinkmeisterError):
     """The server makes as many thumbnails as it can, and as many requests wait as may."""
 
 
+class OutOfTimeError(ShrinkmeisterError):
+    """A thumbnail of a batch that has not been made yet when its time is over."""
+
+
+class BatchError(ShrinkmeisterError):
+    """A request for several thumbnails that is not in its form; the message is for whoever has sent it."""
+
+
+class BatchTooLargeError(BatchError):
+    """One for more thumbnails than the server answers for at once."""
+
+
 class ResolutionError(ShrinkmeisterError):
     """A resolution (`@3x`) that THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list."""
 

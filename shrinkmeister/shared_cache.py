@@ -182,10 +182,20 @@ class SharedCache:
 
         first: whether it is asked for the first time by a request; the others are not counted
         """
-        key, failed, changed = record_key(spec), failure_key(spec), change_key(spec.source)
-        found = self._fetch_or_none([key, COMPLETE_KEY, DOUBT_KEY, failed, changed])
+        return self.look_up_all_stored([spec], first)[0]
+
+    def look_up_all_stored(self, specs: Sequence[ThumbnailSpec], first: bool = False) -> list[Told]:
+        """As `look_up_stored`, of several; in one round trip."""
+        keys = [
+            key for spec in specs for key in (record_key(spec), failure_key(spec), change_key(spec.source))
+        ]
+        found = self._fetch_or_none([*dict.fromkeys([*keys, COMPLETE_KEY, DOUBT_KEY])])
+        return [self._told(spec, found, first) for spec in specs]
+
+    def _told(self, spec: ThumbnailSpec, found: Mapping[str, bytes] | None, first: bool) -> Told:
         if found is None:
             return Told(change=None)
+        key, failed, changed = record_key(spec), failure_key(spec), change_key(spec.source)
         record = self._load(ThumbnailRecord, key, found)
         failure = self._load(FailureRecord, failed, found)
         change = found.get(changed, b"").decode(errors="replace")

@@ -22,6 +22,8 @@ class ServerConfig:
     lock_seconds       after which another server may make what one seems to be making
     wait_seconds       for which a request waits for another server's thumbnail
     redirect_max_age   seconds for which browsers and CDNs may keep a redirect
+    max_batch          thumbnails that one request may ask for; 0 for none
+    batch_seconds      after which such a request begins to make no further one
     error_ttl          seconds for which a source that is missing or no good is not read again
     cors_origins       whose pages may read what is answered, or "*" for all; none without
     metrics            whether requests are counted for Prometheus
@@ -40,6 +42,8 @@ class ServerConfig:
     wait_seconds: int = 15
     redirect_max_age: int = 300
     error_ttl: int = 60
+    max_batch: int = 100
+    batch_seconds: int = 10
     cors_origins: Sequence[str] = ()
     metrics: bool = False
 

@@ -50,6 +50,6 @@ def _share(request: HttpRequest, answer: HttpResponse, origins: Sequence[str]) -
     if allowed:
         answer["Access-Control-Allow-Origin"] = allowed
         if request.method == "OPTIONS":
-            answer["Access-Control-Allow-Methods"] = "GET, HEAD"
+            answer["Access-Control-Allow-Methods"] = answer.get("Allow", "GET, HEAD")
             answer["Access-Control-Allow-Headers"] = "*"
             answer["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)

@@ -1,4 +1,4 @@
-"""Spec -> URL of a thumbnail that is safely stored: found, waited for, or made; once across hosts.
+"""Spec -> a thumbnail that is safely stored: found, waited for, or made; once across hosts.
 
 The bucket is the truth: the record is written after the objects, and the lock saves work and nothing
 else.
@@ -6,12 +6,13 @@ else.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shrinkmeister.conf import DAY, SettingError, get_config
 from shrinkmeister.exceptions import (
     DriverError,
+    OutOfTimeError,
     OverloadError,
     ResolutionError,
     SourceError,
@@ -58,28 +59,52 @@ class Request:
     read    gives the bytes of a source
     eager   whether it is of a site: that believes and remembers no failure, and its storage may give other
             URLs than the server's
+    told    what the shared cache has told already
+    more    whether there is time for more than what that tells
     """
 
     spec: ThumbnailSpec
     read: Callable[[Source], bytes]
     eager: bool
     timing: Timing
+    told: Told | None = None
+    more: bool = True
 
 
-def thumbnail_url(spec: ThumbnailSpec, resolution: str | None, timing: Timing) -> str:
-    """The final URL of a thumbnail, which is made if it has to be.
+@dataclass(frozen=True)
+class StoredThumbnail:
+    """A thumbnail whose final URLs work."""
 
-    resolution: "2" for @2x. Raises ResolutionError for one that is not listed, SourceError, StorageError.
+    spec: ThumbnailSpec
+    record: ThumbnailRecord
+
+    def url(self, resolution: str | None = None) -> str:
+        """resolution: one of THUMBNAIL_ALTERNATIVE_RESOLUTIONS, "2" for @2x. Raises SettingError."""
+        if self.record.base is None:
+            return absolute_url(object_name(self.spec, get_config().prefix, resolution))
+        return self.record.base + object_name(self.spec, "", resolution)
+
+
+def thumbnail(
+    spec: ThumbnailSpec, resolution: str | None, timing: Timing, told: Told | None = None, more: bool = True
+) -> StoredThumbnail:
+    """A thumbnail, which is made if it has to be.
+
+    resolution: "2" for @2x, if it is to have that. told, more: of Request
+
+    Raises ResolutionError for one that is not listed, SourceError, StorageError, OutOfTimeError.
     """
-    config = get_config()
-    if resolution is not None and resolution not in config.resolutions:
+    resolutions = get_config().resolutions
+    if resolution is not None and resolution not in resolutions:
         raise ResolutionError(
-            f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {config.resolutions}"
+            f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {resolutions}"
         )
-    record = _found_or_made(Request(spec, fetch, False, timing))
-    if record.base is None:
-        return absolute_url(object_name(spec, config.prefix, resolution))
-    return record.base + object_name(spec, "", resolution)
+    return StoredThumbnail(spec, _found_or_made(Request(spec, fetch, False, timing, told, more)))
+
+
+def tell(specs: Sequence[ThumbnailSpec]) -> list[Told]:
+    """What the shared cache tells of each, in one round trip."""
+    return get_shared_cache().look_up_all_stored(specs, first=True)
 
 
 def make_for_site(spec: ThumbnailSpec) -> ThumbnailRecord:
@@ -116,14 +141,21 @@ def _found_or_made(request: Request) -> ThumbnailRecord:
 
 def _found(request: Request) -> ThumbnailRecord | None:
     """Somebody was faster; or it is time to look whether it is still stored; or the cache has been lost
-    since, and the bucket knows. Raises SourceError where it has failed a short while ago.
+    since, and the bucket knows. Raises SourceError where it has failed a short while ago, and
+    OutOfTimeError.
     """
     spec, cache = request.spec, get_shared_cache()
-    told = cache.look_up_stored(spec, first=True)
-    if record := _usable(told.record, request):
+    told = request.told or cache.look_up_stored(spec, first=True)
+    if (record := _usable(told.record, request)) and not told.due:
         request.timing.outcome = "found"
-        return _checked(request, record, told) if told.due else record
-    _raise_failure(told, request)
+        return record
+    if not record:
+        _raise_failure(told, request)
+    if not request.more:
+        raise OutOfTimeError("the time of its batch is over")
+    if record:
+        request.timing.outcome = "found"
+        return _checked(request, record, told)
     complete = told.complete
     if complete is None:
         # It is new, or has been lost.

@@ -71,6 +71,8 @@ THUMBNAIL_LOCK_SECONDS = env.integer("THUMBNAIL_LOCK_SECONDS", None, least=1)
 THUMBNAIL_WAIT_SECONDS = env.integer("THUMBNAIL_WAIT_SECONDS", None)
 THUMBNAIL_REDIRECT_MAX_AGE = env.integer("THUMBNAIL_REDIRECT_MAX_AGE", None)
 THUMBNAIL_ERROR_TTL = env.integer("THUMBNAIL_ERROR_TTL", None)
+THUMBNAIL_MAX_BATCH = env.integer("THUMBNAIL_MAX_BATCH", None)
+THUMBNAIL_BATCH_SECONDS = env.integer("THUMBNAIL_BATCH_SECONDS", None)
 THUMBNAIL_CORS_ORIGINS = env.origins("THUMBNAIL_CORS_ORIGINS", None)
 # A spec says whether its picture is flattened; with False here sorl would not listen to it.
 THUMBNAIL_FLATTEN = True
@@ -103,6 +105,8 @@ AWS_QUERYSTRING_EXPIRE = env.integer("AWS_QUERYSTRING_EXPIRE", 3600)
 UNREAD_VARIABLES = env.unread("THUMBNAIL_")
 READ_VARIABLES = env.read("THUMBNAIL_")
 
+# The one view that reads a body bounds it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 # A redirect's holds for the request to the bucket, whose rules may ask for the site as its Referer.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"

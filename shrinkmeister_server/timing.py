@@ -29,6 +29,7 @@ class Timing:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._start = clock()
+        self._end: float | None = None
         self.outcome: str | None = None
         #: By phase.
         self.seconds: dict[str, float] = {}
@@ -42,9 +43,12 @@ class Timing:
         finally:
             self.seconds[phase] = self.seconds.get(phase, 0.0) + self._clock() - start
 
+    def stop(self) -> None:
+        self._end = self._clock()
+
     def total(self) -> float:
-        """Seconds since the request came in."""
-        return self._clock() - self._start
+        """Seconds since it began, until now or until it was stopped."""
+        return (self._clock() if self._end is None else self._end) - self._start
 
     def making(self) -> float:
         """Seconds that making the thumbnail took."""

@@ -1,7 +1,8 @@
 from django.urls import path, re_path
 
-from shrinkmeister.spec import EXTENSIONS
+from shrinkmeister_server.links import PATTERN
 from shrinkmeister_server.views import (
+    BatchView,
     DoctorView,
     HealthView,
     MetricsView,
@@ -15,12 +16,9 @@ urlpatterns = [
     path("healthz", HealthView.as_view()),
     path("metrics", MetricsView.as_view()),
     path("doctor/<str:question>", DoctorView.as_view()),
-    # <token>.jpg, <token>@2x.jpg, <token>@1.5x.jpg; and not robots.txt
-    re_path(
-        r"^(?P<token>[A-Za-z0-9_-]+)(?:@(?P<resolution>[0-9.]+)x)?"
-        rf"\.(?P<extension>{'|'.join(EXTENSIONS.values())})$",
-        ThumbnailView.as_view(),
-    ),
+    path("thumbnails", BatchView.as_view()),
+    # Not robots.txt.
+    re_path(rf"^{PATTERN}$", ThumbnailView.as_view()),
 ]
 handler400 = bad_request
 handler404 = not_found

@@ -1,15 +1,22 @@
 """URL -> token -> spec -> pipeline -> answer; and the one map from an error to its HTTP status."""
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
+from django.utils.cache import patch_vary_headers
 from django.views import View
 
-from shrinkmeister.conf import get_questions, get_tokens
+from shrinkmeister.conf import get_config, get_questions
+from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import (
+    BatchError,
+    BatchTooLargeError,
     DriverError,
+    OutOfTimeError,
     OverloadError,
     ResolutionError,
     ShrinkmeisterError,
@@ -29,15 +36,21 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.questions import EXAMINE
 from shrinkmeister.results import get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
+from shrinkmeister_server.batches import Batch
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import examine, remove
+from shrinkmeister_server.links import Link
 from shrinkmeister_server.metrics import exposition
-from shrinkmeister_server.pipeline import thumbnail_url
+from shrinkmeister_server.pipeline import StoredThumbnail, tell, thumbnail
 from shrinkmeister_server.rendering import get_engine
 from shrinkmeister_server.visits import visit_of
 
-# The first that fits counts. What is said to the outside says nothing of the source.
-STATUSES: dict[type[Exception], tuple[int, str]] = {
+JSON = "application/json"
+
+# The first that fits counts. What is said to the outside says nothing of the source; None for what the
+# error says itself, which is of the request alone.
+STATUSES: dict[type[Exception], tuple[int, str | None]] = {
     TokenExpiredError: (410, "This URL has expired."),
     TokenError: (403, "This URL was not made by a client of this server."),
     SourceNotAllowedError: (403, "The image of this URL lies where this server may not read."),
@@ -49,6 +62,13 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     SourceInvalidError: (422, "The image of this URL cannot be made into this thumbnail."),
     SpecError: (422, "This thumbnail cannot be made."),
     ResolutionError: (404, "This server does not make thumbnails in this resolution."),
+    BatchTooLargeError: (413, None),
+    BatchError: (400, None),
+    # Nothing has failed.
+    OutOfTimeError: (
+        202,
+        "There was no time left to make this thumbnail; its own URL makes it.",
+    ),
     OverloadError: (503, "The server makes as many thumbnails as it can. Try again later."),
     DriverError: (503, "The shared cache failed. Try again later."),
     StorageBusyError: (503, "The storage of images is busy. Try again later."),
@@ -64,36 +84,83 @@ RETRY_SECONDS = 10
 PASSING = (OverloadError, DriverError, StorageError)
 
 
-class ReadOnlyView(View):
-    """GET, HEAD and OPTIONS; others get an answer like all errors."""
-
-    http_method_names = ["get", "head", "options"]
+class PoliteView(View):
+    """Other methods get an answer like all errors."""
 
     def http_method_not_allowed(
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> HttpResponse:
-        answer = _answer(request, 405, "This server only answers GET and HEAD.")
-        answer["Allow"] = "GET, HEAD, OPTIONS"
+        allowed = [method.upper() for method in self.http_method_names]
+        answer = _answer(request, 405, f"This address only answers {' and '.join(allowed[:-1])}.")
+        answer["Allow"] = ", ".join(allowed)
         return answer
 
 
+class ReadOnlyView(PoliteView):
+    http_method_names = ["get", "head", "options"]
+
+
 class ThumbnailView(ReadOnlyView):
-    """`GET` and `HEAD /<token>[@2x].<ext>`: makes the thumbnail if it has to, and redirects to it."""
+    """`GET` and `HEAD /<token>[@2x].<ext>`: makes the thumbnail if it has to, and redirects to it.
+
+    Whoever rather takes JSON is told its URL and size.
+    """
 
     def get(
         self, request: HttpRequest, token: str, extension: str, resolution: str | None = None
     ) -> HttpResponse:
         visit = visit_of(request)
         visit.thumbnail = True
+        answer: HttpResponse
         try:
-            spec = visit.spec = get_tokens().open(token)
-            if extension != spec.extension:
-                raise TokenError("the token's thumbnail has another extension")
-            url = thumbnail_url(spec, resolution, visit.timing)
+            spec = visit.spec = Link(token, extension, resolution).open()
+            stored = thumbnail(spec, resolution, visit.timing)
+            if _prefers_json(request, CONTENT_TYPES[spec.format]):
+                answer, scope, url = JsonResponse(_fields(stored, resolution)), "private", stored.url()
+            else:
+                url = stored.url(resolution)
+                answer, scope = HttpResponseRedirect(url), "public"
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
             return failure(request, error)
-        answer = HttpResponseRedirect(url)
-        answer["Cache-Control"] = f"public, max-age={_max_age(url)}"
+        # A CDN that does not heed Vary would show the JSON as an image; those keep nothing that is private.
+        answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}"
+        patch_vary_headers(answer, ["Accept"])
+        answer["Server-Timing"] = visit.timing.header()
+        return answer
+
+
+class BatchView(PoliteView):
+    """`POST /thumbnails`: those of a page, as JSON; of each that is not made in time that it is not."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        visit, config = visit_of(request), get_server_config()
+        try:
+            body = _body(request, config.max_batch)
+            batch = Batch.parse(body, config.max_batch, config.batch_seconds)
+            with visit.timing.of("lookup"):
+                links = [_opened(text) for text in batch.texts]
+                told = iter(tell([spec for _, spec in links if isinstance(spec, ThumbnailSpec)]))
+        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+            return failure(request, error)
+        visit.timing.outcome = "batch"
+        end = time.monotonic() + batch.seconds
+        entries = []
+        for resolution, spec in links:
+            with visit.part() as part:
+                try:
+                    if isinstance(spec, TokenError):
+                        raise spec
+                    part.spec, more = spec, time.monotonic() < end
+                    stored = thumbnail(spec, resolution, part.timing, next(told), more)
+                    entries.append(_fields(stored, resolution))
+                except (ShrinkmeisterError, ImproperlyConfigured) as error:
+                    part.fail(error)
+                    part.status, sentence = _status(error)
+                    entries.append(_error(part.status, sentence))
+        answer = JsonResponse({"thumbnails": entries})
+        answer["Cache-Control"] = "no-store"
         answer["Server-Timing"] = visit.timing.header()
         return answer
 
@@ -155,7 +222,7 @@ class MetricsView(ReadOnlyView):
 
 def failure(request: HttpRequest, error: Exception) -> HttpResponse:
     """An error as short text, or as JSON for those who ask for it; never cached."""
-    status, sentence = next(answer for kind, answer in STATUSES.items() if isinstance(error, kind))
+    status, sentence = _status(error)
     visit_of(request).fail(error)
     answer = _answer(request, status, sentence)
     if isinstance(error, PASSING) and not isinstance(error, StorageDeniedError):
@@ -176,14 +243,62 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(request, 500, "The server failed.")
 
 
+def _status(error: Exception) -> tuple[int, str]:
+    """And a sentence for whoever has asked."""
+    status, sentence = next(answer for kind, answer in STATUSES.items() if isinstance(error, kind))
+    return status, sentence or str(error)
+
+
 def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
     answer: HttpResponse
-    if request.get_preferred_type(["text/plain", "application/json"]) == "application/json":
-        answer = JsonResponse({"status": status, "error": sentence}, status=status)
+    if request.method == "POST" or _prefers_json(request, "text/plain"):
+        answer = JsonResponse(_error(status, sentence), status=status)
     else:
         answer = HttpResponse(f"{sentence}\n", status=status, content_type="text/plain; charset=utf-8")
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _error(status: int, sentence: str) -> dict[str, Any]:
+    return {"status": status, "error": sentence}
+
+
+def _fields(stored: StoredThumbnail, resolution: str | None) -> dict[str, Any]:
+    url, record = stored.url(resolution), stored.record
+    return {
+        "url": url,
+        "width": record.width,
+        "height": record.height,
+        "format": stored.spec.format,
+        "resolutions": {one: stored.url(one) for one in get_config().resolutions},
+        "expires": None if lasting(url) else int(time.time()) + get_results().url_lifetime // 2,
+    }
+
+
+def _prefers_json(request: HttpRequest, other: str) -> bool:
+    """other: the content type that it would be else"""
+    return request.get_preferred_type([other, JSON]) == JSON
+
+
+def _body(request: HttpRequest, most: int) -> bytes:
+    """That of a batch of so many thumbnails. Raises BatchError."""
+    # A URL is a token, and before that not much.
+    limit = 2 * MAX_LENGTH * most + 1000
+    if int(request.headers.get("Content-Length") or 0) > limit:
+        raise BatchTooLargeError(f"The body has more than {limit} bytes, for {most} thumbnails at most.")
+    try:
+        return request.body
+    except UnreadablePostError as error:
+        raise BatchError("The body has not come to its end.") from error
+
+
+def _opened(text: str) -> tuple[str | None, ThumbnailSpec | TokenError]:
+    """The resolution and the spec of a link; of what is none, why."""
+    try:
+        link = Link.parse(text)
+        return link.resolution, link.open()
+    except TokenError as error:
+        return None, error
 
 
 def _max_age(url: str) -> int:

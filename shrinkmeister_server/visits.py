@@ -7,7 +7,8 @@ Neither the path nor anything else of a token that is not a digest is ever in it
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,8 @@ class Visit:
     failure    the name of what kept it from its thumbnail
     message    what that says; it does not name the source
     exception  one that nobody thought of, to be told with its traceback
+    status     of a part, which has no answer of its own
+    parts      the thumbnails of a batch, each told of as if it had been asked for alone
     """
 
     timing: Timing = field(default_factory=Timing)
@@ -44,6 +47,18 @@ class Visit:
     failure: str | None = None
     message: str = ""
     exception: Exception | None = None
+    status: int = 200
+    parts: list["Visit"] = field(default_factory=list)
+
+    @contextmanager
+    def part(self) -> "Iterator[Visit]":
+        """Another one, for the length of the block."""
+        part = Visit(thumbnail=True)
+        self.parts.append(part)
+        try:
+            yield part
+        finally:
+            part.timing.stop()
 
     @property
     def outcome(self) -> str:
@@ -55,10 +70,10 @@ class Visit:
     def failed(self, name: str, message: str) -> None:
         self.failure, self.message = name, _line(message)
 
-    def fields(self, method: str, status: int) -> dict[str, Any]:
+    def fields(self, method: str) -> dict[str, Any]:
         """Of its line."""
         fields: dict[str, Any] = {
-            "status": status,
+            "status": self.status,
             "outcome": self.outcome,
             "milliseconds": round(self.timing.total() * 1000, 1),
             "method": method,
@@ -68,10 +83,10 @@ class Visit:
         }
         return {**fields, "error": self.message} if self.message else fields
 
-    def level(self, status: int) -> int:
-        if status >= 500:
+    def level(self) -> int:
+        if self.status >= 500:
             return logging.ERROR
-        return logging.WARNING if status >= 400 and self.thumbnail else logging.INFO
+        return logging.WARNING if self.status >= 400 and self.thumbnail else logging.INFO
 
 
 def visit_of(request: HttpRequest) -> Visit:
@@ -90,11 +105,12 @@ class VisitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         visit = visit_of(request)
         answer = self._get_response(request)
-        status = answer.status_code
-        if self._metrics:
-            self._metrics.answered(visit.outcome, status, visit.timing)
-        if status >= 400 or request.path_info not in OPERATORS:
-            self._tell(visit, str(request.method), status)
+        visit.status = answer.status_code
+        for one in (*visit.parts, visit):
+            if self._metrics:
+                self._metrics.answered(one.outcome, one.status, one.timing)
+            if one.status >= 400 or request.path_info not in OPERATORS:
+                self._tell(one, str(request.method))
         return answer
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
@@ -103,10 +119,10 @@ class VisitMiddleware:
         visit.fail(exception)
         visit.exception = exception
 
-    def _tell(self, visit: Visit, method: str, status: int) -> None:
-        level = visit.level(status)
+    def _tell(self, visit: Visit, method: str) -> None:
+        level = visit.level()
         if logger.isEnabledFor(level):
-            fields = visit.fields(method, status)
+            fields = visit.fields(method)
             logger.log(level, _text(fields), exc_info=visit.exception, extra={"visit": fields})
 
 

@@ -86,15 +86,18 @@ class Server:
     def ask(self, method: str, url: str, **headers: str) -> Any:
         return self._ask(method, url, headers)
 
+    def post(self, url: str, body: bytes, **headers: str) -> Any:
+        return self._ask("POST", url, headers, body)
+
     def raw(self, path: bytes, **headers: str) -> Any:
         """The path as a WSGI server hands it over: decoded of its `%`, and perhaps no text."""
         return self._client.get(
             "/", secure=True, headers=self._headers(headers), PATH_INFO=path.decode("latin-1")
         )
 
-    def _ask(self, method: str, url: str, headers: dict[str, str]) -> Any:
+    def _ask(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Any:
         path = "/" + url.removeprefix("https://thumbs.example.com").removeprefix("/")
-        return self._client.generic(method, path, secure=True, headers=self._headers(headers))
+        return self._client.generic(method, path, body, secure=True, headers=self._headers(headers))
 
     def _headers(self, headers: dict[str, str]) -> dict[str, str]:
         return {"host": "thumbs.example.com", **headers}

@@ -65,7 +65,7 @@ SENTENCES = {
     404: {"Nothing is here."},
 }
 for status, sentence in STATUSES.values():
-    SENTENCES.setdefault(status, set()).add(sentence)
+    SENTENCES.setdefault(status, set()).update([sentence] if sentence else [])
 
 
 @pytest.fixture
