@@ -22,7 +22,7 @@ VERSION = 1
 MAX_PIXELS = 2**31 - 1
 # No query: a URL that has one is signed, and ends. Nothing that HTML would have to escape.
 # Nor half of a surrogate pair, which no page could be written with.
-URL = re.compile(r"https?://[^\s?#<>\"'&\\\x00-\x20\x7f\ud800-\udfff]+")
+URL = re.compile(r"https?://[^?#<>\"'&\\\x00-\x20\x7f\ud800-\udfff]+")
 RESOLUTION = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
