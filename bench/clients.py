@@ -149,9 +149,9 @@ def report(rates: Rates, missing: list[str]) -> str:
     ]
     text = "\n".join(lines)
     text += (
-        f"\n\nOne core each, in turns, medians of {ROUNDS} runs. A lazy URL: its spec written down, sealed, "
+        f"\n\nOne core each, in turns, medians of {ROUNDS} runs. A lazy URL: its spec written, sealed, "
         "and made a URL. A recorded thumbnail: its spec, key, record and the seal of that, in pages of "
-        f"{PAGE}, from a cache in memory: no trip to Redis is part of it. Of {SOURCES:,} sources each comes "
+        f"{PAGE}, from a cache in memory: no trip to Redis is in it. Of {SOURCES:,} sources each comes "
         "in turn, so that nothing that is kept helps."
     )
     return text + (f" Left out: {', '.join(missing)}." if missing else "")
