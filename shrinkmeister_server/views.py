@@ -143,7 +143,7 @@ class BatchView(PoliteView):
                 links = [_opened(text) for text in batch.texts]
                 told = iter(tell([spec for _, spec in links if isinstance(spec, ThumbnailSpec)]))
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
-            return failure(request, error)
+            return failure(request, error, json=True)
         visit.timing.outcome = "batch"
         end = time.monotonic() + batch.seconds
         entries = []
@@ -220,11 +220,11 @@ class MetricsView(ReadOnlyView):
         return answer
 
 
-def failure(request: HttpRequest, error: Exception) -> HttpResponse:
+def failure(request: HttpRequest, error: Exception, json: bool = False) -> HttpResponse:
     """An error as short text, or as JSON for those who ask for it; never cached."""
     status, sentence = _status(error)
     visit_of(request).fail(error)
-    answer = _answer(request, status, sentence)
+    answer = _answer(request, status, sentence, json)
     if isinstance(error, PASSING) and not isinstance(error, StorageDeniedError):
         answer["Retry-After"] = str(RETRY_SECONDS)
     return answer
@@ -249,9 +249,9 @@ def _status(error: Exception) -> tuple[int, str]:
     return status, sentence or str(error)
 
 
-def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
+def _answer(request: HttpRequest, status: int, sentence: str, json: bool = False) -> HttpResponse:
     answer: HttpResponse
-    if request.method == "POST" or _prefers_json(request, "text/plain"):
+    if json or _prefers_json(request, "text/plain"):
         answer = JsonResponse(_error(status, sentence), status=status)
     else:
         answer = HttpResponse(f"{sentence}\n", status=status, content_type="text/plain; charset=utf-8")

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 """
 
+from base64 import b64encode
 from typing import Any
 
 REST_HOST = "abc123.execute-api.eu-central-1.amazonaws.com"
@@ -14,7 +15,9 @@ HOSTS = (REST_HOST, URL_HOST, LOAD_BALANCER_HOST)
 STAGE = "production"
 
 
-def rest(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
+def rest(
+    path: str, method: str = "GET", query: dict[str, str] | None = None, body: str | None = None
+) -> dict[str, Any]:
     """API Gateway's REST interface, payload format 1.0, on its own host: pages ask for /production/..."""
     headers = {"Host": REST_HOST, "X-Forwarded-Proto": "https", "Accept": "image/webp,image/*,*/*;q=0.8"}
     return {
@@ -32,12 +35,14 @@ def rest(path: str, method: str = "GET", query: dict[str, str] | None = None) ->
             "httpMethod": method,
             "identity": {"sourceIp": "203.0.113.7"},
         },
-        "body": None,
+        "body": body,
         "isBase64Encoded": False,
     }
 
 
-def function_url(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
+def function_url(
+    path: str, method: str = "GET", query: dict[str, str] | None = None, body: str | None = None
+) -> dict[str, Any]:
     """A function's own URL, payload format 2.0."""
     return {
         "version": "2.0",
@@ -55,19 +60,25 @@ def function_url(path: str, method: str = "GET", query: dict[str, str] | None = 
             "domainName": URL_HOST,
             "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
         },
-        "isBase64Encoded": False,
+        # Bodies of types that it does not know as text come like this.
+        **({"body": b64encode(body.encode()).decode()} if body else {}),
+        "isBase64Encoded": bool(body),
     }
 
 
-def http_api(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
+def http_api(
+    path: str, method: str = "GET", query: dict[str, str] | None = None, body: str | None = None
+) -> dict[str, Any]:
     """API Gateway's HTTP interface, payload format 2.0, with a stage that is part of its paths."""
-    event = function_url(f"/{STAGE}{path}", method, query)
+    event = function_url(f"/{STAGE}{path}", method, query, body)
     event["headers"]["host"] = event["requestContext"]["domainName"] = REST_HOST
     event["requestContext"]["stage"] = STAGE
     return event
 
 
-def load_balancer(path: str, method: str = "GET", query: dict[str, str] | None = None) -> dict[str, Any]:
+def load_balancer(
+    path: str, method: str = "GET", query: dict[str, str] | None = None, body: str | None = None
+) -> dict[str, Any]:
     """An Application Load Balancer's."""
     return {
         "requestContext": {
@@ -83,7 +94,7 @@ def load_balancer(path: str, method: str = "GET", query: dict[str, str] | None =
             "x-forwarded-for": "203.0.113.7",
             "accept": "image/webp,image/*,*/*;q=0.8",
         },
-        "body": "",
+        "body": body or "",
         "isBase64Encoded": False,
     }
 

@@ -315,6 +315,27 @@ class TestNginx:
             assert (again.status, again.headers["Location"]) == (302, first.headers["Location"])
         assert front.visits() == before + 1
 
+    def test_it_keeps_no_json(self, front: Front) -> None:
+        """Nor gives what it keeps to those who want the other."""
+        before, path = front.visits(), path_of(front.variables)
+        json, image = "application/json", "image/avif,*/*"
+        kinds = [json, image, "application/json, text/plain, */*", "*/*", json]
+        answers = [front.get(path, Accept=accept) for accept in kinds]
+        assert [answer.status for answer in answers] == [200, 302, 200, 302, 200]
+        urls = [answer.headers.get("Location") or answer.json()["url"] for answer in answers]
+        assert len(set(urls)) == 1
+        assert front.visits() == before + 4
+
+    def test_a_page_of_thumbnails(self, front: Front) -> None:
+        path = path_of(front.variables)
+        texts = [path, *["https://thumbs.example.com/" + "A" * 3800 + ".jpg"] * 99]
+        body = json.dumps({"thumbnails": texts}).encode()
+        headers = {"Host": NAME}
+        answer = urllib3.request("POST", f"{front.url}/thumbnails", body=body, headers=headers, timeout=60)
+        first, *others = answer.json()["thumbnails"]
+        assert first["url"] == front.get(path).headers["Location"]
+        assert {one["status"] for one in others} == {403}
+
     def test_a_head_before(self, front: Front) -> None:
         before, path = front.visits(), path_of(front.variables)
         assert front.get(path, "HEAD").status == 302

@@ -223,9 +223,10 @@ def test_each_way_in_front_of_it_gets_real_thumbnails(
         way(f"/A{path[1:]}"),
         way("/robots.txt"),
         way(path, "POST"),
+        way("/thumbnails", "POST", body=json.dumps({"thumbnails": [path[1:], "AAAA.jpg"]})),
         way("/healthz"),
     )
-    made, head, queried, resolution, unlisted, refused, nothing, posted, health = answers
+    made, head, queried, resolution, unlisted, refused, nothing, posted, batch, health = answers
     location = events.header(made, "Location")
     assert location
     assert location.startswith("http")
@@ -244,6 +245,8 @@ def test_each_way_in_front_of_it_gets_real_thumbnails(
         assert not answer.get("isBase64Encoded")
         assert answer["body"].endswith("\n")
         assert events.header(answer, "Cache-Control") == "no-store"
+    entries = json.loads(batch["body"])["thumbnails"]
+    assert (entries[0]["url"], entries[0]["width"], entries[1]["status"]) == (location, 300, 403)
     assert health["statusCode"] == 200
     assert json.loads(health["body"]) == {"cache": "ok", "bucket": "ok", "engine": "ok"}
     told = [json.loads(line) for line in lines if line.startswith("{")]
