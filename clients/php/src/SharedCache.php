@@ -50,7 +50,8 @@ final class SharedCache
             return [];
         }
         try {
-            return self::found($keys, ($this->mget)(array_map(fn (string $key): string => $this->prefix . $key, $keys)));
+            $names = array_map(fn (string $key): string => $this->prefix . $key, $keys);
+            return self::found($keys, ($this->mget)($names));
         } catch (Throwable $error) {
             // Whatever it is, a TypeError of an answer `false` too: no page fails with its cache.
             $this->failed = ($this->clock)();

@@ -43,7 +43,7 @@ final readonly class Spec
             );
         }
         $this->options = Options::plain($options);
-        $format = $this->options['format'] ?? 'JPEG';
+        $format = Options::full($this->options)['format'];
         $this->extension = (is_string($format) ? self::EXTENSIONS[$format] ?? null : null) ?? throw new SpecError(
             'the format is ' . Shown::of($format) . '; one of ' . implode(', ', array_keys(self::EXTENSIONS))
         );

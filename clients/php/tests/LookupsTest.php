@@ -156,7 +156,8 @@ final class LookupsTest extends TestCase
         $recorded = Vectors::load('lookups')->vectors[7];
         $client = self::client(
             static function (array $keys) use (&$broken, $recorded): array {
-                return array_map(static fn (string $key): ?string => $recorded->cache->$key ?? null, $broken ? [] : $keys);
+                $values = array_map(static fn (string $key): ?string => $recorded->cache->$key ?? null, $keys);
+                return $broken ? [] : $values;
             },
             static fn (Throwable $error) => null,
             static function () use (&$now): int {
@@ -173,7 +174,8 @@ final class LookupsTest extends TestCase
         $log = (string) tempnam(sys_get_temp_dir(), 'shrinkmeister');
         $former = ini_set('error_log', $log);
         try {
-            self::client(static fn (): array => throw new RuntimeException('gone'))->thumbnail('s3://photos/a.jpg', '300');
+            $client = self::client(static fn (): array => throw new RuntimeException('gone'));
+            $client->thumbnail('s3://photos/a.jpg', '300');
             self::assertStringContainsString('not used for some seconds: gone', (string) file_get_contents($log));
         } finally {
             ini_set('error_log', (string) $former);
@@ -183,12 +185,26 @@ final class LookupsTest extends TestCase
 
     public function testACacheThatLiesShowsNoUrlOfItsOwn(): void
     {
-        $lies = ['{"v":1,"w":1,"h":1,"t":1800000000,"u":"https://evil.example.com/"}', '1', "\xff", str_repeat('[', 9999)];
-        foreach ([...$lies, Vectors::load('lookups')->vectors[8]->cache] as $lie) {
-            $lie = is_string($lie) ? $lie : current((array) $lie);
+        $lies = [
+            'not sealed' => '{"v":1,"w":1,"h":1,"t":1800000000,"u":"https://evil.example.com/"}',
+            'of another thumbnail' => current((array) Vectors::load('lookups')->vectors[8]->cache),
+            'a number' => '1',
+            'not UTF-8' => "\xff",
+            'deep' => str_repeat('[', 9999),
+        ];
+        foreach ($lies as $lie) {
             $client = self::client(static fn (array $keys): array => array_fill(0, count($keys), $lie));
             self::assertTrue($client->thumbnail('s3://photos/2024/dawn.jpg', '300')->lazy);
         }
+    }
+
+    public function testADoubtWithANewlineIsNone(): void
+    {
+        $recorded = Vectors::load('lookups')->vectors[7];
+        $cache = ['shrinkmeister:doubt' => "1799999001\n", ...(array) $recorded->cache];
+        $client = self::client(static fn (array $keys): array =>
+            array_map(static fn (string $key): ?string => $cache[$key] ?? null, $keys));
+        self::assertSame($recorded->url, $client->thumbnail($recorded->source, $recorded->geometry)->url);
     }
 
     public function testWhatCannotBeDescribedIsAnError(): void

@@ -19,7 +19,11 @@ final class SivTest extends TestCase
             self::bytes('fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0 f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff'),
             self::bytes('101112131415161718191a1b1c1d1e1f2021222324252627'),
         );
-        self::assertHolds($siv, '112233445566778899aabbccddee', '85632d07c6e8f37f950acd320a2ecc9340c02b9690c4dc04daef7f6afe5c');
+        self::assertHolds(
+            $siv,
+            '112233445566778899aabbccddee',
+            '85632d07c6e8f37f950acd320a2ecc9340c02b9690c4dc04daef7f6afe5c',
+        );
     }
 
     public function testExampleOfSeveralAssociatedTexts(): void
@@ -35,6 +39,17 @@ final class SivTest extends TestCase
             '7468697320697320736f6d6520706c61696e7465787420746f20656e6372797074207573696e67205349562d414553',
             '7bdb6e3b432667eb06f4d14bff2fbd0fcb900f2fddbe404326601965c889bf17dba77ceb094fa663b7a3f748ba8af829ea64ad54'
             . '4a272e9c485b62a3fd5c0d',
+        );
+    }
+
+    public function testATextOfOneBlockWithAes256(): void
+    {
+        // What OpenSSL's own AES-256-SIV writes.
+        $siv = new Siv(implode('', array_map(chr(...), range(0, 63))), "\x01");
+        self::assertHolds(
+            $siv,
+            bin2hex('sixteen bytes...'),
+            '584558fddfb402606b0a72cc7f4a331dcee7e82d5cc448e7618c505e0cb57c0f',
         );
     }
 

@@ -77,8 +77,9 @@ final class SpecTest extends TestCase
      */
     public function testOptionsOfPhp(array $options, string $written): void
     {
-        self::assertSame("[\"s3\",\"b\",\"n\",\"1\",$written]", self::spec($options)->canonical);
-        self::assertSame("[\"s3\",\"b\",\"n\",\"1\",$written]", Spec::parse(self::spec($options)->canonical)->canonical);
+        $canonical = "[\"s3\",\"b\",\"n\",\"1\",$written]";
+        self::assertSame($canonical, self::spec($options)->canonical);
+        self::assertSame($canonical, Spec::parse($canonical)->canonical);
     }
 
     /** @return array<string, array{array<array-key, mixed>, string}> */
@@ -88,7 +89,10 @@ final class SpecTest extends TestCase
             'none' => [[], '{}'],
             'an empty array inside' => [['a' => []], '{"a":[]}'],
             'an empty object inside' => [['a' => new stdClass()], '{"a":{}}'],
-            'objects in arrays in objects' => [['a' => [['z' => 1, 'b' => (object) ['c' => [null]]]]], '{"a":[{"b":{"c":[null]},"z":1}]}'],
+            'objects in arrays in objects' => [
+                ['a' => [['z' => 1, 'b' => (object) ['c' => [null]]]]],
+                '{"a":[{"b":{"c":[null]},"z":1}]}',
+            ],
             'of a call' => [['raise_errors' => fopen(...), 'image_info' => NAN], '{}'],
             'of a call, inside' => [['a' => ['image_info' => 1]], '{"a":{"image_info":1}}'],
             'a default, inside' => [['a' => ['quality' => 95]], '{"a":{"quality":95}}'],
@@ -104,7 +108,10 @@ final class SpecTest extends TestCase
                 '{"a":0,"b":9007199254740991,"c":-1000000000000000}',
             ],
             'names that differ in case' => [['B' => 1, 'a' => 1, '_' => 1, 'A' => 1], '{"A":1,"B":1,"_":1,"a":1}'],
-            'characters' => [['a' => "/<>&'\u{7f}\u{2028}\u{feff}\u{fffe}\u{10ffff}\0"], "{\"a\":\"/<>&'\u{7f}\u{2028}\u{feff}\u{fffe}\u{10ffff}\\u0000\"}"],
+            'characters' => [
+                ['a' => "/<>&'\u{7f}\u{2028}\u{feff}\u{fffe}\u{10ffff}\0"],
+                "{\"a\":\"/<>&'\u{7f}\u{2028}\u{feff}\u{fffe}\u{10ffff}\\u0000\"}",
+            ],
             'eight levels' => [['a' => [[[[[[[[1]]]]]]]]], '{"a":[[[[[[[[1]]]]]]]]}'],
         ];
     }
@@ -144,6 +151,7 @@ final class SpecTest extends TestCase
             'no end of levels' => [$endless],
             'an object of a class' => [['a' => new \ArrayObject()]],
             'a format that is no text' => [['format' => ['JPEG']]],
+            'a format that is null' => [['format' => null]],
             'a format in lower case' => [['format' => 'jpeg']],
         ];
     }
