@@ -1,0 +1,46 @@
+<?php
+
+declare(strict_types=1);
+
+/**
+ * Values of keys in Redis, by phpredis. It connects when it is first asked: a Redis that is down is then a failed
+ * look-up, and no failed page.
+ */
+final class RedisLookup
+{
+    /** Seconds, for connecting and for each answer: a page does not wait longer. */
+    private const TIMEOUT = 0.08;
+
+    private ?Redis $redis = null;
+
+    /** @param string $location "redis://[[user]:password@]host[:port][/db]", or "rediss://..." with TLS */
+    public function __construct(#[SensitiveParameter] private readonly string $location)
+    {
+    }
+
+    /** @param list<string> $keys */
+    public function __invoke(array $keys): mixed
+    {
+        $this->redis ??= $this->connected();
+        return $this->redis->mget($keys);
+    }
+
+    private function connected(): Redis
+    {
+        $parts = parse_url($this->location);
+        if (!isset($parts['host']) || !in_array($parts['scheme'] ?? '', ['redis', 'rediss'], true)) {
+            throw new InvalidArgumentException('write the place of the cache as "redis://host:6379/0"');
+        }
+        $redis = new Redis();
+        $host = ($parts['scheme'] === 'rediss' ? 'tls://' : '') . $parts['host'];
+        $redis->connect($host, $parts['port'] ?? 6379, self::TIMEOUT, null, 0, self::TIMEOUT);
+        if (isset($parts['pass'])) {
+            $redis->auth(array_values(array_filter([$parts['user'] ?? '', rawurldecode($parts['pass'])], 'strlen')));
+        }
+        $database = (int) trim($parts['path'] ?? '', '/');
+        if ($database !== 0) {
+            $redis->select($database);
+        }
+        return $redis;
+    }
+}

@@ -1,0 +1,26 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shrinkmeister;
+
+/**
+ * Base64url (RFC 4648, section 5) without padding.
+ *
+ * @internal
+ */
+final readonly class Base64Url
+{
+    public static function encode(string $bytes): string
+    {
+        return rtrim(strtr(base64_encode($bytes), '+/', '-_'), '=');
+    }
+
+    /** The bytes; null for what `encode` does not write. */
+    public static function decode(string $text): ?string
+    {
+        $bytes = base64_decode(strtr($text, '-_', '+/'), true);
+        // PHP's own takes spaces, padding, and spare bits in the last character.
+        return is_string($bytes) && self::encode($bytes) === $text ? $bytes : null;
+    }
+}

@@ -1,0 +1,10 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shrinkmeister;
+
+/** A setting is wrong. The message names it, its value (never a secret), and the fix. */
+final class SettingError extends ShrinkmeisterError
+{
+}

@@ -1,0 +1,76 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shrinkmeister;
+
+/**
+ * A thumbnail that is safely stored.
+ *
+ *     {"v":1,"w":300,"h":200,"t":1795612345,"r":["2"],"u":"https://my-thumbnails.s3.amazonaws.com/cache/"}
+ *
+ * @internal
+ */
+final readonly class ThumbnailRecord
+{
+    // With "u", \s is what is white in Unicode. json_decode leaves no half of a surrogate pair.
+    private const URL = '/^https?:\/\/[^\s?#<>"\'&\\\\\x00-\x20\x7f]+$/Du';
+
+    /**
+     * @param int          $width       pixels of the written file
+     * @param int          $height      the same
+     * @param string|null  $base        its final URL up to its name; null in a private bucket
+     * @param list<string> $resolutions the alternative resolutions that are stored beside it: ["2", "1.5"]
+     * @param int          $checked     Unix time when it was known to be stored; 0 where nobody has said
+     */
+    private function __construct(
+        public int $width,
+        public int $height,
+        public ?string $base,
+        public array $resolutions,
+        public int $checked,
+    ) {
+    }
+
+    /** @throws RecordError for anything else than what the server writes */
+    public static function parse(string $record): self
+    {
+        $fields = Fields::parse($record);
+        if (array_key_exists('u', $fields) && !(is_string($fields['u']) && preg_match(self::URL, $fields['u']))) {
+            throw new RecordError('a record whose URL is not a lasting one of http(s)');
+        }
+        if (array_key_exists('r', $fields) && !self::areResolutions($fields['r'])) {
+            throw new RecordError('a record whose resolutions are not a list of factors');
+        }
+        if (array_key_exists('t', $fields) && !self::isTime($fields['t'])) {
+            throw new RecordError('a record whose time is not a number of seconds');
+        }
+        return new self(
+            Fields::pixels($fields, 'w'),
+            Fields::pixels($fields, 'h'),
+            $fields['u'] ?? null,
+            $fields['r'] ?? [],
+            $fields['t'] ?? 0,
+        );
+    }
+
+    /**
+     * Whether all of these are stored: pages make the URL of each without asking.
+     *
+     * @param list<string> $resolutions
+     */
+    public function has(array $resolutions): bool
+    {
+        return array_diff($resolutions, $this->resolutions) === [];
+    }
+
+    private static function areResolutions(mixed $value): bool
+    {
+        return is_array($value) && $value !== [] && $value === array_filter($value, Resolution::isOne(...));
+    }
+
+    private static function isTime(mixed $value): bool
+    {
+        return is_int($value) && $value >= 1 && $value <= Options::MAX_INTEGER;
+    }
+}

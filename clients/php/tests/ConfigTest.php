@@ -1,0 +1,105 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shrinkmeister\Tests;
+
+use PHPUnit\Framework\TestCase;
+use Shrinkmeister\Client;
+use Shrinkmeister\Config;
+use Shrinkmeister\SettingError;
+
+final class ConfigTest extends TestCase
+{
+    private const SECRET = 'the secret of the tests, which is long enough';
+
+    /**
+     * @dataProvider wrong
+     *
+     * @param array<string, mixed> $setting
+     */
+    public function testAWrongSettingIsNamed(array $setting, string $said): void
+    {
+        $this->expectException(SettingError::class);
+        $this->expectExceptionMessage($said);
+        self::config($setting);
+    }
+
+    /** @return array<string, array{array<string, mixed>, string}> */
+    public static function wrong(): array
+    {
+        return [
+            'no URL' => [['serverUrl' => ''], 'serverUrl is ""'],
+            'a path' => [['serverUrl' => '/thumbs'], 'serverUrl is "/thumbs"'],
+            'a URL with a query' => [['serverUrl' => 'https://a.example.com/?a'], 'serverUrl'],
+            'a newline behind a URL' => [['serverUrl' => "https://a.example.com\n"], 'serverUrl'],
+            'a URL beyond ASCII' => [['serverUrl' => 'https://ä.example.com'], 'https://ä.example.com'],
+            'a space in the prefix of keys' => [['keyPrefix' => 'a b'], 'keyPrefix is "a b"'],
+            'a long prefix of keys' => [['keyPrefix' => str_repeat('a', 201)], 'keyPrefix'],
+            'a slash before the prefix' => [['prefix' => '/cache/'], 'prefix is "/cache/"'],
+            'a folder above' => [['prefix' => 'a/../b/'], 'prefix'],
+            'no belief' => [['checkTtl' => 0], 'checkTtl is 0'],
+            'no time' => [['urlTtl' => -1], 'urlTtl is -1'],
+            'a resolution that is a number' => [['resolutions' => [2]], 'resolutions is 2'],
+            'a resolution with its x' => [['resolutions' => ['2', '2x']], 'resolutions is "2x"'],
+            'an option' => [['options' => ['quality' => NAN]], 'options: the option quality=NAN'],
+            'a format' => [['options' => ['format' => 'TIFF']], 'options: the format is "TIFF"'],
+            'no secret' => [['secretKey' => ''], 'a secret of secretKey has 0 characters; 32 are the least'],
+            'letters that are two bytes' => [['secretKey' => str_repeat('ä', 31)], 'has 31 characters'],
+            'a short former secret' => [['secretKeyFallbacks' => [self::SECRET, 'short']], 'secretKeyFallbacks has 5'],
+            'a former secret that is no text' => [['secretKeyFallbacks' => [null]], 'Fallbacks is of type null'],
+            'a secret that is not UTF-8' => [['secretKey' => str_repeat("\xff", 40)], 'not UTF-8'],
+            'a space behind a secret' => [['secretKey' => self::SECRET . ' '], 'whitespace'],
+            'a space of Unicode before a secret' => [['secretKey' => "\u{2003}" . self::SECRET], 'whitespace'],
+            'a newline behind a secret' => [['secretKey' => self::SECRET . "\n"], 'whitespace'],
+            'a control character in a secret' => [['secretKey' => self::SECRET . "\u{85}" . self::SECRET], 'control'],
+        ];
+    }
+
+    public function testRightSettings(): void
+    {
+        $config = self::config([
+            'secretKey' => str_repeat('ä', 32),
+            'serverUrl' => 'http://127.0.0.1:8001/thumbs/',
+            'keyPrefix' => '',
+            'prefix' => '',
+            'resolutions' => ['retina' => '2'],
+            'secretKeyFallbacks' => ['former' => self::SECRET],
+        ]);
+        self::assertSame('http://127.0.0.1:8001/thumbs', $config->serverUrl);
+        self::assertSame(['2'], $config->resolutions);
+        self::assertSame([str_repeat('ä', 32), self::SECRET], $config->secrets());
+    }
+
+    public function testNoErrorShowsASecret(): void
+    {
+        $secret = 'a secret that nobody may read ' . "\n";
+        $settings = ['secretKey' => $secret, 'secretKeyFallbacks' => [$secret]];
+        foreach ([...array_chunk($settings, 1, true), ['secretKeyFallbacks' => [[$secret]]]] as $setting) {
+            try {
+                self::config($setting);
+                self::fail();
+            } catch (SettingError $error) {
+                self::assertStringNotContainsString('nobody may read', (string) $error);
+                $shown = array_filter($error->getTrace(), static fn (array $call): bool =>
+                    str_starts_with($call['class'] ?? '', 'Shrinkmeister\Config')
+                    && str_contains(print_r($call['args'] ?? [], true), 'nobody may read'));
+                self::assertSame([], $shown);
+            }
+        }
+    }
+
+    public function testNoDumpShowsASecret(): void
+    {
+        $client = new Client(self::config(['secretKeyFallbacks' => ['former ' . self::SECRET]]));
+        $dump = print_r($client, true) . var_export($client, true);
+        self::assertStringContainsString('thumbs.example.com', $dump);
+        self::assertStringNotContainsString(self::SECRET, $dump);
+    }
+
+    /** @param array<string, mixed> $settings */
+    private static function config(array $settings): Config
+    {
+        return new Config(...$settings + ['secretKey' => self::SECRET, 'serverUrl' => 'https://thumbs.example.com']);
+    }
+}
