@@ -83,10 +83,7 @@ func (c *cache) ask(ctx context.Context, keys []string) (found map[string][]byte
 		case string:
 			found[key] = []byte(value)
 		case []byte:
-			// A nil slice in an interface is what some libraries have for "not there".
-			if value != nil {
-				found[key] = value
-			}
+			found[key] = value
 		default:
 			return nil, fmt.Errorf("MGet returned a value of type %T; string, []byte or nil", value)
 		}

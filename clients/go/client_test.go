@@ -301,10 +301,12 @@ func TestACacheThatComesBack(t *testing.T) {
 
 func TestACallerWhoHasGone(t *testing.T) {
 	requests, cache := recordedRequests(t, 1)
+	asked := 0
 	gone, leave := context.WithCancel(t.Context())
 	client := newClient(t, Config{
 		MGet: func(ctx context.Context, keys ...string) ([]any, error) {
 			if ctx.Value(t) != nil {
+				asked++
 				leave()
 				<-ctx.Done()
 				return nil, ctx.Err()
@@ -320,6 +322,9 @@ func TestACallerWhoHasGone(t *testing.T) {
 		if got := must(client.Thumbnail(leaving, requests[0])); !got.Lazy {
 			t.Errorf("%+v", got)
 		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
 	}
 	// That says nothing about the cache, which others go on to ask.
 	if got := must(client.Thumbnail(t.Context(), requests[0])); got.Lazy {

@@ -41,7 +41,8 @@ type member struct {
 // members stand in the order of their names.
 type members []member
 
-// What is left out when it has this value; the server puts it back.
+// What is left out when it has this value; the server puts it back. No array or object is a default, so
+// that values can be compared: those of different types differ, as 1 and true have to.
 var defaults = map[string]any{
 	"format":        "JPEG",
 	"quality":       int64(95),
@@ -98,8 +99,7 @@ func (site members) with(call Options) (members, error) {
 func (m members) withoutDefaults() members {
 	return slices.DeleteFunc(m, func(one member) bool {
 		value, found := defaults[one.name]
-		// What has a default is no array or object, and those cannot be compared.
-		return found && scalar(one.value) && one.value == value
+		return found && one.value == value
 	})
 }
 
@@ -163,14 +163,6 @@ func truthy(value any) bool {
 		return len(value) > 0
 	}
 	return false
-}
-
-func scalar(value any) bool {
-	switch value.(type) {
-	case []any, members:
-		return false
-	}
-	return true
 }
 
 // plain is a value as JSON has it; name: of the option or member that it belongs to.

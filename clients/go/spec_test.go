@@ -206,7 +206,7 @@ func TestOptionsOfGo(t *testing.T) {
 		math.NaN(), math.Inf(1), 0.00001, 1e15 + 0.5, 1e16, float32(1e-5), 1i,
 		json.Number("1_0"), json.Number("0x10"), json.Number("NaN"), json.Number("1e999"), json.Number(""),
 		json.Number("9223372036854775808"), []byte("text"), json.RawMessage("1"),
-		struct{}{}, new(int), (*int)(nil), map[int]string{1: "a"}, map[any]any{"a": 1},
+		struct{}{}, new(int), (*int)(nil), map[int]string{1: "a"}, map[any]any{"a": 1}, map[int]string{},
 		map[string]int{"a b": 1}, map[string]int{"": 1}, map[string]int{"ä": 1}, []any{[]any{1i}},
 		nested(9), around,
 	} {
