@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -260,20 +261,25 @@ func TestACacheThatFails(t *testing.T) {
 }
 
 func TestALibraryThatKnowsNoTimeouts(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	var told []error
-	client := newClient(t, Config{
-		MGet: func(context.Context, ...string) ([]any, error) {
-			<-release
-			return nil, nil
-		},
-		OnError: func(err error) { told = append(told, err) },
+	synctest.Test(t, func(t *testing.T) {
+		var told []error
+		client := newClient(t, Config{
+			MGet: func(context.Context, ...string) ([]any, error) {
+				time.Sleep(time.Hour)
+				return nil, nil
+			},
+			OnError: func(err error) { told = append(told, err) },
+		})
+		start := time.Now()
+		got, err := client.Thumbnail(t.Context(), Request{"s3://photos/1.jpg", "300", nil})
+		if err != nil || !got.Lazy || len(told) != 1 || !errors.Is(told[0], context.DeadlineExceeded) {
+			t.Errorf("%+v (%v), told %v", got, err, told)
+		}
+		if waited := time.Since(start); waited != 80*time.Millisecond {
+			t.Errorf("waited %s", waited)
+		}
+		time.Sleep(time.Hour) // until the library is back: nothing of the test stays behind
 	})
-	got, err := client.Thumbnail(t.Context(), Request{"s3://photos/1.jpg", "300", nil})
-	if err != nil || !got.Lazy || len(told) != 1 || !errors.Is(told[0], context.DeadlineExceeded) {
-		t.Errorf("%+v (%v), told %v", got, err, told)
-	}
 }
 
 func TestACacheThatComesBack(t *testing.T) {
@@ -301,35 +307,36 @@ func TestACacheThatComesBack(t *testing.T) {
 
 func TestACallerWhoHasGone(t *testing.T) {
 	requests, cache := recordedRequests(t, 1)
-	asked := 0
-	gone, leave := context.WithCancel(t.Context())
-	client := newClient(t, Config{
-		MGet: func(ctx context.Context, keys ...string) ([]any, error) {
-			if ctx.Value(t) != nil {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		gone, leave := context.WithCancel(t.Context())
+		client := newClient(t, Config{
+			MGet: func(ctx context.Context, keys ...string) ([]any, error) {
 				asked++
-				leave()
-				<-ctx.Done()
-				return nil, ctx.Err()
+				if asked == 1 {
+					leave()
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return cache.mget(ctx, keys...)
+			},
+			OnError: func(err error) { t.Error(err) },
+			Clock:   at(moment),
+		})
+		for range 2 { // goes meanwhile, and has gone before
+			if got := must(client.Thumbnail(gone, requests[0])); !got.Lazy {
+				t.Errorf("%+v", got)
 			}
-			return cache.mget(ctx, keys...)
-		},
-		CacheTimeout: time.Minute,
-		OnError:      func(err error) { t.Error(err) },
-		Clock:        at(moment),
-	})
-	leaving := context.WithValue(gone, t, true)
-	for range 2 { // goes meanwhile, and has gone before
-		if got := must(client.Thumbnail(leaving, requests[0])); !got.Lazy {
+			synctest.Wait()
+		}
+		if asked != 1 {
+			t.Errorf("asked %d times", asked)
+		}
+		// That says nothing about the cache, which others go on to ask.
+		if got := must(client.Thumbnail(t.Context(), requests[0])); got.Lazy {
 			t.Errorf("%+v", got)
 		}
-	}
-	if asked != 1 {
-		t.Errorf("asked %d times", asked)
-	}
-	// That says nothing about the cache, which others go on to ask.
-	if got := must(client.Thumbnail(t.Context(), requests[0])); got.Lazy {
-		t.Errorf("%+v", got)
-	}
+	})
 }
 
 func TestACacheThatLies(t *testing.T) {

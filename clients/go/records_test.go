@@ -145,6 +145,24 @@ func TestRecordsBeyondTheVectors(t *testing.T) {
 	}
 }
 
+func TestHalvesOfSurrogatePairs(t *testing.T) {
+	for raw, want := range map[string]bool{
+		`"\ud83d\ude00"`:       false,
+		`"\ud83d\ude00\ude00"`: true,
+		`"\ud83d\u0041"`:       true,
+		`"\ud83dx\ude00"`:      true,
+		`"\uDFFF"`:             true,
+		`"\\ud800"`:            false,
+		`"\\\ud800"`:           true,
+		`"\"\ud800"`:           true,
+		`"\ufffd\ue000"`:       false,
+	} {
+		if got := halfPair([]byte(raw)); got != want {
+			t.Errorf("%s: %t", raw, got)
+		}
+	}
+}
+
 func TestSeals(t *testing.T) {
 	vectors := load[recordVectors](t, "records").Seals
 	if key := must(deriveKey(vectors.Secret, recordInfo, recordKeyLength)); hex.EncodeToString(key) != vectors.Key {
@@ -194,6 +212,9 @@ func TestNoByteOfASealedRecordMayChange(t *testing.T) {
 		if _, err := s.open(key, changed); err == nil && c != sealed[last] {
 			t.Errorf("%s counts", changed)
 		}
+	}
+	if _, err := s.open(key, []byte(seal(firstSecret, key, ` {"v":1,"w":300,"h":200}`))); err == nil {
+		t.Error("what does not start with a brace counts")
 	}
 	// Nothing before the seal but the brace.
 	mac := sealOf(s.keys[0], key, []byte("{}"))

@@ -128,7 +128,7 @@ func TestSources(t *testing.T) {
 			t.Errorf("%q is %v (%v)", v.Text, got, err)
 		}
 	}
-	for _, text := range append(vectors.InvalidSources, "s3://photos/\xff.jpg", "storage://\xff/a.jpg") {
+	for _, text := range append(vectors.InvalidSources, "s3://photos/\xff.jpg", "storage://\xff/a.jpg", "https://a:/b", "https://a:80:80/b") {
 		if got, err := parseSource(text); !errors.Is(err, ErrSpec) {
 			t.Errorf("%q is %v (%v)", text, got, err)
 		}
@@ -227,7 +227,8 @@ func TestOptionsStayAsTheyWere(t *testing.T) {
 	if !reflect.DeepEqual(options, want) {
 		t.Errorf("the call's options are now %v", options)
 	}
-	if plain := must(client.URL("s3://b/n", "10x10", nil)); plain == must(client.URL("s3://b/n", "10x10", Options{"quality": 95})) {
+	plain := must(client.URL("s3://b/n", "10x10", nil))
+	if plain == must(client.URL("s3://b/n", "10x10", Options{"quality": 95})) {
 		t.Error("the site's options are forgotten")
 	}
 }

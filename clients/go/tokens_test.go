@@ -132,10 +132,15 @@ func TestTheLongestToken(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	client := newClient(t, Config{URLTTL: time.Hour, Clock: at(1800000000), SecretKeyFallbacks: []string{secondSecret}})
+	client := newClient(t, Config{
+		SecretKeyFallbacks: []string{secondSecret},
+		URLTTL:             time.Hour,
+		Clock:              at(1800000000),
+	})
 	former := newClient(t, Config{SecretKey: secondSecret})
 	for _, one := range []*Client{client, former} {
-		url := must(one.URL("https://A.example.com/b.jpg?c#d", "x20", Options{"format": "PNG", "crop": false, "version": 7}))
+		options := Options{"format": "PNG", "crop": false, "version": 7}
+		url := must(one.URL("https://A.example.com/b.jpg?c#d", "x20", options))
 		token, found := strings.CutSuffix(strings.TrimPrefix(url, "https://thumbs.example.com/"), ".png")
 		if !found {
 			t.Fatal(url)
