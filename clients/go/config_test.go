@@ -69,6 +69,17 @@ func TestSettingsThatAreRight(t *testing.T) {
 	}
 }
 
+func TestDefaults(t *testing.T) {
+	config := Config{SecretKey: firstSecret, ServerURL: "https://thumbs.example.com"}
+	if err := config.complete(); err != nil {
+		t.Fatal(err)
+	}
+	if config.KeyPrefix != "shrinkmeister:" || config.CacheTimeout != 80*time.Millisecond ||
+		config.CheckTTL != 604800*time.Second || config.URLTTL != 0 {
+		t.Errorf("%+v", config)
+	}
+}
+
 func TestTheServersURL(t *testing.T) {
 	for url, start := range map[string]string{
 		"https://example.com":        "https://example.com/A",

@@ -62,15 +62,13 @@ func newSeals(secrets []string) (*seals, error) {
 
 // open is the record without its seal. key: under which it lies, without the prefix.
 func (s *seals) open(key string, data []byte) ([]byte, error) {
-	length := len(sealStart) + sealText.EncodedLen(sealLength) + len(sealEnd)
-	// With a member at least before the seal.
-	start := len(data) - length
-	if start > 1 && data[0] == '{' {
-		rest, startFound := bytes.CutPrefix(data[start:], sealStart)
-		seal, endFound := bytes.CutSuffix(rest, sealEnd)
+	start := len(data) - len(sealStart) - sealText.EncodedLen(sealLength) - len(sealEnd)
+	// Before the seal stands a member at least.
+	if start > 1 && data[0] == '{' && bytes.HasPrefix(data[start:], sealStart) && bytes.HasSuffix(data, sealEnd) {
 		body := append(data[:start:start], '}')
+		seal := data[start+len(sealStart) : len(data)-len(sealEnd)]
 		for _, secret := range s.keys {
-			if startFound && endFound && hmac.Equal(seal, sealOf(secret, key, body)) {
+			if hmac.Equal(seal, sealOf(secret, key, body)) {
 				return body, nil
 			}
 		}

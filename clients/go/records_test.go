@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 type recordVector struct {
@@ -160,6 +161,18 @@ func TestHalvesOfSurrogatePairs(t *testing.T) {
 		if got := halfPair([]byte(raw)); got != want {
 			t.Errorf("%s: %t", raw, got)
 		}
+	}
+}
+
+func TestDue(t *testing.T) {
+	// "di" is 486 in base 36, and 1/2 + 486/2592 of 1600 seconds are 1100.
+	const key = "t1:di"
+	r := &record{checked: moment - 1100}
+	if r.due(key, time.Unix(moment-1, 999_000_000), 1600*time.Second, nil) {
+		t.Error("too early")
+	}
+	if !r.due(key, time.Unix(moment, 0), 1600*time.Second, nil) {
+		t.Error("too late")
 	}
 }
 
