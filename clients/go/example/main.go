@@ -1,0 +1,151 @@
+// Command example prints the URL and the size of a thumbnail, as one line of JSON:
+//
+//	go run . SOURCE GEOMETRY [name=value ...]
+//	go run . s3://photos/2024/dawn.jpg 300x200 crop=center quality=80
+//
+// Settings are environment variables of the names that the Django settings have.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"shrinkmeister"
+)
+
+func main() {
+	line, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	fmt.Println(line)
+}
+
+func run(arguments []string) (string, error) {
+	if len(arguments) < 2 {
+		return "", fmt.Errorf("usage: example SOURCE GEOMETRY [name=value ...]")
+	}
+	options, err := parseOptions(arguments[2:])
+	if err != nil {
+		return "", err
+	}
+	config, err := configOfEnvironment()
+	if err != nil {
+		return "", err
+	}
+	client, err := shrinkmeister.New(config)
+	if err != nil {
+		return "", err
+	}
+	thumbnail, err := client.Thumbnail(context.Background(), shrinkmeister.Request{
+		Source:   arguments[0],
+		Geometry: arguments[1],
+		Options:  options,
+	})
+	if err != nil {
+		return "", err
+	}
+	printed := struct {
+		URL    string `json:"url"`
+		Width  *int   `json:"width"`
+		Height *int   `json:"height"`
+		Lazy   bool   `json:"lazy"`
+	}{URL: thumbnail.URL, Lazy: thumbnail.Lazy}
+	if thumbnail.Width > 0 {
+		printed.Width, printed.Height = &thumbnail.Width, &thumbnail.Height
+	}
+	line, err := json.Marshal(printed)
+	return string(line), err
+}
+
+func parseOptions(pairs []string) (shrinkmeister.Options, error) {
+	options := shrinkmeister.Options{}
+	for _, pair := range pairs {
+		name, text, found := strings.Cut(pair, "=")
+		if !found {
+			return nil, fmt.Errorf("the option %q has no value: write name=value", pair)
+		}
+		options[name] = parseValue(text)
+	}
+	return options, nil
+}
+
+// parseValue takes a number, true, false, null, an array or an object of JSON for that, and all else for text.
+func parseValue(text string) any {
+	var value any
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if !json.Valid([]byte(text)) || decoder.Decode(&value) != nil {
+		return text
+	}
+	if _, quoted := value.(string); quoted {
+		return text
+	}
+	return value
+}
+
+func configOfEnvironment() (shrinkmeister.Config, error) {
+	config := shrinkmeister.Config{
+		SecretKey:          os.Getenv("THUMBNAIL_SECRET_KEY"),
+		SecretKeyFallbacks: list("THUMBNAIL_SECRET_KEY_FALLBACKS"),
+		ServerURL:          os.Getenv("THUMBNAIL_SERVER_URL"),
+		Resolutions:        list("THUMBNAIL_ALTERNATIVE_RESOLUTIONS"),
+	}
+	if prefix, found := os.LookupEnv("THUMBNAIL_CACHE_KEY_PREFIX"); found {
+		config.KeyPrefix, config.NoKeyPrefix = prefix, prefix == ""
+	}
+	var err error
+	if config.CheckTTL, err = seconds("THUMBNAIL_CHECK_TTL"); err != nil {
+		return config, err
+	}
+	if config.URLTTL, err = seconds("THUMBNAIL_URL_TTL"); err != nil {
+		return config, err
+	}
+	if config.CacheTimeout, err = seconds("THUMBNAIL_CACHE_TIMEOUT"); err != nil {
+		return config, err
+	}
+	if location := os.Getenv("THUMBNAIL_CACHE_LOCATION"); location != "" {
+		options, err := redis.ParseURL(location)
+		if err != nil {
+			return config, fmt.Errorf("THUMBNAIL_CACHE_LOCATION: %w", err)
+		}
+		options.ContextTimeoutEnabled = true
+		client := redis.NewClient(options)
+		config.MGet = func(ctx context.Context, keys ...string) ([]any, error) {
+			return client.MGet(ctx, keys...).Result()
+		}
+	}
+	return config, nil
+}
+
+// What a time.Duration holds: 200 years.
+const most = 200 * 365 * 24 * 3600
+
+// list takes a variable apart at its commas.
+func list(name string) []string {
+	text := os.Getenv(name)
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}
+
+func seconds(name string) (time.Duration, error) {
+	text := os.Getenv(name)
+	if text == "" {
+		return 0, nil
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil || number <= 0 || most < number {
+		return 0, fmt.Errorf("%s is %q; write seconds above 0, or leave it out", name, text)
+	}
+	return time.Duration(number * float64(time.Second)), nil
+}

@@ -1,0 +1,160 @@
+package shrinkmeister
+
+import (
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+type tokenVector struct {
+	Description string
+	Secret      string
+	Secrets     []string
+	Canonical   string
+	Token       string
+	Now         int64
+	URLTTL      int64 `json:"url_ttl"`
+	Expires     int64
+}
+
+type tokenVectors struct {
+	Secret    string
+	Keys      []struct{ Secret, Key string }
+	Valid     []tokenVector
+	Fallbacks []tokenVector
+	Expiring  []tokenVector
+	Expired   []tokenVector
+	Invalid   []tokenVector
+}
+
+func described(v tokenVector) string { return v.Description }
+
+func at(seconds int64) func() time.Time {
+	return func() time.Time { return time.Unix(seconds, 0) }
+}
+
+func TestTokenKeys(t *testing.T) {
+	for _, v := range load[tokenVectors](t, "tokens").Keys {
+		if key := must(deriveKey(v.Secret, tokenInfo, 64)); hex.EncodeToString(key) != v.Key {
+			t.Errorf("the key of %q is %x", v.Secret, key)
+		}
+	}
+}
+
+func TestTokens(t *testing.T) {
+	each(t, load[tokenVectors](t, "tokens").Valid, described, func(t *testing.T, v tokenVector) {
+		tokens := must(newTokens([]string{v.Secret}, 0, at(0)))
+		f, _, err := parseForm([]byte(v.Canonical))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token := must(tokens.seal(f)); token != v.Token {
+			t.Errorf("sealed as %s, want %s", token, v.Token)
+		}
+		if f, end, err := tokens.open(v.Token); err != nil || end != 0 || string(f.canonical) != v.Canonical {
+			t.Errorf("opened as %v, %d (%v)", f, end, err)
+		}
+	})
+}
+
+func TestTokensOfFallbacks(t *testing.T) {
+	each(t, load[tokenVectors](t, "tokens").Fallbacks, described, func(t *testing.T, v tokenVector) {
+		tokens := must(newTokens(v.Secrets, 0, at(0)))
+		if f, _, err := tokens.open(v.Token); err != nil || string(f.canonical) != v.Canonical {
+			t.Errorf("opened as %v (%v)", f, err)
+		}
+	})
+}
+
+func TestExpiringTokens(t *testing.T) {
+	each(t, load[tokenVectors](t, "tokens").Expiring, described, func(t *testing.T, v tokenVector) {
+		tokens := must(newTokens([]string{v.Secret}, v.URLTTL, at(v.Now)))
+		f, _, err := parseForm([]byte(v.Canonical))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token := must(tokens.seal(f)); token != v.Token {
+			t.Errorf("sealed as %s, want %s", token, v.Token)
+		}
+		f, end, err := tokens.open(v.Token)
+		if err != nil || end != v.Expires || string(f.canonical) != v.Canonical {
+			t.Errorf("opened as %v, %d (%v)", f, end, err)
+		}
+	})
+}
+
+func TestExpiredTokens(t *testing.T) {
+	vectors := load[tokenVectors](t, "tokens")
+	each(t, vectors.Expired, described, func(t *testing.T, v tokenVector) {
+		tokens := must(newTokens([]string{vectors.Secret}, 0, at(v.Now)))
+		if _, _, err := tokens.open(v.Token); !errors.Is(err, ErrTokenExpired) || !errors.Is(err, ErrToken) {
+			t.Errorf("error %v", err)
+		}
+		tokens = must(newTokens([]string{secondSecret}, 0, at(v.Now)))
+		if _, _, err := tokens.open(v.Token); !errors.Is(err, ErrToken) || errors.Is(err, ErrTokenExpired) {
+			t.Errorf("error %v of another secret", err)
+		}
+	})
+}
+
+func TestInvalidTokens(t *testing.T) {
+	vectors := load[tokenVectors](t, "tokens")
+	tokens := must(newTokens([]string{vectors.Secret}, 0, at(0)))
+	each(t, vectors.Invalid, described, func(t *testing.T, v tokenVector) {
+		if f, _, err := tokens.open(v.Token); !errors.Is(err, ErrToken) || errors.Is(err, ErrTokenExpired) {
+			t.Errorf("opened as %v (%v)", f, err)
+		}
+	})
+}
+
+func TestTheLongestToken(t *testing.T) {
+	client := newClient(t, Config{})
+	longest := 0
+	for length := range 4000 {
+		url, err := client.URL("s3://photos/"+strings.Repeat("n", length+1), "10x10", nil)
+		if err != nil {
+			if !errors.Is(err, ErrSpec) {
+				t.Fatal(err)
+			}
+			break
+		}
+		token := strings.TrimSuffix(strings.TrimPrefix(url, "https://thumbs.example.com/"), ".jpg")
+		if _, err := client.Open(token); err != nil {
+			t.Fatal(err)
+		}
+		longest = len(token)
+	}
+	if longest != maxToken {
+		t.Errorf("the longest has %d characters", longest)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	client := newClient(t, Config{
+		SecretKeyFallbacks: []string{secondSecret},
+		URLTTL:             time.Hour,
+		Clock:              at(1800000000),
+	})
+	former := newClient(t, Config{SecretKey: secondSecret})
+	for _, one := range []*Client{client, former} {
+		options := Options{"format": "PNG", "crop": false, "version": 7}
+		url := must(one.URL("https://A.example.com/b.jpg?c#d", "x20", options))
+		token, found := strings.CutSuffix(strings.TrimPrefix(url, "https://thumbs.example.com/"), ".png")
+		if !found {
+			t.Fatal(url)
+		}
+		spec, err := client.Open(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if spec.Source != "https://a.example.com/b.jpg?c" || spec.Geometry != "x20" ||
+			len(spec.Options) != 2 || spec.Options["format"] != "PNG" || spec.Options["version"] != int64(7) {
+			t.Errorf("opened as %v", spec)
+		}
+		if one == client && spec.Expires.Unix() != 1800007200 || one == former && !spec.Expires.IsZero() {
+			t.Errorf("it expires at %s", spec.Expires)
+		}
+	}
+}
