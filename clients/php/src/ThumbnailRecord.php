@@ -13,8 +13,8 @@ namespace Shrinkmeister;
  */
 final readonly class ThumbnailRecord
 {
-    // With "u", \s is what is white in Unicode. json_decode leaves no half of a surrogate pair.
-    private const URL = '/^https?:\/\/[^\s?#<>"\'&\\\\\x00-\x20\x7f]+$/Du';
+    // json_decode leaves no half of a surrogate pair.
+    private const URL = '/^https?:\/\/[^?#<>"\'&\\\\\x00-\x20\x7f]+$/Du';
 
     /**
      * @param int          $width       pixels of the written file
