@@ -94,7 +94,8 @@ export class Client {
    * @param {string} [resolution]
    */
   async objectName(source, geometry, options, resolution) {
-    return objectName(this.#spec(source, geometry, options), this.#settings.prefix, resolution);
+    const name = await objectName(this.#spec(source, geometry, options), this.#settings.prefix);
+    return resolution === undefined ? name : withResolution(name, resolution);
   }
 
   /** @param {string} token */
@@ -138,7 +139,7 @@ export class Client {
     if (record && record.base !== null && !this.#isDue(key, record.checked, doubt)) {
       const stored = new Set(record.resolutions);
       if (this.#settings.resolutions.every((resolution) => stored.has(resolution))) {
-        return new Thumbnail(record.base + (await objectName(spec, "")), record, false);
+        return new Thumbnail(record.base + (await objectName(spec, "", key)), record, false);
       }
     }
     return new Thumbnail(this.#lazyUrl(spec), record ?? spec.filled, true);

@@ -1,9 +1,9 @@
 /**
  * The names under which a thumbnail is found again.
  *
- *     await recordKey(spec)                   t1:lbe73r7n...                   in the shared cache
- *     await objectName(spec, "cache/")        cache/ykl5.../lbe73r7n....jpg    in the bucket
- *     await objectName(spec, "cache/", "2")   cache/ykl5.../lbe73r7n...@2x.jpg
+ *     await recordKey(spec)              t1:lbe73r7n...                   in the shared cache
+ *     await objectName(spec, "cache/")   cache/ykl5.../lbe73r7n....jpg    in the bucket
+ *     withResolution(name, "2")          cache/ykl5.../lbe73r7n...@2x.jpg
  *
  * @import { Spec } from "./spec.js"
  */
@@ -28,13 +28,12 @@ export const recordKey = async (spec) => `t1:${await digest(spec.canonical)}`;
 /**
  * @param {Spec} spec
  * @param {string} prefix of the names of all objects
- * @param {string} [resolution] "2" for @2x; none for the thumbnail itself
+ * @param {string | Promise<string>} [key] of its record, where it is known
  * @returns {Promise<string>}
  */
-export async function objectName(spec, prefix, resolution) {
-  const [source, name] = await Promise.all([digest(spec.source.canonical), digest(spec.canonical)]);
-  const whole = `${prefix}${source}/${name}.${spec.extension}`;
-  return resolution === undefined ? whole : withResolution(whole, resolution);
+export async function objectName(spec, prefix, key = recordKey(spec)) {
+  const [source, record] = await Promise.all([digest(spec.source.canonical), key]);
+  return `${prefix}${source}/${record.slice("t1:".length)}.${spec.extension}`;
 }
 
 /**
