@@ -264,7 +264,7 @@ function plainValue(name, value, depth) {
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "string" && !HALF_OF_A_PAIR.test(value)) return value;
   if (typeof value === "number") {
-    if (Number.isSafeInteger(value)) return value + 0; // minus zero is 0
+    if (Number.isSafeInteger(value)) return value; // JSON.stringify writes minus zero as 0
     const size = Math.abs(value);
     if (!Number.isInteger(value) && size >= 1e-4 && size < 1e15) return value;
   }

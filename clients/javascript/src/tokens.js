@@ -92,13 +92,11 @@ export class Tokens {
   /** @param {Uint8Array} data */
   #decrypt(data) {
     if (data[0] !== VERSION[0]) throw new TokenError("the token has an unknown version");
-    if (data.length >= VERSION.length + TAG_LENGTH) {
-      for (const key of this.#keys) {
-        try {
-          return aessiv(key, VERSION).decrypt(data.subarray(VERSION.length));
-        } catch {
-          continue; // its tag does not fit, the only way that is left to fail
-        }
+    for (const key of this.#keys) {
+      try {
+        return aessiv(key, VERSION).decrypt(data.subarray(VERSION.length));
+      } catch {
+        continue; // too short, or its tag does not fit: all that the cipher objects to
       }
     }
     throw new TokenError("the token was not sealed with a secret of this server");
