@@ -51,7 +51,8 @@ async function recordedClient() {
 
 const client = await recordedClient();
 const urls = await rate(PAGE, (from) => {
-  for (const { source, geometry, options } of wanted.slice(from, from + PAGE)) client.url(source, geometry, options);
+  for (const { source, geometry, options } of wanted.slice(from, from + PAGE))
+    client.url(source, geometry, options);
 });
 const recorded = await rate(PAGE, async (from) => {
   const thumbnails = await client.thumbnails(wanted.slice(from, from + PAGE));

@@ -39,9 +39,7 @@ export interface Settings {
   readonly options?: Options | undefined;
   /** Gets the values of keys from the shared cache, in their order. Without it, all thumbnails are lazy. */
   readonly mget?:
-    | ((keys: string[]) => PromiseLike<readonly CacheValue[]> | readonly CacheValue[])
-    | null
-    | undefined;
+    ((keys: string[]) => PromiseLike<readonly CacheValue[]> | readonly CacheValue[]) | null | undefined;
   /** Seconds that a look-up waits for the cache; 0.08 unless given. */
   readonly cacheTimeout?: number | undefined;
   /** Is told when the cache fails; `console.warn` unless given. What it throws, the look-up throws. */
@@ -76,7 +74,12 @@ export interface Thumbnail {
 
 /** What a token holds. */
 export interface Spec {
-  readonly source: { readonly scheme: string; readonly container: string; readonly name: string; toString(): string };
+  readonly source: {
+    readonly scheme: string;
+    readonly container: string;
+    readonly name: string;
+    toString(): string;
+  };
   readonly geometry: string;
   /** Without those that have their default value. */
   readonly options: { readonly [name: string]: Value };

@@ -82,9 +82,7 @@ export class Client {
 
   /** @param {readonly Wanted[]} wanted */
   async thumbnails(wanted) {
-    return this.#lookUp(
-      wanted.map(({ source, geometry, options }) => this.#spec(source, geometry, options)),
-    );
+    return this.#lookUp(wanted.map(({ source, geometry, options }) => this.#spec(source, geometry, options)));
   }
 
   /**

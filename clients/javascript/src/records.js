@@ -109,7 +109,8 @@ export function readThumbnail(text) {
  */
 export function readSource(text) {
   const { w, h, f, n } = read(text);
-  if (f !== undefined && f !== 1) throw new RecordError("a record of a source that is neither turned nor not");
+  if (f !== undefined && f !== 1)
+    throw new RecordError("a record of a source that is neither turned nor not");
   return { width: pixels(w), height: pixels(h), flipped: f === 1, version: n ?? null };
 }
 
@@ -123,7 +124,9 @@ function read(text) {
     JSON.parse(text);
     // No number of a record has a point or an exponent, and JSON.parse would hide that: 300.0 is 300 to it.
     // So those become null, which no member may be, except those that we do not know.
-    fields = JSON.parse(text.replace(TEXT_OR_NUMBER, (token) => (/^[^"]*[.eE]/.test(token) ? "null" : token)));
+    fields = JSON.parse(
+      text.replace(TEXT_OR_NUMBER, (token) => (/^[^"]*[.eE]/.test(token) ? "null" : token)),
+    );
   } catch (error) {
     throw new RecordError("not JSON", { cause: error });
   }

@@ -38,7 +38,9 @@ const DEFAULTS = {
  */
 export function readSettings(settings) {
   if (typeof settings !== "object" || settings === null) {
-    throw new SettingError(`the settings are ${shown(settings)}; give an object: { secretKey, serverUrl, ... }`);
+    throw new SettingError(
+      `the settings are ${shown(settings)}; give an object: { secretKey, serverUrl, ... }`,
+    );
   }
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   for (const name of Object.keys(given)) {
@@ -51,14 +53,24 @@ export function readSettings(settings) {
   check(all, "keyPrefix", isText(KEY_PREFIX), "write up to 200 characters of ASCII without spaces");
   check(all, "prefix", isText(PREFIX), "write it as cache/, without a slash in front and without ..");
   check(all, "checkTtl", isSeconds, "write whole seconds above 0");
-  check(all, "urlTtl", (ttl) => ttl === null || isSeconds(ttl), "write whole seconds above 0, or null for none");
+  check(
+    all,
+    "urlTtl",
+    (ttl) => ttl === null || isSeconds(ttl),
+    "write whole seconds above 0, or null for none",
+  );
   check(
     all,
     "resolutions",
     (list) => Array.isArray(list) && list.every(isResolution),
     'list factors above 0 and up to 10 as text: ["2", "1.5"]',
   );
-  check(all, "mget", (mget) => mget === null || isFunction(mget), "give a function from keys to their values");
+  check(
+    all,
+    "mget",
+    (mget) => mget === null || isFunction(mget),
+    "give a function from keys to their values",
+  );
   check(
     all,
     "cacheTimeout",
@@ -83,7 +95,9 @@ export function readSettings(settings) {
  */
 function checkSecrets({ secretKey, secretKeyFallbacks }) {
   if (!Array.isArray(secretKeyFallbacks)) {
-    throw new SettingError("secretKeyFallbacks is not an array; list the former secret keys, the latest first");
+    throw new SettingError(
+      "secretKeyFallbacks is not an array; list the former secret keys, the latest first",
+    );
   }
   checkSecret("secretKey", secretKey);
   for (const secret of secretKeyFallbacks) checkSecret("a key in secretKeyFallbacks", secret);
@@ -99,7 +113,9 @@ function checkSecret(name, secret) {
   const length = [...secret].length;
   if (!length) throw new SettingError(`${name} is not set; ${hint}`);
   if (length < MIN_SECRET_LENGTH) {
-    throw new SettingError(`${name} has ${length} characters, and ${MIN_SECRET_LENGTH} are the least; ${hint}`);
+    throw new SettingError(
+      `${name} has ${length} characters, and ${MIN_SECRET_LENGTH} are the least; ${hint}`,
+    );
   }
   if (secret.trim() !== secret || /[\p{Cc}\p{Cs}]/u.test(secret)) {
     throw new SettingError(
@@ -117,7 +133,8 @@ function checkSecret(name, secret) {
  */
 function check(settings, name, isRight, fix) {
   const value = settings[name];
-  if (!isRight(value)) throw new SettingError(`${name} is ${value === "" ? "not set" : shown(value)}; ${fix}`);
+  if (!isRight(value))
+    throw new SettingError(`${name} is ${value === "" ? "not set" : shown(value)}; ${fix}`);
 }
 
 /** @param {RegExp} form */

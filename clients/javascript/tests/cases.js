@@ -47,7 +47,10 @@ export function cases({ specs, tokens, records, lookups }) {
       equal(hex(await derive(secret, "shrinkmeister record 1", 32)), key);
     }),
     ...named("seal", records.seals.valid, async ({ under, sealed, record }) => {
-      const seals = new Seals([await Seals.key(lookups.config.secrets[1]), await Seals.key(records.seals.secret)]);
+      const seals = new Seals([
+        await Seals.key(lookups.config.secrets[1]),
+        await Seals.key(records.seals.secret),
+      ]);
       equal(await seals.open(under, sealed), record);
     }),
     ...named("no seal", records.seals.invalid, async ({ under, sealed }) => {
@@ -62,7 +65,10 @@ async function validSpec(vector) {
   const spec = new Spec(new Source(...vector.source), vector.geometry, vector.options);
   equal(spec.canonical, vector.canonical);
   equal(Spec.parse(vector.canonical).canonical, vector.canonical);
-  equal(hex(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(spec.canonical)))), vector.canonical_sha256);
+  equal(
+    hex(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(spec.canonical)))),
+    vector.canonical_sha256,
+  );
   equal(await recordKey(spec), vector.record_key);
   equal(`l1:${await digest(spec.canonical)}`, vector.lock_key);
   equal(`s1:${await digest(spec.source.canonical)}`, vector.source_key);

@@ -31,7 +31,10 @@ async function recorded(records = { [KEY]: RECORD }) {
   const seal = await sealer(SECRET);
   const values = new Map();
   for (const [key, record] of Object.entries(records)) {
-    values.set(`shrinkmeister:${key}`, await seal(key, typeof record === "string" ? record : JSON.stringify(record)));
+    values.set(
+      `shrinkmeister:${key}`,
+      await seal(key, typeof record === "string" ? record : JSON.stringify(record)),
+    );
   }
   const asked = [];
   const mget = async (keys) => {
@@ -47,7 +50,10 @@ test("a list is one round trip, with the doubt once, and each key once", async (
   const other = { source: SOURCE, geometry: "x80", options: { crop: "center" } };
   const wanted = [{ source: SOURCE, geometry: "300" }, other, { source: SOURCE, geometry: "300" }];
   const thumbnails = await client.thumbnails(wanted);
-  assert.deepEqual(thumbnails.map(({ lazy }) => lazy), [false, true, false]);
+  assert.deepEqual(
+    thumbnails.map(({ lazy }) => lazy),
+    [false, true, false],
+  );
   assert.equal(thumbnails[0].url, FINAL);
   assert.equal(thumbnails[1].url, client.url(other.source, other.geometry, other.options));
   assert.equal(thumbnails[2].url, FINAL);
@@ -61,7 +67,10 @@ test("look-ups at the same time keep apart", async () => {
   const { mget, asked } = await recorded();
   const client = await create({ mget });
   const both = await Promise.all([client.thumbnail(SOURCE, "300"), client.thumbnail(SOURCE, "301")]);
-  assert.deepEqual(both.map(({ lazy }) => lazy), [false, true]);
+  assert.deepEqual(
+    both.map(({ lazy }) => lazy),
+    [false, true],
+  );
   assert.equal(asked.length, 2);
 });
 
@@ -114,7 +123,8 @@ for (const [description, [mget, message]] of Object.entries(failures)) {
     const fails = mock.fn(mget);
     const onError = mock.fn();
     const client = await create({ mget: fails, onError, cacheTimeout: 0.02 });
-    const look = async () => assert.equal((await client.thumbnail(SOURCE, "300")).url, client.url(SOURCE, "300"));
+    const look = async () =>
+      assert.equal((await client.thumbnail(SOURCE, "300")).url, client.url(SOURCE, "300"));
 
     await look();
     assert.equal(onError.mock.callCount(), 1);
@@ -157,7 +167,7 @@ test("an answer that came while something else kept the thread busy counts", asy
   const busy = (keys) =>
     new Promise((resolve) => {
       setImmediate(() => {
-        for (const end = performance.now() + 60; performance.now() < end; );
+        for (const end = performance.now() + 60; performance.now() < end;);
         setImmediate(resolve, mget(keys));
       });
     });
@@ -182,7 +192,13 @@ test("a look-up that is answered leaves no timer behind", () => {
 });
 
 test("a value that is no record is a miss, and the cache is not blamed for it", async () => {
-  for (const value of ["", "<html>", "\ud800", Buffer.from([0xff, 0xfe]), '{"v":1,"w":1,"h":1,"m":"AAAAAAAAAAA"}']) {
+  for (const value of [
+    "",
+    "<html>",
+    "\ud800",
+    Buffer.from([0xff, 0xfe]),
+    '{"v":1,"w":1,"h":1,"m":"AAAAAAAAAAA"}',
+  ]) {
     const client = await create({ mget: (keys) => keys.map(() => value) });
     assert.equal((await client.thumbnail(SOURCE, "300")).lazy, true);
   }
@@ -212,7 +228,8 @@ test("numbers of sealed records are judged as they are written", async () => {
 
 test("options of a call stand before those of the site, and what is undefined is not given", async () => {
   const client = await create({ options: { quality: 80 } });
-  const optionsOf = (options) => client.open(/([^/]*)\.jpg$/.exec(client.url(SOURCE, "300", options))[1]).options;
+  const optionsOf = (options) =>
+    client.open(/([^/]*)\.jpg$/.exec(client.url(SOURCE, "300", options))[1]).options;
   assert.deepEqual(optionsOf(), { quality: 80 });
   assert.deepEqual(optionsOf({ quality: undefined, crop: undefined }), { quality: 80 });
   assert.deepEqual(optionsOf({ quality: 70 }), { quality: 70 });
@@ -229,7 +246,9 @@ test("the size of a record stands before that of its box", async () => {
   const client = await create({});
   const digest = (await client.objectName(SOURCE, "300x200", { crop: "smart" })).slice(-36, -4);
   const { mget } = await recorded({ [`t1:${digest}`]: { v: 1, w: 299, h: 199 } });
-  const { width, height, lazy } = await (await create({ mget })).thumbnail(SOURCE, "300x200", { crop: "smart" });
+  const { width, height, lazy } = await (
+    await create({ mget })
+  ).thumbnail(SOURCE, "300x200", { crop: "smart" });
   assert.deepEqual([width, height, lazy], [299, 199, true]);
 });
 
@@ -256,8 +275,28 @@ test("a wrong spec is a SpecError, in each call", async () => {
   }
   const cycle = [];
   cycle.push(cycle);
-  const values = [10n, NaN, Infinity, 2 ** 53, 1e-5, 1e15 + 0.5, "\ud800", new Date(), new Map(), Symbol("x"), () => {}];
-  for (const value of [...values, cycle, [undefined], new Array(1), new (class {})(), { toJSON: () => 1 }, { "a b": 1 }]) {
+  const values = [
+    10n,
+    NaN,
+    Infinity,
+    2 ** 53,
+    1e-5,
+    1e15 + 0.5,
+    "\ud800",
+    new Date(),
+    new Map(),
+    Symbol("x"),
+    () => {},
+  ];
+  for (const value of [
+    ...values,
+    cycle,
+    [undefined],
+    new Array(1),
+    new (class {})(),
+    { toJSON: () => 1 },
+    { "a b": 1 },
+  ]) {
     assert.throws(() => client.url(SOURCE, "300", { a: value }), SpecError);
   }
 });
@@ -275,7 +314,10 @@ test("the URL at a resolution, lazy and final", async () => {
 test("the name of the object stands behind the prefix", async () => {
   const client = await create({ prefix: "a/thumbs/" });
   assert.equal(await client.objectName(SOURCE, "300"), `a/thumbs/${NAME}`);
-  assert.equal(await client.objectName(SOURCE, "300", {}, "2"), `a/thumbs/${NAME.replace(".jpg", "@2x.jpg")}`);
+  assert.equal(
+    await client.objectName(SOURCE, "300", {}, "2"),
+    `a/thumbs/${NAME.replace(".jpg", "@2x.jpg")}`,
+  );
 });
 
 test("a box is filled by what is true to the server", async () => {
@@ -290,7 +332,8 @@ test("a box is filled by what is true to the server", async () => {
 test("the example says what is wrong, and makes a URL", () => {
   const example = fileURLToPath(new URL("../example/thumbnail.js", import.meta.url));
   const environment = { THUMBNAIL_SECRET_KEY: SECRET, THUMBNAIL_SERVER_URL: "https://thumbs.example.com" };
-  const run = (args, env = environment) => execFileSync(process.execPath, [example, ...args], { env, stdio: "pipe" });
+  const run = (args, env = environment) =>
+    execFileSync(process.execPath, [example, ...args], { env, stdio: "pipe" });
   const line = JSON.parse(run([SOURCE, "300x200", "crop=center", "quality=80", "mine=[1,null]"]));
   assert.deepEqual([line.width, line.height, line.lazy], [300, 200, true]);
   const refused = (message) => (error) => error.status === 2 && message.test(error.stderr);

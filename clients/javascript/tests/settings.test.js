@@ -9,11 +9,28 @@ const RIGHT = {
 };
 
 const wrong = {
-  secretKey: [undefined, null, "", 1, "s".repeat(31), "😀".repeat(31), ` ${"s".repeat(40)}`, `${"s".repeat(40)}\n`].concat(
-    [`${"s".repeat(40)}\u0085s`, `${"s".repeat(40)}\ud800`, `s\0${"s".repeat(40)}`, Buffer.alloc(40)],
-  ),
+  secretKey: [
+    undefined,
+    null,
+    "",
+    1,
+    "s".repeat(31),
+    "😀".repeat(31),
+    ` ${"s".repeat(40)}`,
+    `${"s".repeat(40)}\n`,
+  ].concat([`${"s".repeat(40)}\u0085s`, `${"s".repeat(40)}\ud800`, `s\0${"s".repeat(40)}`, Buffer.alloc(40)]),
   secretKeyFallbacks: [null, "s".repeat(40), ["s".repeat(31)], [null]],
-  serverUrl: [undefined, null, "", "thumbs.example.com", "ftp://a.b", "https://a.b?x", "https://a.b//", "https://a b", 1],
+  serverUrl: [
+    undefined,
+    null,
+    "",
+    "thumbs.example.com",
+    "ftp://a.b",
+    "https://a.b?x",
+    "https://a.b//",
+    "https://a b",
+    1,
+  ],
   keyPrefix: [null, "a b", "ä", "x".repeat(201), 1],
   prefix: [null, "/cache/", "../", "a/../b", "a\\b", 1],
   checkTtl: [null, 0, -1, 1.5, "60", NaN, Infinity],
@@ -40,7 +57,10 @@ for (const [name, values] of Object.entries(wrong)) {
 }
 
 test("an unknown setting is an error", async () => {
-  await assert.rejects(Client.create({ ...RIGHT, secret: "x" }), /unknown setting secret; one of secretKey, /);
+  await assert.rejects(
+    Client.create({ ...RIGHT, secret: "x" }),
+    /unknown setting secret; one of secretKey, /,
+  );
   await assert.rejects(Client.create(), SettingError);
 });
 
@@ -50,8 +70,16 @@ test("what is undefined is not given", async () => {
 });
 
 test("right ones", async () => {
-  await Client.create({ ...RIGHT, secretKey: "😀".repeat(32), prefix: "", keyPrefix: "", urlTtl: null, mget: null });
-  const url = async (serverUrl) => (await Client.create({ ...RIGHT, serverUrl })).url("s3://photos/a.jpg", "300");
+  await Client.create({
+    ...RIGHT,
+    secretKey: "😀".repeat(32),
+    prefix: "",
+    keyPrefix: "",
+    urlTtl: null,
+    mget: null,
+  });
+  const url = async (serverUrl) =>
+    (await Client.create({ ...RIGHT, serverUrl })).url("s3://photos/a.jpg", "300");
   assert.equal(await url("http://127.0.0.1:8001/a/b/"), await url("http://127.0.0.1:8001/a/b"));
   assert.match(await url("http://127.0.0.1:8001/a/b/"), /^http:\/\/127\.0\.0\.1:8001\/a\/b\/[\w-]+\.jpg$/);
 });

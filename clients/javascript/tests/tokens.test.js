@@ -16,7 +16,9 @@ const key = await Tokens.key(SECRET);
 
 /** A genuine token of any payload. */
 const sealed = (payload) => {
-  const encrypted = aessiv(key, Uint8Array.of(1)).encrypt(typeof payload === "string" ? utf8(payload) : payload);
+  const encrypted = aessiv(key, Uint8Array.of(1)).encrypt(
+    typeof payload === "string" ? utf8(payload) : payload,
+  );
   return base64url(Uint8Array.of(1, ...encrypted));
 };
 
@@ -43,14 +45,17 @@ test("bytes that decoders put right", () => {
 });
 
 test("what is no token", () => {
-  const lengths = [1, 2, 3, 4, 5, 22, 23, 24, 3801, 1e6].map((length) => "AQ".repeat(length).slice(0, length));
+  const lengths = [1, 2, 3, 4, 5, 22, 23, 24, 3801, 1e6].map((length) =>
+    "AQ".repeat(length).slice(0, length),
+  );
   for (const token of [undefined, null, 1, "é", "", ...lengths]) {
     assert.throws(() => client.open(token), TokenError);
   }
 });
 
 test("3800 characters are the most", () => {
-  const tokenOf = (length) => client.url(`s3://photos/${"x".repeat(length)}`, "300").slice(URL.length, -".jpg".length);
+  const tokenOf = (length) =>
+    client.url(`s3://photos/${"x".repeat(length)}`, "300").slice(URL.length, -".jpg".length);
   const most = 2850 - 17 - '["s3","photos","","300",{}]'.length;
   assert.equal(tokenOf(most).length, 3800);
   assert.equal(client.open(tokenOf(most)).source.name.length, most);

@@ -25,13 +25,24 @@ declare const upstash: { mget<T extends unknown[]>(keys: string[]): Promise<T> }
 const settings: Settings = { secretKey: "", serverUrl: "", mget: (keys) => nodeRedis.mGet(keys) };
 void ({ ...settings, mget: (keys) => ioredis.mgetBuffer(...keys) } satisfies Settings);
 void ({ ...settings, mget: (keys) => upstash.mget<(string | null)[]>(keys) } satisfies Settings);
-void ({ ...settings, urlTtl: null, resolutions: ["2"] as const, onError: (error: DriverError) => error.cause } satisfies Settings);
+void ({
+  ...settings,
+  urlTtl: null,
+  resolutions: ["2"] as const,
+  onError: (error: DriverError) => error.cause,
+} satisfies Settings);
 
 export async function use(): Promise<void> {
   const client = await Client.create(settings);
-  client.url("s3://photos/a.jpg", "300x200", { crop: "center", cropbox: [1, 2, 3, 4], mine: { a: [null] } }) satisfies string;
+  client.url("s3://photos/a.jpg", "300x200", {
+    crop: "center",
+    cropbox: [1, 2, 3, 4],
+    mine: { a: [null] },
+  }) satisfies string;
   const one: Thumbnail = await client.thumbnail("s3://photos/a.jpg", "300");
-  (await client.thumbnails([{ source: "s3://photos/a.jpg", geometry: "300", options: { blur: undefined } }])) satisfies Thumbnail[];
+  (await client.thumbnails([
+    { source: "s3://photos/a.jpg", geometry: "300", options: { blur: undefined } },
+  ])) satisfies Thumbnail[];
   one.width satisfies number | null;
   one.urlOf("2") satisfies string;
   (await client.objectName("s3://photos/a.jpg", "300", {}, "2")) satisfies string;

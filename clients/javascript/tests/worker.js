@@ -32,5 +32,6 @@ async function waits() {
     onError: (error) => errors.push(error.message),
   });
   const [thumbnail] = await client.thumbnails([{ source: "s3://photos/a.jpg", geometry: "300" }]);
-  if (!thumbnail.lazy || !errors[0]?.includes("no answer within 0.01 s")) throw new Error(`told of: ${errors}`);
+  if (!thumbnail.lazy || !errors[0]?.includes("no answer within 0.01 s"))
+    throw new Error(`told of: ${errors}`);
 }
