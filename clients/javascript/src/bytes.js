@@ -3,21 +3,25 @@ const encoder = new TextEncoder();
 /** @param {string} text */
 export const utf8 = (text) => encoder.encode(text);
 
-/**
- * Without padding; with `btoa`, since Buffer is Node's alone.
- *
- * @param {Uint8Array} bytes a few thousand at most
- * @returns {string}
- */
-export function base64url(bytes) {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
-}
+const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 
 /**
- * @param {string} text of the alphabet of base64url alone, without padding, of a length that can be
+ * Without padding.
+ *
+ * @param {Uint8Array} bytes
+ */
+export const base64url = (bytes) => encode(bytes, BASE64URL, 6);
+
+/**
+ * In lower case, without padding.
+ *
+ * @param {Uint8Array} bytes
+ */
+export const base32 = (bytes) => encode(bytes, BASE32, 5);
+
+/**
+ * @param {string} text of the alphabet of base64url alone, of a length that can be
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function fromBase64url(text) {
@@ -25,22 +29,21 @@ export function fromBase64url(text) {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
-const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
-
 /**
- * In lower case.
- *
- * @param {Uint8Array} bytes a multiple of 5 of them, which need no padding
+ * @param {Uint8Array} bytes
+ * @param {string} alphabet
+ * @param {number} size of a character, in bits
  * @returns {string}
  */
-export function base32(bytes) {
+function encode(bytes, alphabet, size) {
+  const mask = (1 << size) - 1;
   let text = "";
   let bits = 0;
   let value = 0;
   for (const byte of bytes) {
-    // Never more than 12 bits are of use, and those beyond are masked away.
+    // What has been written already leaves at the top, or is masked away.
     value = (value << 8) | byte;
-    for (bits += 8; bits >= 5; bits -= 5) text += BASE32[(value >>> (bits - 5)) & 31];
+    for (bits += 8; bits >= size; bits -= size) text += alphabet[(value >>> (bits - size)) & mask];
   }
-  return text;
+  return bits ? text + alphabet[(value << (size - bits)) & mask] : text;
 }
