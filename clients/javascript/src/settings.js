@@ -1,5 +1,5 @@
 /**
- * @import { Settings } from "../index.js"
+ * @import { Options, Settings } from "../index.js"
  *
  * @typedef {{ [name in keyof Settings]-?: Exclude<Settings[name], undefined> }} Config with the defaults put in
  */
@@ -79,13 +79,17 @@ export function readSettings(settings) {
   );
   check(all, "onError", isFunction, "give a function that is told of errors");
   check(all, "clock", isFunction, "give a function that tells the Unix time in seconds");
+  return { ...all, serverUrl: all.serverUrl.replace(/\/$/, ""), options: siteOptions(all.options) };
+}
+
+/** @param {Options} options */
+function siteOptions(options) {
   try {
-    plainOptions(all.options);
+    return plainOptions(options);
   } catch (error) {
     if (!(error instanceof SpecError)) throw error;
     throw new SettingError(`options: ${error.message}`, { cause: error });
   }
-  return { ...all, serverUrl: all.serverUrl.replace(/\/$/, "") };
 }
 
 /**
