@@ -1,0 +1,49 @@
+const encoder = new TextEncoder();
+
+/** @param {string} text */
+export const utf8 = (text) => encoder.encode(text);
+
+const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+
+/**
+ * Without padding.
+ *
+ * @param {Uint8Array} bytes
+ */
+export const base64url = (bytes) => encode(bytes, BASE64URL, 6);
+
+/**
+ * In lower case, without padding.
+ *
+ * @param {Uint8Array} bytes
+ */
+export const base32 = (bytes) => encode(bytes, BASE32, 5);
+
+/**
+ * @param {string} text of the alphabet of base64url alone, of a length that can be
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function fromBase64url(text) {
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {string} alphabet
+ * @param {number} size of a character, in bits
+ * @returns {string}
+ */
+function encode(bytes, alphabet, size) {
+  const mask = (1 << size) - 1;
+  let text = "";
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    // What has been written already leaves at the top, or is masked away.
+    value = (value << 8) | byte;
+    for (bits += 8; bits >= size; bits -= size) text += alphabet[(value >>> (bits - size)) & mask];
+  }
+  return bits ? text + alphabet[(value << (size - bits)) & mask] : text;
+}

@@ -1,0 +1,154 @@
+/** The vectors of the repository as cases, without anything of Node: they run in other runtimes too. */
+
+import { utf8 } from "../src/bytes.js";
+import { RecordError, SpecError, TokenError, TokenExpiredError } from "../src/errors.js";
+import { Client } from "../src/index.js";
+import { digest, objectName, recordKey, withResolution } from "../src/keys.js";
+import { Seals, readSource, readThumbnail } from "../src/records.js";
+import { derive } from "../src/secrets.js";
+import { Source, Spec } from "../src/spec.js";
+import { Tokens } from "../src/tokens.js";
+
+/** @returns {{ name: string, run: () => void | Promise<void> }[]} */
+export function cases({ specs, tokens, records, lookups }) {
+  return [
+    ...named("spec", specs.valid, validSpec),
+    ...named("no spec", specs.invalid, ({ canonical }) => throws(SpecError, () => Spec.parse(canonical))),
+    ...named("source", specs.sources, ({ text, source }) => {
+      const { scheme, container, name } = Source.parse(text);
+      equal([scheme, container, name], source);
+    }),
+    ...named("no source", specs.invalid_sources, (text) => throws(SpecError, () => Source.parse(text))),
+    ...named("key", tokens.keys, async ({ secret, key }) => equal(hex(await Tokens.key(secret)), key)),
+    ...named("token", tokens.valid, validToken),
+    ...named("fallback", tokens.fallbacks, async ({ secrets, token, canonical }) => {
+      equal((await tokensOf(secrets)).open(token).canonical, canonical);
+    }),
+    ...named("expiring token", tokens.expiring, expiringToken),
+    ...named("expired token", tokens.expired, async ({ token, now }) => {
+      const opener = await tokensOf([tokens.secret], now);
+      throws(TokenExpiredError, () => opener.open(token));
+    }),
+    ...named("no token", tokens.invalid, async ({ token }) => {
+      const opener = await tokensOf([tokens.secret]);
+      throws(TokenError, () => opener.open(token));
+    }),
+    ...named("record", records.thumbnails, ({ width, height, base, resolutions, checked, record }) => {
+      equal(readThumbnail(record), { width, height, base, resolutions, checked });
+    }),
+    ...named("record of a source", records.sources, ({ width, height, flipped, version = null, record }) => {
+      equal(readSource(record), { width, height, flipped, version });
+    }),
+    ...named("no record", records.invalid, ({ kind, record }) => {
+      if (kind !== "source") throws(RecordError, () => readThumbnail(record));
+      if (kind !== "thumbnail") throws(RecordError, () => readSource(record));
+    }),
+    ...named("key of seals", [records.seals], async ({ secret, key }) => {
+      equal(hex(await derive(secret, "shrinkmeister record 1", 32)), key);
+    }),
+    ...named("seal", records.seals.valid, async ({ under, sealed, record }) => {
+      const seals = new Seals([
+        await Seals.key(lookups.config.secrets[1]),
+        await Seals.key(records.seals.secret),
+      ]);
+      equal(await seals.open(under, sealed), record);
+    }),
+    ...named("no seal", records.seals.invalid, async ({ under, sealed }) => {
+      const seals = new Seals([await Seals.key(records.seals.secret)]);
+      await rejects(RecordError, seals.open(under, sealed));
+    }),
+    ...named("look-up", lookups.vectors, (vector) => lookUp(lookups, vector)),
+  ];
+}
+
+async function validSpec(vector) {
+  const spec = new Spec(new Source(...vector.source), vector.geometry, vector.options);
+  equal(spec.canonical, vector.canonical);
+  equal(Spec.parse(vector.canonical).canonical, vector.canonical);
+  equal(
+    hex(new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(spec.canonical)))),
+    vector.canonical_sha256,
+  );
+  equal(await recordKey(spec), vector.record_key);
+  equal(`l1:${await digest(spec.canonical)}`, vector.lock_key);
+  equal(`s1:${await digest(spec.source.canonical)}`, vector.source_key);
+  equal(await objectName(spec, "cache/"), vector.object_name);
+  equal(withResolution(vector.object_name, "2"), vector.object_name_2x);
+}
+
+async function validToken({ secret, canonical, token }) {
+  const both = await tokensOf([secret]);
+  equal(both.seal(Spec.parse(canonical)), token);
+  equal(both.open(token).canonical, canonical);
+}
+
+async function expiringToken({ secret, canonical, token, now, url_ttl, expires }) {
+  equal((await tokensOf([secret], now, url_ttl)).seal(Spec.parse(canonical)), token);
+  equal((await tokensOf([secret], expires - 1)).open(token).canonical, canonical);
+  const late = await tokensOf([secret], expires);
+  throws(TokenExpiredError, () => late.open(token));
+}
+
+async function lookUp(all, vector) {
+  const config = { ...all.config, ...vector.config };
+  const [secretKey, ...secretKeyFallbacks] = config.secrets;
+  for (const of of [(text) => text, utf8]) {
+    const client = await Client.create({
+      secretKey,
+      secretKeyFallbacks,
+      serverUrl: config.server_url,
+      keyPrefix: config.key_prefix,
+      prefix: config.prefix,
+      checkTtl: config.check_ttl,
+      urlTtl: config.url_ttl,
+      resolutions: config.resolutions,
+      options: config.options,
+      mget: async (keys) => keys.map((key) => (key in vector.cache ? of(vector.cache[key]) : null)),
+      onError: (error) => {
+        throw error;
+      },
+      clock: () => vector.now ?? all.now,
+    });
+    const thumbnail = await client.thumbnail(vector.source, vector.geometry, vector.options);
+    const { url, width, height, lazy, urls = {} } = vector;
+    equal(thumbnail, { url, width, height, lazy });
+    for (const [resolution, expected] of Object.entries(urls)) equal(thumbnail.urlOf(resolution), expected);
+  }
+}
+
+async function tokensOf(secrets, now = 0, urlTtl = null) {
+  return new Tokens(await Promise.all(secrets.map(Tokens.key)), urlTtl, () => now);
+}
+
+function named(kind, vectors, run) {
+  return vectors.map((vector, i) => ({
+    name: `${kind}: ${vector.description ?? JSON.stringify(vector.text ?? i)}`,
+    run: () => run(vector),
+  }));
+}
+
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function equal(value, expected) {
+  const [one, other] = [JSON.stringify(value), JSON.stringify(expected)];
+  if (one !== other) throw new Error(`${one} and not ${other}`);
+}
+
+function throws(kind, call) {
+  try {
+    call();
+  } catch (error) {
+    if (error.constructor === kind) return;
+    throw error;
+  }
+  throw new Error(`no ${kind.name}`);
+}
+
+const rejects = (kind, promise) =>
+  promise.then(
+    () => throws(kind, () => {}),
+    (error) =>
+      throws(kind, () => {
+        throw error;
+      }),
+  );
