@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -149,7 +148,7 @@ func lastingURL(text string) bool {
 		rest, found = strings.CutPrefix(text, "http://")
 	}
 	return found && rest != "" && !strings.ContainsFunc(rest, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || unicode.IsSpace(r) || strings.ContainsRune(`?#<>"'&\`, r)
+		return r <= ' ' || r == 0x7f || strings.ContainsRune(`?#<>"'&\`, r)
 	})
 }
 
