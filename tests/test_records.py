@@ -34,7 +34,8 @@ def test_thumbnail_vector(vector: dict[str, Any]) -> None:
 @pytest.mark.parametrize("vector", VECTORS["sources"], ids=described)
 def test_source_vector(vector: dict[str, Any]) -> None:
     record = SourceRecord(vector["width"], vector["height"], vector["flipped"], vector.get("version"))
-    assert record.dump() == vector["record"].encode()
+    if not vector.get("read_only"):
+        assert record.dump() == vector["record"].encode()
     assert SourceRecord.load(vector["record"].encode()) == record
 
 

@@ -10,6 +10,8 @@ from django.utils.safestring import mark_safe
 from shrinkmeister.exceptions import SpecError
 from shrinkmeister.keys import (
     adopted_key,
+    change_key,
+    failure_key,
     is_object_name,
     lock_key,
     object_name,
@@ -36,8 +38,10 @@ def test_vector(vector: dict[str, Any]) -> None:
     assert sha256(spec.canonical()).hexdigest() == vector["canonical_sha256"]
     assert record_key(spec) == vector["record_key"]
     assert lock_key(spec) == vector["lock_key"]
+    assert failure_key(spec) == vector["failure_key"]
     assert source_key(spec.source) == vector["source_key"]
-    assert adopted_key(spec.source) == "a1:" + vector["source_key"].removeprefix("s1:")
+    assert change_key(spec.source) == vector["change_key"]
+    assert adopted_key(spec.source) == vector["adopted_key"]
     assert is_object_name(vector["object_name"], "cache/")
     assert is_object_name(vector["object_name_2x"], "cache/")
     assert not is_object_name(vector["object_name"], "thumbs/")
@@ -54,6 +58,12 @@ def test_vector(vector: dict[str, Any]) -> None:
 def test_invalid_vector(vector: dict[str, Any]) -> None:
     with pytest.raises(SpecError):
         ThumbnailSpec.parse(vector["canonical"].encode())
+
+
+@pytest.mark.parametrize("vector", VECTORS["refused"], ids=described)
+def test_a_vector_that_is_not_written(vector: dict[str, Any]) -> None:
+    with pytest.raises(SpecError):
+        ThumbnailSpec(Source(*vector["source"]), vector["geometry"], vector["options"])
 
 
 @pytest.mark.parametrize("vector", VECTORS["sources"], ids=lambda vector: vector["text"])

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.envelopes import ALPHABET, KEY_LENGTH, derive_key
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
 from shrinkmeister.spec import Source, ThumbnailSpec
@@ -54,6 +55,23 @@ def test_invalid_vector(vector: dict[str, Any]) -> None:
     with pytest.raises(TokenError) as refused:
         Tokens([SECRET]).open(vector["token"])
     assert not isinstance(refused.value, TokenExpiredError)
+
+
+@pytest.mark.parametrize("vector", VECTORS["too_long"], ids=described)
+def test_a_vector_that_is_not_sealed(vector: dict[str, Any]) -> None:
+    spec = ThumbnailSpec.parse(vector["canonical"].encode())
+    with pytest.raises(SpecError, match="3800"):
+        Tokens([SECRET]).seal(spec)
+
+
+@pytest.mark.parametrize("secret", VECTORS["invalid_secrets"])
+@pytest.mark.parametrize("fallback", [False, True])
+def test_secrets_that_are_refused(settings: Any, secret: str, fallback: bool) -> None:
+    settings.THUMBNAIL_SECRET_KEY = SECRET if fallback else secret
+    settings.THUMBNAIL_SECRET_KEY_FALLBACKS = [secret] if fallback else []
+    with pytest.raises(SettingError, match="THUMBNAIL_SECRET_KEY") as refused:
+        get_config()
+    assert not secret or secret not in str(refused.value)
 
 
 @pytest.mark.parametrize("vector", VECTORS["fallbacks"], ids=described)

@@ -27,6 +27,9 @@ type tokenVectors struct {
 	Expiring  []tokenVector
 	Expired   []tokenVector
 	Invalid   []tokenVector
+
+	TooLong        []tokenVector `json:"too_long"`
+	InvalidSecrets []string      `json:"invalid_secrets"`
 }
 
 func described(v tokenVector) string { return v.Description }
@@ -41,6 +44,33 @@ func TestTokenKeys(t *testing.T) {
 			t.Errorf("the key of %q is %x", v.Secret, key)
 		}
 	}
+}
+
+func TestSpecsThatAreTooLong(t *testing.T) {
+	each(t, load[tokenVectors](t, "tokens").TooLong, described, func(t *testing.T, v tokenVector) {
+		f, _, err := parseForm([]byte(v.Canonical))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token, err := must(newTokens([]string{firstSecret}, 0, at(0))).seal(f); !errors.Is(err, ErrSpec) {
+			t.Errorf("sealed as %s", token)
+		}
+	})
+}
+
+func TestSecretsThatAreRefused(t *testing.T) {
+	name := func(secret string) string { return secret }
+	each(t, load[tokenVectors](t, "tokens").InvalidSecrets, name, func(t *testing.T, secret string) {
+		for _, config := range []Config{
+			{ServerURL: "https://thumbs.example.com", SecretKey: secret},
+			{ServerURL: "https://thumbs.example.com", SecretKey: firstSecret, SecretKeyFallbacks: []string{secret}},
+		} {
+			_, err := New(config)
+			if !errors.Is(err, ErrSetting) || secret != "" && strings.Contains(err.Error(), secret) {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 func TestTokens(t *testing.T) {

@@ -16,7 +16,7 @@ const VERSION = 1;
 const MAX_PIXELS = 2 ** 31 - 1;
 // No query: a URL that has one is signed, and ends. Nothing that HTML would have to escape. Nor half of a
 // surrogate pair: with the flag u, whole pairs are one character.
-const URL = /^https?:\/\/[^\s?#<>"'&\\\x00-\x20\x7f\x85\ud800-\udfff]+$/u;
+const URL = /^https?:\/\/[^?#<>"'&\\\x00-\x20\x7f\ud800-\udfff]+$/u;
 // Texts, which are stepped over, and numbers.
 const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*/g;
 

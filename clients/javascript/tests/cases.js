@@ -1,7 +1,7 @@
 /** The vectors of the repository as cases, without anything of Node: they run in other runtimes too. */
 
 import { utf8 } from "../src/bytes.js";
-import { RecordError, SpecError, TokenError, TokenExpiredError } from "../src/errors.js";
+import { RecordError, SettingError, SpecError, TokenError, TokenExpiredError } from "../src/errors.js";
 import { Client } from "../src/index.js";
 import { digest, objectName, recordKey, withResolution } from "../src/keys.js";
 import { Seals, readSource, readThumbnail } from "../src/records.js";
@@ -14,6 +14,9 @@ export function cases({ specs, tokens, records, lookups }) {
   return [
     ...named("spec", specs.valid, validSpec),
     ...named("no spec", specs.invalid, ({ canonical }) => throws(SpecError, () => Spec.parse(canonical))),
+    ...named("no writable spec", specs.refused, ({ source, geometry, options }) =>
+      throws(SpecError, () => new Spec(new Source(...source), geometry, options)),
+    ),
     ...named("source", specs.sources, ({ text, source }) => {
       const { scheme, container, name } = Source.parse(text);
       equal([scheme, container, name], source);
@@ -21,6 +24,19 @@ export function cases({ specs, tokens, records, lookups }) {
     ...named("no source", specs.invalid_sources, (text) => throws(SpecError, () => Source.parse(text))),
     ...named("key", tokens.keys, async ({ secret, key }) => equal(hex(await Tokens.key(secret)), key)),
     ...named("token", tokens.valid, validToken),
+    ...named("too long", tokens.too_long, async ({ canonical }) => {
+      const sealer = await tokensOf([tokens.secret]);
+      throws(SpecError, () => sealer.seal(Spec.parse(canonical)));
+    }),
+    ...named("no secret", tokens.invalid_secrets, async (secret) => {
+      const serverUrl = "https://thumbs.example.com";
+      await rejects(SettingError, Client.create({ secretKey: secret, serverUrl }));
+      const secretKeyFallbacks = [secret];
+      await rejects(
+        SettingError,
+        Client.create({ secretKey: tokens.secret, secretKeyFallbacks, serverUrl }),
+      );
+    }),
     ...named("fallback", tokens.fallbacks, async ({ secrets, token, canonical }) => {
       equal((await tokensOf(secrets)).open(token).canonical, canonical);
     }),

@@ -56,6 +56,25 @@ final class ConfigTest extends TestCase
         ];
     }
 
+    /** @dataProvider secrets */
+    public function testASecretThatIsRefused(string $secret): void
+    {
+        foreach ([['secretKey' => $secret], ['secretKeyFallbacks' => [$secret]]] as $setting) {
+            try {
+                self::config($setting);
+                self::fail('it is taken');
+            } catch (SettingError $error) {
+                self::assertTrue($secret === '' || !str_contains($error->getMessage(), $secret));
+            }
+        }
+    }
+
+    /** @return list<array{string}> */
+    public static function secrets(): array
+    {
+        return array_map(static fn (string $secret): array => [$secret], Vectors::load('tokens')->invalid_secrets);
+    }
+
     public function testRightSettings(): void
     {
         $config = self::config([

@@ -48,6 +48,19 @@ final class SpecTest extends TestCase
         return Vectors::described(Vectors::load('specs')->invalid);
     }
 
+    /** @dataProvider refused */
+    public function testAVectorThatIsNotWritten(stdClass $vector): void
+    {
+        $this->expectException(SpecError::class);
+        new Spec(new Source(...$vector->source), $vector->geometry, (array) $vector->options);
+    }
+
+    /** @return array<string, array{stdClass}> */
+    public static function refused(): array
+    {
+        return Vectors::described(Vectors::load('specs')->refused);
+    }
+
     public function testSources(): void
     {
         foreach (Vectors::load('specs')->sources as $vector) {
