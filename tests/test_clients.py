@@ -23,8 +23,8 @@ from tests.servers.thumbnails import running_thumbnail_server
 pytestmark = [pytest.mark.clients, pytest.mark.makes_thumbnails]
 
 CLIENTS = Path(__file__).parents[1] / "clients"
-SECRET = "the secret of all clients, which is long enough"
-FORMER = "the secret of before, which is long enough too"
+SECRET = "the secret of all clients is long enough"
+FORMER = "the secret of before is long enough too"
 NAME = "Zürich/日本 1+1.jpg"
 
 
@@ -75,7 +75,7 @@ ALL = [
     Client(
         "go",
         {"go": "golang"},
-        (("go", "vet", "./..."),),
+        (("go", "vet", "./..."), ("go", "-C", "example", "vet", "./...")),
         ("go", "test", "./..."),
         ("go", "run", "."),
         "example",

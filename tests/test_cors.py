@@ -43,6 +43,14 @@ async url => {
         shown: Boolean(await load(null)),
         pixels,
         fetched: await fetch(`${url}?fetch`).then(answer => answer.status, () => 'refused'),
+        // In its own words, of a URL that the page has just shown, and that the browser has kept.
+        told: await fetch(`${url}?null`, {headers: {Accept: 'application/json'}})
+            .then(answer => answer.json(), () => 'refused'),
+        batch: await fetch(new URL('/thumbnails', url), {
+            method: 'POST',
+            headers: {'Content-Type': 'application/json'},
+            body: JSON.stringify({thumbnails: [url, 'AAAA.jpg']}),
+        }).then(answer => answer.json(), () => 'refused'),
         timed: performance.getEntriesByType('resource').some(entry => entry.redirectStart > 0),
     };
 }
@@ -106,6 +114,14 @@ def test_a_page_reads_a_thumbnail(tmp_path: Path, browser: "Browser", listed: st
             seen = page.evaluate(READ, f"{server.url}/{Tokens([SECRET]).seal(SPEC)}.jpg")
             page.close()
         allowed = listed != "another site"
+        told, batch = seen.pop("told"), seen.pop("batch")
+        if allowed:
+            assert (told["width"], told["height"], told["format"]) == (30, 20, "JPEG")
+            assert told["url"].startswith(f"{bucket.url}/cache/")
+            refused = {"status": 403, "error": "This URL was not made by a client of this server."}
+            assert batch == {"thumbnails": [told, refused]}
+        else:
+            assert (told, batch) == ("refused", "refused")
         assert seen == {
             "shown": True,
             "pixels": 30 * 20 * 4 if allowed else 0,
