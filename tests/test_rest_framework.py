@@ -13,7 +13,7 @@ from django.core.signals import request_finished, request_started
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.renderers import JSONRenderer
-from rest_framework.serializers import ListField, ModelSerializer, Serializer
+from rest_framework.serializers import ListField, ListSerializer, ModelSerializer, Serializer
 from rest_framework.serializers import SerializerMethodField as MethodField
 from rest_framework.test import APIRequestFactory
 from sorl.thumbnail import get_thumbnail
@@ -99,6 +99,7 @@ class TestWhatItSays:
         data = PhotoSerializer([Photo(), *photos(1)], many=True).data
         assert data[0]["square"] is None
         assert data[1]["square"] is not None
+        assert trips.keys == [3]
         assert thumbnail_data(None) is None
 
     def test_a_placeholder_has_one_url(self, trips: Trips, settings: Any) -> None:
@@ -111,6 +112,14 @@ class TestWhatItSays:
             "srcset": "",
         }
         assert trips.taken() == 0
+
+    def test_placeholders_are_not_looked_up(self, trips: Trips, settings: Any) -> None:
+        with using_page(Page()):
+            settings.THUMBNAIL_DUMMY = True
+            assert PhotoSerializer(photos(5), many=True).data
+            settings.THUMBNAIL_DUMMY = False
+            get_thumbnail("photos/9.jpg", "100")
+        assert trips.keys == [2]
 
     def test_an_image_of_another_host(self, trips: Trips, settings: Any) -> None:
         settings.THUMBNAIL_DEBUG = False
@@ -374,6 +383,25 @@ class TestOneByOne:
             cover = ThumbnailField("300x200", source="poster.image")
 
         assert Posters([Room(), Room(poster=photos(1)[0])], many=True).data[1]["cover"]
+
+    def test_a_relation_that_may_not_be_read(self, db: None, trips: Trips) -> None:
+        """Of an unsaved instance, whom this serializer does not ask for it."""
+
+        class OfSaved(ListSerializer[Any]):
+            def get_attribute(self, instance: Room) -> Any:
+                return super().get_attribute(instance) if instance.pk else []
+
+        class Shown(PhotoSerializer):
+            class Meta(PhotoSerializer.Meta):
+                list_serializer_class = OfSaved
+
+        class Rooms(Serializer[Any]):
+            cover = ThumbnailField("300x200", source="poster.image")
+            photos = Shown(many=True)
+
+        data = Rooms(Room(poster=photos(1)[0])).data
+        assert data["cover"]
+        assert data["photos"] == []
 
     def test_many_answers_of_one_serializer(self, trips: Trips) -> None:
         """The walk is not taken again for each object."""

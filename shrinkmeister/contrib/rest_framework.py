@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.paginator import Page as PageOfObjects
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.db.models.fields.related_descriptors import ReverseManyToOneDescriptor
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
@@ -136,8 +136,6 @@ def _stored(value: Any, attributes: Iterable[str]) -> Any:
 
 def _is_related(value: Any, name: str) -> bool:
     """Whether it is a related object that is there, or the manager of some that may be."""
-    if not isinstance(value, Model):
-        return False
     descriptor: Any = getattr(type(value), name, None)
     if isinstance(descriptor, ReverseManyToOneDescriptor):
         return hasattr(value, "_prefetched_objects_cache")
