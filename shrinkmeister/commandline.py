@@ -342,8 +342,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     end = found["end"] or "never"
     yield "end", f"{end}, which is over" if found["over"] else end
     place = found["secret"]
-    fallback = f"number {place} of THUMBNAIL_SECRET_KEY_FALLBACKS"
-    yield "secret", f"{place}, {fallback if place else 'THUMBNAIL_SECRET_KEY'}"
+    yield "secret", f"{place} (THUMBNAIL_SECRET_KEY{'_FALLBACKS' if place else ''})"
     yield "record", found["record"]
     yield "object", found["object"]
     if found["resolution"]:

@@ -64,7 +64,7 @@ class TestTheCommand:
             "geometry    300x200",
             'options     crop="center" quality=80',
             "end         never",
-            "secret      1, number 1 of THUMBNAIL_SECRET_KEY_FALLBACKS",
+            "secret      1 (THUMBNAIL_SECRET_KEY_FALLBACKS)",
             f"record      {record_key(SPEC)}",
             f"object      {object_name(SPEC, 'small/', '2')}",
             "resolution  2x",
@@ -311,7 +311,7 @@ class TestOpen:
         assert output.splitlines()[2:5] == [
             "options     none",
             "end         never",
-            "secret      0, THUMBNAIL_SECRET_KEY",
+            "secret      0 (THUMBNAIL_SECRET_KEY)",
         ]
 
     def test_an_end(self, capsys: Capture) -> None:
