@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote
@@ -144,8 +144,6 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             description=help,
             epilog=f"{epilog}\n\n{STATUSES[name]}".strip(),
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            # Or the start of one of our flags could not be an option's name.
-            allow_abbrev=False,
         )
         made.set_defaults(run=run)
         return made
@@ -327,8 +325,8 @@ def _date(moment: int | None) -> str | None:
     if moment is None:
         return None
     try:
-        return datetime.fromtimestamp(moment, UTC).isoformat()
-    except (ValueError, OverflowError):
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment)).isoformat()
+    except OverflowError:
         return "after the year 9999"
 
 

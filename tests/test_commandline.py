@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shrinkmeister.adoption import former_of
 from shrinkmeister.backend import lazy_url, make_spec, spec_of
 from shrinkmeister.commandline import main
 from shrinkmeister.conf import get_config
@@ -24,6 +25,7 @@ OTHER_SECRET = "another secret of the command which is long enough"
 SERVER = "https://thumbs.example.com"
 DAWN = Source("s3", "photos", "2024/dawn.jpg")
 SPEC = ThumbnailSpec(DAWN, "300x200", {"crop": "center", "quality": 80})
+ASKED = (str(DAWN), "300x200", "--crop", "center", "--quality=80")
 ROOT = Path(__file__).parents[1]
 
 
@@ -51,11 +53,18 @@ def token(spec: ThumbnailSpec = SPEC, secret: str = SECRET) -> str:
     return Tokens([secret]).seal(spec)
 
 
+def use_redis(settings: Any, location: str) -> None:
+    """Here, as the command does."""
+    settings.THUMBNAIL_SECRET_KEY = SECRET
+    settings.THUMBNAIL_CACHE_BACKEND, settings.THUMBNAIL_CACHE_NAME = "redis", None
+    settings.CACHES = {"default": settings.CACHES["default"]}
+    settings.THUMBNAIL_CACHE_LOCATION = location
+
+
 class TestTheCommand:
     def test_a_url_by_hand_and_what_is_in_it(self) -> None:
         variables = {"THUMBNAIL_SECRET_KEY_FALLBACKS": OTHER_SECRET, "THUMBNAIL_PREFIX": "small/"}
-        asked = ("url", str(DAWN), "300x200", "--crop", "center", "--quality", "80")
-        assert run(*asked, **variables) == (0, f"{SERVER}/{token()}.jpg\n", "")
+        assert run("url", *ASKED, **variables) == (0, f"{SERVER}/{token()}.jpg\n", "")
         pasted = f"{SERVER}/{token(secret=OTHER_SECRET)}@2x.jpg"
         status, output, errors = run("open", pasted, **variables)
         assert (status, errors) == (0, "")
@@ -79,20 +88,34 @@ class TestTheCommand:
         assert "dawn" not in errors
 
     def test_finding_in_redis(self, redis_location: str, settings: Any) -> None:
-        settings.THUMBNAIL_SECRET_KEY = SECRET
-        settings.THUMBNAIL_CACHE_BACKEND, settings.THUMBNAIL_CACHE_NAME = "redis", None
-        settings.CACHES = {"default": settings.CACHES["default"]}
-        settings.THUMBNAIL_CACHE_LOCATION = redis_location
-        asked = ("find", str(DAWN), "300x200", "--crop", "center", "--quality", "80")
+        use_redis(settings, redis_location)
         variables = {"THUMBNAIL_CACHE_LOCATION": redis_location}
-        assert run(*asked, **variables) == (1, f"{SERVER}/{token()}.jpg\n", "")
+        assert run("find", *ASKED, **variables) == (1, f"{SERVER}/{token()}.jpg\n", "")
         get_shared_cache().record(SPEC, ThumbnailRecord(300, 200, "https://cdn.example.com/cache/"), None)
         final = f"https://cdn.example.com/{object_name(SPEC, 'cache/')}\n"
-        assert run(*asked, **variables) == (0, final, "")
+        assert run("find", *ASKED, **variables) == (0, final, "")
+
+    def test_finding_in_a_private_bucket(self, redis_location: str, settings: Any) -> None:
+        """Whose URLs are signed here, without asking it."""
+        use_redis(settings, redis_location)
+        get_shared_cache().record(SPEC, ThumbnailRecord(300, 200, None), None)
+        variables = {
+            "THUMBNAIL_CACHE_LOCATION": redis_location,
+            "THUMBNAIL_BUCKET": "my-thumbnails",
+            "AWS_S3_REGION_NAME": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "somebody",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+        }
+        status, output, _ = run("find", *ASKED, **variables, AWS_QUERYSTRING_AUTH="true")
+        assert status == 0
+        assert output.startswith("https://my-thumbnails.s3.")
+        assert f"{object_name(SPEC, 'cache/')}?X-Amz-Algorithm=AWS4-HMAC-SHA256" in output
+        # Unless it is said that it is private, it is public, as on the server.
+        assert run("find", *ASKED, **variables) == (1, f"{SERVER}/{token()}.jpg\n", "")
 
     def test_a_cache_that_is_down_is_told(self) -> None:
-        asked = ("find", str(DAWN), "300x200", "--crop=center", "--quality=80")
-        status, output, errors = run(*asked, THUMBNAIL_CACHE_LOCATION="redis://:password@127.0.0.1:1/0")
+        location = "redis://:password@127.0.0.1:1/0"
+        status, output, errors = run("find", *ASKED, THUMBNAIL_CACHE_LOCATION=location)
         assert (status, output) == (1, f"{SERVER}/{token()}.jpg\n")
         assert "The shared cache is not used" in errors
         assert "password" not in errors
@@ -103,6 +126,14 @@ class TestTheCommand:
         status, output, errors = run("url", "photos/dawn.jpg", "300x200", "--crop", "center", **site)
         spec = ThumbnailSpec(Source("storage", "default", "photos/dawn.jpg"), "300x200", {"crop": "center"})
         assert (status, output, errors) == (0, f"{SERVER}/{token(spec, get_config().secrets[0])}.jpg\n", "")
+
+    def test_a_site_that_refuses(self, tmp_path: Path) -> None:
+        refusal = (
+            'from django.core.exceptions import ImproperlyConfigured\nraise ImproperlyConfigured("a\\nb")'
+        )
+        (tmp_path / "refusing.py").write_text(refusal)
+        site = {"DJANGO_SETTINGS_MODULE": "refusing", "PYTHONPATH": str(tmp_path)}
+        assert run("url", *ASKED, **site) == (2, "", "a b\n")
 
     def test_what_a_site_says_about_all_of_its_pictures(self) -> None:
         variables = {
@@ -264,6 +295,16 @@ class TestFind:
         assert say(capsys, *asked) == (1, lazy_url(spec, get_config()), "")
         url = record("photos/dawn.jpg", crop="center")
         assert say(capsys, *asked) == (0, url, "")
+
+    def test_an_adopted_one(self, capsys: Capture, media: Path, settings: Any) -> None:
+        """Which sorl's own backend has made of it."""
+        settings.THUMBNAIL_ADOPTED_BACKEND = "sorl.thumbnail.base.ThumbnailBackend"
+        former = former_of("photos/dawn.jpg", "300x200", {"crop": "center"}, get_config())
+        assert former is not None
+        image = ThumbnailRecord(300, 200, "https://cdn.example.com/")
+        get_shared_cache().adopt({former.place: image}, 60)
+        asked = ("find", "photos/dawn.jpg", "300x200", "--crop", "center")
+        assert say(capsys, *asked) == (0, f"https://cdn.example.com/{former.name}", "")
 
     def test_it_makes_nothing(self, capsys: Capture, media: Path, settings: Any) -> None:
         settings.THUMBNAIL_EAGER = True
