@@ -196,7 +196,7 @@ def _log_unsigned(reason: str) -> None:
 def _dummy(geometry: str) -> Thumbnail:
     """A placeholder. Not sorl's DummyImageFile: its tag takes that for a missing image."""
     image = DummyImageFile(geometry)
-    return Thumbnail(image.url, "", (image.x, image.y), False, partial(with_resolution, image.url))
+    return Thumbnail(image.url, "", (image.x, image.y), False, lambda resolution: image.url)
 
 
 def _as_it_is(error: HostNotListedError) -> Thumbnail:

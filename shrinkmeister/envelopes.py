@@ -73,7 +73,7 @@ class Envelopes:
                 return Opened(cipher.decrypt(data[1:], [VERSION]), place)
             except self._invalid:
                 continue
-        raise TokenError("the token was not sealed with a secret of this server")
+        raise TokenError("the token was not sealed with a secret that is known here")
 
     def _bytes(self, text: str) -> bytes:
         if len(text) > self._max_length or not ALPHABET.fullmatch(text) or len(text) % 4 == 1:

@@ -1,17 +1,35 @@
-"""Many thumbnails in one round trip, for views and serializers."""
+"""Many thumbnails in one round trip, for views and serializers, and what an API says of each."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict
 
 from sorl.thumbnail import default
 
 from shrinkmeister.adoption import former_of
 from shrinkmeister.backend import make_spec
-from shrinkmeister.conf import Config, get_config
-from shrinkmeister.exceptions import HostNotListedError
+from shrinkmeister.conf import get_config
+from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.images import Thumbnail
 from shrinkmeister.page import Page, current_page, using_page
 from shrinkmeister.shared_cache import keys_of
+
+#: (file, geometry, options), as `get_thumbnail` takes them
+Call = tuple[Any, str | int, Mapping[str, Any]]
+
+
+class ThumbnailData(TypedDict):
+    """A thumbnail as JSON has it.
+
+    url            final if it is recorded; else the URL at which the thumbnail server makes it
+    width, height  in pixels where they are certain, else None
+    srcset         THUMBNAIL_ALTERNATIVE_RESOLUTIONS as an attribute of <img>:
+                   ".../a@1.5x.jpg 1.5x, .../a@2x.jpg 2x"; "" where there are none
+    """
+
+    url: str
+    width: int | None
+    height: int | None
+    srcset: str
 
 
 def prefetch_thumbnails(
@@ -23,22 +41,39 @@ def prefetch_thumbnails(
     page that is being rendered finds them too, so that its templates ask for nothing. Raises what
     `get_thumbnail` raises.
     """
-    config = get_config()
     files = [getattr(one, field) for one in objects]
     page = current_page() or Page()
-    for file in files:
-        if file and not config.dummy:
-            page.expect(_keys(file, geometry, options, config))
+    expect(page, ((file, geometry, options) for file in files))
     with using_page(page):
         return [
             default.backend.get_thumbnail(file, geometry, **options) if file else None for file in files
         ]
 
 
-def _keys(file: Any, geometry: str | int, options: dict[str, Any], config: Config) -> tuple[str, ...]:
+def thumbnail_data(thumbnail: Thumbnail | None) -> ThumbnailData | None:
+    """What an API says of a thumbnail, such as one of `prefetch_thumbnails`; None of none."""
+    if thumbnail is None:
+        return None
+    width, height = thumbnail.size or (None, None)
+    urls = {resolution: thumbnail.url_of(resolution) for resolution in get_config().resolutions}
+    # A placeholder, and an image that is shown as it is, have one URL.
+    srcset = ", ".join(f"{url} {factor}x" for factor, url in urls.items() if url != thumbnail.url)
+    return {"url": thumbnail.url, "width": width, "height": height, "srcset": srcset}
+
+
+def expect(page: Page, calls: Iterable[Call]) -> None:
+    """Has a page's next look-up fetch what these calls will look for; those that will fail, for nothing."""
+    if not get_config().dummy:
+        for file, geometry, options in calls:
+            if file:
+                page.expect(_keys(file, geometry, dict(options)))
+
+
+def _keys(file: Any, geometry: str | int, options: dict[str, Any]) -> tuple[str, ...]:
+    config = get_config()
     try:
         spec = make_spec(file, geometry, options, config)
-    except HostNotListedError:
+    except (SpecError, SourceError):
         return ()
     former = former_of(file, geometry, options, config)
     return keys_of(spec, former.place if former else None).all

@@ -12,12 +12,29 @@ here knows Django.
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from shrinkmeister.envelopes import MAX_LENGTH, Envelopes
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
 from shrinkmeister.spec import MAX_INTEGER, ThumbnailSpec
 
 KEY_INFO = b"shrinkmeister token 1"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is in a token.
+
+    expires  Unix time of its end; None for never
+    secret   the place of the secret that opened it, 0 for the first
+    """
+
+    spec: ThumbnailSpec
+    expires: int | None
+    secret: int
+
+    def is_over(self, now: float) -> bool:
+        return self.expires is not None and now >= self.expires
 
 
 class Tokens:
@@ -50,7 +67,15 @@ class Tokens:
 
     def open(self, token: str) -> ThumbnailSpec:
         """Raises TokenError, or TokenExpiredError for one that was genuine."""
-        payload = self._envelopes.open(token).payload
+        opened = self.read(token)
+        if opened.is_over(self._clock()):
+            raise TokenExpiredError(f"the token expired at {opened.expires}")
+        return opened.spec
+
+    def read(self, token: str) -> Opened:
+        """As `open`, also of a token whose time is over. Raises TokenError."""
+        envelope = self._envelopes.open(token)
+        payload = envelope.payload
         try:
             fields = json.loads(payload)
             expires = fields[5] if len(fields) == 6 else None
@@ -61,6 +86,4 @@ class Tokens:
             spec = ThumbnailSpec.parse(payload)
         except (SpecError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise TokenError("the token is ours, and what it holds is not a spec") from error
-        if expires is not None and self._clock() >= expires:
-            raise TokenExpiredError(f"the token expired at {expires}")
-        return spec
+        return Opened(spec, expires, envelope.secret)

@@ -6,7 +6,7 @@ Every variable is a setting of the same name; the README lists them. There is no
 import os
 import secrets
 
-from shrinkmeister_server.environment import Environment
+from shrinkmeister.environment import Environment
 
 env = Environment(os.environ)
 

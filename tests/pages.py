@@ -14,7 +14,7 @@ from shrinkmeister.conf import get_config
 from shrinkmeister.images import Thumbnail
 from shrinkmeister.keys import object_name
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.shared_cache import DOUBT_KEY, get_shared_cache
 
 CDN = "https://cdn.example.com/"
 NAME = "photos/dawn.jpg"
@@ -35,6 +35,27 @@ class UntouchableStorage(FileSystemStorage):
 
     open = save = delete = exists = listdir = size = url = path = _refuse
     get_created_time = get_modified_time = get_accessed_time = _refuse
+
+
+class Trips:
+    """Counts the look-ups of the shared cache, and the records that each asks for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.keys: list[int] = []
+        driver = type(get_shared_cache()._driver)
+        get_many = driver.get_many
+
+        def counted(driver: Any, keys: Any) -> Any:
+            keys = list(keys)
+            self.keys.append(sum(not key.endswith(DOUBT_KEY) for key in keys))
+            return get_many(driver, keys)
+
+        monkeypatch.setattr(driver, "get_many", counted)
+
+    def taken(self) -> int:
+        count = len(self.keys)
+        self.keys.clear()
+        return count
 
 
 def render(template: str, **context: Any) -> str:

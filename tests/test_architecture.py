@@ -50,6 +50,27 @@ def test_what_travels_knows_no_django() -> None:
         assert not packages(f"shrinkmeister.{name}") & {"django", "sorl", "storages"}, name
 
 
+CONTRIB = "shrinkmeister.contrib"
+
+
+def test_what_is_for_other_libraries_is_imported_by_nobody() -> None:
+    for name in MODULES:
+        of_library = {one for one in imports(name) if one.split(".")[0] == "rest_framework"}
+        assert bool(of_library) == (name == f"{CONTRIB}.rest_framework"), name
+        if not name.startswith(CONTRIB):
+            assert not [one for one in imports(name) if one.startswith(CONTRIB)], name
+
+
+def test_a_site_has_settings_and_no_environment() -> None:
+    """Whoever calls us without a site, gives them by variables."""
+    readers = [
+        name
+        for name, path in MODULES.items()
+        if name.split(".")[0] == "shrinkmeister" and "os.environ" in path.read_text(encoding="utf-8")
+    ]
+    assert readers == ["shrinkmeister.__main__"]
+
+
 # Where thumbnails are stored, deleted and signed; a page with public thumbnails calls nothing there.
 WRITERS = ("shrinkmeister.results", "shrinkmeister.buckets")
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from shrinkmeister.common import common_settings
 from shrinkmeister.conf import Config, get_config
+from shrinkmeister.environment import Environment
 from shrinkmeister_server.deployment.package import finish
 from shrinkmeister_server.deployment.policy import function_name, policy_of
 from shrinkmeister_server.deployment.site import SHARED, site_settings
@@ -33,7 +34,6 @@ from shrinkmeister_server.deployment.stage import (
     make_stage,
     variables_of,
 )
-from shrinkmeister_server.environment import Environment
 
 pytestmark = pytest.mark.makes_thumbnails
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister_server.environment import Environment
+from shrinkmeister.environment import Environment
 
 NEEDED = {
     "ALLOWED_HOST": "thumbs.example.com",

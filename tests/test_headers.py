@@ -7,9 +7,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import get_tokens
+from shrinkmeister.environment import Environment
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server import pipeline
-from shrinkmeister_server.environment import Environment
 from tests.sides import Server
 from tests.test_environment import manage
 

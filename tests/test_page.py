@@ -21,8 +21,8 @@ from shrinkmeister.keys import record_key
 from shrinkmeister.page import Guesses, Page, current_page
 from shrinkmeister.prefetch import prefetch_thumbnails
 from shrinkmeister.records import SourceRecord
-from shrinkmeister.shared_cache import DOUBT_KEY, get_shared_cache
-from tests.pages import record, render
+from shrinkmeister.shared_cache import get_shared_cache
+from tests.pages import Trips, record, render
 from tests.site.models import Photo
 
 TEMPLATE = '{% load thumbnail %}{% for f in files %}{% thumbnail f "300x200" as im %}{{ im.lazy }} '
@@ -61,27 +61,6 @@ urlpatterns = [
     path("prefetched", show_prefetched),
     path("async", show_async),
 ]
-
-
-class Trips:
-    """Counts the look-ups of the shared cache, and the records that each asks for."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.keys: list[int] = []
-        driver = type(get_shared_cache()._driver)
-        get_many = driver.get_many
-
-        def counted(driver: Any, keys: Any) -> Any:
-            keys = list(keys)
-            self.keys.append(sum(not key.endswith(DOUBT_KEY) for key in keys))
-            return get_many(driver, keys)
-
-        monkeypatch.setattr(driver, "get_many", counted)
-
-    def taken(self) -> int:
-        count = len(self.keys)
-        self.keys.clear()
-        return count
 
 
 @pytest.fixture

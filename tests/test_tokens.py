@@ -14,7 +14,7 @@ from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.envelopes import ALPHABET, KEY_LENGTH, derive_key
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
 from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import KEY_INFO, Tokens
+from shrinkmeister.tokens import KEY_INFO, Opened, Tokens
 from tests.vectors import load
 
 VECTORS = load("tokens")
@@ -100,6 +100,24 @@ def test_expiring_vector(vector: dict[str, Any]) -> None:
     # The end stands in the token: a server without THUMBNAIL_URL_TTL keeps to it too.
     with pytest.raises(TokenExpiredError):
         Tokens([SECRET], None, lambda: now).open(vector["token"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["expiring"], ids=described)
+def test_what_a_token_says_of_itself(vector: dict[str, Any]) -> None:
+    """Also when its time is over; and which secret it was."""
+    expires = vector["expires"]
+    opened = Tokens([OTHER_SECRET, SECRET], None, lambda: expires + 1).read(vector["token"])
+    assert opened == Opened(SPEC, expires, 1)
+    assert (opened.is_over(expires - 1), opened.is_over(expires)) == (False, True)
+    endless = Tokens([SECRET]).read(Tokens([SECRET]).seal(SPEC))
+    assert endless == Opened(SPEC, None, 0)
+    assert not endless.is_over(expires)
+
+
+@pytest.mark.parametrize("vector", VECTORS["invalid"], ids=described)
+def test_an_invalid_token_says_nothing(vector: dict[str, Any]) -> None:
+    with pytest.raises(TokenError):
+        Tokens([SECRET]).read(vector["token"])
 
 
 def test_the_same_spec_gives_the_same_token_on_every_host() -> None:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from shrinkmeister.environment import Environment
 from shrinkmeister_server.deployment.stage import StageError, variables_of
-from shrinkmeister_server.environment import Environment
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 PARTITIONS = {

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from shrinkmeister.environment import Environment
 from shrinkmeister_server.deployment.stage import SECRETS, variables_of
-from shrinkmeister_server.environment import Environment
 
 # What both sides must have equal, and how a variable becomes a setting.
 SHARED: dict[str, Callable[[Environment, str], Any]] = {

@@ -38,3 +38,15 @@ class Portrait(models.Model):
 
     class Meta:
         app_label = "site"
+
+
+class Room(models.Model):
+    """Has related photos of each kind."""
+
+    poster: "models.ForeignKey[Photo | None, Photo | None]" = models.ForeignKey(
+        Photo, models.CASCADE, null=True, related_name="poster_of"
+    )
+    photos: "models.ManyToManyField[Photo, Photo]" = models.ManyToManyField(Photo, related_name="rooms")
+
+    class Meta:
+        app_label = "site"

@@ -1,0 +1,12 @@
+"""`python -m shrinkmeister url | find | open`: a thumbnail's URL by hand, and what is in one.
+
+The only reader of the environment on the client's side.
+"""
+
+import os
+import sys
+
+from shrinkmeister.commandline import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))
