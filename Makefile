@@ -33,7 +33,7 @@ matrix: $(VENV)/dev.installed
 corners: $(VENV)/dev.installed
 	$(BIN)/nox --session corners oldest $(ARGS)
 
-bench: bench-page bench-engine bench-server bench-start bench-adopt bench-faults bench-cold bench-scale
+bench: bench-page bench-engine bench-server bench-start bench-adopt bench-faults bench-cold bench-scale bench-clients
 
 bench-%: $(VENV)/bench.installed
 	$(BIN)/python -m bench.$* $(ARGS)
