@@ -415,7 +415,9 @@ class Examination:
 
         try:
             spec = spec_of(source, GEOMETRY, {}, self._config)
-            made = get(lazy_url(spec, self._config), self._timeout, Accept="application/json")
+            # As a browser for the thumbnail, and as a program for what is wrong.
+            accept = "image/*, application/json;q=0.9"
+            made = get(lazy_url(spec, self._config), self._timeout, Accept=accept)
         except ShrinkmeisterError as error:
             return failed(f"{source} can have no URL: {error}", "Name another source.")
         except Unreachable as error:

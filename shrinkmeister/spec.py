@@ -69,6 +69,8 @@ SCHEMES: Mapping[str, re.Pattern[str]] = {
     "http": host,
 }
 
+URL_SCHEMES = ("https", "http")
+
 # sorl's own grammar ("300", "x200", "300x200"), without sizes of nothing and without leading zeros,
 # which would give one picture several keys.
 GEOMETRY = re.compile(r"(?!$)(?P<width>[1-9][0-9]{0,4})?(?:x(?P<height>[1-9][0-9]{0,4}))?", re.ASCII)
@@ -108,6 +110,8 @@ class Source:
             raise SpecError(f"{self.container!r} cannot be where a source of {self.scheme} lies")
         if not isinstance(self.name, str) or not self.name or "\0" in self.name:
             raise SpecError(f"the source's name is {self.name!r}: no text, empty, or with a NUL in it")
+        if self.scheme in URL_SCHEMES and "#" in self.name:
+            raise SpecError(f"the source's name is {self.name!r}: a fragment is no part of a URL here")
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}/{self.name}"
@@ -117,7 +121,7 @@ class Source:
         """The source of its text: `s3://bucket/key`, `storage://alias/name` or a URL. Raises SpecError."""
         scheme, separator, rest = text.partition("://")
         container, _, name = rest.partition("/")
-        if scheme in ("https", "http"):
+        if scheme in URL_SCHEMES:
             # Beyond ASCII there are letters that become one of ASCII, and so another host.
             container = container.lower() if container.isascii() else container
             name = name.partition("#")[0]

@@ -49,6 +49,9 @@ func (s source) check() error {
 			found && (port == "" || strings.ContainsFunc(port, notDigit)) {
 			return wrongSpec("%q is no host: write it without a user's name, in ASCII", s.container)
 		}
+		if strings.Contains(s.name, "#") {
+			return wrongSpec("the source's name is %q: a fragment is no part of a URL here", s.name)
+		}
 	default:
 		return wrongSpec("the source's scheme is %q; one of s3, storage, https, http", s.scheme)
 	}

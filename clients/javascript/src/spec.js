@@ -80,6 +80,9 @@ export class Source {
         `the source's name is ${shown(name)}: no text, empty, or with a NUL or half of a surrogate pair in it`,
       );
     }
+    if (isUrl(scheme) && name.includes("#")) {
+      throw new SpecError(`the source's name is ${shown(name)}: a fragment is no part of a URL here`);
+    }
     this.scheme = scheme;
     this.container = container;
     this.name = name;
@@ -97,7 +100,7 @@ export class Source {
       );
     }
     const [, scheme, container, name] = parts;
-    if (scheme !== "https" && scheme !== "http") return new Source(scheme, container, name);
+    if (!isUrl(scheme)) return new Source(scheme, container, name);
     // Of ASCII alone: beyond it there are letters that become one of ASCII, and so another host.
     const host = container.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
     return new Source(scheme, host, name.replace(/#[^]*/, ""));
@@ -112,6 +115,9 @@ export class Source {
     return `${this.scheme}://${this.container}/${this.name}`;
   }
 }
+
+/** @param {string} scheme */
+const isUrl = (scheme) => scheme === "https" || scheme === "http";
 
 /** A thumbnail: source, geometry and options. */
 export class Spec {

@@ -42,6 +42,9 @@ final readonly class Source
         if ($name === '' || str_contains($name, "\0")) {
             throw new SpecError("the source's name is " . Shown::of($name) . ': empty, or with a NUL in it');
         }
+        if (self::isUrl($scheme) && str_contains($name, '#')) {
+            throw new SpecError("the source's name is " . Shown::of($name) . ': a fragment is no part of a URL here');
+        }
         $this->canonical = Canonical::encode([$scheme, $container, $name]);
     }
 
@@ -59,10 +62,15 @@ final readonly class Source
             );
         }
         [$container, $name] = explode('/', $rest, 2) + [1 => ''];
-        if ($scheme === 'https' || $scheme === 'http') {
+        if (self::isUrl($scheme)) {
             $container = strtolower($container);
             [$name] = explode('#', $name, 2);
         }
         return new self($scheme, $container, $name);
+    }
+
+    private static function isUrl(string $scheme): bool
+    {
+        return $scheme === 'https' || $scheme === 'http';
     }
 }
