@@ -30,9 +30,10 @@ from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
 if TYPE_CHECKING:
     from shrinkmeister.spec import ThumbnailSpec
 
-# Exit statuses: of `find` for a thumbnail without a record; and of all for what is wrong.
-LAZY = 1
+# Exit statuses: of all for what is wrong; and of `find` for a thumbnail without a record. A Python that has
+# failed has 1.
 WRONG = 2
+LAZY = 3
 
 # How a variable becomes a setting. What is not set has the default of the site, but for those below.
 SETTINGS: Mapping[str, Callable[[Environment, str, Any], Any]] = {
@@ -104,7 +105,7 @@ Each other --name VALUE is an option of the thumbnail, as in a template: --crop 
 as JSON has them; all else is text, and so is what stands in double quotes: --version '"3"'."""
 STATUSES = {
     "url": "Exit status: 0, or 2 if something is wrong.",
-    "find": "Exit status: 0 if the URL is final, 1 if it is lazy, 2 if something is wrong.",
+    "find": "Exit status: 0 if the URL is final, 3 if it is lazy, 2 if something is wrong.",
     "open": "Exit status: 0, also for a token whose time is over; 2 for one that cannot be opened.",
 }
 
@@ -276,7 +277,7 @@ def _spec(options: argparse.Namespace, variables: Mapping[str, str]) -> "Thumbna
 def _open(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     found = _opened(options.token)
     if options.json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print(json.dumps(found, indent=2))
     else:
         for name, text in _lines(found):
             print(f"{name:<11} {_printable(text)}")
@@ -302,8 +303,8 @@ def _opened(pasted: str) -> dict[str, Any]:
         opened = get_tokens().read(match["token"])
     except TokenError as error:
         raise TokenError(
-            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste all of it, and compare THUMBNAIL_SECRET_KEY and "
-            f"its {len(config.secrets) - 1} fallbacks with those of the site that made it."
+            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste all of it, and compare THUMBNAIL_SECRET_KEY, and "
+            f"its fallbacks if it has any, with those of the site that made it."
         ) from error
     spec, resolution = opened.spec, match["resolution"]
     return {

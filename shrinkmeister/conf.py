@@ -32,6 +32,8 @@ DEFAULT_CHECK_TTL = 7 * DAY
 # would have known, the server knows. The server's own settings have a longer one.
 CACHE_TIMEOUT = 0.08
 MIN_SECRET_LENGTH = 32
+# An end that lies further away may be none that tokens can have.
+MAX_SECONDS = 10**10
 # Memcached takes keys of 250 bytes without spaces or control characters; ours have 35.
 PREFIX = re.compile(r"((?!\.{0,2}/)[^/\\\0]+/)*(?!\.{1,2}$)[^/\\\0]*")
 # What browsers are given as it is, so that nothing in it may need escaping.
@@ -308,11 +310,11 @@ class SettingsReader:
             value = int(value.total_seconds())
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_SECONDS:
             self.problem(
                 "E004",
                 f"{name} is {value!r}, which is not a number of seconds.",
-                f"Write a whole number above 0, or leave it out for {default or 'none'}.",
+                f"Write a whole number above 0 and up to 10^10, or leave it out for {default or 'none'}.",
             )
             return default
         return value

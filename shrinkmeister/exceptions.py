@@ -68,6 +68,10 @@ class BatchError(ShrinkmeisterError):
     """A request for several thumbnails that is not in its form; the message is for whoever has sent it."""
 
 
+class BatchLengthError(BatchError):
+    """One of which nobody says how long it is."""
+
+
 class BatchTooLargeError(BatchError):
     """One for more thumbnails than the server answers for at once."""
 

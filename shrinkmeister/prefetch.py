@@ -73,7 +73,7 @@ def _keys(file: Any, geometry: str | int, options: dict[str, Any]) -> tuple[str,
     config = get_config()
     try:
         spec = make_spec(file, geometry, options, config)
+        former = former_of(file, geometry, options, config)
+        return keys_of(spec, former.place if former else None).all
     except (SpecError, SourceError):
         return ()
-    former = former_of(file, geometry, options, config)
-    return keys_of(spec, former.place if former else None).all

@@ -20,6 +20,7 @@ class Gate:
     def __init__(self, places: int, queue: int) -> None:
         self._places = BoundedSemaphore(places)
         self._queue = queue
+        self._batches = Lock()
         self._waiting = 0
         self._lock = Lock()
 
@@ -34,6 +35,16 @@ class Gate:
             yield
         finally:
             self._places.release()
+
+    @contextmanager
+    def batch(self) -> Iterator[bool]:
+        """Whether this batch may make thumbnails: one in a process does, or they would hold all threads."""
+        may_make = self._batches.acquire(blocking=False)
+        try:
+            yield may_make
+        finally:
+            if may_make:
+                self._batches.release()
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

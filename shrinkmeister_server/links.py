@@ -3,16 +3,18 @@
 import re
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import unquote
 
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.exceptions import TokenError
 from shrinkmeister.spec import EXTENSIONS, ThumbnailSpec
 
 _TOKEN = "(?P<token>[A-Za-z0-9_-]+)"
-_ENDING = rf"(?:@(?P<resolution>[0-9.]+)x)?\.(?P<extension>{'|'.join(EXTENSIONS.values())})"
+# A resolution of any length would stand in the log.
+_ENDING = rf"(?:@(?P<resolution>[0-9.]{{1,10}})x)?\.(?P<extension>{'|'.join(EXTENSIONS.values())})"
 PATTERN = _TOKEN + _ENDING
-# As a text that an app sends: also the whole URL, or the token alone.
-_TEXT = re.compile(rf"(?:[^?#]*/)?{_TOKEN}(?:{_ENDING})?", re.ASCII)
+# As a text that an app sends: also the whole URL, or the token alone. A query means nothing there either.
+_TEXT = re.compile(rf"(?:[^?#]*/)?{_TOKEN}(?:{_ENDING})?(?:[?#].*)?", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Link:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises TokenError."""
-        match = _TEXT.fullmatch(text)
+        match = _TEXT.fullmatch(unquote(text))
         if not match:
             raise TokenError("a text that is no token, and no URL with one")
         return cls(**match.groupdict())

@@ -1,7 +1,7 @@
 """URL -> token -> spec -> pipeline -> answer; and the one map from an error to its HTTP status."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from shrinkmeister.conf import get_config, get_questions
 from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import (
     BatchError,
+    BatchLengthError,
     BatchTooLargeError,
     DriverError,
     OutOfTimeError,
@@ -35,18 +36,21 @@ from shrinkmeister.exceptions import (
 )
 from shrinkmeister.questions import EXAMINE
 from shrinkmeister.results import get_results, lasting
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.shared_cache import Told, get_shared_cache
 from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
 from shrinkmeister_server.batches import Batch
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import examine, remove
+from shrinkmeister_server.gate import get_gate
 from shrinkmeister_server.links import Link
 from shrinkmeister_server.metrics import exposition
 from shrinkmeister_server.pipeline import StoredThumbnail, tell, thumbnail
 from shrinkmeister_server.rendering import get_engine
-from shrinkmeister_server.visits import visit_of
+from shrinkmeister_server.visits import Visit, visit_of
 
 JSON = "application/json"
+# Which has no such parameter; but libraries send it.
+JSON_AND_CHARSET = "application/json; charset=utf-8"
 
 # The first that fits counts. What is said to the outside says nothing of the source; None for what the
 # error says itself, which is of the request alone.
@@ -63,11 +67,12 @@ STATUSES: dict[type[Exception], tuple[int, str | None]] = {
     SpecError: (422, "This thumbnail cannot be made."),
     ResolutionError: (404, "This server does not make thumbnails in this resolution."),
     BatchTooLargeError: (413, None),
+    BatchLengthError: (411, None),
     BatchError: (400, None),
     # Nothing has failed.
     OutOfTimeError: (
         202,
-        "There was no time left to make this thumbnail; its own URL makes it.",
+        "There was no time to make this thumbnail; its own URL makes it.",
     ),
     OverloadError: (503, "The server makes as many thumbnails as it can. Try again later."),
     DriverError: (503, "The shared cache failed. Try again later."),
@@ -76,12 +81,19 @@ STATUSES: dict[type[Exception], tuple[int, str | None]] = {
     StorageError: (502, "The storage of images failed. Try again."),
     ShrinkmeisterError: (500, "The server failed."),
     ImproperlyConfigured: (500, "The server is not set up rightly; its log says more."),
+    Exception: (500, "The server failed."),
 }
+# The others are told of with their traceback.
+EXPECTED = (ShrinkmeisterError, ImproperlyConfigured)
 
 
 # After which what these errors tell of may be over.
 RETRY_SECONDS = 10
 PASSING = (OverloadError, DriverError, StorageError)
+
+
+# The resolution and the spec of a text of a batch; or why it has none.
+Opened = tuple[str | None, ThumbnailSpec | TokenError]
 
 
 class PoliteView(View):
@@ -120,7 +132,7 @@ class ThumbnailView(ReadOnlyView):
             else:
                 url = stored.url(resolution)
                 answer, scope = HttpResponseRedirect(url), "public"
-        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        except EXPECTED as error:
             return failure(request, error)
         # A CDN that does not heed Vary would show the JSON as an image; those keep nothing that is private.
         answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}"
@@ -142,10 +154,16 @@ class BatchView(PoliteView):
             with visit.timing.of("lookup"):
                 links = [_opened(text) for text in batch.texts]
                 told = iter(tell([spec for _, spec in links if isinstance(spec, ThumbnailSpec)]))
-        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        except EXPECTED as error:
             return failure(request, error, json=True)
+        with get_gate().batch() as may_make:
+            return self._answer(visit, links, told, batch.seconds if may_make else 0)
+
+    def _answer(
+        self, visit: Visit, links: Sequence[Opened], told: Iterator[Told], seconds: float
+    ) -> HttpResponse:
         visit.timing.outcome = "batch"
-        end = time.monotonic() + batch.seconds
+        end = time.monotonic() + seconds
         entries = []
         for resolution, spec in links:
             with visit.part() as part:
@@ -155,10 +173,13 @@ class BatchView(PoliteView):
                     part.spec, more = spec, time.monotonic() < end
                     stored = thumbnail(spec, resolution, part.timing, next(told), more)
                     entries.append(_fields(stored, resolution))
-                except (ShrinkmeisterError, ImproperlyConfigured) as error:
+                # Also what nobody thought of: the others are not to be lost with it, and its line has all.
+                except Exception as error:
                     part.fail(error)
                     part.status, sentence = _status(error)
                     entries.append(_error(part.status, sentence))
+                    if not isinstance(error, EXPECTED):
+                        part.exception = error
         answer = JsonResponse({"thumbnails": entries})
         answer["Cache-Control"] = "no-store"
         answer["Server-Timing"] = visit.timing.header()
@@ -180,7 +201,7 @@ class HealthView(ReadOnlyView):
             try:
                 check()
                 health[part] = "ok"
-            except (ShrinkmeisterError, ImproperlyConfigured) as error:
+            except EXPECTED as error:
                 failed.append(f"{part}: {error}")
                 health[part] = "failed"
         if failed:
@@ -198,7 +219,7 @@ class DoctorView(ReadOnlyView):
         try:
             opened, known = get_questions().open(question)
             found = examine(opened, known) if opened.ask == EXAMINE else remove(opened, known)
-        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        except EXPECTED as error:
             return failure(request, error)
         visit.timing.outcome = "examined"
         if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
@@ -277,14 +298,18 @@ def _fields(stored: StoredThumbnail, resolution: str | None) -> dict[str, Any]:
 
 def _prefers_json(request: HttpRequest, other: str) -> bool:
     """other: the content type that it would be else"""
-    return request.get_preferred_type([other, JSON]) == JSON
+    return request.get_preferred_type([other, JSON, JSON_AND_CHARSET]) in (JSON, JSON_AND_CHARSET)
 
 
 def _body(request: HttpRequest, most: int) -> bytes:
     """That of a batch of so many thumbnails. Raises BatchError."""
     # A URL is a token, and before that not much.
     limit = 2 * MAX_LENGTH * most + 1000
-    if int(request.headers.get("Content-Length") or 0) > limit:
+    length = request.headers.get("Content-Length", "")
+    # Django reads no other: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
+    if not (length.isascii() and length.isdecimal()):
+        raise BatchLengthError("The request has no Content-Length, without which no body is read.")
+    if int(length) > limit:
         raise BatchTooLargeError(f"The body has more than {limit} bytes, for {most} thumbnails at most.")
     try:
         return request.body
@@ -292,8 +317,7 @@ def _body(request: HttpRequest, most: int) -> bytes:
         raise BatchError("The body has not come to its end.") from error
 
 
-def _opened(text: str) -> tuple[str | None, ThumbnailSpec | TokenError]:
-    """The resolution and the spec of a link; of what is none, why."""
+def _opened(text: str) -> Opened:
     try:
         link = Link.parse(text)
         return link.resolution, link.open()

@@ -16,11 +16,13 @@ from django.core.files.storage import storages
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.drivers.django_cache import DjangoCacheDriver
 from shrinkmeister.envelopes import MAX_LENGTH
+from shrinkmeister.keys import record_key
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
 from shrinkmeister_server import pipeline
+from shrinkmeister_server.gate import get_gate
 from shrinkmeister_server.timing import Timing
 from tests.pictures import picture
 from tests.servers.thumbnails import running_thumbnail_server
@@ -102,6 +104,7 @@ class TestOneThumbnail:
         [
             *((one, False) for one in (IMAGES, PAGES, "*/*", "", "image/jpeg", "text/html", "nonsense")),
             *((one, True) for one in (JSON, AXIOS, "application/json;q=0.9, image/*;q=0.1")),
+            *((one, True) for one in (f"{JSON}; charset=utf-8", "Application/JSON", "application/*")),
             ("image/*, application/json", True),
             ("application/json;q=0.1, */*", False),
             ("application/json;q=0", False),
@@ -178,10 +181,11 @@ class TestBatch:
         token = get_tokens().seal(spec_of())
         texts = [
             *(f"https://thumbs.example.com/{token}.jpg", f"{token}.jpg", token, f"/{token}.jpg"),
-            *(f"{token}@2x.jpg", f"https://other.example.com/below/{token}@2x.jpg"),
+            *(f"{token}.jpg?v=2", f"https://thumbs.example.com/{token}.jpg?a=/b@#c\n"),
+            *(f"{token}@2x.jpg", f"https://other.example.com/below/{token}@2x.jpg", f"{token}%402x.jpg"),
         ]
         once, twice = (server.get(f"/{token}{ending}")["Location"] for ending in (".jpg", "@2x.jpg"))
-        assert [one["url"] for one in batch(server, texts)] == [once] * 4 + [twice] * 2
+        assert [one["url"] for one in batch(server, texts)] == [once] * 6 + [twice] * 3
 
     def test_each_has_its_own_error(
         self, server: Server, photo: str, settings: Any, caplog: pytest.LogCaptureFixture
@@ -192,12 +196,13 @@ class TestBatch:
             link(spec_of()): 200,
             link(spec_of("photos/missing.jpg")): 404,
             link(spec_of(), "@3x"): 404,
+            link(spec_of(), "@1" + "1" * 1000 + "x"): 403,
             f"{get_tokens().seal(spec_of())}.png": 403,
             f"{expired}.jpg": 410,
             "AAAA.jpg": 403,
             "": 403,
             "https://thumbs.example.com/": 403,
-            f"{get_tokens().seal(spec_of())}.jpg?x=1": 403,
+            "https://thumbs.example.com/?" + link(spec_of()): 403,
             "x" * 5000: 403,
             link(ThumbnailSpec(Source("s3", "secret", "a.jpg"), "10x10")): 403,
         }
@@ -220,7 +225,7 @@ class TestBatch:
         late = batch(server, links, seconds=0)
         assert late[::2] == made
         assert {(one["status"], one["error"]) for one in late[1::2]} == {
-            (202, "There was no time left to make this thumbnail; its own URL makes it.")
+            (202, "There was no time to make this thumbnail; its own URL makes it.")
         }
         assert all("url" in one for one in batch(server, links, seconds=10.5))
 
@@ -262,6 +267,38 @@ class TestBatch:
         assert batch(server, links) == made
         assert all((media / one["url"].removeprefix(MEDIA_URL)).is_file() for one in made)
 
+    def test_what_nobody_thought_of(
+        self,
+        server: Server,
+        photos: list[ThumbnailSpec],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        make = pipeline._make
+        monkeypatch.setattr(
+            pipeline, "_make", lambda request: 1 / 0 if request.spec == photos[1] else make(request)
+        )
+        entries = batch(server, [link(spec) for spec in photos[:3]])
+        assert [one.get("status", 200) for one in entries] == [200, 500, 200]
+        assert entries[1]["error"] == "The server failed."
+        (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        told = vars(line)["visit"]
+        assert (told["status"], told["outcome"]) == (500, "ZeroDivisionError")
+        assert told["key"] == record_key(photos[1]).removeprefix("t1:")
+        assert line.exc_info
+        assert line.exc_info[0] is ZeroDivisionError
+
+    def test_one_of_a_process_makes_thumbnails(self, server: Server, photos: list[ThumbnailSpec]) -> None:
+        """Or some of them would hold all threads, and nobody else would be answered."""
+        links = [link(spec) for spec in photos]
+        made = batch(server, links[:3])
+        with get_gate().batch() as first, get_gate().batch() as second:
+            assert (first, second) == (True, False)
+            late = batch(server, links)
+        assert late[:3] == made
+        assert {one["status"] for one in late[3:]} == {202}
+        assert all("url" in one for one in batch(server, links))
+
     def test_one_twice_is_made_once(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -298,7 +335,7 @@ class TestBodies:
     @pytest.mark.parametrize(
         ("body", "said"),
         [
-            (b"", "The body is not JSON."),
+            (b" ", "The body is not JSON."),
             (b"{", "The body is not JSON."),
             (b"\xff", "The body is not JSON."),
             (b"[" * 100_000, "The body is not JSON."),
@@ -331,6 +368,14 @@ class TestBodies:
     def test_the_longest_that_may_be(self, server: Server) -> None:
         texts = ["https://thumbs.example.com/" + "A" * MAX_LENGTH + "@1.5x.jpg"] * 100
         assert len(batch(server, texts)) == 100
+
+    @pytest.mark.parametrize("length", ["", "abc", "-1", "٣"])
+    def test_of_no_length(self, server: Server, length: str) -> None:
+        answer = server.post("/thumbnails", b'{"thumbnails": []}', **{"content-length": length})
+        assert (answer.status_code, answer.json()["error"]) == (
+            411,
+            "The request has no Content-Length, without which no body is read.",
+        )
 
     def test_more_than_is_read(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("django.http.HttpRequest.body", property(lambda self: pytest.fail("read")))

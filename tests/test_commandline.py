@@ -11,7 +11,7 @@ import pytest
 
 from shrinkmeister.adoption import former_of
 from shrinkmeister.backend import lazy_url, make_spec, spec_of
-from shrinkmeister.commandline import main
+from shrinkmeister.commandline import LAZY, main
 from shrinkmeister.conf import get_config
 from shrinkmeister.keys import object_name, record_key
 from shrinkmeister.records import ThumbnailRecord
@@ -83,14 +83,14 @@ class TestTheCommand:
         status, output, errors = run("open", token(secret=OTHER_SECRET))
         assert (status, output) == (2, "")
         assert "was not sealed with a secret that is known here" in errors
-        assert "THUMBNAIL_SECRET_KEY and its 0 fallbacks" in errors
+        assert "THUMBNAIL_SECRET_KEY, and its fallbacks if it has any" in errors
         assert len(errors.splitlines()) == 1
         assert "dawn" not in errors
 
     def test_finding_in_redis(self, redis_location: str, settings: Any) -> None:
         use_redis(settings, redis_location)
         variables = {"THUMBNAIL_CACHE_LOCATION": redis_location}
-        assert run("find", *ASKED, **variables) == (1, f"{SERVER}/{token()}.jpg\n", "")
+        assert run("find", *ASKED, **variables) == (LAZY, f"{SERVER}/{token()}.jpg\n", "")
         get_shared_cache().record(SPEC, ThumbnailRecord(300, 200, "https://cdn.example.com/cache/"), None)
         final = f"https://cdn.example.com/{object_name(SPEC, 'cache/')}\n"
         assert run("find", *ASKED, **variables) == (0, final, "")
@@ -111,12 +111,12 @@ class TestTheCommand:
         assert output.startswith("https://my-thumbnails.s3.")
         assert f"{object_name(SPEC, 'cache/')}?X-Amz-Algorithm=AWS4-HMAC-SHA256" in output
         # Unless it is said that it is private, it is public, as on the server.
-        assert run("find", *ASKED, **variables) == (1, f"{SERVER}/{token()}.jpg\n", "")
+        assert run("find", *ASKED, **variables) == (LAZY, f"{SERVER}/{token()}.jpg\n", "")
 
     def test_a_cache_that_is_down_is_told(self) -> None:
         location = "redis://:password@127.0.0.1:1/0"
         status, output, errors = run("find", *ASKED, THUMBNAIL_CACHE_LOCATION=location)
-        assert (status, output) == (1, f"{SERVER}/{token()}.jpg\n")
+        assert (status, output) == (LAZY, f"{SERVER}/{token()}.jpg\n")
         assert "The shared cache is not used" in errors
         assert "password" not in errors
 
@@ -198,12 +198,29 @@ class TestTheCommand:
             one for one in loaded if one.startswith(heavy) or one.startswith("shrinkmeister.doctor")
         ]
 
+    def test_a_site_that_fails_has_another_status(self, tmp_path: Path) -> None:
+        """Than a thumbnail that is lazy."""
+        (tmp_path / "failing_settings.py").write_text("raise KeyError('DATABASE_URL')")
+        variables = {"DJANGO_SETTINGS_MODULE": "failing_settings", "PYTHONPATH": str(tmp_path)}
+        status, output, errors = run("find", *ASKED, **variables)
+        assert (status, output) == (1, "")
+        assert "KeyError: 'DATABASE_URL'" in errors
+
+    @pytest.mark.parametrize("form", [(), ("--json",)])
+    def test_a_terminal_of_ascii(self, form: tuple[str, ...]) -> None:
+        """And a name that would move its cursor, or turn the text around."""
+        _, url, _ = run("url", "s3://photos/日本\x9b31m\u202e.jpg", "300")
+        status, output, errors = run("open", url.strip(), *form, PYTHONIOENCODING="ascii")
+        assert (status, errors) == (0, "")
+        assert output.isascii()
+        assert "\\u65e5\\u672c" in output
+
     def test_its_help(self) -> None:
         status, output, _ = run("--help", THUMBNAIL_SECRET_KEY=None)
         assert status == 0
         assert "find s3://photos/dawn.jpg 300x200 --crop center" in output
         status, output, _ = run("find", "--help")
-        assert "0 if the URL is final, 1 if it is lazy" in output
+        assert "0 if the URL is final, 3 if it is lazy" in output
 
 
 def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -292,7 +309,7 @@ class TestFind:
     def test_a_plain_name(self, capsys: Capture, media: Path) -> None:
         spec = make_spec("photos/dawn.jpg", "300x200", {"crop": "center"}, get_config())
         asked = ("find", "photos/dawn.jpg", "300x200", "--crop", "center")
-        assert say(capsys, *asked) == (1, lazy_url(spec, get_config()), "")
+        assert say(capsys, *asked) == (LAZY, lazy_url(spec, get_config()), "")
         url = record("photos/dawn.jpg", crop="center")
         assert say(capsys, *asked) == (0, url, "")
 
@@ -308,7 +325,7 @@ class TestFind:
 
     def test_it_makes_nothing(self, capsys: Capture, media: Path, settings: Any) -> None:
         settings.THUMBNAIL_EAGER = True
-        assert say(capsys, "find", "photos/dawn.jpg", "300")[0] == 1
+        assert say(capsys, "find", "photos/dawn.jpg", "300")[0] == LAZY
 
 
 class TestOpen:

@@ -325,6 +325,13 @@ class TestNginx:
         urls = [answer.headers.get("Location") or answer.json()["url"] for answer in answers]
         assert len(set(urls)) == 1
         assert front.visits() == before + 4
+        # What one of them has got, none of the others gets.
+        picky = front.get(path, Accept="image/*, application/json;q=0.1")
+        assert [picky.status, front.get(path, Accept=json).status, front.get(path).status] == [
+            302,
+            200,
+            302,
+        ]
 
     def test_a_page_of_thumbnails(self, front: Front) -> None:
         path = path_of(front.variables)

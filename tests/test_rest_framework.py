@@ -23,7 +23,7 @@ from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
 from shrinkmeister.page import Page, current_page, using_page
 from shrinkmeister.prefetch import ThumbnailData, prefetch_thumbnails, thumbnail_data
 from tests.pages import Trips, record
-from tests.site.models import Photo, Room
+from tests.site.models import Album, Photo, Room
 
 
 class PhotoSerializer(ModelSerializer[Any]):
@@ -267,6 +267,27 @@ class TestOneLookUp:
         assert data["children"][1]["children"][0]["image"]
         assert trips.keys == [3 + 3]  # three, and of each that of its source
 
+    def test_objects_that_contain_each_other(self, trips: Trips) -> None:
+        """Where a serializer stops by itself, which the walk cannot see."""
+
+        class Node(Serializer[Any]):
+            image = ThumbnailField("300x200")
+
+            def get_fields(self) -> Any:
+                return {**super().get_fields(), "children": Node(many=True), "parent": Node()}
+
+            def to_representation(self, instance: Any) -> Any:
+                depth, above = 0, self.parent
+                while above is not None:
+                    depth, above = depth + 1, above.parent
+                return None if depth > 3 else super().to_representation(instance)
+
+        root = SimpleNamespace(image="root.jpg", parent=None, children=[])
+        root.children.append(SimpleNamespace(image="child.jpg", parent=root, children=[]))
+        data = Node(root).data
+        assert data["children"][0]["parent"]["image"] == data["image"]
+        assert trips.keys == [2 + 2]  # and of each that of its source
+
     def test_what_was_recorded_is_found_in_it(self, trips: Trips) -> None:
         url = record("photos/3.jpg", crop="center")
         trips.taken()
@@ -403,6 +424,26 @@ class TestOneByOne:
         assert data["cover"]
         assert data["photos"] == []
 
+    def test_a_one_to_one_that_is_not_there(self, db: None, trips: Trips) -> None:
+        """Which select_related has found out: the others have theirs, as with the framework's fields."""
+
+        class Covers(Serializer[Any]):
+            cover = ThumbnailField("300x200", source="album.cover")
+
+        Photo.objects.create(image="photos/0.jpg")
+        Album.objects.create(image="photos/1.jpg", cover="covers/1.jpg")
+        shown = Photo.objects.select_related("album").order_by("id")
+        assert [bool(one.get("cover")) for one in Covers(shown, many=True).data] == [False, True]
+
+    def test_a_serializer_that_lives_for_long(self, trips: Trips) -> None:
+        """Outside of requests it remembers no more than the page of its last answer."""
+        serializer = PhotoSerializer()
+        for photo in photos(20):
+            serializer.instance = photo
+            serializer.to_representation(photo)
+        page, _ = vars(serializer)["_shrinkmeister_expected"]
+        assert len(page.asked) == 4  # two records, that of the source, and the doubt
+
     def test_many_answers_of_one_serializer(self, trips: Trips) -> None:
         """The walk is not taken again for each object."""
         walked = []
@@ -433,6 +474,11 @@ class TestErrors:
         (line,) = [line for line in caplog.records if line.levelno == logging.ERROR]
         assert line.getMessage() == "Odd.image is null"
         assert line.exc_info
+
+    def test_half_of_a_surrogate_pair(self, trips: Trips, settings: Any) -> None:
+        settings.THUMBNAIL_DEBUG = False
+        given = [{"image": "a.jpg"}, {"image": "\ud800.jpg"}, {"image": "b.jpg"}]
+        assert [bool(one["image"]) for one in self.Odd(given, many=True).data] == [True, False, True]
 
     def test_with_debug_it_is_raised(self, trips: Trips) -> None:
         with pytest.raises(SpecError):

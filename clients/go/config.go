@@ -68,6 +68,14 @@ type Config struct {
 	Clock func() time.Time
 }
 
+// String and GoString keep the secrets out of logs.
+func (c Config) String() string {
+	return fmt.Sprintf("shrinkmeister.Config{ServerURL: %q, KeyPrefix: %q, ...}", c.ServerURL, c.KeyPrefix)
+}
+
+// GoString is what %#v prints.
+func (c Config) GoString() string { return c.String() }
+
 const (
 	defaultKeyPrefix    = "shrinkmeister:"
 	defaultCacheTimeout = 80 * time.Millisecond

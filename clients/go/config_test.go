@@ -2,6 +2,7 @@ package shrinkmeister
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,18 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		} else if strings.Contains(err.Error(), firstSecret) || strings.Contains(err.Error(), "short") {
 			t.Errorf("a secret is in %q", err)
+		}
+	}
+}
+
+func TestAConfigTellsNoSecret(t *testing.T) {
+	config := Config{SecretKey: firstSecret, SecretKeyFallbacks: []string{secondSecret}, ServerURL: "https://a.example.com"}
+	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, value := range []any{config, &config, []Config{config}} {
+			text := fmt.Sprintf(form, value)
+			if strings.Contains(text, "secret") || !strings.Contains(text, "a.example.com") {
+				t.Errorf("%s: %s", form, text)
+			}
 		}
 	}
 }

@@ -82,35 +82,44 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
 def _page_of(root: Any) -> Page:
     """The page of the request, or one of the root serializer alone, which expects what that represents."""
     kept, seen = getattr(root, EXPECTED, (None, None))
-    page = current_page() or kept or Page()
     given = getattr(root, "instance", None)
     # A queryset is known by the list of its objects, which is not there before it has been evaluated.
     shown = _loaded(given) if isinstance(root, ListSerializer) else given
+    # A page remembers what it was asked for, and a serializer may live for long.
+    page = current_page() or (kept if shown is seen else None) or Page()
     if page is not kept or shown is not seen:
         setattr(root, EXPECTED, (page, shown))
         if given is not None:
-            found = _files(root, [given])
+            found = _files(root, [given], set())
             expect(page, ((file, field.geometry, field.options) for field, file in found))
     return page
 
 
-def _files(field: Any, values: Sequence[Any]) -> Iterator[tuple[ThumbnailField, Any]]:
+def _files(
+    field: Any, values: Sequence[Any], seen: set[tuple[type, int]]
+) -> Iterator[tuple[ThumbnailField, Any]]:
     """The files of the ThumbnailFields at and below a field that represents these values.
 
-    It goes no further down than there are values: serializers may contain themselves.
+    It goes no further down than there are values, and through each but once: serializers may contain
+    themselves, and objects each other.
+
+    seen: by the class of a serializer and the identity of a value
     """
     if not values:
         return
     if isinstance(field, ThumbnailField):
         yield from ((field, value) for value in values)
     elif isinstance(field, ListSerializer | ListField):
-        yield from _files(field.child, [item for value in values for item in _loaded(value)])
+        yield from _files(field.child, [item for value in values for item in _loaded(value)], seen)
     elif isinstance(field, Serializer):
+        known = {id(value): value for value in values if (type(field), id(value)) not in seen}
+        seen |= {(type(field), number) for number in known}
+        values = [*known.values()]
         for child in field.fields.values():
             if isinstance(child, ThumbnailField | ListSerializer | ListField | Serializer):
                 inner = (_stored(value, child.source_attrs) for value in values)
                 if not child.write_only:
-                    yield from _files(child, [value for value in inner if value is not None])
+                    yield from _files(child, [value for value in inner if value is not None], seen)
 
 
 def _loaded(value: Any) -> Iterable[Any]:
@@ -128,7 +137,8 @@ def _stored(value: Any, attributes: Iterable[str]) -> Any:
         if isinstance(value, Mapping):
             value = value.get(name)
         elif name in getattr(value, "__dict__", ()) or _is_related(value, name):
-            value = getattr(value, name)
+            # Of a one-to-one it may be known that there is none.
+            value = getattr(value, name, None)
         else:
             return None
     return value

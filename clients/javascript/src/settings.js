@@ -9,6 +9,8 @@ import { RESOLUTION } from "./keys.js";
 import { plainOptions } from "./spec.js";
 
 const MIN_SECRET_LENGTH = 32;
+// An end that lies further away may be none that tokens can have.
+const MAX_SECONDS = 1e10;
 const SERVER_URL = /^https?:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?(\/[A-Za-z0-9._~-]+)*\/?$/;
 const KEY_PREFIX = /^[!-~]{0,200}$/;
 const PREFIX = /^((?!\.{0,2}\/)[^/\\\0]+\/)*(?!\.{1,2}$)[^/\\\0]*$/;
@@ -49,22 +51,21 @@ export function readSettings(settings) {
   }
   const all = { ...DEFAULTS, ...given };
   checkSecrets(all);
-  check(all, "serverUrl", (url) => SERVER_URL.test(String(url)), "write it as https://thumbs.example.com");
+  check(all, "serverUrl", isText(SERVER_URL), "write it as text: https://thumbs.example.com");
   check(all, "keyPrefix", isText(KEY_PREFIX), "write up to 200 characters of ASCII without spaces");
   check(all, "prefix", isText(PREFIX), "write it as cache/, without a slash in front and without ..");
-  check(all, "checkTtl", isSeconds, "write whole seconds above 0");
+  check(all, "checkTtl", isSeconds, "write whole seconds, above 0 and up to 10^10");
   check(
     all,
     "urlTtl",
     (ttl) => ttl === null || isSeconds(ttl),
-    "write whole seconds above 0, or null for none",
+    "write whole seconds, above 0 and up to 10^10, or null for none",
   );
-  check(
-    all,
-    "resolutions",
-    (list) => Array.isArray(list) && list.every(isResolution),
-    'list factors above 0 and up to 10 as text: ["2", "1.5"]',
-  );
+  const factors = 'list factors above 0 and up to 10 as text: ["2", "1.5"]';
+  check(all, "resolutions", Array.isArray, factors);
+  for (const one of all.resolutions) {
+    if (!isResolution(one)) throw new SettingError(`resolutions has ${shown(one)}; ${factors}`);
+  }
   check(
     all,
     "mget",
@@ -148,7 +149,7 @@ const isText = (form) => (/** @type {unknown} */ value) => typeof value === "str
 const isFunction = (value) => typeof value === "function";
 
 /** @param {unknown} value */
-const isSeconds = (value) => Number.isSafeInteger(value) && Number(value) >= 1;
+const isSeconds = (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= MAX_SECONDS;
 
 /** @param {unknown} value */
 const isResolution = (value) => isText(RESOLUTION)(value) && Number(value) > 0 && Number(value) <= 10;

@@ -30,11 +30,12 @@ const wrong = {
     "https://a.b//",
     "https://a b",
     1,
+    new URL("https://thumbs.example.com"),
   ],
   keyPrefix: [null, "a b", "ä", "x".repeat(201), 1],
   prefix: [null, "/cache/", "../", "a/../b", "a\\b", 1],
-  checkTtl: [null, 0, -1, 1.5, "60", NaN, Infinity],
-  urlTtl: [0, -1, 1.5, "60", NaN],
+  checkTtl: [null, 0, -1, 1.5, "60", NaN, Infinity, 1e10 + 1],
+  urlTtl: [0, -1, 1.5, "60", NaN, 1e10 + 1],
   resolutions: [null, "2", [2], ["2x"], ["0"], ["11"], [""]],
   options: [null, "crop", [], { format: "TIFF" }, { "a b": 1 }, { quality: NaN }],
   mget: ["redis", 1, {}],
@@ -62,6 +63,10 @@ test("an unknown setting is an error", async () => {
     /unknown setting secret; one of secretKey, /,
   );
   await assert.rejects(Client.create(), SettingError);
+});
+
+test("of resolutions the wrong one is told", async () => {
+  await assert.rejects(Client.create({ ...RIGHT, resolutions: ["2", 1.5] }), /^SettingError: resolutions has 1\.5;/);
 });
 
 test("what is undefined is not given", async () => {

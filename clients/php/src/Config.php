@@ -101,10 +101,12 @@ final readonly class Config
             $prefix,
             'write a folder as "cache/", or "a/b/": no slash in front, no "..", "//" or backslash',
         );
-        self::check($checkTtl >= 1, 'checkTtl', $checkTtl, 'write a whole number of seconds above 0');
-        self::check($urlTtl === null || $urlTtl >= 1, 'urlTtl', $urlTtl, 'write seconds above 0, or null for no end');
+        $seconds = 'write whole seconds, above 0 and up to 10^10';
+        self::check(self::areSeconds($checkTtl), 'checkTtl', $checkTtl, $seconds);
+        self::check($urlTtl === null || self::areSeconds($urlTtl), 'urlTtl', $urlTtl, "$seconds, or null for no end");
         foreach ($resolutions as $resolution) {
-            self::check(Resolution::isOne($resolution), 'resolutions', $resolution, 'list texts: ["2", "1.5"]');
+            $isFactor = Resolution::isOne($resolution) && $resolution > 0 && $resolution <= 10;
+            self::check($isFactor, 'resolutions', $resolution, 'list factors up to 10 as texts: ["2", "1.5"]');
         }
         $this->resolutions = array_values($resolutions);
         try {
@@ -128,6 +130,12 @@ final readonly class Config
     public function secrets(): array
     {
         return $this->secrets->getValue();
+    }
+
+    /** An end that lies further away may be none that tokens can have. */
+    private static function areSeconds(int $seconds): bool
+    {
+        return $seconds >= 1 && $seconds <= 10 ** 10;
     }
 
     private static function check(bool $isRight, string $setting, mixed $value, string $fix): void

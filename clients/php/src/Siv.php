@@ -99,7 +99,7 @@ final readonly class Siv
         return $this->aes('ctr', $text, $this->keys->getValue()[1], $iv & $mask);
     }
 
-    private function aes(string $mode, string $text, string $key, string $iv): string
+    private function aes(string $mode, string $text, #[SensitiveParameter] string $key, string $iv): string
     {
         $flags = OPENSSL_RAW_DATA | OPENSSL_ZERO_PADDING;
         $result = openssl_encrypt($text, "aes-$this->bits-$mode", $key, $flags, $iv);
