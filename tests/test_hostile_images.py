@@ -379,7 +379,8 @@ class TestTime:
         from shrinkmeister_server.engines.vips import _opened
 
         over = [0.0]
-        image = _opened(picture((2_000, 1_500), format), TimeLimit(1, lambda: over[0]))
+        # Large enough that it looks at the clock before it is done.
+        image = _opened(picture((6_000, 4_500), format), TimeLimit(1, lambda: over[0]))
         over[0] = 2.0
         with pytest.raises(pyvips.Error, match="killed"):
             image.avg()
