@@ -8,14 +8,16 @@ declare(strict_types=1);
  */
 final class RedisLookup
 {
-    /** Seconds, for connecting and for each answer: a page does not wait longer. */
-    private const TIMEOUT = 0.08;
-
     private ?Redis $redis = null;
 
-    /** @param string $location "redis://[[user]:password@]host[:port][/db]", or "rediss://..." with TLS */
-    public function __construct(#[SensitiveParameter] private readonly string $location)
-    {
+    /**
+     * @param string $location "redis://[[user]:password@]host[:port][/db]", or "rediss://..." with TLS
+     * @param float  $timeout  seconds, for connecting and for each answer: a page does not wait longer
+     */
+    public function __construct(
+        #[SensitiveParameter] private readonly string $location,
+        private readonly float $timeout = 0.08,
+    ) {
     }
 
     /** @param list<string> $keys */
@@ -33,7 +35,7 @@ final class RedisLookup
         }
         $redis = new Redis();
         $host = ($parts['scheme'] === 'rediss' ? 'tls://' : '') . $parts['host'];
-        $redis->connect($host, $parts['port'] ?? 6379, self::TIMEOUT, null, 0, self::TIMEOUT);
+        $redis->connect($host, $parts['port'] ?? 6379, $this->timeout, null, 0, $this->timeout);
         if (isset($parts['pass'])) {
             $redis->auth(array_values(array_filter([$parts['user'] ?? '', rawurldecode($parts['pass'])], 'strlen')));
         }
