@@ -120,15 +120,15 @@ class Source:
     def parse(cls, text: str) -> Self:
         """The source of its text: `s3://bucket/key`, `storage://alias/name` or a URL. Raises SpecError."""
         scheme, separator, rest = text.partition("://")
+        if not separator:
+            raise SpecError(
+                f"{text!r} is not a source; write it as 's3://bucket/key' or 'storage://alias/name'"
+            )
         container, _, name = rest.partition("/")
         if scheme in URL_SCHEMES:
             # Beyond ASCII there are letters that become one of ASCII, and so another host.
             container = container.lower() if container.isascii() else container
             name = name.partition("#")[0]
-        if not separator:
-            raise SpecError(
-                f"{text!r} is not a source; write it as 's3://bucket/key' or 'storage://alias/name'"
-            )
         return cls(scheme, container, name)
 
     def canonical(self) -> bytes:

@@ -1,6 +1,8 @@
 """What an app asks for in one request: `POST /thumbnails`, and a body that names some of them.
 
-{"thumbnails": ["AWpK-8fd....jpg", "https://thumbs.example.com/ASso1ywx...@2x.jpg"], "seconds": 2}
+    {"thumbnails": ["AWpK-8fd....jpg", "https://thumbs.example.com/ASso1ywx...@2x.jpg"], "seconds": 2}
+
+A body that is not in this form is told what is wrong with it.
 """
 
 import json

@@ -70,10 +70,7 @@ STATUSES: dict[type[Exception], tuple[int, str | None]] = {
     BatchLengthError: (411, None),
     BatchError: (400, None),
     # Nothing has failed.
-    OutOfTimeError: (
-        202,
-        "There was no time to make this thumbnail; its own URL makes it.",
-    ),
+    OutOfTimeError: (202, "There was no time to make this thumbnail; its own URL makes it."),
     OverloadError: (503, "The server makes as many thumbnails as it can. Try again later."),
     DriverError: (503, "The shared cache failed. Try again later."),
     StorageBusyError: (503, "The storage of images is busy. Try again later."),
@@ -127,10 +124,10 @@ class ThumbnailView(ReadOnlyView):
         try:
             spec = visit.spec = Link(token, extension, resolution).open()
             stored = thumbnail(spec, resolution, visit.timing)
+            url = stored.url(resolution)
             if _prefers_json(request, CONTENT_TYPES[spec.format]):
-                answer, scope, url = JsonResponse(_fields(stored, resolution)), "private", stored.url()
+                answer, scope = JsonResponse(_fields(stored, url)), "private"
             else:
-                url = stored.url(resolution)
                 answer, scope = HttpResponseRedirect(url), "public"
         except EXPECTED as error:
             return failure(request, error)
@@ -157,9 +154,9 @@ class BatchView(PoliteView):
         except EXPECTED as error:
             return failure(request, error, json=True)
         with get_gate().batch() as may_make:
-            return self._answer(visit, links, told, batch.seconds if may_make else 0)
+            return self._entries(visit, links, told, batch.seconds if may_make else 0)
 
-    def _answer(
+    def _entries(
         self, visit: Visit, links: Sequence[Opened], told: Iterator[Told], seconds: float
     ) -> HttpResponse:
         visit.timing.outcome = "batch"
@@ -172,7 +169,7 @@ class BatchView(PoliteView):
                         raise spec
                     part.spec, more = spec, time.monotonic() < end
                     stored = thumbnail(spec, resolution, part.timing, next(told), more)
-                    entries.append(_fields(stored, resolution))
+                    entries.append(_fields(stored, stored.url(resolution)))
                 # Also what nobody thought of: the others are not to be lost with it, and its line has all.
                 except Exception as error:
                     part.fail(error)
@@ -284,12 +281,12 @@ def _error(status: int, sentence: str) -> dict[str, Any]:
     return {"status": status, "error": sentence}
 
 
-def _fields(stored: StoredThumbnail, resolution: str | None) -> dict[str, Any]:
-    url, record = stored.url(resolution), stored.record
+def _fields(stored: StoredThumbnail, url: str) -> dict[str, Any]:
+    """url: at the resolution that was asked for"""
     return {
         "url": url,
-        "width": record.width,
-        "height": record.height,
+        "width": stored.record.width,
+        "height": stored.record.height,
         "format": stored.spec.format,
         "resolutions": {one: stored.url(one) for one in get_config().resolutions},
         "expires": None if lasting(url) else int(time.time()) + get_results().url_lifetime // 2,
