@@ -281,12 +281,12 @@ class TestPrivate:
         assert caplog.text.count("cannot be signed") == 1
 
 
-class FixedBucket(S3Storage):  # type: ignore[misc]
+class FixedBucket(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "bucket_name": "media"})
 
 
-class NoOptions(S3Storage):  # type: ignore[misc]
+class NoOptions(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def __init__(self) -> None:
         super().__init__(bucket_name="media")
 
@@ -438,7 +438,7 @@ class Requests:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         import botocore.client
 
-        BaseClient: Any = botocore.client.BaseClient  # noqa: N806
+        BaseClient: Any = botocore.client.BaseClient  # noqa: N806 - a class
         self.names: list[str] = []
         original = BaseClient._make_api_call
 

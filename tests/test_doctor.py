@@ -846,6 +846,7 @@ class TestCommand:
         away = {"Location": "http://elsewhere/\x1b]0;owned\x07\x1b[2J"}
         for status, headers, body in ((302, away, b""), (500, {}, error(500, "\x1b[2Jgone"))):
             answer = (status, headers, body)
+            # Types have no defaults of a lambda, without which all would be the last one.
             url = stack.enter_context(answering(lambda path, answer=answer: answer))  # type: ignore[misc]
             settings.THUMBNAIL_SERVER_URL = url
             text, _ = doctor()

@@ -103,6 +103,7 @@ def test_two_instances_make_a_thumbnail_once(
     with ThreadPoolExecutor(2) as threads:
         for number in range(6):
             event = ask_for(f"shared-{number}.jpg")
+            # The list is complete before the next event.
             answers = list(threads.map(lambda instance: instance.invoke(event), instances))  # noqa: B023
             assert [answer["statusCode"] for answer in answers] == [302, 302]
     told = [outcome for instance in instances for outcome in outcomes(instance)]

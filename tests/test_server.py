@@ -618,14 +618,14 @@ class TestHealth:
         assert "misspelled.Engine" in caplog.text
 
 
-class UpsideDownEngine(PilEngine):  # type: ignore[misc]
+class UpsideDownEngine(PilEngine):  # type: ignore[misc]  # sorl has no types
     """An engine of a site's own."""
 
     def create(self, image: Any, geometry: Any, options: Any) -> Any:
         return super().create(image, geometry, options).rotate(180)
 
 
-class TellingEngine(PilEngine):  # type: ignore[misc]
+class TellingEngine(PilEngine):  # type: ignore[misc]  # sorl has no types
     told: list[str] = []
 
     def prepare(self, image: Any, options: Any) -> Any:
@@ -638,6 +638,6 @@ class TellingEngine(PilEngine):  # type: ignore[misc]
         self.told.append("cleanup")
 
 
-class SilentEngine(PilEngine):  # type: ignore[misc]
+class SilentEngine(PilEngine):  # type: ignore[misc]  # sorl has no types
     def _get_raw_data(self, *args: Any, **kwargs: Any) -> None:
         """As sorl's own does when Pillow's first try has failed."""

@@ -250,7 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(ConnectionError):  # the client waits no more
             self.server.proxy.handle(self)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 - names of http.server
 
     def log_message(self, format: str, *args: object) -> None:
         """It says nothing: tests look at `requests`."""
