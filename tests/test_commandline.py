@@ -85,7 +85,7 @@ class TestTheCommand:
         assert "was not sealed with a secret that is known here" in errors
         assert "THUMBNAIL_SECRET_KEY, and its fallbacks if it has any" in errors
         assert len(errors.splitlines()) == 1
-        assert "dawn" not in errors
+        assert DAWN.name not in errors
 
     def test_finding_in_redis(self, redis_location: str, settings: Any) -> None:
         use_redis(settings, redis_location)

@@ -294,7 +294,8 @@ def test_nothing_of_a_token_is_in_the_log(running: tuple[str, str, Path], settin
     text = log.read_text()
     for path in paths:
         assert path.partition(".")[0][:40] not in text
-    assert "dawn" not in text
+    assert SPEC.source.name not in text
+    assert GONE.source.name not in text
     assert NEEDED["THUMBNAIL_SECRET_KEY"] not in text
     if form == "text":
         told = [line.split()[2] for line in text.splitlines() if "server.visits" in line]

@@ -214,7 +214,7 @@ def test_a_fault_does_no_harm_and_ends(
         assert answer.status_code == status
         assert answer.get("Retry-After") == (None if fault in (denied, *WRONG) else "10")
         assert set(site.thumbnails()) <= {"@2x"}
-        assert "dawn" not in caplog.text
+        assert "dawn." not in caplog.text  # without the dot, it may be letters of a key
         assert site.known() == set()
     site.check_nothing_is_broken()
 
