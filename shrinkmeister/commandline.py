@@ -87,7 +87,6 @@ OURS = ("help", "option")
 FLAG = re.compile(r"--([A-Za-z_][A-Za-z0-9_-]*)(=.*)?", re.ASCII | re.DOTALL)
 # As templates write them, which is how their readers do.
 CONSTANTS: Mapping[str, bool | None] = {"True": True, "False": False, "None": None}
-PASTED = re.compile(r"(.*/)?(?P<token>[^/@.]+)(@(?P<resolution>[0-9.]+)x)?(\.[A-Za-z]+)?", re.DOTALL)
 
 DESCRIPTION = """\
 The URL of a thumbnail by hand, and what is in one.
@@ -288,25 +287,28 @@ def _opened(pasted: str) -> dict[str, Any]:
     """What `--json` shows. Raises TokenError."""
     from shrinkmeister.conf import get_config, get_tokens
     from shrinkmeister.keys import OBJECT, object_name, record_key
+    from shrinkmeister.links import Link
 
     config = get_config()
-    path = unquote(re.split(r"[?#]", pasted.strip(), maxsplit=1)[0])
-    if re.search(f"({OBJECT.pattern})$", path):
+    if re.search(rf"({OBJECT.pattern})([?#]|$)", unquote(pasted.strip())):
         raise TokenError(
             f"TOKEN_OR_URL is {pasted!r}, the URL of a stored thumbnail, whose name is made of digests. "
             f"Only a lazy URL tells what it is of."
         )
-    match = PASTED.fullmatch(path)
-    if not match:
-        raise TokenError(f"TOKEN_OR_URL is {pasted!r}, and no token stands in it. Paste a lazy URL.")
     try:
-        opened = get_tokens().read(match["token"])
+        link = Link.parse(pasted.strip())
+    except TokenError as error:
+        raise TokenError(
+            f"TOKEN_OR_URL is {pasted!r}, and no token stands in it. Paste a lazy URL."
+        ) from error
+    try:
+        opened = get_tokens().read(link.token)
     except TokenError as error:
         raise TokenError(
             f"TOKEN_OR_URL is {pasted!r}: {error}. Paste all of it, and compare THUMBNAIL_SECRET_KEY, and "
             f"its fallbacks if it has any, with those of the site that made it."
         ) from error
-    spec, resolution = opened.spec, match["resolution"]
+    spec = opened.spec
     return {
         "source": str(spec.source),
         "geometry": spec.geometry,
@@ -316,8 +318,8 @@ def _opened(pasted: str) -> dict[str, Any]:
         "over": opened.is_over(time.time()),
         "secret": opened.secret,
         "record": record_key(spec),
-        "object": object_name(spec, config.prefix, resolution),
-        "resolution": resolution,
+        "object": object_name(spec, config.prefix, link.resolution),
+        "resolution": link.resolution,
     }
 
 

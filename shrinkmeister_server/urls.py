@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from shrinkmeister_server.links import PATTERN
+from shrinkmeister.links import PATTERN
 from shrinkmeister_server.views import (
     BatchView,
     DoctorView,

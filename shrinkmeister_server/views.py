@@ -34,6 +34,7 @@ from shrinkmeister.exceptions import (
     TokenError,
     TokenExpiredError,
 )
+from shrinkmeister.links import Link
 from shrinkmeister.questions import EXAMINE
 from shrinkmeister.results import get_results, lasting
 from shrinkmeister.shared_cache import Told, get_shared_cache
@@ -42,7 +43,6 @@ from shrinkmeister_server.batches import Batch
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import examine, remove
 from shrinkmeister_server.gate import get_gate
-from shrinkmeister_server.links import Link
 from shrinkmeister_server.metrics import exposition
 from shrinkmeister_server.pipeline import StoredThumbnail, tell, thumbnail
 from shrinkmeister_server.rendering import get_engine

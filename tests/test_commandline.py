@@ -399,7 +399,7 @@ class TestOpen:
         [
             ("https://thumbs.example.com/", "no token stands in it"),
             ("", "no token stands in it"),
-            ("https://thumbs.example.com/robots.txt", "the token"),
+            ("https://thumbs.example.com/robots.txt", "no token stands in it"),
             ("AYy2nDq", "the token is not in its one canonical form. Paste all of it"),
             (token(secret=OTHER_SECRET), "was not sealed with a secret that is known here. Paste all"),
             (

@@ -1,4 +1,4 @@
-"""What stands behind the server's URL: `<token>.jpg`, `<token>@2x.jpg`, `<token>@1.5x.jpg`."""
+"""What stands behind the URL of the server: `<token>.jpg`, `<token>@2x.jpg`, `<token>@1.5x.jpg`."""
 
 import re
 from dataclasses import dataclass
