@@ -140,7 +140,6 @@ def test_the_same_demo_on_redis_and_s3(
 ) -> None:
     photos, thumbs = s3_bucket(public=True), s3_bucket(public=True)
     variables = {
-        "THUMBNAIL_CACHE_BACKEND": "redis",
         "THUMBNAIL_CACHE_LOCATION": redis_location,
         "DEMO_SOURCE_BUCKET": photos,
         "THUMBNAIL_BUCKET": thumbs,

@@ -116,9 +116,9 @@ THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
 THUMBNAIL_BUCKET = env("THUMBNAIL_BUCKET")
 # What the thumbnail server may read.
 THUMBNAIL_SOURCES = [f"s3://{SOURCE_BUCKET}" if SOURCE_BUCKET else "storage://default"]
-THUMBNAIL_CACHE_BACKEND = env("THUMBNAIL_CACHE_BACKEND", "django")
-# A cache of its own, as with THUMBNAIL_CACHE_BACKEND=redis, has a location and no alias in CACHES.
+# A cache of its own has a location and no alias in CACHES.
 THUMBNAIL_CACHE_LOCATION = env("THUMBNAIL_CACHE_LOCATION")
+THUMBNAIL_CACHE_BACKEND = env("THUMBNAIL_CACHE_BACKEND", "redis" if THUMBNAIL_CACHE_LOCATION else "django")
 THUMBNAIL_CACHE_NAME = None if THUMBNAIL_CACHE_LOCATION else "shrinkmeister"
 if THUMBNAIL_CACHE_LOCATION:
     del CACHES["shrinkmeister"]
