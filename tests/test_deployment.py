@@ -234,14 +234,14 @@ def test_init_says_what_is_wrong_and_writes_nothing(tmp_path: Path, wrong: list[
     assert list(tmp_path.iterdir()) == []
 
 
-def on_a_terminal(directory: Path, typed: bytes) -> subprocess.CompletedProcess[str]:
+def on_a_terminal(directory: Path, typed: bytes, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`init`, and what is typed there."""
     import pty
 
     terminal, ours = pty.openpty()
     os.write(terminal, typed)
     done = subprocess.run(
-        [sys.executable, "-m", "shrinkmeister_server", "init"],
+        [sys.executable, "-m", "shrinkmeister_server", "init", *arguments],
         cwd=directory,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         stdin=ours,
@@ -283,6 +283,23 @@ def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None
     assert variables["AWS_S3_REGION_NAME"] == "eu-west-1"
     assert variables["THUMBNAIL_BUCKET"] == "thumbs"
     assert variables["THUMBNAIL_SOURCES"] == "s3://a,s3://b/c"
+
+
+def test_a_wrong_answer_does_not_lose_the_others(tmp_path: Path) -> None:
+    """Nor one that was given by an option."""
+    answers = b"thumbs\ns3://a\nredis://cache:6379/0\n"
+    done = on_a_terminal(
+        tmp_path, answers + b"eu-west-1\n\nsss://a\n\n" + b"\n\ns3://b\n\n", "--region", "Rome"
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = done.stderr.split("\nEnter keeps what was given; Ctrl-C ends.\n")[:2]
+    assert "The region is 'Rome'" in first
+    assert "THUMBNAIL_SOURCES has 'sss://a'" in second
+    stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
+    assert stage["aws_region"] == "eu-west-1"
+    assert stage["environment_variables"]["THUMBNAIL_BUCKET"] == "thumbs"
+    assert stage["environment_variables"]["THUMBNAIL_SOURCES"] == "s3://b"
+    assert stage["aws_environment_variables"]["THUMBNAIL_CACHE_LOCATION"] == "redis://cache:6379/0"
 
 
 def test_what_is_no_text_empties_no_file(tmp_path: Path) -> None:

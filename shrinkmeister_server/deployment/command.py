@@ -104,9 +104,33 @@ def _init(options: argparse.Namespace) -> None:
         )
     # With a password it is best not an option, which others on the machine see.
     options.cache = options.cache or os.environ.get("THUMBNAIL_CACHE_LOCATION")
-    answered = {
-        name: getattr(options, name) or _ask(name, question) for name, question in QUESTIONS.items()
-    }
+    given = {name: getattr(options, name) for name in QUESTIONS}
+    answered = {name: answer or _ask(name) for name, answer in given.items()}
+    while True:
+        try:
+            stage = _stage(options, answered)
+            break
+        except StageError as error:
+            if all(given.values()):
+                raise
+            # So that an answer that is right need not be typed twice.
+            print(f"{error}\nEnter keeps what was given; Ctrl-C ends.", file=sys.stderr)
+        answered = {name: _ask(name, former) for name, former in answered.items()}
+    policy = policy_of(options.stage, stage)
+    write(FILE, {options.stage: stage}, private=True)
+    write(POLICY_FILE, policy)
+    print(f"Wrote {FILE}, which has the secret and is for nobody else, and {POLICY_FILE}.")
+    _tell_missing_rights(stage)
+    print(f"\nNext: zappa deploy {options.stage}")
+    print("\nIn the settings of the site:\n")
+    print(site_settings(variables_of(stage)))
+    print(
+        f"The values that it takes from its environment stand in {FILE}, below aws_environment_variables."
+    )
+
+
+def _stage(options: argparse.Namespace, answered: dict[str, str]) -> dict[str, Any]:
+    """Raises StageError."""
     if not BUCKET.fullmatch(answered["bucket"]):
         raise StageError(
             f"The bucket is {answered['bucket']!r}; a name has 3 to 63 lower-case letters, digits, '-' and "
@@ -134,17 +158,7 @@ def _init(options: argparse.Namespace) -> None:
         raise StageError("--subnets and --security-groups go together: a network needs both.")
     stage = make_stage(answers)
     check(stage)
-    policy = policy_of(options.stage, stage)
-    write(FILE, {options.stage: stage}, private=True)
-    write(POLICY_FILE, policy)
-    print(f"Wrote {FILE}, which has the secret and is for nobody else, and {POLICY_FILE}.")
-    _tell_missing_rights(stage)
-    print(f"\nNext: zappa deploy {options.stage}")
-    print("\nIn the settings of the site:\n")
-    print(site_settings(variables_of(stage)))
-    print(
-        f"The values that it takes from its environment stand in {FILE}, below aws_environment_variables."
-    )
+    return stage
 
 
 def _policy(options: argparse.Namespace) -> None:
@@ -165,12 +179,13 @@ def _tell_missing_rights(stage: dict[str, Any]) -> None:
         print(f"It has no rights for {others}: where that storage lies, STORAGES knows alone. Add them.")
 
 
-def _ask(name: str, question: str) -> str:
+def _ask(name: str, former: str = "") -> str:
+    """former: what no answer stands for"""
     if not sys.stdin.isatty():
         raise StageError(f"--{name} is missing.")
     answer = ""
     while not answer:
-        answer = input(question).strip()
+        answer = input(QUESTIONS[name]).strip() or former
     return answer
 
 
