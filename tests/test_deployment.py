@@ -29,6 +29,7 @@ from shrinkmeister_server.deployment.policy import function_name, policy_of
 from shrinkmeister_server.deployment.site import SHARED, site_settings
 from shrinkmeister_server.deployment.stage import (
     SECRETS,
+    TIMEOUT,
     Answers,
     StageError,
     check,
@@ -119,6 +120,13 @@ def test_the_example_is_what_init_writes_with_defaults_spelled_out() -> None:
         assert written.pop(key).items() <= EXAMPLE[key].items()
     written["runtime"] = EXAMPLE["runtime"]
     assert written == {key: value for key, value in EXAMPLE.items() if not key.endswith("_variables")}
+
+
+def test_the_worst_request_ends_before_lambda_ends_it() -> None:
+    """A thumbnail that a batch begins at its end; and S3 may take some seconds."""
+    settings = server_settings(variables_of(make_stage(ANSWERS)))
+    steps = ("BATCH", "WAIT", "SOURCE", "MAX")
+    assert sum(settings[f"THUMBNAIL_{step}_SECONDS"] or 60 for step in steps) <= TIMEOUT - 4
 
 
 def server_settings(variables: dict[str, str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ WAITS = {
     "THUMBNAIL_SOURCE_SECONDS": "8",
     "THUMBNAIL_MAX_SECONDS": "8",
     "THUMBNAIL_LOCK_SECONDS": "30",
+    "THUMBNAIL_BATCH_SECONDS": "5",
 }
 NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 # As Zappa takes it.
