@@ -11,13 +11,13 @@ from shrinkmeister_server.settings import LOGGING
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shrinkmeister_server.settings")
 limits = get_server_config()
-# Waiting for another server's thumbnail, then for a place to make it, then making it.
-worst = 2 * limits.wait_seconds + limits.source_seconds + limits.max_seconds
+# The last thumbnail of a batch: waiting for another server's, then for a place to make it, then making it.
+worst = limits.batch_seconds + 2 * limits.wait_seconds + limits.source_seconds + limits.max_seconds
 
 # A thread works while another one waits for S3.
 threads = 2
 # Of a worker that does not answer at all, and of one that is told to stop.
-timeout = graceful_timeout = int(worst) + 20
+timeout = graceful_timeout = int(worst) + 10
 # Where workers say that they live: a disk that is slow would have them killed.
 worker_tmp_dir = "/dev/shm"
 logconfig_dict = LOGGING

@@ -393,9 +393,10 @@ class SettingsReader:
             location = ",".join(location)
         for setting, value in (("NAME", name or ""), ("LOCATION", location)):
             if not isinstance(value, str):
+                # Not what it is: an address may have a password.
                 self.problem(
                     "E009",
-                    f"THUMBNAIL_CACHE_{setting} is {value!r}, which is not text.",
+                    f"THUMBNAIL_CACHE_{setting} is a value of type {type(value).__name__}, and not text.",
                     "Write an alias of CACHES, or an address.",
                 )
                 return CacheConfig(str(backend), DEFAULT_CACHE_NAME, False, "", "")

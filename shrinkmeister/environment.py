@@ -85,8 +85,17 @@ class Environment:
         return self._cast(name, default, _header, form)
 
     def mapping(self, name: str, default: Any = MISSING) -> Any:
-        """A JSON object."""
-        return self._cast(name, default, _mapping, "a JSON object")
+        """A JSON object of objects. They may have passwords, and stay out of the error."""
+        value = self.text(name, default)
+        if value is default:
+            return default
+        try:
+            return _mapping(value)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"The environment variable {name} has to be a JSON object of objects by their aliases, as "
+                f"Django's setting has them: {error}."
+            ) from error
 
     def unread(self, prefix: str) -> list[str]:
         """The variables of that prefix which nothing has read."""
@@ -146,5 +155,8 @@ def _numbers(value: str) -> list[int | float]:
 def _mapping(value: str) -> dict[str, Any]:
     mapping = json.loads(value)
     if not isinstance(mapping, dict):
-        raise ValueError(value)
+        raise ValueError("it is none")
+    for alias, one in mapping.items():
+        if not isinstance(one, dict):
+            raise ValueError(f"{alias!r} is none")
     return mapping

@@ -191,3 +191,16 @@ def test_what_is_wrong_is_said(client: Client) -> None:
         assert not done.stdout
         assert "too short" not in done.stderr
         assert SECRET not in done.stderr
+    wanted = ("s3://photos/a.jpg", "300")
+    for location in (
+        "redis://:hunter2@host:port/0",
+        "redis://:hunter2%zz@host/0",
+        "reds://:hunter2@host/0",
+    ):
+        done = page.run(*wanted, THUMBNAIL_CACHE_LOCATION=location)
+        # PHP connects when it is first asked: there it is a cache that has failed.
+        told = "the shared cache is not used" if client.folder == "php" else "THUMBNAIL_CACHE_LOCATION"
+        assert told in done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+    # Lists as the server takes them.
+    assert page.show(*wanted, THUMBNAIL_ALTERNATIVE_RESOLUTIONS="1.5, 2,")["lazy"]

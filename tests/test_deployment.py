@@ -29,8 +29,10 @@ from shrinkmeister_server.deployment.policy import function_name, policy_of
 from shrinkmeister_server.deployment.site import SHARED, site_settings
 from shrinkmeister_server.deployment.stage import (
     SECRETS,
+    TIMEOUT,
     Answers,
     StageError,
+    check,
     make_stage,
     variables_of,
 )
@@ -47,9 +49,10 @@ ANSWERS = Answers(
     sources=("s3://my-photos",),
     cache_backend="redis",
     cache_location="redis://my-cache.example.com:6379/0",
-    secret="the same random text as in the site's settings, 32 characters or more",
+    secret="the secret of the tests, which is long enough",
     resolutions=("2",),
 )
+EXAMPLES_ANSWERS = replace(ANSWERS, secret=EXAMPLE["aws_environment_variables"]["THUMBNAIL_SECRET_KEY"])
 # Of which not every text is a value.
 TYPED = (
     *("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", "THUMBNAIL_TTL", "THUMBNAIL_CHECK_TTL"),
@@ -106,12 +109,24 @@ def test_the_example_keeps_files_with_secrets_out_of_the_package(name: str) -> N
     assert any(fnmatchcase(name, pattern) for pattern in EXAMPLE["exclude_glob"])
 
 
+def test_nobody_deploys_the_secret_that_everybody_can_read() -> None:
+    with pytest.raises(StageError, match="THUMBNAIL_SECRET_KEY has 28 characters; 32 are the least"):
+        check(EXAMPLE)
+
+
 def test_the_example_is_what_init_writes_with_defaults_spelled_out() -> None:
-    written = make_stage(ANSWERS)
+    written = make_stage(EXAMPLES_ANSWERS)
     for key in ("environment_variables", "aws_environment_variables"):
         assert written.pop(key).items() <= EXAMPLE[key].items()
     written["runtime"] = EXAMPLE["runtime"]
     assert written == {key: value for key, value in EXAMPLE.items() if not key.endswith("_variables")}
+
+
+def test_the_worst_request_ends_before_lambda_ends_it() -> None:
+    """A thumbnail that a batch begins at its end; and S3 may take some seconds."""
+    settings = server_settings(variables_of(make_stage(ANSWERS)))
+    steps = ("BATCH", "WAIT", "SOURCE", "MAX")
+    assert sum(settings[f"THUMBNAIL_{step}_SECONDS"] or 60 for step in steps) <= TIMEOUT - 4
 
 
 def server_settings(variables: dict[str, str]) -> dict[str, Any]:
@@ -128,7 +143,7 @@ def server_settings(variables: dict[str, str]) -> dict[str, Any]:
 
 def test_the_defaults_that_the_example_spells_out_are_the_defaults() -> None:
     spelled_out = server_settings(variables_of(EXAMPLE))
-    left_out = server_settings(variables_of(make_stage(ANSWERS)))
+    left_out = server_settings(variables_of(make_stage(EXAMPLES_ANSWERS)))
     differing = {name: spelled_out[name] for name in spelled_out if spelled_out[name] != left_out[name]}
     # None for the defaults of conf.py, which are compared below.
     from shrinkmeister_server.conf import ServerConfig
@@ -224,6 +239,7 @@ def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:
         (["--region", ""], "--region is missing"),
         (["--region", "Frankfurt"], "The region is 'Frankfurt'"),
         (["--name", "My Photos"], "The name is 'My Photos'"),
+        (["--stage", "my-photos"], "The stage is 'my-photos'; Zappa takes letters, digits and _ alone."),
     ],
 )
 def test_init_says_what_is_wrong_and_writes_nothing(tmp_path: Path, wrong: list[str], told: str) -> None:
@@ -300,6 +316,30 @@ def test_a_wrong_answer_does_not_lose_the_others(tmp_path: Path) -> None:
     assert stage["environment_variables"]["THUMBNAIL_BUCKET"] == "thumbs"
     assert stage["environment_variables"]["THUMBNAIL_SOURCES"] == "s3://b"
     assert stage["aws_environment_variables"]["THUMBNAIL_CACHE_LOCATION"] == "redis://cache:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--subnets", "subnet-1"], "--security-groups"),
+        (["--name", "My Photos"], "The name is 'My Photos'"),
+        (["--stage", "my-photos"], "The stage is 'my-photos'"),
+    ],
+)
+def test_nothing_is_asked_where_no_answer_helps(tmp_path: Path, wrong: list[str], told: str) -> None:
+    done = on_a_terminal(tmp_path, b"", *wrong)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert told in done.stderr
+
+
+def test_the_same_answers_end_init(tmp_path: Path) -> None:
+    """What is wrong is an option that nothing asks for."""
+    answers = b"eu-west-1\nthumbs\ns3://a\nredis://cache:6379/0\n"
+    done = on_a_terminal(tmp_path, answers + b"\n\n\n\n", "--resolutions", "2x")
+    assert done.returncode == 1
+    assert "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'" in done.stderr
+    assert done.stderr.endswith("Nothing has changed. Nothing is written.\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_text_empties_no_file(tmp_path: Path) -> None:
@@ -457,7 +497,7 @@ def test_the_site_has_what_the_server_has(monkeypatch: pytest.MonkeyPatch) -> No
     stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY_FALLBACKS"] = f"{'a' * 40},{'b' * 40}"
     variables = variables_of(stage)
     text = site_settings(variables, "https://thumbs.example.com")
-    for secret in ("the same random text", "a" * 40, "my-cache.example.com"):
+    for secret in (ANSWERS.secret, "a" * 40, "my-cache.example.com"):
         assert secret not in text
     for name in SECRETS:
         monkeypatch.setenv(name, variables.get(name, ""))

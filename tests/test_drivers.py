@@ -418,8 +418,13 @@ def test_what_answers_is_no_cache(backend: str, answer: bytes, settings: Any) ->
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_an_address_that_cannot_be_read_tells_nothing_of_its_password() -> None:
-    cache = CacheConfig("redis", "unused", False, "redis://:secret/word@127.0.0.1:6379/0", "p:")
+@pytest.mark.parametrize("alias", [False, True])
+def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(settings: Any, alias: bool) -> None:
+    location = "redis://:secret/word@127.0.0.1:6379/0"
+    if alias:
+        backend = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location}
+        settings.CACHES = {**settings.CACHES, "used": backend}
+    cache = CacheConfig("redis", "used", alias, "" if alias else location, "p:")
     with pytest.raises(CacheSettingError, match="%2F") as refused:
         make_driver(cache)
     assert "secret" not in str(refused.value)

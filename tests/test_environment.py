@@ -73,8 +73,13 @@ def test_a_missing_variable(name: str) -> None:
         ("THUMBNAIL_WAIT_SECONDS", "-1", "THUMBNAIL_WAIT_SECONDS is '-1'"),
         ("THUMBNAIL_ENGINE", "os.path.join", "THUMBNAIL_ENGINE is 'os.path.join'"),
         ("AWS_S3_ENDPOINT_URL", "localhost", "shrinkmeister.E103"),
-        ("STORAGES", "default", "STORAGES is 'default'; it has to be a JSON object"),
-        ("CACHES", "[]", "CACHES is '[]'; it has to be a JSON object"),
+        ("STORAGES", "default", "STORAGES has to be a JSON object"),
+        ("CACHES", "[]", "CACHES has to be a JSON object"),
+        (
+            "CACHES",
+            '{"shrinkmeister": "redis://"}',
+            "as Django's setting has them: 'shrinkmeister' is none.",
+        ),
         ("THUMBNAIL_ENGINE", "no.such.Engine", "THUMBNAIL_ENGINE is 'no.such.Engine'"),
         ("THUMBNAIL_BUCKET", "s3://thumbs", "THUMBNAIL_BUCKET is 's3://thumbs'"),
         ("THUMBNAIL_CACHE_LOCATION", None, "THUMBNAIL_CACHE_LOCATION is not set"),
@@ -140,12 +145,24 @@ def test_values(name: str, variables: dict[str, str | None], value: str) -> None
     assert setting(name, **variables) == value
 
 
+@pytest.mark.parametrize("name", ["CACHES", "STORAGES"])
+@pytest.mark.parametrize(
+    "value", ['{"default": {"PASSWORD": "hunter2"}', '{"default": "hunter2"}', '"hunter2"']
+)
+def test_a_wrong_variable_tells_no_password(name: str, value: str) -> None:
+    status, output = manage("check", **{name: value})
+    assert status != 0
+    assert f"The environment variable {name} has to be" in output
+    assert "Traceback" not in output
+    assert "hunter2" not in output
+
+
 def test_casts() -> None:
-    environment = Environment({"N": "5", "F": "no", "L": "a, b,,c", "M": '{"a": 1}', "E": ""})
+    environment = Environment({"N": "5", "F": "no", "L": "a, b,,c", "M": '{"a": {}}', "E": ""})
     assert environment.integer("N") == 5
     assert environment.flag("F") is False
     assert environment.names("L") == ["a", "b", "c"]
-    assert environment.mapping("M") == {"a": 1}
+    assert environment.mapping("M") == {"a": {}}
     assert environment.text("E", "default") == "default"
     with pytest.raises(ImproperlyConfigured, match="E"):
         environment.text("E")

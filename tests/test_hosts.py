@@ -47,8 +47,13 @@ SECRET = "the secret of the servers on their hosts, long enough"
 SITE = "https://www.example.com"
 # boto3's and gunicorn's; the server reads all others.
 OTHERS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "WEB_CONCURRENCY"}
-# Seconds: another server's thumbnail, a place, the source, the picture.
-WORST = 2 * ServerConfig.wait_seconds + ServerConfig.source_seconds + ServerConfig.max_seconds
+# Seconds: a batch, and for its last one another server's thumbnail, a place, the source, the picture.
+WORST = (
+    ServerConfig.batch_seconds
+    + 2 * ServerConfig.wait_seconds
+    + ServerConfig.source_seconds
+    + ServerConfig.max_seconds
+)
 
 
 def unit() -> ConfigParser:
@@ -151,8 +156,12 @@ class TestTimes:
     def test_of_gunicorn(self) -> None:
         assert int(gunicorns("timeout")) > WORST
         assert int(gunicorns("graceful_timeout")) > WORST
-        longer = {"THUMBNAIL_WAIT_SECONDS": "100", "THUMBNAIL_MAX_SECONDS": "40"}
-        assert int(gunicorns("timeout", **longer)) > 200 + 20 + 40
+        longer = {
+            "THUMBNAIL_WAIT_SECONDS": "100",
+            "THUMBNAIL_MAX_SECONDS": "40",
+            "THUMBNAIL_BATCH_SECONDS": "60",
+        }
+        assert int(gunicorns("timeout", **longer)) > 60 + 200 + 20 + 40
 
     def test_of_systemd(self) -> None:
         assert int(unit()["Service"]["TimeoutStopSec"]) > int(gunicorns("graceful_timeout"))

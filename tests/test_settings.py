@@ -49,8 +49,8 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("E014", "THUMBNAIL_PREFIX", None, "None"),
     ("E007", "THUMBNAIL_SOURCES", "s3://photos", "s3://photos"),
     ("E007", "THUMBNAIL_SOURCES", 5, "5"),
-    ("E009", "THUMBNAIL_CACHE_LOCATION", 5, "5"),
-    ("E009", "THUMBNAIL_CACHE_NAME", ["a"], "['a']"),
+    ("E009", "THUMBNAIL_CACHE_LOCATION", 5, "type int"),
+    ("E009", "THUMBNAIL_CACHE_NAME", ["a"], "type list"),
     ("E010", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS", 2, "2"),
     ("E011", "THUMBNAIL_FORMAT", ["PNG"], "['PNG']"),
     ("E004", "THUMBNAIL_TTL", "7 days", "7 days"),
@@ -107,6 +107,12 @@ def test_a_bad_secret_is_not_told(settings: Any, name: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refused:
         get_tokens()
     assert "hunter2" not in str(refused.value)
+
+
+def test_an_address_that_is_no_text_is_not_told(settings: Any) -> None:
+    settings.THUMBNAIL_CACHE_LOCATION = {"host": "redis", "password": "hunter2"}
+    assert "type dict" in messages()["shrinkmeister.E009"].msg
+    assert "hunter2" not in str(messages())
 
 
 def test_the_default_name_counts_too(settings: Any) -> None:

@@ -6,6 +6,7 @@ A name of DRIVERS, a name that an installed package registers in the entry point
 
 from importlib.metadata import entry_points
 
+from django.conf import settings
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
@@ -55,7 +56,8 @@ def make_driver(cache: CacheConfig) -> Driver:
     # A library refuses an address or an option with an error of its own.
     except Exception as error:
         # Which may tell a part of the password that it has taken for something else.
-        told = type(error).__name__ if "@" in cache.location else error
+        place = f"{cache.location} {settings.CACHES.get(cache.name)}"
+        told = type(error).__name__ if "@" in place else error
         raise CacheSettingError(
             f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
             f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {told}",

@@ -21,9 +21,11 @@ from shrinkmeister_server.deployment.stage import (
     ARCHITECTURES,
     FILE,
     POLICY_FILE,
+    STAGE,
     Answers,
     StageError,
     check,
+    check_name,
     make_stage,
     read_stage,
     variables_of,
@@ -102,6 +104,7 @@ def _init(options: argparse.Namespace) -> None:
             f"There is a {FILE} here. With --force it is replaced, with all of its stages and its secret; "
             f"the environment variable THUMBNAIL_SECRET_KEY gives the former one again."
         )
+    _check_options(options)
     # With a password it is best not an option, which others on the machine see.
     options.cache = options.cache or os.environ.get("THUMBNAIL_CACHE_LOCATION")
     given = {name: getattr(options, name) for name in QUESTIONS}
@@ -115,7 +118,10 @@ def _init(options: argparse.Namespace) -> None:
                 raise
             # So that an answer that is right need not be typed twice.
             print(f"{error}\nEnter keeps what was given; Ctrl-C ends.", file=sys.stderr)
-        answered = {name: _ask(name, former) for name, former in answered.items()}
+        again = {name: _ask(name, former) for name, former in answered.items()}
+        if again == answered:
+            raise StageError("Nothing has changed. Nothing is written.")
+        answered = again
     policy = policy_of(options.stage, stage)
     write(FILE, {options.stage: stage}, private=True)
     write(POLICY_FILE, policy)
@@ -127,6 +133,15 @@ def _init(options: argparse.Namespace) -> None:
     print(
         f"The values that it takes from its environment stand in {FILE}, below aws_environment_variables."
     )
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Before anything is asked, what no answer mends. Raises StageError."""
+    check_name(options.name)
+    if not STAGE.fullmatch(options.stage):
+        raise StageError(f"The stage is {options.stage!r}; Zappa takes letters, digits and _ alone.")
+    if bool(_list(options.subnets)) != bool(_list(options.security_groups)):
+        raise StageError("--subnets and --security-groups go together: a network needs both.")
 
 
 def _stage(options: argparse.Namespace, answered: dict[str, str]) -> dict[str, Any]:
@@ -154,8 +169,6 @@ def _stage(options: argparse.Namespace, answered: dict[str, str]) -> dict[str, A
         subnets=_list(options.subnets),
         security_groups=_list(options.security_groups),
     )
-    if bool(answers.subnets) != bool(answers.security_groups):
-        raise StageError("--subnets and --security-groups go together: a network needs both.")
     stage = make_stage(answers)
     check(stage)
     return stage

@@ -30,8 +30,11 @@ WAITS = {
     "THUMBNAIL_SOURCE_SECONDS": "8",
     "THUMBNAIL_MAX_SECONDS": "8",
     "THUMBNAIL_LOCK_SECONDS": "30",
+    "THUMBNAIL_BATCH_SECONDS": "5",
 }
 NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+# As Zappa takes it.
+STAGE = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", re.ASCII)
 
 
@@ -165,12 +168,17 @@ def variables_of(stage: dict[str, Any]) -> dict[str, str]:
     return variables
 
 
+def check_name(name: str) -> None:
+    """That of a project. Raises StageError."""
+    if not NAME.fullmatch(name):
+        raise StageError(f"The name is {name!r}; it has to be of letters, digits, _ and - alone.")
+
+
 def check(stage: dict[str, Any]) -> None:
     """As the server checks its variables when it starts. Raises StageError with all that it says."""
     # Zappa has defaults for both.
     name, region = stage.get("project_name", "zappa"), stage.get("aws_region", "us-east-1")
-    if not NAME.fullmatch(name):
-        raise StageError(f"The name is {name!r}; it has to be of letters, digits, _ and - alone.")
+    check_name(name)
     if not REGION.fullmatch(region):
         raise StageError(f"The region is {region!r}; it has to be one of AWS, such as eu-central-1.")
     done = subprocess.run(

@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -115,7 +116,8 @@ func configOfEnvironment() (shrinkmeister.Config, error) {
 	if location := os.Getenv("THUMBNAIL_CACHE_LOCATION"); location != "" {
 		options, err := redis.ParseURL(location)
 		if err != nil {
-			return config, fmt.Errorf("THUMBNAIL_CACHE_LOCATION: %w", err)
+			// Without the reason: it has the URL, which may have a password.
+			return config, errors.New("THUMBNAIL_CACHE_LOCATION is no URL of Redis; write it as redis://host:port/db")
 		}
 		options.ContextTimeoutEnabled = true
 		client := redis.NewClient(options)
@@ -131,11 +133,13 @@ const most = 200 * 365 * 24 * 3600
 
 // list takes a variable apart at its commas.
 func list(name string) []string {
-	text := os.Getenv(name)
-	if text == "" {
-		return nil
+	var parts []string
+	for _, part := range strings.Split(os.Getenv(name), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
 	}
-	return strings.Split(text, ",")
+	return parts
 }
 
 func seconds(name string) (time.Duration, error) {

@@ -12,7 +12,11 @@ import { Client, SettingError, SpecError } from "shrinkmeister";
 const USAGE = "usage: thumbnail.js SOURCE GEOMETRY [name=value ...]";
 
 /** @param {string | undefined} text with commas */
-const list = (text) => text?.split(",").filter(Boolean);
+const list = (text) =>
+  text
+    ?.split(",")
+    .map((part) => part.trim())
+    .filter(Boolean);
 
 /** @param {string | undefined} text */
 const number = (text) => (text ? Number(text) : undefined);
@@ -37,12 +41,19 @@ function options(words) {
   );
 }
 
-/** @param {string} location redis://host:port/db */
-async function connect(location) {
-  if (!/^rediss?:\/\//.test(location)) {
-    throw new SettingError(`THUMBNAIL_CACHE_LOCATION is ${location}; write it as redis://host:port/db`);
+/** @param {string} url redis://host:port/db */
+function redisClient(url) {
+  try {
+    return createClient({ url, socket: { connectTimeout: 1000, reconnectStrategy: false } });
+  } catch {
+    // Without the reason: it has the URL, which may have a password.
+    throw new SettingError("THUMBNAIL_CACHE_LOCATION is no URL of Redis; write it as redis://host:port/db");
   }
-  const redis = createClient({ url: location, socket: { connectTimeout: 1000, reconnectStrategy: false } });
+}
+
+/** @param {string} location */
+async function connect(location) {
+  const redis = redisClient(location);
   redis.on("error", (error) => console.error(`Redis: ${error.message || error.code}`));
   // The listener has told of it, and a look-up in what is not connected is a miss.
   await redis.connect().catch(() => {});
