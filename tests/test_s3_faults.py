@@ -16,7 +16,10 @@ from PIL import Image
 from redis import Redis
 from sorl.thumbnail import get_thumbnail
 from storages.backends.s3 import S3Storage
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import SSLError
+from urllib3.response import HTTPResponse
+from urllib3.util.wait import wait_for_read
 
 from shrinkmeister import buckets
 from shrinkmeister.buckets import bucket_errors
@@ -37,6 +40,7 @@ from tests.servers.faulty import (
     s3_error,
     slow,
 )
+from tests.servers.process import wait_until
 from tests.servers.s3 import S3Server, remove_bucket
 from tests.sides import Server
 
@@ -70,7 +74,7 @@ BUSY = [
     s3_error(400, "RequestLimitExceeded"),
 ]
 # For as long as botocore waits for an answer, in a test of it.
-IMPATIENT = 0.5
+IMPATIENT = 0.1
 
 
 @dataclass(frozen=True)
@@ -159,8 +163,21 @@ def site(
             yield Site(s3_server, client, proxy, media, thumbs, cache)
 
 
-def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def be_impatient(monkeypatch: pytest.MonkeyPatch, proxy: FaultyProxy) -> None:
+    """With answers that the proxy withholds, from then on; a machine that pauses meanwhile is no fault."""
     monkeypatch.setitem(buckets.CLIENT_OPTIONS, "read_timeout", IMPATIENT)
+    getresponse = HTTPConnection.getresponse
+
+    def patient(connection: HTTPConnection) -> HTTPResponse:
+        address = connection.sock.getsockname()
+        wait_until(
+            lambda: address in proxy.kept_waiting or wait_for_read(connection.sock, 0), "an answer", 60
+        )
+        if address not in proxy.kept_waiting:
+            connection.timeout = 60
+        return getresponse(connection)
+
+    monkeypatch.setattr(HTTPConnection, "getresponse", patient)
 
 
 def test_a_request_without_faults_takes_these_steps(site: Site, server: Server) -> None:
@@ -202,7 +219,7 @@ def test_a_fault_does_no_harm_and_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     if fault in (black_hole, slow):
-        be_impatient(monkeypatch)
+        be_impatient(monkeypatch, site.proxy)
     url = site.url()
     site.proxy.inject(fault, STEPS[step])
     answer = server.get(url)
@@ -235,7 +252,7 @@ def test_the_visitor_notices_nothing_of_one_fault(
     fault: Fault, step: str, site: Site, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fault in (black_hole, slow):
-        be_impatient(monkeypatch)
+        be_impatient(monkeypatch, site.proxy)
     site.proxy.inject(fault, STEPS[step], times=1)
     site.check_works(server.get(site.url()))
     assert site.proxy.count(STEPS[step]) == 2
@@ -256,6 +273,7 @@ class TestTime:
         assert site.known() == set()
         assert site.thumbnails() == {}
         site.proxy.mend()
+        settings.THUMBNAIL_SOURCE_SECONDS = 20
         site.check_works(server.get(url))
 
     def test_patience_ends_before_a_worker_of_lambda(self, settings: Any) -> None:

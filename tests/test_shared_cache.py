@@ -349,8 +349,10 @@ class TestDue:
         memory.values[f"p:{DOUBT_KEY}"] = garbage
         assert not cache.look_up(SPEC).due
 
-    def test_a_local_layer_does_not_ask_again_whether_there_is_doubt(self, memory: Memory) -> None:
-        cache = SharedCache(memory, SEALS, "p:", 600, DAY, local=Expiring(5, 100))
+    def test_a_local_layer_does_not_ask_again_whether_there_is_doubt(
+        self, memory: Memory, clock: Clock
+    ) -> None:
+        cache = SharedCache(memory, SEALS, "p:", 600, DAY, local=Expiring(5, 100, clock))
         cache.record(SPEC, RECORD, SOURCE)
         for _ in range(2):
             assert cache.look_up(SPEC) == Known(RECORD, SOURCE)

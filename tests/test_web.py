@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from shrinkmeister import web
 from shrinkmeister.web import Unreachable, get
 from tests.servers.canned import answering
-from tests.servers.process import HOST, free_port
+from tests.servers.process import HOST
 
 
 @contextmanager
@@ -104,7 +104,9 @@ def test_no_such_name() -> None:
 
 
 def test_nobody_listens() -> None:
-    assert reason(f"http://{HOST}:{free_port()}") == "refused"
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        assert reason(f"http://{HOST}:{taken.getsockname()[1]}") == "refused"
 
 
 def test_nobody_answers() -> None:

@@ -48,6 +48,9 @@ func newClient(t *testing.T, config Config) *Client {
 	if config.ServerURL == "" {
 		config.ServerURL = "https://thumbs.example.com"
 	}
+	if config.CacheTimeout == 0 {
+		config.CacheTimeout = patient
+	}
 	client, err := New(config)
 	if err != nil {
 		t.Fatal(err)

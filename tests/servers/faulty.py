@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from tests.servers.process import HOST
@@ -83,6 +84,11 @@ class Exchange:
     def send(self, data: bytes) -> None:
         self.handler.wfile.write(data)
 
+    def withhold(self) -> None:
+        """Until the fault ends, no answer comes."""
+        self.proxy.kept_waiting.add(self.handler.client_address)
+        self.over.wait()
+
     def _connection(self) -> HTTPConnection:
         handler = self.handler
         upstream = self.proxy.upstream
@@ -102,13 +108,13 @@ Picks = Callable[[Request], bool]
 def slow(exchange: Exchange) -> None:
     """The server does what it is asked to, and answers when nobody waits any more."""
     answer = exchange.forwarded()
-    exchange.over.wait()
+    exchange.withhold()
     exchange.send(answer.head + answer.body)
 
 
 def black_hole(exchange: Exchange) -> None:
     exchange.discard()
-    exchange.over.wait()
+    exchange.withhold()
 
 
 def dribbling(exchange: Exchange) -> None:
@@ -168,11 +174,14 @@ class _Injected:
 
 
 class FaultyProxy:
-    """requests: all that it has seen, in order"""
+    """requests      all that it has seen, in order
+    kept_waiting  the addresses of clients whose requests it has read, and does not answer
+    """
 
     def __init__(self, upstream: SplitResult) -> None:
         self.upstream = upstream
         self.requests: list[Request] = []
+        self.kept_waiting: set[Any] = set()
         self._lock = Lock()
         self._injected: _Injected | None = None
         self._server: _Server | None = None
