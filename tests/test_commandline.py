@@ -19,6 +19,7 @@ from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import MAX_INTEGER, Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
 from tests.pages import record
+from tests.servers.thumbnails import PATIENT
 
 SECRET = "the secret of the command, which is long enough"
 OTHER_SECRET = "another secret of the command which is long enough"
@@ -89,7 +90,7 @@ class TestTheCommand:
 
     def test_finding_in_redis(self, redis_location: str, settings: Any) -> None:
         use_redis(settings, redis_location)
-        variables = {"THUMBNAIL_CACHE_LOCATION": redis_location}
+        variables = {"THUMBNAIL_CACHE_LOCATION": redis_location, **PATIENT}
         assert run("find", *ASKED, **variables) == (LAZY, f"{SERVER}/{token()}.jpg\n", "")
         get_shared_cache().record(SPEC, ThumbnailRecord(300, 200, "https://cdn.example.com/cache/"), None)
         final = f"https://cdn.example.com/{object_name(SPEC, 'cache/')}\n"
@@ -105,6 +106,7 @@ class TestTheCommand:
             "AWS_S3_REGION_NAME": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "somebody",
             "AWS_SECRET_ACCESS_KEY": SECRET,
+            **PATIENT,
         }
         status, output, _ = run("find", *ASKED, **variables, AWS_QUERYSTRING_AUTH="true")
         assert status == 0

@@ -49,7 +49,7 @@ from tests.pictures import picture
 from tests.servers.canned import answering
 from tests.servers.demo import MANAGE
 from tests.servers.faulty import running_faulty, s3_error
-from tests.servers.process import free_port
+from tests.servers.process import HOST
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
 
@@ -59,6 +59,8 @@ pytestmark = pytest.mark.makes_thumbnails
 SECRET = "the secret of site and server which is long enough"
 OTHER = "the secret of nobody here which is long enough too"
 PHOTO = "photos/dawn.jpg"
+# A reserved port. One that is free now may be somebody's when it is asked.
+NOBODY = f"{HOST}:1"
 SHIFTED_CLOCK = """\
 import os, time
 real = time.time
@@ -315,7 +317,7 @@ class TestCache:
         assert "LocMemCache is of one process alone" in the_fault(report(), "cache")
 
     def test_dead_for_the_server(self, on_s3: Deployment) -> None:
-        on_s3.start(THUMBNAIL_CACHE_LOCATION=f"redis://127.0.0.1:{free_port()}/0")
+        on_s3.start(THUMBNAIL_CACHE_LOCATION=f"redis://{NOBODY}/0")
         found = report()
         assert set(faults(found)) == {"health", "cache"}
         assert "/healthz says that cache of the server failed" in found["health"][1]
@@ -323,7 +325,7 @@ class TestCache:
         assert found["bucket"][0] == OK
 
     def test_dead_for_the_site(self, on_s3: Deployment, settings: Any) -> None:
-        settings.THUMBNAIL_CACHE_LOCATION = f"redis://127.0.0.1:{free_port()}/0"
+        settings.THUMBNAIL_CACHE_LOCATION = f"redis://{NOBODY}/0"
         on_s3.start()
         assert "the site cannot use the shared cache" in the_fault(report(), "cache")
 
@@ -530,7 +532,7 @@ class TestReach:
         assert set(UNREACHABLE) == set(get_args(Reason))
 
     def test_nobody_is_there(self, settings: Any) -> None:
-        settings.THUMBNAIL_SERVER_URL = f"http://127.0.0.1:{free_port()}"
+        settings.THUMBNAIL_SERVER_URL = f"http://{NOBODY}"
         found = report()
         assert "the connection was refused -> Start the server" in the_fault(found, "reach")
         assert undone(found) == set(CHECKS) - {"site", "reach", "source"}
@@ -853,7 +855,7 @@ class TestCommand:
             assert text.replace("\n", "").isprintable()
 
     def test_as_json(self, settings: Any) -> None:
-        settings.THUMBNAIL_SERVER_URL = f"http://127.0.0.1:{free_port()}"
+        settings.THUMBNAIL_SERVER_URL = f"http://{NOBODY}"
         text, status = doctor("--json")
         assert status == 1
         found = json.loads(text)

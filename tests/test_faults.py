@@ -87,6 +87,12 @@ FAULTS: list[tuple[str, Callable[[Cache], None]]] = [
 READABLE = (full, read_only)
 
 
+def expect_no_answer(fault: Callable[[Cache], None], settings: Any) -> None:
+    """Shortens the patience, which the others need: a machine that is busy with tests answers late."""
+    if fault is stopped:
+        settings.THUMBNAIL_CACHE_TIMEOUT = 0.3
+
+
 @pytest.fixture
 def cache(request: pytest.FixtureRequest, tmp_path: Path, settings: Any, media: Path) -> Iterator[Cache]:
     backend = request.param
@@ -101,7 +107,6 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path, settings: Any, media: 
         settings.THUMBNAIL_CACHE_BACKEND = made.backend
         settings.THUMBNAIL_CACHE_NAME = "unused"
         settings.THUMBNAIL_CACHE_LOCATION = made.location
-        settings.THUMBNAIL_CACHE_TIMEOUT = 0.3
         yield made
 
 
@@ -119,6 +124,7 @@ def shown() -> list[str]:
 def test_a_page_comes_out_whole(
     cache: Cache,
     fault: Callable[[Cache], None],
+    settings: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -128,6 +134,7 @@ def test_a_page_comes_out_whole(
     healthy = shown()
     assert all(url.startswith(CDN) for url in healthy)
 
+    expect_no_answer(fault, settings)
     driver = get_shared_cache()._driver
     asked = Mock(wraps=driver.get_many)
     monkeypatch.setattr(driver, "get_many", asked)
@@ -179,9 +186,10 @@ def test_it_heals_by_itself(
 
 @pytest.mark.parametrize(("cache", "fault"), FAULTS, indirect=["cache"])
 def test_the_server_makes_thumbnails(
-    cache: Cache, fault: Callable[[Cache], None], server: Server, media: Path, photo: str
+    cache: Cache, fault: Callable[[Cache], None], settings: Any, server: Server, media: Path, photo: str
 ) -> None:
     url = get_thumbnail(photo, "300x200", crop="center").url
+    expect_no_answer(fault, settings)
     fault(cache)
     for _ in range(2):  # the second one is found, in the bucket or in the cache
         answer = server.get(url)
@@ -208,7 +216,7 @@ def test_a_slow_cache_is_asked_as_often_as_a_page_has_patience(
     monkeypatch.setattr(page, "_guesses", page.Guesses())
     settings.THUMBNAIL_CACHE_BACKEND = "redis"
     settings.THUMBNAIL_CACHE_NAME = "unused"
-    settings.THUMBNAIL_CACHE_TIMEOUT = 1
+    settings.THUMBNAIL_CACHE_TIMEOUT = 4
     with running_relay(redis_server.port) as relay:
         settings.THUMBNAIL_CACHE_LOCATION = f"redis://127.0.0.1:{relay.port}/0"
         for name in NAMES:
@@ -217,7 +225,7 @@ def test_a_slow_cache_is_asked_as_often_as_a_page_has_patience(
             shown()
         asked = Mock(wraps=get_shared_cache()._driver.get_many)
         monkeypatch.setattr(get_shared_cache()._driver, "get_many", asked)
-        relay.seconds = 0.3
+        relay.seconds = 1.2
         urls = shown()
     assert len(set(urls)) == 100
     final = sum(url.startswith(CDN) for url in urls)
@@ -226,7 +234,7 @@ def test_a_slow_cache_is_asked_as_often_as_a_page_has_patience(
     else:
         assert 1 <= asked.call_count <= 3
         assert final == asked.call_count
-        assert caplog.messages == ["The shared cache is slow: pages wait 1 s for it and go on"]
+        assert caplog.messages == ["The shared cache is slow: pages wait 4 s for it and go on"]
 
 
 @pytest.mark.parametrize("backend", ["redis", "memcached"])

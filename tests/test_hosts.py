@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,18 @@ from tests.conftest import left_out_if_missing
 from tests.pictures import picture, size_of
 from tests.servers.faulty import FaultyProxy, Request, running_faulty, slow
 from tests.servers.nginx import running_nginx
-from tests.servers.process import HOST, ask, find_program, free_port, running, wait_for_answer, wait_until
+from tests.servers.process import (
+    HOST,
+    ask,
+    find_program,
+    free_port,
+    retried,
+    running,
+    wait_for_answer,
+    wait_until,
+)
 from tests.servers.s3 import S3Server
-from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
+from tests.servers.thumbnails import PATIENT, ThumbnailServer, running_thumbnail_server
 from tests.test_environment import manage
 
 pytestmark = pytest.mark.makes_thumbnails
@@ -95,6 +104,7 @@ def variables(
         "THUMBNAIL_BUCKET": s3_bucket(public=True),
         "THUMBNAIL_SOURCES": f"s3://{photos}",
         **s3_server.variables,
+        **PATIENT,
     }
     return {**example(), **given}
 
@@ -211,26 +221,30 @@ class Service:
         self.process.send_signal(signal.Signals[unit()["Service"]["KillSignal"]])
 
 
-@contextmanager
-def running_service(directory: Path, variables: dict[str, str]) -> Iterator[Service]:
-    service = unit()["Service"]
-    assert service["Type"] == "notify"
-    # In no folder, whose path may be longer than that of a socket.
-    port, log, name = free_port(), directory / "service.log", f"shrinkmeister-{uuid.uuid4().hex}"
-    paths = [
-        ("/opt/shrinkmeister/bin", str(BIN)),
-        ("/opt/shrinkmeister/gunicorn.conf.py", str(DEPLOY / "gunicorn.conf.py")),
-        (":8001", f":{port}"),
-    ]
-    environment = {"PATH": os.environ["PATH"], **variables, "NOTIFY_SOCKET": f"@{name}"}
-    before = shlex.split(replaced(service["ExecStartPre"], paths[0]))
-    subprocess.run(before, env=environment, check=True, capture_output=True)
-    command = shlex.split(replaced(service["ExecStart"], *paths))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, ExitStack() as stack:
-        told.bind(f"\0{name}")
-        process = stack.enter_context(running(command, log, environment))
-        wait_for_answer(process, port, b"GET /nothing HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
-        yield Service(process, port, log, told)
+def running_service(directory: Path, variables: dict[str, str]) -> AbstractContextManager[Service]:
+    @retried
+    @contextmanager
+    def start(directory: Path) -> Iterator[Service]:
+        service = unit()["Service"]
+        assert service["Type"] == "notify"
+        # In no folder, whose path may be longer than that of a socket.
+        port, log, name = free_port(), directory / "service.log", f"shrinkmeister-{uuid.uuid4().hex}"
+        paths = [
+            ("/opt/shrinkmeister/bin", str(BIN)),
+            ("/opt/shrinkmeister/gunicorn.conf.py", str(DEPLOY / "gunicorn.conf.py")),
+            (":8001", f":{port}"),
+        ]
+        environment = {"PATH": os.environ["PATH"], **variables, "NOTIFY_SOCKET": f"@{name}"}
+        before = shlex.split(replaced(service["ExecStartPre"], paths[0]))
+        subprocess.run(before, env=environment, check=True, capture_output=True)
+        command = shlex.split(replaced(service["ExecStart"], *paths))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, ExitStack() as stack:
+            told.bind(f"\0{name}")
+            process = stack.enter_context(running(command, log, environment))
+            wait_for_answer(process, port, b"GET /nothing HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
+            yield Service(process, port, log, told)
+
+    return start(directory)
 
 
 @pytest.fixture
@@ -259,7 +273,7 @@ def test_the_unit(tmp_path: Path, variables: dict[str, str], before_s3: FaultyPr
         wait_until(lambda: before_s3.count(picks) > seen, "the source to be read", 30)
         service.stop()
         question = b"GET /nothing HTTP/1.0\r\n\r\n"
-        wait_until(lambda: ask(service.port, question) == b"", "the port to be closed", 30)
+        wait_until(lambda: ask(service.port, question, 1) == b"", "the port to be closed", 30)
         before_s3.mend()
         assert last.result().status == 302, service.log.read_text()
         assert service.process.wait(60) == 0

@@ -97,10 +97,14 @@ def run(command: Sequence[str], timeout: float = 60) -> str:
     return done.stdout
 
 
-def ask(port: int, question: bytes) -> bytes:
-    """The first bytes that a server sends back, or none when it does not answer."""
+def ask(port: int, question: bytes, timeout: float = READY_SECONDS) -> bytes:
+    """The first bytes that a server sends back, or none when it does not answer.
+
+    timeout: of a server that starts, as long as it may take. Asked again, it would answer both questions,
+    one of them in the middle of a test that counts.
+    """
     try:
-        with socket.create_connection((HOST, port), timeout=1) as connection:
+        with socket.create_connection((HOST, port), timeout) as connection:
             connection.sendall(question)
             return connection.recv(4096)
     except OSError:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from tests.servers.process import HOST, free_port, retried, running, wait_for_answer
 
+# A machine that is busy with tests is no cache that has failed.
+PATIENT = {"THUMBNAIL_CACHE_TIMEOUT": "5"}
+
 
 @dataclass(frozen=True)
 class ThumbnailServer:
@@ -21,14 +24,14 @@ class ThumbnailServer:
 def running_thumbnail_server(
     directory: Path, variables: Mapping[str, str], workers: int = 2, threads: int = 2
 ) -> AbstractContextManager[ThumbnailServer]:
-    """variables: its whole environment, but for PATH and ALLOWED_HOST."""
+    """variables: its whole environment, but for PATH, ALLOWED_HOST and a patience with its cache."""
 
     @retried
     @contextmanager
     def start(directory: Path) -> Iterator[ThumbnailServer]:
         port = free_port()
         log = directory / "thumbnails.log"
-        environment = {"PATH": os.environ["PATH"], "ALLOWED_HOST": HOST, **variables}
+        environment = {"PATH": os.environ["PATH"], "ALLOWED_HOST": HOST, **PATIENT, **variables}
         command = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{port}"]
         command += ["--workers", str(workers), "--threads", str(threads)]
         command += ["--chdir", str(Path(__file__).parents[2])]
