@@ -50,7 +50,8 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
 
     All thumbnails of an answer are one look-up, as far as their files can be had without a query and
     without calling anything: attributes, loaded fields, related objects that have been selected or
-    prefetched. What a generator, a property or a method gives is looked up one by one.
+    prefetched. What a generator, a manager (but for one that is prefetched), a property or a method gives
+    is looked up one by one.
     """
 
     # What drf-spectacular looks for, and others ignore.

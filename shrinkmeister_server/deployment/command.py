@@ -177,7 +177,7 @@ def _stage(options: argparse.Namespace, answered: dict[str, str]) -> dict[str, A
 def _policy(options: argparse.Namespace) -> None:
     name, stage = read_stage(options.stage)
     write(POLICY_FILE, policy_of(name, stage))
-    print(f"Wrote {POLICY_FILE}. `zappa update {name}` gives it to the function.")
+    print(f"Wrote {POLICY_FILE}. `zappa deploy {name}` or `zappa update {name}` gives it to the function.")
     _tell_missing_rights(stage)
 
 
