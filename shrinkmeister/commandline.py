@@ -289,14 +289,14 @@ def _opened(pasted: str) -> dict[str, Any]:
     from shrinkmeister.keys import OBJECT, object_name, record_key
     from shrinkmeister.links import Link
 
-    config = get_config()
-    if re.search(rf"({OBJECT.pattern})([?#]|$)", unquote(pasted.strip())):
+    config, text = get_config(), pasted.strip()
+    if re.match(rf"[^?#]*({OBJECT.pattern})([?#]|$)", unquote(text)):
         raise TokenError(
             f"TOKEN_OR_URL is {pasted!r}, the URL of a stored thumbnail, whose name is made of digests. "
             f"Only a lazy URL tells what it is of."
         )
     try:
-        link = Link.parse(pasted.strip())
+        link = Link.parse(text)
     except TokenError as error:
         raise TokenError(
             f"TOKEN_OR_URL is {pasted!r}, and no token stands in it. Paste a lazy URL."

@@ -348,6 +348,7 @@ class TestOpen:
             "http://127.0.0.1:8001/a.b/@c/{}@1.5x.png",
             "https://thumbs.example.com/{}%401.5x.png?a=b/c.d#e",
             "  https://thumbs.example.com/{}.png\n",
+            f"https://thumbs.example.com/{{}}.png?from=/{'a' * 32}/{'b' * 32}.jpg",
         ],
     )
     def test_what_may_be_pasted(self, capsys: Capture, sealed: str, form: str) -> None:
