@@ -22,6 +22,7 @@ from tests import events
 from tests.servers.aws import AwsServer, running_aws
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server, make_bucket, remove_bucket
+from tests.servers.thumbnails import PATIENT
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "zappa_settings.json.example"
@@ -114,8 +115,7 @@ def deployment(
     stage = example_stage(lambda_python, s3_server, photos, bucket)
     stage["environment_variables"] |= {
         "ALLOWED_HOST": ",".join(events.HOSTS),
-        # A machine that is busy with tests is no cache that has failed.
-        "THUMBNAIL_CACHE_TIMEOUT": "5",
+        **PATIENT,
     }
     stage["aws_environment_variables"] |= {
         "THUMBNAIL_SECRET_KEY": SECRET,

@@ -18,7 +18,7 @@ from tests.conftest import left_out_if_missing
 from tests.pictures import picture, size_of
 from tests.servers.process import find_program
 from tests.servers.s3 import S3Server
-from tests.servers.thumbnails import running_thumbnail_server
+from tests.servers.thumbnails import PATIENT, running_thumbnail_server
 
 pytestmark = [pytest.mark.clients, pytest.mark.makes_thumbnails]
 
@@ -129,9 +129,7 @@ def test_against_a_real_server(
     }
     of_server = {"THUMBNAIL_BUCKET": thumbs, "THUMBNAIL_SOURCES": f"s3://{media}", **s3_server.variables}
     with running_thumbnail_server(tmp_path, {**variables, **of_server}) as server:
-        # A machine that is busy with tests is no cache that has failed.
-        patient = {"THUMBNAIL_SERVER_URL": f"{server.url}/", "THUMBNAIL_CACHE_TIMEOUT": "5"}
-        page = Page(client, {**variables, **patient})
+        page = Page(client, {**variables, "THUMBNAIL_SERVER_URL": f"{server.url}/", **PATIENT})
         wanted = (
             f"s3://{media}/{NAME}",
             "300",
