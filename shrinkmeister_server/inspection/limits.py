@@ -1,0 +1,12 @@
+"""Limits of a source that no setting changes."""
+
+# A decoder goes over all pixels for each scan of a progressive JPEG, and a scan can take 20 bytes. Encoders
+# make some 10; libtiff, for a JPEG in a TIFF, has the same limit.
+MAX_SCANS = 100
+
+# Libraries allocate one object for each part when they open a source: segments of a JPEG, chunks of a PNG,
+# strips or tiles of a TIFF. A PNG is written in chunks of some KB, and a TIFF in strips of a row at least.
+MAX_PARTS = 100_000
+
+# libvips reads the directories of all pages of a TIFF to open its first one: a million take minutes.
+MAX_PAGES = 1000
