@@ -15,8 +15,8 @@ DJANGOS = {"3.11": ("5.2",), "3.12": ("5.2", "6.0", "6.1"), "3.13": ("5.2", "6.0
 SORLS = ("13.1", "13.2", "13.3", "13.4")
 # The thumbnail server makes what this one makes; older ones are for clients alone.
 SERVERS_SORL = "13.4"
-# What Zappa deploys has the versions of its own environment, and so have clients in other languages. Storages
-# of other clouds depend on their own libraries. `make test` has tried them all once.
+# What Zappa deploys has the versions of its own environment, and so have clients in other languages.
+# Storages of other clouds depend on the libraries of those. `make test` has tried them all once.
 EVERYTHING = ("-m", "not deploys and not clients and not clouds")
 CLIENTS_ONLY = ("-m", "not deploys and not clients and not clouds and not makes_thumbnails")
 

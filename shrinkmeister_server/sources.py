@@ -23,7 +23,14 @@ from shrinkmeister.exceptions import (
 )
 from shrinkmeister.sources import allowed
 from shrinkmeister.spec import Source
-from shrinkmeister.storage_kinds import AZURE_BACKEND, MOST_NAME_BYTES, is_a, is_missing
+from shrinkmeister.storage_kinds import (
+    AZURE_BACKEND,
+    GOOGLE_BACKEND,
+    MOST_NAME_BYTES,
+    check,
+    is_a,
+    is_missing,
+)
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.deadline import deadline
 
@@ -128,7 +135,7 @@ def _from_storage(source: Source, most: int) -> bytes:
         # A file of Azure knows its size only after it has fetched all of its bytes.
         if is_a(storage, AZURE_BACKEND):
             _refuse_above(most, storage.size(source.name))
-        with storage.open(source.name) as file:
+        with _opened(storage, source) as file:
             _refuse_above(most, file.size)
             return bytes(file.read())
     except (ShrinkmeisterError, MemoryError):
@@ -143,6 +150,19 @@ def _from_storage(source: Source, most: int) -> bytes:
         if too_long or len(source.name.encode()) > MOST_NAME_BYTES:
             raise SourceMissingError("the storage has no file of so long a name") from error
         raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
+
+
+def _opened(storage: Any, source: Source) -> Any:
+    try:
+        return storage.open(source.name)
+    except FileNotFoundError:
+        # Google's storage raises it for a missing bucket too, which a listing does not mistake.
+        if is_a(storage, GOOGLE_BACKEND):
+            try:
+                check(storage)
+            except Exception as error:
+                raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
+        raise
 
 
 def _from_url(source: Source, most: int) -> bytes:
