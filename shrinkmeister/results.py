@@ -282,14 +282,13 @@ class StorageResults(Results):
     url_lifetime = 60
 
     def __init__(self, storage: Any) -> None:
-        # A site's own choice is for its uploads: they get another name where theirs is taken. A thumbnail
+        # A site's own choice is for its uploads, which get another name where theirs is taken. A thumbnail
         # replaces the one of its name, at once and as a whole.
-        self._storage = copy(storage)
-        self._overwrites = False
-        for option in OVERWRITING:
-            if hasattr(storage, option):
-                setattr(self._storage, option, True)
-                self._overwrites = True
+        option = next((name for name in OVERWRITING if hasattr(storage, name)), None)
+        self._storage = copy(storage) if option else storage
+        self._overwrites = bool(option)
+        if option:
+            setattr(self._storage, option, True)
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
         # Under a name of its own first: a storage renames what exists, and may stop in the middle.
