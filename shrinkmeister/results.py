@@ -74,6 +74,8 @@ class StoredInfo:
     @classmethod
     def from_metadata(cls, fields: dict[str, str], modified: datetime) -> Self | None:
         """None where an object has no such metadata: somebody else has put it there."""
+        # Stores that are written in Go (rclone) answer with capitals in the names of headers.
+        fields = {name.lower(): value for name, value in fields.items()}
         size = SIZE.fullmatch(fields.get("size", ""))
         resolutions = tuple(filter(None, fields.get("resolutions", "").split(",")))
         if not size or size["turned"] or not all(map(RESOLUTION.fullmatch, resolutions)):
@@ -251,6 +253,8 @@ class S3Results(Results):
                 if error.response["Error"].get("Code") == "NoSuchLifecycleConfiguration":
                     return []
                 raise
+        if "Rules" not in answer:  # OpenStack's Swift answers so
+            raise StorageError(f"the store of the bucket {self.bucket!r} does not know lifecycle rules")
         return list(answer["Rules"])
 
     def set_lifecycle(self, rules: list[dict[str, Any]]) -> None:

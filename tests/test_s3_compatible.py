@@ -3,6 +3,7 @@
 The proxy stands in for such a store; what it does not refuse, the real one does.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
-from shrinkmeister.results import Results, StoredInfo, get_results
+from shrinkmeister.records import SourceRecord
+from shrinkmeister.results import Results, S3Results, StoredInfo, get_results
 from tests.pictures import picture
 from tests.servers.faulty import Exchange, Fault, FaultyProxy, Request, running_faulty, s3_error
 from tests.servers.s3 import S3Server
@@ -213,6 +215,36 @@ def test_what_is_stored_carries_no_newer_checksum(store: Store, results: Results
     info = results.find("cache/x/a.jpg", {})
     assert info is not None
     assert (info.width, info.height) == (1, 1)
+
+
+def test_metadata_with_capitals(store: Store, results: Results) -> None:
+    """As a store that is written in Go spells the names of headers."""
+    results.save("cache/x/a.jpg", b"x", "image/jpeg", StoredInfo(4, 3, ("2",), SourceRecord(8, 6)))
+    expected = results.find("cache/x/a.jpg", {})
+    assert expected is not None
+    assert expected.source == SourceRecord(8, 6)
+
+    def capitals(exchange: Exchange) -> None:
+        answer = exchange.forwarded()
+        head = re.sub(rb"x-amz-meta-[a-z-]+", lambda name: name[0].title(), answer.head)
+        assert b"X-Amz-Meta-Source-Size" in head
+        exchange.send(head + answer.body)
+
+    store.proxy.inject(capitals, lambda request: request.method == "HEAD")
+    assert results.find("cache/x/a.jpg", {}) == expected
+
+
+def test_a_store_without_lifecycle_rules(store: Store, results: Results) -> None:
+    """Swift answers as if it had some, and names none."""
+
+    def empty(exchange: Exchange) -> None:
+        exchange.discard()
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n<LifecycleConfiguration />")
+
+    store.proxy.inject(empty, lambda request: request.path.endswith("?lifecycle"))
+    assert isinstance(results, S3Results)
+    with pytest.raises(StorageError):
+        results.lifecycle()
 
 
 def test_a_listing_that_leaves_its_prefix_is_an_error(store: Store, results: Results) -> None:
