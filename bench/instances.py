@@ -162,7 +162,7 @@ def _counted_requests() -> Counter[str]:
     send = URLLib3Session.send
 
     def counting(session: Any, request: Any) -> Any:
-        counts["LIST" if "list-type=2" in request.url else request.method] += 1
+        counts["LIST" if "prefix=" in request.url else request.method] += 1
         return send(session, request)
 
     URLLib3Session.send = counting

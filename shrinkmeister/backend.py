@@ -24,6 +24,7 @@ from shrinkmeister.results import Results, get_former_results, get_results, last
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of, storage_and_name
 from shrinkmeister.spec import FORMATS, Source, ThumbnailSpec
+from shrinkmeister.storage_kinds import delete_file
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
 
 def _delete_source(storage: Any, name: str) -> None:
     try:
-        storage.delete(name)
+        delete_file(storage, name)
     # A storage raises whatever its library raises; here all of it means that the source may be there.
     except Exception as error:
         raise StorageError(f"could not delete {name!r} ({type(storage).__name__}): {error}") from error

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, SettingError
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
+from shrinkmeister.storage_kinds import is_a
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
 # Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits.
@@ -22,6 +22,9 @@ CLIENT_OPTIONS: dict[str, Any] = {
     "connect_timeout": 2,
     "read_timeout": 6,
     "retries": {"total_max_attempts": 2, "mode": "standard"},
+    # botocore's default adds a CRC32 to each PUT, over TLS behind the body ("aws-chunked"), which many
+    # S3-compatible stores refuse. Without it the signature covers the SHA-256 of the body.
+    "request_checksum_calculation": "when_required",
 }
 
 # HTTP statuses, and what some say with another one: come later.
@@ -36,6 +39,9 @@ BUSY_CODES = (
     "ThrottlingException",
     "TooManyRequestsException",
 )
+# Statuses of a store that does not know an operation, or not in this form: with a CRC32 in the place of
+# Content-MD5 (400 MissingContentMD5, InvalidRequest, ...; 411), or at all (405, 501).
+FORM_STATUSES = (400, 405, 411, 501)
 # The bucket is in another region, or not ours, or not there. Of objects, 404 is told before.
 DENIED_STATUSES = (301, 401, 403, 404)
 
@@ -43,16 +49,9 @@ DENIED_STATUSES = (301, 401, 403, 404)
 def is_s3(storage: Any) -> bool:
     """Whether a storage is django-storages' S3Storage or a subclass of it.
 
-    By name, since importing that class imports boto3; and not by `bucket_name`, which its storage of
-    Google's cloud has too.
+    Not by `bucket_name`, which its storage of Google's cloud has too.
     """
-    kind: Any = type(storage)
-    return _is_s3_class(kind)
-
-
-@lru_cache(maxsize=256)
-def _is_s3_class(storage: type) -> bool:
-    return S3_BACKEND in {f"{parent.__module__}.{parent.__name__}" for parent in storage.__mro__}
+    return is_a(storage, S3_BACKEND)
 
 
 def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
@@ -124,6 +123,11 @@ def _kind(status: int, code: str) -> type[StorageError]:
     if status in BUSY_STATUSES or code in BUSY_CODES:
         return StorageBusyError
     return StorageDeniedError if status in DENIED_STATUSES else StorageError
+
+
+def refuses_form(error: Any) -> bool:
+    """Whether a botocore ClientError may mean that the store does not take this form of a request."""
+    return status_of(error) in FORM_STATUSES and error.response["Error"].get("Code") not in BUSY_CODES
 
 
 def status_of(error: Any) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shrinkmeister.exceptions import StorageError
+
 NAME = re.compile(
     r"(?P<stem>.*?)(?:@(?P<resolution>[0-9]+(?:\.[0-9]+)?)x)?(?P<extension>\.[^./]*)?", re.DOTALL
 )
@@ -23,6 +25,19 @@ class StoredObject:
 
     name: str
     modified: datetime | None = None
+
+
+def name_below(folder: str, prefix: str, whole: str) -> str:
+    """The name in a storage of what the storage lists by its whole name.
+
+    folder: of the storage, "" or with a slash at its end
+
+    Raises StorageError for a name that does not begin with the prefix that was asked for: a deletion that
+    skips it would leave something behind in silence.
+    """
+    if not whole.startswith(folder + prefix):
+        raise StorageError(f"the storage listed {whole!r}, which is outside {folder + prefix!r}")
+    return whole.removeprefix(folder)
 
 
 @dataclass

@@ -4,12 +4,15 @@ With THUMBNAIL_BUCKET it is that bucket, reached as the storage THUMBNAIL_STORAG
 else it is the storage THUMBNAIL_STORAGE itself.
 """
 
+import mimetypes
 import os
 import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -19,12 +22,14 @@ from django.core.files.images import get_image_dimensions
 from django.core.files.storage import FileSystemStorage, storages
 from django.utils.timezone import is_naive, make_aware
 
-from shrinkmeister.buckets import bucket_errors, bucket_storage, is_s3, status_of
+from shrinkmeister.buckets import bucket_errors, bucket_storage, is_s3, refuses_form, status_of
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.expiring import Expiring
-from shrinkmeister.listing import StoredObject
+from shrinkmeister.listing import StoredObject, name_below
 from shrinkmeister.records import RESOLUTION, SourceRecord
+from shrinkmeister.spec import CONTENT_TYPES, EXTENSIONS
+from shrinkmeister.storage_kinds import check, delete_file, is_missing, walk
 
 # Objects never change under their name: another source, geometry or option has another one, and so has
 # a new `version`. A day keeps a replaced source of the same name from staying for ever.
@@ -33,6 +38,16 @@ CACHE_CONTROL = "public, max-age=86400"
 SIZE = re.compile(r"(?P<width>[1-9][0-9]{0,8})x(?P<height>[1-9][0-9]{0,8})(?P<turned>-turned)?", re.ASCII)
 # Of a bucket, that a process keeps.
 MOST_URLS = 10_000
+# The code of an object that does not exist; AWS never reports it of a deletion, other stores do.
+MISSING = "NoSuchKey"
+# As many connections as a store certainly takes from one process.
+DELETING_THREADS = 8
+# What django-storages calls the option by which a storage replaces files: Google's, Azure's.
+OVERWRITING = ("file_overwrite", "overwrite_files")
+
+# Storages guess the type of a file by its name. Python before 3.13 knows neither WebP nor AVIF.
+for _format, _extension in EXTENSIONS.items():
+    mimetypes.add_type(CONTENT_TYPES[_format], f".{_extension}")
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,8 @@ class StoredInfo:
     @classmethod
     def from_metadata(cls, fields: dict[str, str], modified: datetime) -> Self | None:
         """None where an object has no such metadata: somebody else has put it there."""
+        # Stores that are written in Go (rclone) answer with capitals in the names of headers.
+        fields = {name.lower(): value for name, value in fields.items()}
         size = SIZE.fullmatch(fields.get("size", ""))
         resolutions = tuple(filter(None, fields.get("resolutions", "").split(",")))
         if not size or size["turned"] or not all(map(RESOLUTION.fullmatch, resolutions)):
@@ -122,6 +139,8 @@ class S3Results(Results):
         # A URL takes 0.1 to 0.2 ms to make. A signed one has half its life left when it is given away last;
         # and it ends with the credentials of a role, of which botocore has 10 minutes left at least.
         self._urls = Expiring[str](min(self.url_lifetime / 2, 300), MOST_URLS)
+        # Whether this bucket's store has refused DeleteObjects.
+        self._one_by_one = False
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
         acl = {"ACL": self._storage.default_acl} if self._storage.default_acl else {}
@@ -157,28 +176,68 @@ class S3Results(Results):
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         with self._translated(f"could not list {prefix}"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
+            # Version 1 of the operation, as django-storages calls it: some stores have no other, and answer
+            # version 2 with its first page alone.
+            pages = self._client.get_paginator("list_objects").paginate(
                 Bucket=self._storage.bucket_name,
                 Prefix=self._folder + prefix,
-                StartAfter=self._folder + after if after else "",
+                Marker=self._folder + after if after else "",
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield StoredObject(entry["Key"].removeprefix(self._folder), entry["LastModified"])
+                    name = name_below(self._folder, prefix, entry["Key"])
+                    yield StoredObject(name, entry["LastModified"])
 
     def modified(self, stored: StoredObject) -> datetime | None:
         return stored.modified
 
     def delete(self, names: list[str]) -> None:
+        kept: list[tuple[str, str]] = []
         for start in range(0, len(names), 1000):  # as many as one DeleteObjects takes
-            batch = [{"Key": self._folder + name} for name in names[start : start + 1000]]
-            with self._translated(f"could not delete {len(batch)} thumbnails"):
-                answer = self._client.delete_objects(
-                    Bucket=self._storage.bucket_name, Delete={"Objects": batch, "Quiet": True}
-                )
-            if errors := answer.get("Errors"):
-                first = errors[0]
-                raise StorageError(f"S3 kept {len(errors)} thumbnails; {first['Key']}: {first.get('Code')}")
+            keys = [self._folder + name for name in names[start : start + 1000]]
+            with self._translated(f"could not delete {len(keys)} thumbnails"):
+                kept += self._deleted_one_by_one(keys) if self._one_by_one else self._deleted(keys)
+        if kept:
+            key, code = kept[0]
+            raise StorageError(f"S3 kept {len(kept)} thumbnails; {key}: {code}")
+
+    def _deleted(self, keys: list[str]) -> list[tuple[str, str]]:
+        """Delete objects with one request; return those that S3 keeps, with its reasons."""
+        client = self._client
+        objects = [{"Key": key} for key in keys]
+        try:
+            answer = client.delete_objects(
+                Bucket=self._storage.bucket_name, Delete={"Objects": objects, "Quiet": True}
+            )
+        except client.exceptions.ClientError as error:
+            if not refuses_form(error):
+                raise
+            kept = self._deleted_one_by_one(keys)
+            # Only now, since the store may have refused something else than the form of the request.
+            self._one_by_one = True
+            return kept
+        errors = [(one.get("Key", ""), one.get("Code", "")) for one in answer.get("Errors", ())]
+        return [(key, code) for key, code in errors if code != MISSING]
+
+    def _deleted_one_by_one(self, keys: list[str]) -> list[tuple[str, str]]:
+        """As `_deleted`, with a request for each object."""
+        with ThreadPoolExecutor(DELETING_THREADS) as pool:
+            reasons = list(pool.map(self._reason_for_keeping, keys))
+        return [(key, reason) for key, reason in zip(keys, reasons, strict=True) if reason]
+
+    def _reason_for_keeping(self, key: str) -> str:
+        """Delete an object; return "" or, as DeleteObjects does, the code of a refusal."""
+        client = self._client
+        try:
+            client.delete_object(Bucket=self._storage.bucket_name, Key=key)
+        except client.exceptions.ClientError as error:
+            code = str(error.response["Error"].get("Code", ""))
+            if code == MISSING:
+                return ""
+            if code == "AccessDenied":
+                return code
+            raise
+        return ""
 
     def full_name(self, name: str) -> str:
         """As the bucket has it."""
@@ -194,6 +253,8 @@ class S3Results(Results):
                 if error.response["Error"].get("Code") == "NoSuchLifecycleConfiguration":
                     return []
                 raise
+        if "Rules" not in answer:  # OpenStack's Swift answers so
+            raise StorageError(f"the store of the bucket {self.bucket!r} does not know lifecycle rules")
         return list(answer["Rules"])
 
     def set_lifecycle(self, rules: list[dict[str, Any]]) -> None:
@@ -219,20 +280,27 @@ class S3Results(Results):
 
 
 class StorageResults(Results):
-    """Any other Django storage. It has no metadata, so that sizes are read from the files."""
+    """Any other Django storage. That interface has no metadata, so that sizes are read from the files."""
 
     # Unknown here; short enough for any.
     url_lifetime = 60
 
     def __init__(self, storage: Any) -> None:
-        self._storage = storage
+        # A site's own choice is for its uploads, which get another name where theirs is taken. A thumbnail
+        # replaces the one of its name, at once and as a whole.
+        option = next((name for name in OVERWRITING if hasattr(storage, name)), None)
+        self._storage = copy(storage) if option else storage
+        self._overwrites = bool(option)
+        if option:
+            setattr(self._storage, option, True)
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
         # Under a name of its own first: a storage renames what exists, and may stop in the middle.
         part = f"{name.rpartition('/')[0]}/part-{secrets.token_hex(8)}"
         with self._translated(f"could not store {name}"):
             if not isinstance(self._storage, FileSystemStorage):
-                self._storage.delete(name)
+                if not self._overwrites:
+                    delete_file(self._storage, name)
                 saved = self._storage.save(name, ContentFile(data))
                 if saved != name:  # another server was faster with the same picture
                     self._storage.delete(saved)
@@ -249,8 +317,10 @@ class StorageResults(Results):
             try:
                 with self._storage.open(name) as file:
                     width, height = get_image_dimensions(file)
-            except FileNotFoundError:
-                return None
+            except Exception as error:
+                if is_missing(error):
+                    return None
+                raise
             if not width or not height:
                 return None
             stored = [r for r, other in others.items() if self._storage.exists(other)]
@@ -261,42 +331,28 @@ class StorageResults(Results):
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         with self._translated(f"could not list {prefix}"):
-            folder, slash, _ = prefix.rpartition("/")
-            for name in self._names(folder + slash, prefix, after):
-                yield StoredObject(name)
-
-    def _names(self, folder: str, prefix: str, after: str) -> Iterator[str]:
-        try:
-            folders, files = self._storage.listdir(folder)
-        except FileNotFoundError:
-            return
-        # With their slashes folders sort as the names in them do.
-        for entry in sorted([*files, *(f"{name}/" for name in folders)]):
-            name = folder + entry
-            if not name.startswith(prefix):
-                continue
-            if not entry.endswith("/"):
-                if name > after:
-                    yield name
-            elif name > after or after.startswith(name):
-                yield from self._names(name, prefix, after)
+            yield from walk(self._storage, prefix, after)
 
     def modified(self, stored: StoredObject) -> datetime | None:
+        if stored.modified:
+            return stored.modified
         with self._translated(f"could not look at {stored.name}"):
             try:
                 modified: datetime = self._storage.get_modified_time(stored.name)
-            except FileNotFoundError:
-                return None
+            except Exception as error:
+                if is_missing(error):
+                    return None
+                raise
             return make_aware(modified) if is_naive(modified) else modified
 
     def delete(self, names: list[str]) -> None:
         with self._translated(f"could not delete {len(names)} thumbnails"):
             for name in names:
-                self._storage.delete(name)
+                delete_file(self._storage, name)
 
     def check(self) -> None:
         with self._translated("the storage does not answer"):
-            self._storage.exists("health")
+            check(self._storage)
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:

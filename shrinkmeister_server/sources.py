@@ -23,6 +23,14 @@ from shrinkmeister.exceptions import (
 )
 from shrinkmeister.sources import allowed
 from shrinkmeister.spec import Source
+from shrinkmeister.storage_kinds import (
+    AZURE_BACKEND,
+    GOOGLE_BACKEND,
+    MOST_NAME_BYTES,
+    check,
+    is_a,
+    is_missing,
+)
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.deadline import deadline
 
@@ -124,20 +132,37 @@ def _from_storage(source: Source, most: int) -> bytes:
     except InvalidStorageError as error:
         raise StorageError(f"STORAGES has no alias {source.container!r}") from error
     try:
-        with storage.open(source.name) as file:
+        # A file of Azure knows its size only after it has fetched all of its bytes.
+        if is_a(storage, AZURE_BACKEND):
+            _refuse_above(most, storage.size(source.name))
+        with _opened(storage, source) as file:
             _refuse_above(most, file.size)
             return bytes(file.read())
     except (ShrinkmeisterError, MemoryError):
         raise
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise SourceMissingError("the storage has no such file") from error
     except SuspiciousOperation as error:
         raise SourceNotAllowedError("the source's name leads out of the storage") from error
     # A storage raises whatever its library raises; the rest of it means that the storage failed.
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        if is_missing(error):
+            raise SourceMissingError("the storage has no such file") from error
+        too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        if too_long or len(source.name.encode()) > MOST_NAME_BYTES:
             raise SourceMissingError("the storage has no file of so long a name") from error
         raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
+
+
+def _opened(storage: Any, source: Source) -> Any:
+    try:
+        return storage.open(source.name)
+    except FileNotFoundError:
+        # Google's storage raises it for a missing bucket too, which a listing does not mistake.
+        if is_a(storage, GOOGLE_BACKEND):
+            try:
+                check(storage)
+            except Exception as error:
+                raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
+        raise
 
 
 def _from_url(source: Source, most: int) -> bytes:

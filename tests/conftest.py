@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.servers.azure import AzureServer, running_azure
+from tests.servers.google import GoogleServer, running_google
 from tests.servers.lambda_runtime import find_emulator, find_lambda_python, make_runtime
 from tests.servers.memcached import MemcachedServer, running_memcached
 from tests.servers.process import MissingServer, ask, find_program
@@ -25,7 +27,7 @@ from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["tests.sides", "tests.sorls", "tests.pages", "tests.deployments"]
+pytest_plugins = ["tests.sides", "tests.sorls", "tests.pages", "tests.deployments", "tests.clouds"]
 
 # (source, geometry, options) -> what is known of the size before; of tests/test_same_pictures.py.
 TABLE: pytest.StashKey[dict[tuple[str, str, str], str]] = pytest.StashKey()
@@ -67,6 +69,24 @@ def memcached_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memca
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with left_out_if_missing(), running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    with left_out_if_missing(), running_azure(tmp_path_factory.mktemp("azure")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def google_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoogleServer]:
+    """Google's library asks it and nobody else, for as long as the tests run."""
+    with (
+        left_out_if_missing(),
+        running_google(tmp_path_factory.mktemp("google")) as server,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("STORAGE_EMULATOR_HOST", server.url)
         yield server
 
 

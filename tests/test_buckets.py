@@ -135,7 +135,7 @@ class TestPublic:
         monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("made again"))
         requests = Requests(monkeypatch)
         assert server.get(public.thumbnail().url)["Location"] == first["Location"]
-        assert requests.names == ["ListObjectsV2", "HeadObject"]
+        assert requests.names == ["ListObjects", "HeadObject"]
         assert public.thumbnail().size == (300, 200)
         assert not public.thumbnail().lazy
         # The size of the source came back with it.
@@ -148,7 +148,7 @@ class TestPublic:
         monkeypatch.setattr(get_shared_cache(), "_driver", trips := Trips(get_shared_cache()._driver))
         requests = Requests(monkeypatch)
         server.get(public.thumbnail().url)
-        assert requests.names == ["ListObjectsV2", "GetObject", "PutObject"]
+        assert requests.names == ["ListObjects", "GetObject", "PutObject"]
         assert trips.names[1:4] == ["get_many", "add", "set"]  # after the page's own look-up
 
         another = public.thumbnail(quality=80).url

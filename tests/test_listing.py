@@ -1,19 +1,17 @@
 """Listings of stored objects: in order, from anywhere, and grouped into thumbnails."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from django.utils import timezone
 
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.listing import StoredObject, thumbnails_of
-from shrinkmeister.results import Results, get_former_results
-from tests.servers.s3 import S3Server
+from shrinkmeister.results import get_former_results
 
+# In the order of a listing, of which `tests/test_storages.py` asks all storages.
 NAMES = sorted(
     [
         "cache/a/x-1.jpg",
@@ -35,43 +33,6 @@ NAMES = sorted(
         "photos/z.jpg",
     ]
 )
-
-
-@pytest.fixture(params=["files", "bucket", "bucket with a folder"])
-def results(request: pytest.FixtureRequest, settings: Any) -> Results:
-    if request.param == "files":
-        request.getfixturevalue("media")
-    else:
-        s3: S3Server = request.getfixturevalue("s3_server")
-        bucket: Callable[..., str] = request.getfixturevalue("s3_bucket")
-        folder = "folder" if "folder" in request.param else ""
-        options = {**s3.storage_options, "bucket_name": bucket(), "location": folder}
-        settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
-    for name in NAMES:
-        storages["default"].save(name, ContentFile(b"x"))
-    return get_former_results()
-
-
-def names(results: Results, prefix: str, after: str = "") -> list[str]:
-    return [stored.name for stored in results.walk(prefix, after)]
-
-
-def test_walking_in_the_order_of_names(results: Results) -> None:
-    assert names(results, "") == NAMES
-    for prefix in ("cache/", "cache", "cache/a", "cache/a/", "cache/a/x1", "nothing/", "cache/a/x.jpg"):
-        below = [name for name in NAMES if name.startswith(prefix)]
-        assert names(results, prefix) == below
-        for place, after in enumerate(below):
-            assert names(results, prefix, after) == below[place + 1 :], (prefix, after)
-    assert names(results, "cache/", "cache/a/x5") == names(results, "cache/", "cache/a/x1@2x.jpg")
-
-
-def test_times_are_those_of_writing(results: Results) -> None:
-    now = timezone.now()
-    for stored in results.walk("cache/"):
-        modified = results.modified(stored)
-        assert modified is not None
-        assert abs((now - modified).total_seconds()) < 60
 
 
 def test_grouping() -> None:

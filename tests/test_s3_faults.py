@@ -52,7 +52,7 @@ STRANGER = "cache/stranger"
 
 # What a request for a thumbnail asks S3 for, in this order.
 STEPS: dict[str, Callable[[Request], bool]] = {
-    "LIST": lambda request: "list-type=2" in request.path,
+    "LIST": lambda request: "prefix=cache/" in request.path,
     "HEAD": lambda request: request.method == "HEAD",
     "GET": lambda request: request.method == "GET" and NAME in request.path,
     "PUT @2x": lambda request: request.method == "PUT" and "@2x" in request.path,

@@ -112,7 +112,12 @@ def ask(port: int, question: bytes, timeout: float = READY_SECONDS) -> bytes:
 
 
 def wait_for_answer(
-    process: subprocess.Popen[bytes], port: int, question: bytes, answer: bytes, log: Path
+    process: subprocess.Popen[bytes],
+    port: int,
+    question: bytes,
+    answer: bytes,
+    log: Path,
+    timeout: float = READY_SECONDS,
 ) -> None:
     def answers() -> bool:
         # Asked first, judged second: the answer may be that of a stranger who took the port.
@@ -122,7 +127,7 @@ def wait_for_answer(
             raise ServerDied(f"{process.args!r} ended with {process.returncode}: {output}")
         return answered
 
-    wait_until(answers, f"{log.stem} to answer on port {port}", READY_SECONDS)
+    wait_until(answers, f"{log.stem} to answer on port {port}", timeout)
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float) -> None:
