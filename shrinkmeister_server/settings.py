@@ -20,8 +20,8 @@ MIDDLEWARE = [
     "shrinkmeister_server.visits.VisitMiddleware",
     "shrinkmeister_server.headers.headers_middleware",
     "django.middleware.security.SecurityMiddleware",
-    # Compares the Host header with ALLOWED_HOSTS; nothing else here would.
-    "django.middleware.common.CommonMiddleware",
+    # Nothing else here compares the Host header with ALLOWED_HOSTS.
+    "shrinkmeister_server.probes.HostMiddleware",
 ]
 APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
@@ -112,7 +112,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", False)
 # Load balancers and Prometheus ask machines, and not by HTTPS.
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^metrics$"]
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^healthz$", "^metrics$"]
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0)
 SECURE_PROXY_SSL_HEADER = env.header("SECURE_PROXY_SSL_HEADER", None)
 SILENCED_SYSTEM_CHECKS = [

@@ -1,7 +1,7 @@
 """URL -> token -> spec -> pipeline -> answer; and the one map from an error to its HTTP status."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -37,15 +37,15 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.links import Link
 from shrinkmeister.questions import EXAMINE
 from shrinkmeister.results import get_results, lasting
-from shrinkmeister.shared_cache import Told, get_shared_cache
+from shrinkmeister.shared_cache import Told
 from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
 from shrinkmeister_server.batches import Batch
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import examine, remove
 from shrinkmeister_server.gate import get_gate
+from shrinkmeister_server.health import get_health
 from shrinkmeister_server.metrics import exposition
 from shrinkmeister_server.pipeline import StoredThumbnail, tell, thumbnail
-from shrinkmeister_server.rendering import get_engine
 from shrinkmeister_server.visits import Visit, visit_of
 
 JSON = "application/json"
@@ -183,27 +183,23 @@ class BatchView(PoliteView):
         return answer
 
 
+class LivenessView(ReadOnlyView):
+    """`GET /livez`: 200 as long as this process answers; asks neither cache nor bucket nor engine."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        answer = HttpResponse("ok\n", content_type="text/plain")
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
 class HealthView(ReadOnlyView):
     """`GET /healthz`: whether shared cache, storage of thumbnails and engine work; 200 or 503."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        checks: dict[str, Callable[[], object]] = {
-            "cache": lambda: get_shared_cache().check(),
-            "bucket": lambda: get_results().check(),
-            "engine": get_engine,
-        }
-        health = {}
-        failed = []
-        for part, check in checks.items():
-            try:
-                check()
-                health[part] = "ok"
-            except EXPECTED as error:
-                failed.append(f"{part}: {error}")
-                health[part] = "failed"
-        if failed:
-            visit_of(request).failed("Unhealthy", "; ".join(failed))
-        answer = JsonResponse(health, status=503 if failed else 200)
+        report = get_health().report()
+        if report.failures:
+            visit_of(request).failed("Unhealthy", "; ".join(report.failures))
+        answer = JsonResponse(dict(report.parts), status=503 if report.failures else 200)
         answer["Cache-Control"] = "no-store"
         return answer
 

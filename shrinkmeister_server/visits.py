@@ -18,12 +18,13 @@ from shrinkmeister.keys import digest
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.metrics import get_request_metrics
+from shrinkmeister_server.probes import PROBES
 from shrinkmeister_server.timing import Timing
 
 logger = logging.getLogger(__name__)
 
 # Asked by machines again and again, for those who run the server: told of when they fail.
-OPERATORS = frozenset({"/healthz", "/metrics"})
+OPERATORS = PROBES | {"/metrics"}
 # On a request.
 VISIT = "_shrinkmeister_visit"
 

@@ -18,7 +18,7 @@ from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.keys import digest
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server import pipeline
+from shrinkmeister_server import health, pipeline
 from shrinkmeister_server.lines import EmfFormatter, JsonFormatter, UntoldErrors
 from shrinkmeister_server.sources import fetch
 from shrinkmeister_server.timing import MAKING, Timing
@@ -185,7 +185,9 @@ class TestOthers:
     def test_the_health_is_told_of_when_it_is_bad(
         self, server: Server, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
+        monkeypatch.setattr(health, "HEALTH_SECONDS", 0)
         server.get("/healthz")
+        server.get("/livez")
         assert log.records == []
         monkeypatch.setattr(get_shared_cache(), "check", Mock(side_effect=DriverError("refused\n302 made")))
         server.get("/healthz")
