@@ -163,10 +163,13 @@ class BatchView(PoliteView):
         end = time.monotonic() + seconds
         entries = []
         for resolution, spec in links:
+            if isinstance(spec, TokenError):
+                status, sentence = _status(spec)
+                visit.refuse(spec, status)
+                entries.append(_error(status, sentence))
+                continue
             with visit.part() as part:
                 try:
-                    if isinstance(spec, TokenError):
-                        raise spec
                     part.spec, more = spec, time.monotonic() < end
                     stored = thumbnail(spec, resolution, part.timing, next(told), more)
                     entries.append(_fields(stored, stored.url(resolution)))
