@@ -30,6 +30,9 @@ DATABASES: dict[str, dict[str, str]] = {}
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+# Hosts say by it where `serve` is to listen.
+PORT = env.integer("PORT", None, least=1)
+
 # Shared with the client.
 THUMBNAIL_SECRET_KEY = env.text("THUMBNAIL_SECRET_KEY")
 THUMBNAIL_SECRET_KEY_FALLBACKS = env.names("THUMBNAIL_SECRET_KEY_FALLBACKS", [])
@@ -156,6 +159,9 @@ LOGGING = {
         "zappa.wsgi": {"level": "WARNING"},
         # A worker's own lines, which gunicorn would write in its own form.
         "gunicorn.error": {"handlers": ["lines"], "level": "INFO", "propagate": False},
+        # Its lines name paths, and its queue has one for each request that waits.
+        "waitress": {"level": "ERROR", "filters": ["untold"]},
+        "waitress.queue": {"level": "ERROR"},
         # It tells of each step, and of each thumbnail a dozen.
         "pyvips": {"level": "WARNING"},
     },

@@ -11,7 +11,6 @@ from django.utils.cache import patch_vary_headers
 from django.views import View
 
 from shrinkmeister.conf import get_config, get_questions
-from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import (
     BatchError,
     BatchLengthError,
@@ -39,7 +38,7 @@ from shrinkmeister.questions import EXAMINE
 from shrinkmeister.results import get_results, lasting
 from shrinkmeister.shared_cache import Told
 from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
-from shrinkmeister_server.batches import Batch
+from shrinkmeister_server.batches import Batch, max_body
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import examine, remove
 from shrinkmeister_server.gate import get_gate
@@ -299,8 +298,7 @@ def _prefers_json(request: HttpRequest, other: str) -> bool:
 
 def _body(request: HttpRequest, most: int) -> bytes:
     """That of a batch of so many thumbnails. Raises BatchError."""
-    # A URL is a token, and before that not much.
-    limit = 2 * MAX_LENGTH * most + 1000
+    limit = max_body(most)
     length = request.headers.get("Content-Length", "")
     # Django reads no other: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
     if not (length.isascii() and length.isdecimal()):
