@@ -103,7 +103,7 @@ def thumbnail(
 
 
 def tell(specs: Sequence[ThumbnailSpec]) -> list[Told]:
-    """What the shared cache tells of each, in one round trip; in none for a batch of which nothing opens."""
+    """What the shared cache tells of each, in one round trip; a batch of garbage makes none."""
     return get_shared_cache().look_up_all_stored(specs, first=True) if specs else []
 
 
