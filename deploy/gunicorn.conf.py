@@ -1,7 +1,8 @@
-"""gunicorn's settings: `gunicorn --config gunicorn.conf.py shrinkmeister_server.wsgi`.
+"""gunicorn's settings: `gunicorn --config gunicorn.conf.py shrinkmeister_server.wsgi`, behind nginx.
 
-What the environment says is read by the server's own settings; of gunicorn's own variables, PORT says where
-it listens (0.0.0.0 and that port; else 127.0.0.1:8000) and WEB_CONCURRENCY how many workers there are (1).
+A slow client holds a thread of gunicorn for as long as it likes. So something before it has to read whole
+requests, bodies included. What the environment says is read by the server's own settings; gunicorn itself
+reads WEB_CONCURRENCY, how many workers there are (1).
 """
 
 import os

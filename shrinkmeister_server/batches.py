@@ -10,7 +10,14 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
+from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import BatchError, BatchTooLargeError
+
+
+def max_body(most: int) -> int:
+    """Return the bytes that the body for so many thumbnails may have."""
+    # A URL is a token, and before that not much.
+    return 2 * MAX_LENGTH * most + 1000
 
 
 @dataclass(frozen=True)

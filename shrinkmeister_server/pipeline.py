@@ -103,8 +103,8 @@ def thumbnail(
 
 
 def tell(specs: Sequence[ThumbnailSpec]) -> list[Told]:
-    """What the shared cache tells of each, in one round trip."""
-    return get_shared_cache().look_up_all_stored(specs, first=True)
+    """What the shared cache tells of each, in one round trip; a batch of garbage makes none."""
+    return get_shared_cache().look_up_all_stored(specs, first=True) if specs else []
 
 
 def make_for_site(spec: ThumbnailSpec) -> ThumbnailRecord:

@@ -20,8 +20,8 @@ MIDDLEWARE = [
     "shrinkmeister_server.visits.VisitMiddleware",
     "shrinkmeister_server.headers.headers_middleware",
     "django.middleware.security.SecurityMiddleware",
-    # Compares the Host header with ALLOWED_HOSTS; nothing else here would.
-    "django.middleware.common.CommonMiddleware",
+    # Nothing else here compares the Host header with ALLOWED_HOSTS.
+    "shrinkmeister_server.probes.HostMiddleware",
 ]
 APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
@@ -29,6 +29,9 @@ WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
 DATABASES: dict[str, dict[str, str]] = {}
 TIME_ZONE = "UTC"
 USE_TZ = True
+
+# Hosts say by it where `serve` is to listen.
+PORT = env.integer("PORT", None, least=1)
 
 # Shared with the client.
 THUMBNAIL_SECRET_KEY = env.text("THUMBNAIL_SECRET_KEY")
@@ -112,7 +115,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", False)
 # Load balancers and Prometheus ask machines, and not by HTTPS.
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^metrics$"]
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^healthz$", "^metrics$"]
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0)
 SECURE_PROXY_SSL_HEADER = env.header("SECURE_PROXY_SSL_HEADER", None)
 SILENCED_SYSTEM_CHECKS = [
@@ -156,6 +159,9 @@ LOGGING = {
         "zappa.wsgi": {"level": "WARNING"},
         # A worker's own lines, which gunicorn would write in its own form.
         "gunicorn.error": {"handlers": ["lines"], "level": "INFO", "propagate": False},
+        # Its lines name paths, and its queue has one for each request that waits.
+        "waitress": {"level": "ERROR", "filters": ["untold"]},
+        "waitress.queue": {"level": "ERROR"},
         # It tells of each step, and of each thumbnail a dozen.
         "pyvips": {"level": "WARNING"},
     },

@@ -5,6 +5,7 @@ from shrinkmeister_server.views import (
     BatchView,
     DoctorView,
     HealthView,
+    LivenessView,
     MetricsView,
     ThumbnailView,
     bad_request,
@@ -13,6 +14,7 @@ from shrinkmeister_server.views import (
 )
 
 urlpatterns = [
+    path("livez", LivenessView.as_view()),
     path("healthz", HealthView.as_view()),
     path("metrics", MetricsView.as_view()),
     path("doctor/<str:question>", DoctorView.as_view()),

@@ -1,7 +1,7 @@
 """URL -> token -> spec -> pipeline -> answer; and the one map from an error to its HTTP status."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +11,6 @@ from django.utils.cache import patch_vary_headers
 from django.views import View
 
 from shrinkmeister.conf import get_config, get_questions
-from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import (
     BatchError,
     BatchLengthError,
@@ -37,15 +36,15 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.links import Link
 from shrinkmeister.questions import EXAMINE
 from shrinkmeister.results import get_results, lasting
-from shrinkmeister.shared_cache import Told, get_shared_cache
+from shrinkmeister.shared_cache import Told
 from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
-from shrinkmeister_server.batches import Batch
+from shrinkmeister_server.batches import Batch, max_body
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import examine, remove
 from shrinkmeister_server.gate import get_gate
+from shrinkmeister_server.health import get_health
 from shrinkmeister_server.metrics import exposition
 from shrinkmeister_server.pipeline import StoredThumbnail, tell, thumbnail
-from shrinkmeister_server.rendering import get_engine
 from shrinkmeister_server.visits import Visit, visit_of
 
 JSON = "application/json"
@@ -163,10 +162,13 @@ class BatchView(PoliteView):
         end = time.monotonic() + seconds
         entries = []
         for resolution, spec in links:
+            if isinstance(spec, TokenError):
+                status, sentence = _status(spec)
+                visit.refuse(spec, status)
+                entries.append(_error(status, sentence))
+                continue
             with visit.part() as part:
                 try:
-                    if isinstance(spec, TokenError):
-                        raise spec
                     part.spec, more = spec, time.monotonic() < end
                     stored = thumbnail(spec, resolution, part.timing, next(told), more)
                     entries.append(_fields(stored, stored.url(resolution)))
@@ -183,27 +185,23 @@ class BatchView(PoliteView):
         return answer
 
 
+class LivenessView(ReadOnlyView):
+    """`GET /livez`: 200 as long as this process answers; asks neither cache nor bucket nor engine."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        answer = HttpResponse("ok\n", content_type="text/plain")
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
 class HealthView(ReadOnlyView):
     """`GET /healthz`: whether shared cache, storage of thumbnails and engine work; 200 or 503."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        checks: dict[str, Callable[[], object]] = {
-            "cache": lambda: get_shared_cache().check(),
-            "bucket": lambda: get_results().check(),
-            "engine": get_engine,
-        }
-        health = {}
-        failed = []
-        for part, check in checks.items():
-            try:
-                check()
-                health[part] = "ok"
-            except EXPECTED as error:
-                failed.append(f"{part}: {error}")
-                health[part] = "failed"
-        if failed:
-            visit_of(request).failed("Unhealthy", "; ".join(failed))
-        answer = JsonResponse(health, status=503 if failed else 200)
+        report = get_health().report()
+        if report.failures:
+            visit_of(request).failed("Unhealthy", "; ".join(report.failures))
+        answer = JsonResponse(dict(report.parts), status=503 if report.failures else 200)
         answer["Cache-Control"] = "no-store"
         return answer
 
@@ -300,8 +298,7 @@ def _prefers_json(request: HttpRequest, other: str) -> bool:
 
 def _body(request: HttpRequest, most: int) -> bytes:
     """That of a batch of so many thumbnails. Raises BatchError."""
-    # A URL is a token, and before that not much.
-    limit = 2 * MAX_LENGTH * most + 1000
+    limit = max_body(most)
     length = request.headers.get("Content-Length", "")
     # Django reads no other: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
     if not (length.isascii() and length.isdecimal()):

@@ -18,14 +18,18 @@ from shrinkmeister.keys import digest
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.metrics import get_request_metrics
+from shrinkmeister_server.probes import PROBES
 from shrinkmeister_server.timing import Timing
 
 logger = logging.getLogger(__name__)
 
 # Asked by machines again and again, for those who run the server: told of when they fail.
-OPERATORS = frozenset({"/healthz", "/metrics"})
+OPERATORS = PROBES | {"/metrics"}
 # On a request.
 VISIT = "_shrinkmeister_visit"
+# Characters of a line that a client may choose: its method, and an error, which may quote its Host.
+MAX_METHOD = 16
+MAX_MESSAGE = 1000
 
 
 @dataclass
@@ -39,6 +43,8 @@ class Visit:
     exception  one that nobody thought of, to be told with its traceback
     status     of a part, which has no answer of its own
     parts      the thumbnails of a batch, each told of as if it had been asked for alone
+    refused    how many of them did not open
+    logged     whether it has a line of its own
     """
 
     timing: Timing = field(default_factory=Timing)
@@ -49,6 +55,8 @@ class Visit:
     exception: Exception | None = None
     status: int = 200
     parts: list["Visit"] = field(default_factory=list)
+    refused: int = 0
+    logged: bool = True
 
     @contextmanager
     def part(self) -> "Iterator[Visit]":
@@ -60,6 +68,18 @@ class Visit:
         finally:
             part.timing.stop()
 
+    def refuse(self, error: Exception, status: int) -> None:
+        """Count a text of a batch that does not open; the batch's own line reports all of them.
+
+        A line for each would let one request without a token write as many as a batch may have.
+        """
+        part = Visit(thumbnail=True, status=status, logged=False)
+        part.fail(error)
+        self.parts.append(part)
+        self.refused += 1
+        self.thumbnail = True
+        self.message = f"{self.refused} texts do not open; the last one: {part.message}"
+
     @property
     def outcome(self) -> str:
         return self.failure or self.timing.outcome or "-"
@@ -68,7 +88,7 @@ class Visit:
         self.failed(type(error).__name__, str(error))
 
     def failed(self, name: str, message: str) -> None:
-        self.failure, self.message = name, _line(message)
+        self.failure, self.message = name, _line(message, MAX_MESSAGE)
 
     def fields(self, method: str) -> dict[str, Any]:
         """Of its line."""
@@ -86,7 +106,7 @@ class Visit:
     def level(self) -> int:
         if self.status >= 500:
             return logging.ERROR
-        return logging.WARNING if self.status >= 400 and self.thumbnail else logging.INFO
+        return logging.WARNING if self.thumbnail and (self.status >= 400 or self.message) else logging.INFO
 
 
 def visit_of(request: HttpRequest) -> Visit:
@@ -109,8 +129,8 @@ class VisitMiddleware:
         for one in (*visit.parts, visit):
             if self._metrics:
                 self._metrics.answered(one.outcome, one.status, one.timing)
-            if one.status >= 400 or request.path_info not in OPERATORS:
-                self._tell(one, str(request.method))
+            if one.logged and (one.status >= 400 or request.path_info not in OPERATORS):
+                self._tell(one, _line(str(request.method), MAX_METHOD))
         return answer
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
@@ -126,9 +146,10 @@ class VisitMiddleware:
             logger.log(level, _text(fields), exc_info=visit.exception, extra={"visit": fields})
 
 
-def _line(text: str) -> str:
-    """One line of a log: an engine's message has several, or an option's text in it."""
-    return "".join(character if character.isprintable() else " " for character in text)
+def _line(text: str, most: int) -> str:
+    """Return the text as part of one line: an engine's message has several, or an option's text in it."""
+    cut = text if len(text) <= most else f"{text[:most]}..."
+    return "".join(character if character.isprintable() else " " for character in cut)
 
 
 def _text(fields: dict[str, Any]) -> str:

@@ -126,7 +126,7 @@ def path_of(geometry: str) -> str:
 
 def check_server(container: Container, variables: dict[str, str], directory: Path) -> None:
     port = free_port()
-    variables = {**variables, "PORT": str(port), "WEB_CONCURRENCY": "1"}
+    variables = {**variables, "PORT": str(port)}
     log = directory / "server.log"
     with whole(running(container.run(container.command, variables), log)) as process:
         question = f"GET /nothing HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()

@@ -19,7 +19,7 @@ SERVER_SETTINGS: dict[str, Any] = {
         "shrinkmeister_server.visits.VisitMiddleware",
         "shrinkmeister_server.headers.headers_middleware",
         "django.middleware.security.SecurityMiddleware",
-        "django.middleware.common.CommonMiddleware",
+        "shrinkmeister_server.probes.HostMiddleware",
     ],
     "APPEND_SLASH": False,
     "SECURE_CONTENT_TYPE_NOSNIFF": True,

@@ -209,13 +209,16 @@ class TestBatch:
         assert [one.get("status", 200) for one in entries] == list(texts.values())
         assert entries[1]["error"] == "The image of this URL does not exist."
         assert all(("url" in one) != ("error" in one) for one in entries)
-        # A line for each, as if it had been asked for alone, and one for the batch.
+        # A line for each that opens, as if it had been asked for alone, and one for the batch.
         lines = [record for record in caplog.records if record.name == "shrinkmeister_server.visits"]
         told = [vars(line)["visit"] for line in lines]
-        assert [one["status"] for one in told] == [*texts.values(), 200]
+        opened = [one["status"] for one in told[:-1]]
+        assert opened == [200, 404, 404, 403]
+        refused = len(texts) - len(opened)
+        assert (told[-1]["status"], told[-1]["error"].split()[0]) == (200, str(refused))
         assert [one["outcome"] for one in told][:3] == ["made", "SourceMissingError", "ResolutionError"]
         assert told[-1]["outcome"] == "batch"
-        assert {line.levelname for line in lines[1:-1]} == {"WARNING"}
+        assert {line.levelname for line in lines[1:]} == {"WARNING"}
         assert told[-1]["milliseconds"] >= sum(one["milliseconds"] for one in told[:-1]) - len(told)
 
     def test_time_is_for_making_alone(self, server: Server, photos: list[ThumbnailSpec]) -> None:

@@ -137,7 +137,7 @@ def test_the_main_job(deployment: Deployment) -> None:
     }
 
     headers = {"Host": "elsewhere.example.com"}
-    assert urllib3.request("GET", f"{deployment.server.url}/healthz", headers=headers).status == 400
+    assert urllib3.request("GET", f"{deployment.server.url}/nothing", headers=headers).status == 400
 
     cold = deployment.thumbnail()
     assert cold.lazy

@@ -45,6 +45,7 @@ from tests.servers.process import (
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import PATIENT, ThumbnailServer, running_thumbnail_server
 from tests.test_environment import manage
+from tests.test_serving import SLOW, Slow
 
 pytestmark = pytest.mark.makes_thumbnails
 
@@ -188,7 +189,7 @@ class TestTimes:
             line for line in (DEPLOY / "Dockerfile").read_text().splitlines() if "docker run" in line
         ]
         words = line.split()
-        assert int(words[words.index("--stop-timeout") + 1]) > int(gunicorns("graceful_timeout"))
+        assert int(words[words.index("--stop-timeout") + 1]) > WORST
 
 
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
@@ -283,6 +284,40 @@ def test_systemd_is_told_when_it_is_ready(tmp_path: Path, variables: dict[str, s
     with running_service(tmp_path, variables) as service:
         service.told.settimeout(30)
         assert service.told.recv(4096).startswith(b"READY=1")
+
+
+def in_dockerfile(instruction: str) -> list[str]:
+    """What an instruction of it runs, on this machine."""
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    (line,) = [line for line in text.splitlines() if line.startswith(instruction)]
+    command: list[str] = json.loads(line[line.index("[") :])
+    return [sys.executable, *command[1:]]
+
+
+def test_the_container(tmp_path: Path, variables: dict[str, str]) -> None:
+    """It listens where PORT says, is healthy without a cache, and ends at SIGTERM."""
+
+    @retried
+    @contextmanager
+    def start(directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
+        port, log = free_port(), directory / "container.log"
+        nowhere = {"THUMBNAIL_CACHE_LOCATION": f"redis://{HOST}:1/0", "PORT": str(port)}
+        environment = {"PATH": os.environ["PATH"], **variables, **nowhere}
+        with running(in_dockerfile("CMD "), log, environment) as process:
+            wait_for_answer(process, port, b"GET /nothing HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
+            yield process, environment
+
+    def health(environment: dict[str, str]) -> int:
+        return subprocess.run(
+            in_dockerfile("HEALTHCHECK "), env=environment, stderr=subprocess.DEVNULL
+        ).returncode
+
+    with start(tmp_path) as (process, environment):
+        assert get(f"http://{HOST}:{environment['PORT']}/healthz").status == 503
+        assert health(environment) == 0
+        process.terminate()
+        assert process.wait(60) == 0
+        assert health(environment) != 0
 
 
 class Front:
@@ -385,14 +420,18 @@ class TestNginx:
         assert front.visits() == before + 1
 
     def test_slow_clients_hold_no_thread(self, front: Front) -> None:
-        address = (HOST, urlsplit(front.url).port)
+        address, path = (HOST, urlsplit(front.url).port), path_of(front.variables)
+        assert front.get(path).status == 302
         with ExitStack() as clients:
-            for _ in range(20):
-                client = clients.enter_context(socket.create_connection(address))
-                client.sendall(f"GET / HTTP/1.1\r\nHost: {NAME}\r\nAccept:".encode())
-            assert front.get(path_of(front.variables)).status == 302
+            for kind in [*SLOW.values(), Slow(f"GET /nothing HTTP/1.1\r\nHost: {NAME}\r\n\r\n" * 20)]:
+                for _ in range(10):
+                    client = clients.enter_context(socket.create_connection(address))
+                    client.sendall(kind.first.encode())
+            assert front.get("/livez").status == 200
+            assert front.get(path).status == 302
+            assert front.get(path_of(front.variables, geometry="30x20")).status == 302
 
-    @pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+    @pytest.mark.parametrize("path", ["/livez", "/healthz", "/metrics"])
     def test_what_is_for_operators(self, front: Front, path: str) -> None:
         statuses = []
         for source in ("127.0.0.1", "127.0.0.2"):
@@ -401,7 +440,7 @@ class TestNginx:
             statuses.append(connection.getresponse().status)
             connection.close()
         # Metrics are off.
-        assert statuses == [200 if path == "/healthz" else 404, 403]
+        assert statuses == [404 if path == "/metrics" else 200, 403]
 
     def test_long_urls(self, front: Front) -> None:
         path = path_of(front.variables, "d" * 1000)

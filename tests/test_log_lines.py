@@ -18,7 +18,7 @@ from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.keys import digest
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server import pipeline
+from shrinkmeister_server import health, pipeline
 from shrinkmeister_server.lines import EmfFormatter, JsonFormatter, UntoldErrors
 from shrinkmeister_server.sources import fetch
 from shrinkmeister_server.timing import MAKING, Timing
@@ -185,13 +185,46 @@ class TestOthers:
     def test_the_health_is_told_of_when_it_is_bad(
         self, server: Server, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
+        monkeypatch.setattr(health, "HEALTH_SECONDS", 0)
         server.get("/healthz")
+        server.get("/livez")
         assert log.records == []
         monkeypatch.setattr(get_shared_cache(), "check", Mock(side_effect=DriverError("refused\n302 made")))
         server.get("/healthz")
         told = visit(log)
         assert (told["level"], told["status"], told["outcome"]) == ("ERROR", 503, "Unhealthy")
         assert told["error"] == "cache: refused 302 made"
+
+
+class TestFloods:
+    """What is refused has one line, however much of it a client sends."""
+
+    def test_a_batch_of_garbage(self, server: Server, photo: str, log: pytest.LogCaptureFixture) -> None:
+        texts = ["AAAA.jpg", "x" * 4000, "", url_of()[:-8] + "AAAA.jpg"] * 25
+        answer = server.post("/thumbnails", json.dumps({"thumbnails": texts}).encode())
+        assert {one["status"] for one in answer.json()["thumbnails"]} == {403}
+        told = visit(log)
+        assert (told["level"], told["status"], told["outcome"]) == ("WARNING", 200, "batch")
+        assert told["error"].startswith("100 texts do not open")
+        assert len(told["text"]) < 300
+
+    def test_some_garbage_in_a_batch(
+        self, server: Server, photo: str, log: pytest.LogCaptureFixture
+    ) -> None:
+        texts = ["AAAA.jpg", url_of(), "BBBB.jpg"]
+        answer = server.post("/thumbnails", json.dumps({"thumbnails": texts}).encode())
+        assert [one.get("status", 200) for one in answer.json()["thumbnails"]] == [403, 200, 403]
+        made, whole = (vars(record)["visit"] for record in log.records)
+        assert (made["outcome"], whole["outcome"]) == ("made", "batch")
+        assert whole["error"].startswith("2 texts do not open")
+
+    def test_a_method_and_a_host(self, server: Server, log: pytest.LogCaptureFixture) -> None:
+        server.ask("A" * 5000, "/nothing", host="h" * 5000)
+        told = visit(log)
+        assert told["outcome"] == "DisallowedHost"
+        assert (len(told["method"]) < 25, 1000 <= len(told["error"]) < 1100) == (True, True)
+        server.ask("\x1b[31m\n302", "/nothing")
+        assert visit(log)["method"] == " [31M 302"
 
 
 class TestForms:

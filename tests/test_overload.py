@@ -1,12 +1,10 @@
 """More than a process can do: it says so, and nobody holds it for long."""
 
-import os
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from shrinkmeister_server import pipeline, rendering
 from shrinkmeister_server.gate import Gate, get_gate
 from tests.pages import lazy
 from tests.pictures import encoded, photograph
-from tests.servers.process import HOST, free_port, retried, running, wait_for_answer, wait_until
+from tests.servers.process import HOST, wait_until
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
 from tests.sides import Server
 
@@ -168,34 +166,3 @@ def test_clients_that_do_not_read_hold_no_thread(busy: ThumbnailServer) -> None:
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         assert get(url_of(busy, 0)).status == 302
         assert get(url_of(busy, 1)).status == 302
-
-
-@pytest.fixture
-def waitress(tmp_path: Path, variables: dict[str, str]) -> Iterator[ThumbnailServer]:
-    """With two threads."""
-
-    @retried
-    @contextmanager
-    def start(directory: Path) -> Iterator[ThumbnailServer]:
-        port = free_port()
-        command = [sys.executable, "-m", "waitress", "--listen", f"{HOST}:{port}", "--threads", "2"]
-        command += ["shrinkmeister_server.wsgi:application"]
-        environment = {"PATH": os.environ["PATH"], "ALLOWED_HOST": HOST, **variables}
-        log = directory / "waitress.log"
-        with running(command, log, environment) as process:
-            question = f"GET /nothing HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
-            wait_for_answer(process, port, question, b"HTTP/1.", log)
-            yield ThumbnailServer(f"http://{HOST}:{port}", log, process)
-
-    with start(tmp_path) as server:
-        yield server
-
-
-def test_clients_that_stop_in_mid_request_hold_no_thread_of_waitress(waitress: ThumbnailServer) -> None:
-    """gunicorn wants a proxy before it, which reads whole requests; waitress does that itself."""
-    port = int(waitress.url.rpartition(":")[2])
-    with ExitStack() as clients:
-        for _ in range(20):
-            client = clients.enter_context(socket.create_connection((HOST, port)))
-            client.sendall(b"GET / HTTP/1.1\r\nHost:")
-        assert get(url_of(waitress, 0)).status == 302

@@ -3,8 +3,10 @@
 import functools
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,13 @@ from sorl.thumbnail import get_thumbnail
 from sorl.thumbnail.conf.defaults import DefaultRGB
 from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
-from shrinkmeister.conf import DAY, get_tokens
+from shrinkmeister.conf import DAY, get_tokens, per_configuration
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.results import StorageResults
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server import pipeline, sources
+from shrinkmeister_server import health, pipeline, sources, views
+from shrinkmeister_server.health import HEALTH_SECONDS, Health, Report, examine
 from shrinkmeister_server.timing import Timing
 from tests.pictures import picture, size_of
 from tests.sides import Server
@@ -510,7 +513,7 @@ class TestErrors:
 
     def test_another_host(self, server: Server, settings: Any) -> None:
         settings.ALLOWED_HOSTS = ["elsewhere.example.com"]
-        assert server.get("/healthz").status_code == 400
+        assert server.get("/nothing").status_code == 400
 
     def test_json_for_those_who_ask_for_it(self, server: Server, photo: str) -> None:
         answer = server.get("/AAAA.jpg", accept="application/json")
@@ -577,7 +580,94 @@ class TestOnce:
         assert not get_shared_cache().lock(spec_of(), 30), "the lock of somebody else was let go of"
 
 
+class TestLiveness:
+    """`/livez` is answered while cache, bucket and engine are dead, and asks none of them."""
+
+    @pytest.mark.usefixtures("media")
+    @pytest.mark.parametrize("host", ["thumbs.example.com", "10.0.0.5:8001", "[fd00::5]:8001", "_"])
+    def test_any_host(
+        self, server: Server, host: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    ) -> None:
+        for name in ("get_shared_cache", "get_results", "get_engine"):
+            monkeypatch.setattr(health, name, Mock(side_effect=AssertionError(name)))
+        for answer in (server.get("/livez", host=host), server.head("/livez", host=host)):
+            assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+        assert server.get("/livez", host=host).content == b"ok\n"
+        assert caplog.records == []
+        assert server.ask("POST", "/livez", host=host).status_code == 405
+
+
+class TestReports:
+    """How often a process examines its health."""
+
+    def test_one_in_some_seconds(self) -> None:
+        clock, reports = Time(), iter("abc")
+        kept = Health(lambda: Report({"x": next(reports)}, ()), clock.monotonic)
+        seen = []
+        for seconds in (0, HEALTH_SECONDS - 1, 1, HEALTH_SECONDS - 1, 1):
+            clock.now += seconds
+            seen.append(kept.report().parts["x"])
+        assert seen == ["a", "a", "b", "b", "c"]
+
+    def test_those_who_ask_meanwhile_get_the_former_one(self) -> None:
+        clock, entered, leave = Time(), threading.Event(), threading.Event()
+        reports = iter("ab")
+
+        def examine() -> Report:
+            name = next(reports)
+            if name == "b":
+                entered.set()
+                assert leave.wait(60)
+            return Report({"x": name}, ())
+
+        kept = Health(examine, clock.monotonic)
+        assert kept.report().parts["x"] == "a"
+        clock.now += HEALTH_SECONDS
+        with ThreadPoolExecutor(1) as threads:
+            next_one = threads.submit(kept.report)
+            assert entered.wait(60)
+            assert kept.report().parts["x"] == "a"
+            leave.set()
+            assert next_one.result().parts["x"] == "b"
+
+    def test_those_who_come_first_wait_for_the_first_one(self) -> None:
+        reports, asking = iter("a"), threading.Barrier(8)
+        kept = Health(lambda: Report({"x": next(reports)}, ()))
+
+        def ask() -> str:
+            asking.wait(60)
+            return kept.report().parts["x"]
+
+        with ThreadPoolExecutor(8) as threads:
+            assert [one.result() for one in [threads.submit(ask) for _ in range(8)]] == ["a"] * 8
+
+
 class TestHealth:
+    @pytest.mark.usefixtures("media")
+    def test_a_load_balancer_asks_by_address(self, server: Server) -> None:
+        assert server.get("/healthz", host="10.0.0.5:8001").status_code == 200
+
+    @pytest.mark.usefixtures("media")
+    @pytest.mark.parametrize("works", [True, False])
+    def test_examined_once(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, works: bool, caplog: Any
+    ) -> None:
+        clock = Mock(return_value=100.0)
+        monkeypatch.setattr(health, "get_health", per_configuration(lambda: Health(examine, clock)))
+        monkeypatch.setattr(views, "get_health", health.get_health)
+        check = Mock(side_effect=None if works else RuntimeError("a surprise"))
+        monkeypatch.setattr(get_shared_cache(), "check", check)
+        for ask in (server.get, server.head, server.get):
+            assert ask("/healthz").status_code == (200 if works else 503)
+        assert check.call_count == 1
+        # Each bad answer has its line; what was found unexpectedly has a traceback, once.
+        names = [record.name for record in caplog.records if record.name != "django.request"]
+        visits, surprise = "shrinkmeister_server.visits", "shrinkmeister_server.health"
+        assert names == ([] if works else [surprise, visits, visits, visits])
+        clock.return_value += HEALTH_SECONDS
+        server.get("/healthz")
+        assert check.call_count == 2
+
     @pytest.mark.usefixtures("media")
     def test_well(self, server: Server) -> None:
         answer = server.get("/healthz")

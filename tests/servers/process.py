@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 HOST = "127.0.0.1"
-READY_SECONDS = 15
+READY_SECONDS = 60
 PORT_ATTEMPTS = 5
 
 Server = TypeVar("Server")

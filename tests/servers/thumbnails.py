@@ -1,9 +1,9 @@
-"""The thumbnail server as it is deployed: gunicorn, configured by environment variables alone."""
+"""The thumbnail server as it is deployed, configured by environment variables alone."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,39 @@ class ThumbnailServer:
 def running_thumbnail_server(
     directory: Path, variables: Mapping[str, str], workers: int = 2, threads: int = 2
 ) -> AbstractContextManager[ThumbnailServer]:
-    """variables: its whole environment, but for PATH, ALLOWED_HOST and a patience with its cache."""
+    """gunicorn. variables: its whole environment, but for PATH, ALLOWED_HOST and its patience."""
+
+    def command(port: int) -> list[str]:
+        gunicorn = [
+            "gunicorn",
+            "--bind",
+            f"{HOST}:{port}",
+            "--workers",
+            str(workers),
+            "--threads",
+            str(threads),
+        ]
+        place = ["--chdir", str(Path(__file__).parents[2]), "--no-control-socket"]
+        return [*gunicorn, *place, "shrinkmeister_server.wsgi"]
+
+    return _running(directory, variables, command)
+
+
+def running_waitress(
+    directory: Path, variables: Mapping[str, str], threads: int = 4
+) -> AbstractContextManager[ThumbnailServer]:
+    """The command `serve`. variables: as for gunicorn."""
+
+    def command(port: int) -> list[str]:
+        return ["shrinkmeister_server", "serve", f"{HOST}:{port}", "--threads", str(threads)]
+
+    return _running(directory, variables, command)
+
+
+def _running(
+    directory: Path, variables: Mapping[str, str], command: Callable[[int], list[str]]
+) -> AbstractContextManager[ThumbnailServer]:
+    """command: what stands behind `python -m`, for a port"""
 
     @retried
     @contextmanager
@@ -32,12 +64,7 @@ def running_thumbnail_server(
         port = free_port()
         log = directory / "thumbnails.log"
         environment = {"PATH": os.environ["PATH"], "ALLOWED_HOST": HOST, **PATIENT, **variables}
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"{HOST}:{port}"]
-        command += ["--workers", str(workers), "--threads", str(threads)]
-        command += ["--chdir", str(Path(__file__).parents[2])]
-        command += ["--no-control-socket"]
-        command += ["shrinkmeister_server.wsgi"]
-        with running(command, log, environment) as process:
+        with running([sys.executable, "-m", *command(port)], log, environment) as process:
             question = f"GET /nothing HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
             wait_for_answer(process, port, question, b"HTTP/1.", log)
             yield ThumbnailServer(f"http://{HOST}:{port}", log, process)

@@ -1,0 +1,52 @@
+import signal
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from shrinkmeister_server.batches import max_body
+from shrinkmeister_server.conf import get_server_config
+
+
+class Command(BaseCommand):
+    help = (
+        "Serves thumbnails by waitress until SIGTERM, then answers the requests that have come, and ends."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "address",
+            nargs="?",
+            type=_address,
+            default=f"0.0.0.0:{settings.PORT}" if settings.PORT else "127.0.0.1:8000",
+            help="host:port to listen at; by default 0.0.0.0 with the variable PORT, else 127.0.0.1:8000",
+        )
+        parser.add_argument("--threads", type=int, default=8, help="requests that are answered at once (8)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            from shrinkmeister_server.serving import Server
+        except ImportError as error:
+            raise CommandError(
+                'waitress is not installed: pip install "shrinkmeister[waitress]"'
+            ) from error
+        from shrinkmeister_server.wsgi import application
+
+        address = options["address"]
+        try:
+            server = Server(
+                application, address, options["threads"], max_body(get_server_config().max_batch)
+            )
+        except OSError as error:
+            raise CommandError(f"Cannot listen at {address}: {error}") from error
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, server.stop)
+        server.run()
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ArgumentTypeError(f"{text!r} is not host:port, such as 0.0.0.0:8001")
+    return text
