@@ -291,21 +291,21 @@ def test_help_names_what_is_for_lambda(tmp_path: Path) -> None:
 
 
 def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None:
-    done = on_a_terminal(tmp_path, b"eu-west-1\nthumbs\n\ns3://a, s3://b/c\nredis://cache:6379/0\n")
+    done = on_a_terminal(tmp_path, b"eu-west-1\nthumbs\n\ns3://photos, s3://more/folder\nredis://cache:6379/0\n")
     assert done.returncode == 0, done.stderr
     variables = json.loads((tmp_path / "zappa_settings.json").read_text())["production"][
         "environment_variables"
     ]
     assert variables["AWS_S3_REGION_NAME"] == "eu-west-1"
     assert variables["THUMBNAIL_BUCKET"] == "thumbs"
-    assert variables["THUMBNAIL_SOURCES"] == "s3://a,s3://b/c"
+    assert variables["THUMBNAIL_SOURCES"] == "s3://photos,s3://more/folder"
 
 
 def test_a_wrong_answer_does_not_lose_the_others(tmp_path: Path) -> None:
     """Nor one that was given by an option."""
-    answers = b"thumbs\ns3://a\nredis://cache:6379/0\n"
+    answers = b"thumbs\ns3://photos\nredis://cache:6379/0\n"
     done = on_a_terminal(
-        tmp_path, answers + b"eu-west-1\n\nsss://a\n\n" + b"\n\ns3://b\n\n", "--region", "Rome"
+        tmp_path, answers + b"eu-west-1\n\nsss://a\n\n" + b"\n\ns3://more\n\n", "--region", "Rome"
     )
     assert done.returncode == 0, done.stderr
     first, second = done.stderr.split("\nEnter keeps what was given; Ctrl-C ends.\n")[:2]
@@ -314,7 +314,7 @@ def test_a_wrong_answer_does_not_lose_the_others(tmp_path: Path) -> None:
     stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
     assert stage["aws_region"] == "eu-west-1"
     assert stage["environment_variables"]["THUMBNAIL_BUCKET"] == "thumbs"
-    assert stage["environment_variables"]["THUMBNAIL_SOURCES"] == "s3://b"
+    assert stage["environment_variables"]["THUMBNAIL_SOURCES"] == "s3://more"
     assert stage["aws_environment_variables"]["THUMBNAIL_CACHE_LOCATION"] == "redis://cache:6379/0"
 
 
@@ -334,7 +334,7 @@ def test_nothing_is_asked_where_no_answer_helps(tmp_path: Path, wrong: list[str]
 
 def test_the_same_answers_end_init(tmp_path: Path) -> None:
     """What is wrong is an option that nothing asks for."""
-    answers = b"eu-west-1\nthumbs\ns3://a\nredis://cache:6379/0\n"
+    answers = b"eu-west-1\nthumbs\ns3://photos\nredis://cache:6379/0\n"
     done = on_a_terminal(tmp_path, answers + b"\n\n\n\n", "--resolutions", "2x")
     assert done.returncode == 1
     assert "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'" in done.stderr
