@@ -36,7 +36,7 @@ class Deployment:
     """package    what the function got, unpacked
     zip        and as it got it
     bucket     of the sources, private, and of the thumbnails, public; both on the real S3 server
-    variables  of the function, and what Lambda adds: the rights of its role
+    variables  of the function, and what Lambda adds: the rights of its role; with this machine's Redis
     output     of `zappa deploy` and of `zappa update`
     """
 
@@ -119,7 +119,8 @@ def deployment(
     }
     stage["aws_environment_variables"] |= {
         "THUMBNAIL_SECRET_KEY": SECRET,
-        "THUMBNAIL_CACHE_LOCATION": redis_server.url,
+        # Where a function could reach one.
+        "THUMBNAIL_CACHE_LOCATION": "redis://my-cache.example.com:6379/0",
     }
     (workshop.folder / "zappa_settings.json").write_text(json.dumps({STAGE: stage}))
 
@@ -146,6 +147,7 @@ def deployment(
             archive.extractall(package)
         variables = {
             **function["Configuration"]["Environment"]["Variables"],
+            "THUMBNAIL_CACHE_LOCATION": redis_server.url,
             "AWS_ACCESS_KEY_ID": s3_server.access_key,
             "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
         }

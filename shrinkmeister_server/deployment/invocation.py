@@ -77,7 +77,8 @@ def restrict(cli: Any) -> None:
     except ParamValidationError as error:
         raise ClickException(
             f"The URL of {function} does not answer: this boto3 does not know the parameter "
-            f"InvokedViaFunctionUrl of lambda:AddPermission. Run `pip install --upgrade boto3` and `zappa update`."
+            f"InvokedViaFunctionUrl of lambda:AddPermission. Run `pip install --upgrade boto3` and then "
+            f"`zappa update`."
         ) from error
     for sid, statement in found.items():
         if statement.get("Principal") in ("*", {"AWS": "*"}) and not statement.get("Condition"):

@@ -130,16 +130,17 @@ def _cache_hosts(variables: dict[str, str]) -> list[str]:
     """Return the hosts of the shared cache, in lower case, or paths of sockets; without passwords."""
     hosts = []
     for location in _cache_locations(variables):
-        for one in re.split(r"[\s,;]+", location):
-            scheme, separator, _ = one.partition("://")
-            if one.startswith(("unix:", "/")) or scheme in ("unix", "file"):
-                hosts.append("/" + one.partition(":")[2].lstrip("/") if ":" in one else one)
-                continue
+        # A password in a URL may have what stands between addresses.
+        separator = r"[\s,;]+(?=[a-z]+://)" if "://" in location else r"[\s,;]+"
+        for one in re.split(separator, location):
             try:
-                host = urlsplit(one if separator else f"//{one}").hostname
+                parts = urlsplit(one if "://" in one or one.startswith("unix:") else f"//{one}")
+                host = parts.hostname
             except ValueError:  # The server's own check says more of what is no address.
                 continue
-            if host:
+            if parts.scheme in ("unix", "file") or one.startswith("/"):
+                hosts.append("/" + parts.path.lstrip("/") if parts.scheme else one)
+            elif host:
                 hosts.append(host.rstrip("."))
     return hosts
 
