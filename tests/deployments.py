@@ -141,7 +141,7 @@ def deployment(
         updated = workshop.run("zappa", "update", STAGE, **aws.variables)
 
         function = aws.client("lambda").get_function(FunctionName=NAME)
-        received = _uploaded(s3, stage["s3_bucket"], function["Configuration"]["CodeSha256"])
+        received = uploaded(s3, stage["s3_bucket"], function["Configuration"]["CodeSha256"])
         package = directory / "task"
         with zipfile.ZipFile(BytesIO(received)) as archive:
             archive.extractall(package)
@@ -175,7 +175,7 @@ def runtime_of(python: str) -> str:
     return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _uploaded(s3: Any, bucket: str, digest: str) -> bytes:
+def uploaded(s3: Any, bucket: str, digest: str) -> bytes:
     """The object that has that digest, as Lambda tells it: SHA-256 in base64."""
     for version in s3.list_object_versions(Bucket=bucket).get("Versions", ()):
         body: bytes = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])[

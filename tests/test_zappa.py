@@ -123,9 +123,9 @@ CONDITIONS = {
 }
 
 
-def conditions(client: Any) -> dict[tuple[str, str], Any]:
+def conditions(client: Any, function: str = NAME) -> dict[tuple[str, str], Any]:
     """Who may do what under which condition, by the function's policy."""
-    policy = json.loads(client.get_policy(FunctionName=NAME)["Policy"])
+    policy = json.loads(client.get_policy(FunctionName=function)["Policy"])
     return {
         (
             one["Principal"] if isinstance(one["Principal"], str) else one["Principal"]["Service"],
