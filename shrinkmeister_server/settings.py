@@ -5,13 +5,27 @@ Every variable is a setting of the same name; the README lists them. There is no
 
 import os
 import secrets
+from pathlib import Path
 
-from shrinkmeister.environment import Environment
+from shrinkmeister.environment import MISSING, Environment
+from shrinkmeister_server.packaged_secrets import files_with_secrets
+from shrinkmeister_server.zappa_guard import guard
+
+# First: where a variable is wrong, Zappa's handler goes on without the server.
+guard()
 
 env = Environment(os.environ)
+# Lambda sets both, and reserves their names.
+ON_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+PACKAGE = os.environ.get("LAMBDA_TASK_ROOT")
 
 DEBUG = env.flag("DEBUG", False)
-ALLOWED_HOSTS = env.hosts("ALLOWED_HOST")
+# Zappa prints the host only after the first deployment, which has none; see unfinished.py.
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOST", [] if ON_LAMBDA else MISSING)
+# A server whose package shows its secret answers nothing, either.
+FILES_WITH_SECRETS = (
+    [file.name for file in files_with_secrets(Path(PACKAGE), os.environ)] if PACKAGE else []
+)
 # Django wants one; nothing here is signed with it, so that it need not outlive the process.
 SECRET_KEY = secrets.token_urlsafe(50)
 
@@ -23,6 +37,8 @@ MIDDLEWARE = [
     # Nothing else here compares the Host header with ALLOWED_HOSTS.
     "shrinkmeister_server.probes.HostMiddleware",
 ]
+if FILES_WITH_SECRETS or not ALLOWED_HOSTS:
+    MIDDLEWARE[2:] = ["shrinkmeister_server.unfinished.unfinished_middleware"]
 APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
 WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
@@ -155,8 +171,11 @@ LOGGING = {
         # A request has one line of ours, of visits.py.
         "django.request": {"level": "ERROR", "filters": ["untold"]},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # It tells of each request too, and of its path.
-        "zappa.wsgi": {"level": "WARNING"},
+        # Zappa logs each request with its path, and at DEBUG, its default, whole events. The last one is
+        # its handler as a file at the top of the package.
+        "zappa": {"level": "WARNING"},
+        "zappa.handler": {"level": "WARNING"},
+        "handler": {"level": "WARNING"},
         # A worker's own lines, which gunicorn would write in its own form.
         "gunicorn.error": {"handlers": ["lines"], "level": "INFO", "propagate": False},
         # Its lines name paths, and its queue has one for each request that waits.

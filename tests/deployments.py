@@ -36,7 +36,7 @@ class Deployment:
     """package    what the function got, unpacked
     zip        and as it got it
     bucket     of the sources, private, and of the thumbnails, public; both on the real S3 server
-    variables  of the function, and what Lambda adds: the rights of its role
+    variables  of the function, and what Lambda adds: the rights of its role; with this machine's Redis
     output     of `zappa deploy` and of `zappa update`
     """
 
@@ -119,7 +119,8 @@ def deployment(
     }
     stage["aws_environment_variables"] |= {
         "THUMBNAIL_SECRET_KEY": SECRET,
-        "THUMBNAIL_CACHE_LOCATION": redis_server.url,
+        # Where a function could reach one.
+        "THUMBNAIL_CACHE_LOCATION": "redis://my-cache.example.com:6379/0",
     }
     (workshop.folder / "zappa_settings.json").write_text(json.dumps({STAGE: stage}))
 
@@ -140,12 +141,13 @@ def deployment(
         updated = workshop.run("zappa", "update", STAGE, **aws.variables)
 
         function = aws.client("lambda").get_function(FunctionName=NAME)
-        received = _uploaded(s3, stage["s3_bucket"], function["Configuration"]["CodeSha256"])
+        received = uploaded(s3, stage["s3_bucket"], function["Configuration"]["CodeSha256"])
         package = directory / "task"
         with zipfile.ZipFile(BytesIO(received)) as archive:
             archive.extractall(package)
         variables = {
             **function["Configuration"]["Environment"]["Variables"],
+            "THUMBNAIL_CACHE_LOCATION": redis_server.url,
             "AWS_ACCESS_KEY_ID": s3_server.access_key,
             "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
         }
@@ -173,7 +175,7 @@ def runtime_of(python: str) -> str:
     return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _uploaded(s3: Any, bucket: str, digest: str) -> bytes:
+def uploaded(s3: Any, bucket: str, digest: str) -> bytes:
     """The object that has that digest, as Lambda tells it: SHA-256 in base64."""
     for version in s3.list_object_versions(Bucket=bucket).get("Versions", ()):
         body: bytes = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])[

@@ -99,6 +99,53 @@ def load_balancer(
     }
 
 
+def other_events(command: str) -> dict[str, Any]:
+    """What else Zappa's handler acts on, each with something that it would run.
+
+    command: Python, as one line
+    """
+    function = "os.getcwd"
+    arn = f"arn:aws:events:eu-central-1:123456789012:rule/a-{function}"
+    sources = {
+        "S3": {"s3": {"configurationId": f"a:{function}", "bucket": {"arn": "arn:aws:s3:::photos"}}},
+        "SNS": {"Sns": {"TopicArn": "arn:a", "Message": f'{{"command": "{function}"}}'}},
+        "SQS": {"eventSource": "aws:sqs", "eventSourceARN": "arn:a", "body": "{}"},
+        "DynamoDB": {"dynamodb": {}, "eventSourceARN": "arn:a"},
+        "Kinesis": {"kinesis": {"data": ""}, "eventSourceARN": "arn:a"},
+    }
+    http_like = rest("/healthz")
+    return {
+        "raw command": {"raw_command": command},
+        "command": {"command": function},
+        "manage": {"manage": "diffsettings --all"},
+        "scheduled": {
+            "source": "aws.events",
+            "detail-type": "Scheduled Event",
+            "resources": [arn],
+            "detail": {},
+        },
+        "keep warm": {
+            "source": "aws.events",
+            "detail-type": "Scheduled Event",
+            "resources": [f"{arn}-handler.keep_warm_callback"],
+        },
+        **{name: {"Records": [record]} for name, record in sources.items()},
+        "bot": {"bot": {"name": "a"}, "currentIntent": {"name": "a"}, "invocationSource": "DialogCodeHook"},
+        "token authorizer": {"type": "TOKEN", "authorizationToken": "a", "methodArn": "arn:a"},
+        "request authorizer": {**http_like, "type": "REQUEST", "methodArn": "arn:a"},
+        "second request authorizer": {**function_url("/healthz"), "type": "REQUEST", "routeArn": "arn:a"},
+        "Cognito": {"triggerSource": "PreSignUp_SignUp", "version": "1", "request": {}},
+        "log": {"awslogs": {"data": ""}},
+        "websocket": {
+            "requestContext": {"eventType": "CONNECT", "domainName": "a", "routeKey": "$connect"}
+        },
+        "mixed": {**http_like, "raw_command": command},
+        "second mixed": {**function_url("/healthz"), "manage": "diffsettings --all"},
+        "almost HTTP": {"httpMethod": "", "requestContext": {}, "headers": {}, "raw_command": command},
+        "nothing": {},
+    }
+
+
 WAYS = {
     "REST API": rest,
     "HTTP API": http_api,

@@ -25,14 +25,18 @@ from shrinkmeister.common import common_settings
 from shrinkmeister.conf import Config, get_config
 from shrinkmeister.environment import Environment
 from shrinkmeister_server.deployment.package import finish
+from shrinkmeister_server.deployment.plausibility import doubtful, impossible
 from shrinkmeister_server.deployment.policy import function_name, policy_of
 from shrinkmeister_server.deployment.site import SHARED, site_settings
 from shrinkmeister_server.deployment.stage import (
+    HANDLER,
+    POST,
     SECRETS,
     TIMEOUT,
     Answers,
     StageError,
     check,
+    complete,
     make_stage,
     variables_of,
 )
@@ -236,6 +240,10 @@ def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:
         (["--resolutions", "2x"], "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'"),
         (["--subnets", "subnet-1"], "--security-groups"),
         (["--bucket", "My_Thumbnails"], "The bucket is 'My_Thumbnails'"),
+        (["--sources", "s3://My_photos"], "'My_photos'"),
+        (["--hosts", "https://thumbs.example.com"], "ALLOWED_HOST"),
+        (["--hosts", "thumbs..example.com"], "ALLOWED_HOST"),
+        (["--cache", "redis://:password@127.0.0.1:6379/0"], "'127.0.0.1'"),
         (["--region", ""], "--region is missing"),
         (["--region", "Frankfurt"], "The region is 'Frankfurt'"),
         (["--name", "My Photos"], "The name is 'My Photos'"),
@@ -291,21 +299,23 @@ def test_help_names_what_is_for_lambda(tmp_path: Path) -> None:
 
 
 def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None:
-    done = on_a_terminal(tmp_path, b"eu-west-1\nthumbs\n\ns3://a, s3://b/c\nredis://cache:6379/0\n")
+    done = on_a_terminal(
+        tmp_path, b"eu-west-1\nthumbs\n\ns3://photos, s3://more/folder\nredis://cache:6379/0\n"
+    )
     assert done.returncode == 0, done.stderr
     variables = json.loads((tmp_path / "zappa_settings.json").read_text())["production"][
         "environment_variables"
     ]
     assert variables["AWS_S3_REGION_NAME"] == "eu-west-1"
     assert variables["THUMBNAIL_BUCKET"] == "thumbs"
-    assert variables["THUMBNAIL_SOURCES"] == "s3://a,s3://b/c"
+    assert variables["THUMBNAIL_SOURCES"] == "s3://photos,s3://more/folder"
 
 
 def test_a_wrong_answer_does_not_lose_the_others(tmp_path: Path) -> None:
     """Nor one that was given by an option."""
-    answers = b"thumbs\ns3://a\nredis://cache:6379/0\n"
+    answers = b"thumbs\ns3://photos\nredis://cache:6379/0\n"
     done = on_a_terminal(
-        tmp_path, answers + b"eu-west-1\n\nsss://a\n\n" + b"\n\ns3://b\n\n", "--region", "Rome"
+        tmp_path, answers + b"eu-west-1\n\nsss://a\n\n" + b"\n\ns3://more\n\n", "--region", "Rome"
     )
     assert done.returncode == 0, done.stderr
     first, second = done.stderr.split("\nEnter keeps what was given; Ctrl-C ends.\n")[:2]
@@ -314,7 +324,7 @@ def test_a_wrong_answer_does_not_lose_the_others(tmp_path: Path) -> None:
     stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
     assert stage["aws_region"] == "eu-west-1"
     assert stage["environment_variables"]["THUMBNAIL_BUCKET"] == "thumbs"
-    assert stage["environment_variables"]["THUMBNAIL_SOURCES"] == "s3://b"
+    assert stage["environment_variables"]["THUMBNAIL_SOURCES"] == "s3://more"
     assert stage["aws_environment_variables"]["THUMBNAIL_CACHE_LOCATION"] == "redis://cache:6379/0"
 
 
@@ -334,7 +344,7 @@ def test_nothing_is_asked_where_no_answer_helps(tmp_path: Path, wrong: list[str]
 
 def test_the_same_answers_end_init(tmp_path: Path) -> None:
     """What is wrong is an option that nothing asks for."""
-    answers = b"eu-west-1\nthumbs\ns3://a\nredis://cache:6379/0\n"
+    answers = b"eu-west-1\nthumbs\ns3://photos\nredis://cache:6379/0\n"
     done = on_a_terminal(tmp_path, answers + b"\n\n\n\n", "--resolutions", "2x")
     assert done.returncode == 1
     assert "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'" in done.stderr
@@ -417,6 +427,219 @@ def test_a_stage_has_to_be_named_where_there_are_several(tmp_path: Path) -> None
     assert command(tmp_path, "site", "test").returncode == 0
     (tmp_path / "zappa_settings.json").write_text("{")
     assert "is no JSON" in command(tmp_path, "site").stderr
+
+
+# What cannot work on AWS.
+
+SERVERLESS = "my-cache-abc123.serverless.euc1.cache.amazonaws.com"
+CLUSTER = "clustercfg.my-cache.abc123.euc1.cache.amazonaws.com"
+NODE = "my-cache.abc123.0001.euc1.cache.amazonaws.com"
+READER = "my-cache-ro.abc123.ng.0001.euc1.cache.amazonaws.com"
+DISCOVERY = "my-cache.abc123.cfg.euc1.cache.amazonaws.com"
+
+
+def judged(
+    judge: Callable[..., Any], network: Any = False, region: str = "eu-central-1", **variables: str
+) -> list[str]:
+    stage = make_stage(replace(ANSWERS, region=region, bucket="thumbs", sources=("s3://photos",)))
+    stage["s3_bucket"] = "deployments"
+    if network:
+        stage["vpc_config"] = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    return list(judge(stage, {**variables_of(stage), "THUMBNAIL_CACHE_LOCATION": "", **variables}))
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("redis://:password@127.0.0.1:6379/0", "127.0.0.1"),
+        ("redis://127.0.0.2", "127.0.0.2"),
+        ("redis://127.1:6379/0", "127.1"),
+        ("redis://[::1]:6379/0", "::1"),
+        ("redis://[::ffff:127.0.0.1]:6379/0", "::ffff:127.0.0.1"),
+        ("redis://0.0.0.0:6379/0", "0.0.0.0"),
+        ("redis://LocalHost:6379/0", "localhost"),
+        ("redis://localhost.:6379/0", "localhost"),
+        ("unix:///run/redis.sock", "/run/redis.sock"),
+        ("unix://:password@/run/redis.sock", "/run/redis.sock"),
+        ("unix:/run/memcached.sock", "/run/memcached.sock"),
+        ("redis://:pass,word,password,x@127.0.0.1:6379/0", "127.0.0.1"),
+        ("/run/memcached.sock", "/run/memcached.sock"),
+        (f"redis://{NODE}:6379/0", NODE),
+        (f"rediss://:password@{SERVERLESS}:6379", SERVERLESS),
+        ("redis://10.0.0.5:6379/0", "10.0.0.5"),
+        ("redis://169.254.1.1:6379/0", "169.254.1.1"),
+        ("redis://[fd00::1]:6379/0", "fd00::1"),
+    ],
+)
+def test_a_cache_that_no_function_reaches_is_refused(location: str, host: str) -> None:
+    (problem,) = judged(impossible, THUMBNAIL_CACHE_LOCATION=location)
+    assert host in problem
+    assert "password" not in problem
+
+
+@pytest.mark.parametrize("location", [SERVERLESS, CLUSTER, READER, "127.0.0.1", "localhost"])
+def test_no_network_helps_with_these(location: str) -> None:
+    found = judged(impossible, network=True, THUMBNAIL_CACHE_LOCATION=f"rediss://{location}:6379/0")
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("location", [NODE, "10.0.0.5", "[fd00::1]", "cache.internal", "cache", DISCOVERY])
+def test_a_network_reaches_these(location: str) -> None:
+    found = judged(impossible, network=True, THUMBNAIL_CACHE_LOCATION=f"redis://{location}:6379/0")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "redis://cache.shop.io:6379/0",
+        "rediss://:p@34.117.59.81:6379",
+        "a.shop.io:11211,b.shop.io:11211",
+        "",
+    ],
+)
+def test_a_cache_on_the_internet_is_taken(location: str) -> None:
+    assert judged(impossible, THUMBNAIL_CACHE_LOCATION=location) == []
+    assert judged(doubtful, THUMBNAIL_CACHE_LOCATION=location) == []
+
+
+def test_each_address_of_a_cache_is_looked_at() -> None:
+    caches = json.dumps(
+        {"shared": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://[::1]"}}
+    )
+    found = judged(
+        impossible,
+        THUMBNAIL_CACHE_BACKEND="memcached",
+        THUMBNAIL_CACHE_LOCATION="a.shop.io:11211, 127.0.0.1:11211;localhost:11211",
+        THUMBNAIL_CACHE_NAME="shared",
+        CACHES=caches,
+    )
+    assert [host for host in ("127.0.0.1", "localhost", "::1") if any(host in one for one in found)] == [
+        *("127.0.0.1", "localhost", "::1"),
+    ]
+    assert len(found) == 3
+
+
+def test_a_driver_of_ones_own_has_addresses_of_its_own() -> None:
+    variables = {"THUMBNAIL_CACHE_BACKEND": "own.Driver", "THUMBNAIL_CACHE_LOCATION": "127.0.0.1"}
+    assert judged(impossible, **variables) == []
+
+
+@pytest.mark.parametrize("bucket", ["My_photos", "my_photos", "ab", "a..b", "192.168.0.1", "-ab", "x" * 64])
+def test_a_bucket_that_s3_cannot_have_is_refused(bucket: str) -> None:
+    assert len(judged(impossible, THUMBNAIL_BUCKET=bucket, THUMBNAIL_SOURCES=f"s3://{bucket}/a/")) == 2
+    # Another store has other rules.
+    elsewhere = {"AWS_S3_ENDPOINT_URL": "https://s3.example.com", "THUMBNAIL_BUCKET": bucket}
+    assert judged(impossible, **elsewhere) == []
+
+
+@pytest.mark.parametrize("source", ["s3://photos/*", "s3://photos/2026/*"])
+def test_a_source_that_is_a_pattern_is_refused(source: str) -> None:
+    (problem,) = judged(impossible, THUMBNAIL_SOURCES=source)
+    assert source in problem
+
+
+@pytest.mark.parametrize(
+    ("region", "meant"), [("eu-centrall-1", "eu-central-1"), ("eu-west-99", "eu-west-")]
+)
+def test_a_region_that_does_not_exist_is_refused(region: str, meant: str) -> None:
+    (problem,) = judged(impossible, region=region)
+    assert region in problem
+    assert meant in problem.replace(region, "")
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "cn-north-1", "us-gov-west-1"])
+def test_regions_of_each_partition_exist(region: str) -> None:
+    assert judged(impossible, region=region) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"THUMBNAIL_CACHE_LOCATION": "redis://my-cache.example.com:6379/0"}, "my-cache.example.com"),
+        ({"THUMBNAIL_CACHE_LOCATION": "redis://cache:6379/0"}, "'cache'"),
+        ({"THUMBNAIL_BUCKET": "my-thumbnails"}, "my-thumbnails"),
+        ({"THUMBNAIL_BUCKET": "thumbs.shop.io"}, "thumbs.shop.io"),
+        ({"THUMBNAIL_SOURCES": "s3://deployments"}, "deployments"),
+        ({"ALLOWED_HOST": "*"}, "ALLOWED_HOST"),
+    ],
+)
+def test_what_may_not_work_is_doubted(variables: dict[str, str], told: str) -> None:
+    assert judged(impossible, **variables) == []
+    (doubt,) = judged(doubtful, **variables)
+    assert told in doubt
+
+
+def test_memcacheds_discovery_is_doubted() -> None:
+    (doubt,) = judged(doubtful, network=True, THUMBNAIL_CACHE_LOCATION=f"{DISCOVERY}:11211")
+    assert DISCOVERY in doubt
+
+
+def test_init_notes_what_may_not_work(tmp_path: Path) -> None:
+    done = command(tmp_path, *INIT)
+    assert done.returncode == 0
+    assert "my-cache.example.com" in done.stderr
+    assert "password" not in done.stderr
+
+
+# What `zappa init` writes, completed.
+
+PLAIN: dict[str, Any] = {
+    "aws_region": "eu-west-1",
+    "django_settings": "shrinkmeister_server.settings",
+    "exclude": ["boto3"],
+    "project_name": "thumbs",
+    "runtime": RUNNING,
+    "s3_bucket": "zappa-abc",
+    "callbacks": {"settings": "shrinkmeister_server.deployment.callbacks.settings"},
+    "environment_variables": {
+        "THUMBNAIL_SECRET_KEY": "y" * 40,
+        "THUMBNAIL_CACHE_LOCATION": "redis://:p@cache.shop.io:6379/0",
+        "THUMBNAIL_BUCKET": "thumbs",
+        "THUMBNAIL_MAX_SECONDS": "4",
+    },
+}
+
+
+def test_what_zappa_init_writes_becomes_what_our_init_writes() -> None:
+    stage = complete(PLAIN)
+    written = make_stage(replace(ANSWERS, region="eu-west-1"))
+    changed = {"environment_variables", "aws_environment_variables", "callbacks", *PLAIN}
+    for key in written.keys() - changed - {"attach_policy", "architecture"}:
+        assert stage[key] == written[key], key
+    assert stage["callbacks"] == {**written["callbacks"], **PLAIN["callbacks"]}
+    assert stage["exclude"] == ["boto3"]
+    packaged, own = stage["environment_variables"], stage["aws_environment_variables"]
+    assert not packaged.keys() & set(SECRETS)
+    assert own["THUMBNAIL_SECRET_KEY"] == "y" * 40
+    assert own["INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT"] == "true"
+    assert packaged["THUMBNAIL_MAX_SECONDS"] == "4"
+    assert packaged["AWS_S3_REGION_NAME"] == "eu-west-1"
+    assert complete(stage) | {"exclude_glob": stage["exclude_glob"]} == stage
+
+
+@pytest.mark.parametrize("key", ["apigateway_enabled", "function_url_enabled", "alb_enabled", "domain"])
+def test_an_address_that_is_chosen_stays(key: str) -> None:
+    stage = complete({**PLAIN, key: True})
+    assert {"apigateway_enabled", "function_url_enabled"} & stage.keys() == {key} & {
+        "apigateway_enabled",
+        "function_url_enabled",
+    }
+
+
+def test_another_store_has_its_own_region() -> None:
+    variables = {**PLAIN["environment_variables"], "AWS_S3_ENDPOINT_URL": "https://s3.example.com"}
+    stage = complete({**PLAIN, "environment_variables": variables})
+    assert not stage["environment_variables"].keys() & {"AWS_S3_REGION_NAME", "AWS_S3_ADDRESSING_STYLE"}
+
+
+def test_zappa_init_in_the_checkout_proposes_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zappa.utilities import detect_django_settings
+
+    monkeypatch.chdir(ROOT)
+    # A build leaves copies.
+    found = [one for one in detect_django_settings() if not one.startswith(("build.", "."))]
+    assert found == ["shrinkmeister_server.settings"]
 
 
 # The rights.
@@ -772,7 +995,10 @@ def test_a_package_that_lambda_would_not_take_is_refused(
     [
         ({"THUMBNAIL_MAX_SECOND": "5"}, "Did you mean THUMBNAIL_MAX_SECONDS?"),
         ({"THUMBNAIL_MAX_SECONDS": "eight"}, "THUMBNAIL_MAX_SECONDS is 'eight'"),
-        ({"ALLOWED_HOST": ""}, "ALLOWED_HOST is not set"),
+        ({"ALLOWED_HOST": "https://thumbs.example.com"}, "ALLOWED_HOST"),
+        ({"THUMBNAIL_SOURCES": "s3://My_photos"}, "'My_photos'"),
+        ({"THUMBNAIL_SECRET_KEY": "y" * 40}, "aws_environment_variables"),
+        ({"CACHES": "{}"}, "aws_environment_variables"),
     ],
 )
 def test_variables_with_which_no_server_starts_are_refused(
@@ -784,6 +1010,48 @@ def test_variables_with_which_no_server_starts_are_refused(
         finish(cli)
     assert told in refused.value.message
     assert "Traceback" not in refused.value.message
+
+
+def test_the_first_package_has_no_host(
+    package: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli = cli_of(package({}))
+    cli.stage_config["environment_variables"]["ALLOWED_HOST"] = ""
+    finish(cli)
+    assert "ALLOWED_HOST" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("lambda_handler", "handler.lambda_handler", HANDLER),
+        ("lambda_handler", "zappa.handler.lambda_handler", HANDLER),
+        ("lambda_handler", None, HANDLER),
+        ("callbacks", {"post": "shrinkmeister_server.deployment.site.tell"}, POST),
+    ],
+)
+def test_settings_of_a_former_version_are_refused(
+    package: Callable[..., Path], key: str, value: Any, told: str
+) -> None:
+    cli = cli_of(package({}))
+    cli.stage_config[key] = value
+    if value is None:
+        del cli.stage_config[key]
+    with pytest.raises(ClickException) as refused:
+        finish(cli)
+    assert told in refused.value.message
+
+
+def test_files_of_settings_are_taken_out(
+    package: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["zappa_settings.json", "zappa_settings.yml", ".zappa_settings.json.swp", ".env", ".env.local"]
+    path = package({**dict.fromkeys(files, b"secret"), "zappa_settings.py": b"", "app/.env": b""})
+    finish(cli_of(path))
+    names = {name for name in names_beside_ours(path) if not name.startswith("__pycache__")}
+    assert names == {"zappa_settings.py", "app/.env"}
+    said = capsys.readouterr().out
+    assert all(name in said for name in files)
 
 
 def test_variables_of_which_the_file_has_not_all_are_not_judged(package: Callable[..., Path]) -> None:

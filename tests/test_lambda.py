@@ -125,6 +125,17 @@ def test_an_instance_that_was_frozen_connects_anew(
     assert outcomes(instance) == ["made", "found"]
 
 
+def test_an_event_that_is_not_a_request_is_refused_without_its_contents(
+    start: Start, ask_for: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    instance, proof = start(), tmp_path / "proof"
+    answer = instance.invoke({"raw_command": f"open({str(proof)!r}, 'w')"})
+    assert answer["errorType"] == "EventError"
+    assert not proof.exists()
+    assert instance.invoke(ask_for("after.jpg"))["statusCode"] == 302
+    assert str(proof) not in json.dumps(answer) + instance.log.read_text()
+
+
 def test_a_variable_that_is_missing_is_named(start: Start) -> None:
     instance = start(THUMBNAIL_SECRET_KEY="")
     answer = instance.invoke(events.function_url("/healthz"))

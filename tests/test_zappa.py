@@ -7,23 +7,30 @@ server and a real Redis.
 import json
 import os
 import re
+import shutil
 import subprocess
 import zipfile
+from ast import literal_eval
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from time import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import urllib3
+from botocore.stub import Stubber
+from click import ClickException
 
 from shrinkmeister.questions import EXAMINE, REMOVE, Question, Questions
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
+from shrinkmeister_server.deployment.invocation import restrict
 from tests import events
 from tests.deployments import NAME, SECRET, STAGE, Deployment, Workshop
 from tests.pictures import picture, size_of
-from tests.servers.lambda_runtime import find_lambda_python
+from tests.servers.lambda_runtime import HANDLER, find_lambda_python
 from tests.servers.process import ask
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
@@ -34,8 +41,8 @@ INVOKE = """
 import json, sys
 sys.path[:] = [path for path in sys.path if "site-packages" not in path]
 sys.path.insert(0, "")
-import zappa.handler
-answers = [zappa.handler.lambda_handler(event, None) for event in json.load(sys.stdin)]
+from shrinkmeister_server.lambda_handler import handler
+answers = [handler(event, None) for event in json.load(sys.stdin)]
 files = [getattr(module, "__file__", None) or "" for module in sys.modules.values()]
 foreign = [file for file in files if "site-packages" in file]
 print("ANSWERS", json.dumps([answers, foreign]))
@@ -65,7 +72,7 @@ def path_of(spec: ThumbnailSpec, resolution: str = "") -> str:
 
 
 def invoke(deployment: Deployment, *requests: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Zappa's handler from the unpacked zip, in a clean process: its answers, and the lines of its log."""
+    """The function's handler from the unpacked zip, in a clean process: answers, and lines of its log."""
     done = subprocess.run(
         [find_lambda_python(), "-c", INVOKE],
         cwd=deployment.package,
@@ -99,7 +106,7 @@ def test_the_function_is_as_the_settings_say(deployment: Deployment) -> None:
     assert function["Runtime"] == stage["runtime"]
     assert function["Architectures"] == ["x86_64"]
     assert (function["MemorySize"], function["Timeout"]) == (stage["memory_size"], stage["timeout_seconds"])
-    assert function["Handler"] == "handler.lambda_handler"
+    assert function["Handler"] == stage["lambda_handler"] == HANDLER
     assert function["Environment"]["Variables"] == stage["aws_environment_variables"]
 
 
@@ -107,11 +114,228 @@ def test_everybody_may_ask_its_url_and_nothing_else(deployment: Deployment) -> N
     client = deployment.aws.client("lambda")
     assert client.get_function_url_config(FunctionName=NAME)["AuthType"] == "NONE"
     # Both, since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
-    policy = json.loads(client.get_policy(FunctionName=NAME)["Policy"])
-    assert {one["Action"] for one in policy["Statement"]} == {
-        "lambda:InvokeFunctionUrl",
-        "lambda:InvokeFunction",
+    assert conditions(client) == CONDITIONS
+
+
+CONDITIONS = {
+    ("*", "lambda:InvokeFunctionUrl"): {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}},
+    ("*", "lambda:InvokeFunction"): {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
+}
+
+
+def conditions(client: Any, function: str = NAME) -> dict[tuple[str, str], Any]:
+    """Who may do what under which condition, by the function's policy."""
+    policy = json.loads(client.get_policy(FunctionName=function)["Policy"])
+    return {
+        (
+            one["Principal"] if isinstance(one["Principal"], str) else one["Principal"]["Service"],
+            one["Action"],
+        ): one.get("Condition")
+        for one in policy["Statement"]
     }
+
+
+@pytest.fixture
+def cli(deployment: Deployment) -> Any:
+    """What `restrict` needs of Zappa's."""
+    return SimpleNamespace(
+        use_function_url=True,
+        function_url_config={"authorizer": "NONE"},
+        lambda_name=NAME,
+        zappa=SimpleNamespace(lambda_client=deployment.aws.client("lambda")),
+    )
+
+
+def test_what_zappa_has_allowed_is_narrowed_and_all_else_stays(cli: Any) -> None:
+    client = cli.zappa.lambda_client
+    # Of a CDN, as docs/hosts.md adds it, and what Zappa adds.
+    cdn = {"Principal": "cloudfront.amazonaws.com", "SourceArn": "arn:aws:cloudfront::1:distribution/E1"}
+    client.add_permission(FunctionName=NAME, StatementId="cdn", Action="lambda:InvokeFunctionUrl", **cdn)
+    sid = "FunctionURLAllowPublicAccessInvoke"
+    client.remove_permission(FunctionName=NAME, StatementId=sid)
+    client.add_permission(FunctionName=NAME, StatementId=sid, Action="lambda:InvokeFunction", Principal="*")
+    try:
+        before = conditions(client)
+        assert before["*", "lambda:InvokeFunction"] is None
+        restrict(cli)
+        assert conditions(client) == {**before, **CONDITIONS}
+    finally:
+        client.remove_permission(FunctionName=NAME, StatementId="cdn")
+
+
+def test_a_policy_that_is_narrow_is_not_touched(cli: Any) -> None:
+    """So that no browser is refused meanwhile."""
+    client = cli.zappa.lambda_client
+    before = client.get_policy(FunctionName=NAME)
+    restrict(cli)
+    assert client.get_policy(FunctionName=NAME)["RevisionId"] == before["RevisionId"]
+
+
+def test_the_right_that_is_missing_is_named(cli: Any) -> None:
+    with Stubber(cli.zappa.lambda_client) as stubber:
+        stubber.add_client_error("get_policy", "AccessDeniedException")
+        with pytest.raises(ClickException) as refused:
+            restrict(cli)
+    assert "AccessDeniedException" in refused.value.message
+    assert "lambda:RemovePermission" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "changes", [{"use_function_url": False}, {"function_url_config": {"authorizer": "AWS_IAM"}}]
+)
+def test_a_function_without_a_public_url_is_left_alone(cli: Any, changes: dict[str, Any]) -> None:
+    vars(cli).update(changes, zappa=None)
+    restrict(cli)
+
+
+TRY = """
+import importlib, json, sys
+sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+sys.path.insert(0, "")
+module, _, name = sys.argv[1].rpartition(".")
+handle = getattr(importlib.import_module(module), name)
+outcomes = {}
+for kind, event in json.load(sys.stdin).items():
+    try:
+        outcomes[kind] = repr(handle(event, None))
+    except BaseException as error:
+        outcomes[kind] = f"{type(error).__name__}: {error}"
+print("ANSWERS", json.dumps(outcomes))
+"""
+REFUSED = "EventError: This function answers HTTP requests alone."
+
+
+def try_all(
+    package: Path, variables: dict[str, str], handler: str, requests: dict[str, Any]
+) -> tuple[dict[str, str], str]:
+    """Each event's answer or error, and the log."""
+    done = subprocess.run(
+        [find_lambda_python(), "-c", TRY, handler],
+        cwd=package,
+        input=json.dumps(requests),
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWERS ")]
+    return json.loads(line.removeprefix("ANSWERS ")), done.stdout.replace(line, "") + done.stderr
+
+
+@pytest.mark.parametrize("handler", [HANDLER, "handler.lambda_handler"])
+def test_no_other_event_gets_through(deployed: Deployment, tmp_path: Path, handler: str) -> None:
+    """Zappa's own handler, which `zappa init` leaves in place, has to refuse them too."""
+    proof = tmp_path / "proof"
+    requests = events.other_events(f"open({str(proof)!r}, 'w').write('run')")
+    outcomes, log = try_all(deployed.package, deployed.variables, handler, requests)
+    assert outcomes == dict.fromkeys(requests, REFUSED)
+    assert not proof.exists()
+    for hidden in (SECRET, "diffsettings", str(proof), "os.getcwd"):
+        assert hidden not in log
+
+
+def test_no_event_gets_through_to_a_server_that_does_not_start(
+    deployed: Deployment, tmp_path: Path
+) -> None:
+    """Zappa's handler, asked again after it has failed to load the server, goes on without it."""
+    proof = tmp_path / "proof"
+    event = {"raw_command": f"open({str(proof)!r}, 'w')"}
+    variables = {**deployed.variables, "THUMBNAIL_SECRET_KEY": ""}
+    del variables["INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT"]
+    outcomes, _ = try_all(
+        deployed.package, variables, "handler.lambda_handler", {"first": event, "second": event}
+    )
+    assert "THUMBNAIL_SECRET_KEY" in outcomes["first"]
+    assert outcomes["second"] == REFUSED
+    assert not proof.exists()
+
+
+@pytest.fixture
+def plain(deployment: Deployment, tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """A package as Zappa's defaults make it, for some environment_variables."""
+
+    def make(variables: dict[str, str]) -> Path:
+        package = tmp_path / "task"
+        shutil.copytree(deployment.package, package, copy_function=os.link)
+        shutil.rmtree(package / "__pycache__")
+        module = package / "zappa_settings.py"
+        lines = module.read_text().splitlines()
+        module.unlink()
+        ours = next(line for line in lines if line.startswith("ENVIRONMENT_VARIABLES="))
+        kept = literal_eval(ours.partition("=")[2])
+        kept.pop("ALLOWED_HOST")
+        changed = {"ENVIRONMENT_VARIABLES": kept | variables, "DEBUG": True, "LOG_LEVEL": "DEBUG"}
+        lines = [line for line in lines if line.partition("=")[0] not in changed]
+        lines += [f"{name}={value!r}" for name, value in changed.items()]
+        module.write_text("\n".join(lines))
+        return package
+
+    return make
+
+
+def on_lambda(deployment: Deployment, package: Path) -> dict[str, str]:
+    """The variables of a function, as Zappa's defaults leave them."""
+    variables = {**deployment.variables, "LAMBDA_TASK_ROOT": str(package)}
+    del variables["INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT"]
+    return {**variables, "AWS_LAMBDA_FUNCTION_NAME": NAME}
+
+
+def test_the_first_deployment_needs_no_host(
+    deployed: Deployment, plain: Callable[[dict[str, str]], Path], photo: Callable[..., ThumbnailSpec]
+) -> None:
+    package, path = plain({"ALLOWED_HOST": ""}), path_of(photo("first.jpg"))
+    odd = events.function_url(path)
+    odd["headers"]["host"] = "<script>.example.com"
+    requests = {
+        "touch": events.rest("/"),
+        "health": events.function_url("/healthz"),
+        "thumbnail": events.function_url(path),
+        "odd": odd,
+    }
+    outcomes, log = try_all(package, on_lambda(deployed, package), "handler.lambda_handler", requests)
+    answers = {kind: literal_eval(outcome) for kind, outcome in outcomes.items()}
+    # `zappa deploy` asks for "/", and prints no address where that fails.
+    statuses = {"touch": 404, "health": 200, "thumbnail": 503, "odd": 503}
+    assert {kind: answer["statusCode"] for kind, answer in answers.items()} == statuses
+    assert events.URL_HOST in answers["thumbnail"]["body"]
+    assert "ALLOWED_HOST" in answers["thumbnail"]["body"]
+    assert "script" not in answers["odd"]["body"]
+    assert events.header(answers["thumbnail"], "Cache-Control") == "no-store"
+    assert events.URL_HOST in log
+    assert path[1:40] not in log
+
+
+def test_no_token_is_in_the_log_of_zappas_defaults(
+    deployed: Deployment, plain: Callable[[dict[str, str]], Path], photo: Callable[..., ThumbnailSpec]
+) -> None:
+    """DEBUG=True and LOG_LEVEL='DEBUG', with which Zappa logs whole events."""
+    package, path = plain({"ALLOWED_HOST": events.URL_HOST}), path_of(photo("debug.jpg"))
+    requests = {"thumbnail": events.function_url(path), "broken": events.function_url(path) | {"body": 1}}
+    outcomes, log = try_all(package, on_lambda(deployed, package), "handler.lambda_handler", requests)
+    assert literal_eval(outcomes["thumbnail"])["statusCode"] == 302
+    assert '"level": "INFO"' in log
+    for hidden in (path[1:40], "DEBUG", SECRET):
+        assert hidden not in log
+
+
+@pytest.mark.parametrize("file", ["zappa_settings.py", "zappa_settings.json", "zappa_settings.yml"])
+def test_a_package_that_contains_a_secret_makes_nothing(
+    deployed: Deployment,
+    plain: Callable[[dict[str, str]], Path],
+    photo: Callable[..., ThumbnailSpec],
+    file: str,
+) -> None:
+    packaged = {"THUMBNAIL_SECRET_KEY": SECRET} if file.endswith(".py") else {}
+    package = plain({"ALLOWED_HOST": events.URL_HOST, **packaged})
+    if not packaged:
+        (package / file).write_text(json.dumps({STAGE: {"environment_variables": {"A": SECRET}}}))
+    requests = {"thumbnail": events.function_url(path_of(photo("secret.jpg")))}
+    outcomes, log = try_all(package, on_lambda(deployed, package), "handler.lambda_handler", requests)
+    answer = literal_eval(outcomes["thumbnail"])
+    assert answer["statusCode"] == 503
+    assert file not in answer["body"]
+    assert file in log
+    assert SECRET not in log
 
 
 def test_its_role_has_the_rights_that_it_needs(deployment: Deployment) -> None:

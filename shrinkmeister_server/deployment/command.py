@@ -7,7 +7,6 @@ site     prints the settings of the site that go with zappa_settings.json
 
 import argparse
 import os
-import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -26,14 +25,13 @@ from shrinkmeister_server.deployment.stage import (
     StageError,
     check,
     check_name,
+    doubts,
     make_stage,
     read_stage,
     variables_of,
     write,
 )
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 QUESTIONS = {
     "region": "Region of AWS, as eu-central-1: ",
     "bucket": "Bucket of the thumbnails: ",
@@ -122,6 +120,8 @@ def _init(options: argparse.Namespace) -> None:
         if again == answered:
             raise StageError("Nothing has changed. Nothing is written.")
         answered = again
+    for doubt in doubts(stage):
+        print(f"Note: {doubt}", file=sys.stderr)
     policy = policy_of(options.stage, stage)
     write(FILE, {options.stage: stage}, private=True)
     write(POLICY_FILE, policy)
@@ -146,11 +146,6 @@ def _check_options(options: argparse.Namespace) -> None:
 
 def _stage(options: argparse.Namespace, answered: dict[str, str]) -> dict[str, Any]:
     """Raises StageError."""
-    if not BUCKET.fullmatch(answered["bucket"]):
-        raise StageError(
-            f"The bucket is {answered['bucket']!r}; a name has 3 to 63 lower-case letters, digits, '-' and "
-            f"'.' in S3."
-        )
     answers = Answers(
         name=options.name,
         region=answered["region"],

@@ -22,7 +22,17 @@ from click import ClickException, echo
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
-from shrinkmeister_server.deployment.stage import FILE, StageError, check, variables_of
+from shrinkmeister_server.deployment.stage import (
+    FILE,
+    HANDLER,
+    POST,
+    SECRETS,
+    StageError,
+    check,
+    doubts,
+    variables_of,
+)
+from shrinkmeister_server.packaged_secrets import PATTERNS
 
 # Of Amazon Linux 2023, on which these runtimes stand. Python 3.11 and before stand on an older one, with
 # whose glibc wheels of cryptography do not run. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
@@ -32,6 +42,10 @@ MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
 # Bytes that Lambda unpacks at most. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MOST_BYTES = 262_144_000
+# Its settings, as the module that Zappa writes.
+MODULE = "zappa_settings.py"
+ZAPPAS_HANDLERS = ("handler.lambda_handler", "zappa.handler.lambda_handler")
+FORMER_POST = "shrinkmeister_server.deployment.site.tell"
 # Where Lambda unpacks it, for tracebacks.
 TASK_ROOT = "/var/task"
 
@@ -82,12 +96,14 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
     _check_runtime(target)
     if not str(cli.zip_path).endswith(".zip"):
         raise ClickException("slim_handler is true, and this package does not need it. Set it to false.")
+    _check_callbacks(cli.stage_config)
     _check_variables(cli.stage_config)
     with TemporaryDirectory() as directory:
         root = Path(directory)
         with ZipFile(cli.zip_path) as archive:
             archive.extractall(root)
         _check_installation(root)
+        _remove_settings(root)
         for distribution in _foreign(root, target):
             _replace(root, distribution, target)
         _remove_unneeded(root, services)
@@ -126,15 +142,47 @@ def _check_runtime(target: Target) -> None:
         )
 
 
+def _check_callbacks(stage: dict[str, Any]) -> None:
+    """Refuse a stage with which events that are not HTTP requests reach Zappa's handler."""
+    if stage.get("lambda_handler", ZAPPAS_HANDLERS[0]) in ZAPPAS_HANDLERS:
+        raise ClickException(
+            f"lambda_handler is Zappa's own, which runs what an event brings. Set it to {HANDLER!r}."
+        )
+    if stage.get("callbacks", {}).get("post") == FORMER_POST:
+        raise ClickException(
+            f"callbacks has {FORMER_POST!r}, which leaves the function open to every AWS account. Set post "
+            f"to {POST!r}."
+        )
+
+
 def _check_variables(stage: dict[str, Any]) -> None:
-    # A secret that is not in the file has been given to the function in another way, and what else has
-    # nobody knows here.
-    if not variables_of(stage).get("THUMBNAIL_SECRET_KEY"):
-        return
     try:
-        check(stage)
+        variables = variables_of(stage)
+        packaged = stage.get("environment_variables", {})
+        if names := [name for name in SECRETS if packaged.get(name)]:
+            raise StageError(
+                f"environment_variables has {', '.join(names)}, and Zappa writes them into the package. "
+                f"Move them to aws_environment_variables."
+            )
+        # A secret that is not in the file has been given to the function in another way, and what else has
+        # nobody knows here.
+        if variables.get("THUMBNAIL_SECRET_KEY"):
+            check(stage)
+            for doubt in doubts(stage):
+                echo(f"Shrinkmeister: {doubt}")
     except StageError as error:
         raise ClickException(f"{FILE} has something that the server does not take:\n{error}") from error
+    if not variables.get("ALLOWED_HOST"):
+        echo("Shrinkmeister: set ALLOWED_HOST to the host that Zappa prints, and run `zappa update`.")
+
+
+def _remove_settings(root: Path) -> None:
+    """Take out files of settings with their secrets; Zappa's own module of them stays."""
+    found = {file for pattern in PATTERNS for file in root.glob(pattern) if file.is_file()}
+    if removed := sorted(file.name for file in found if file.name != MODULE):
+        echo(f"Shrinkmeister: took {', '.join(removed)} out of the package, for the secrets in them.")
+    for name in removed:
+        (root / name).unlink()
 
 
 def _check_installation(root: Path) -> None:

@@ -56,7 +56,7 @@ def _literal(value: object) -> str:
 
 
 def tell(cli: Any) -> None:
-    """`callbacks.post` of zappa_settings.json: Zappa calls it with its ZappaCLI once all is deployed."""
+    """Print the settings of the site, once all is deployed."""
     from click import echo
 
     variables = variables_of(cli.stage_config)

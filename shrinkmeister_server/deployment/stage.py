@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shrinkmeister_server.deployment.plausibility import doubtful, impossible
+
 FILE = Path("zappa_settings.json")
 POLICY_FILE = Path("iam_policy.json")
 ARCHITECTURES = ("x86_64", "arm64")
+HANDLER = "shrinkmeister_server.lambda_handler.handler"
+POST = "shrinkmeister_server.deployment.callbacks.post"
 # They become variables of the function itself, and are not in the package, which lies in buckets and on
 # disks.
 SECRETS = (
@@ -32,10 +36,44 @@ WAITS = {
     "THUMBNAIL_LOCK_SECONDS": "30",
     "THUMBNAIL_BATCH_SECONDS": "5",
 }
+# What no answer changes.
+DEFAULTS: dict[str, Any] = {
+    "django_settings": "shrinkmeister_server.settings",
+    "lambda_handler": HANDLER,
+    "memory_size": MEMORY,
+    "timeout_seconds": TIMEOUT,
+    "binary_support": True,
+    "slim_handler": False,
+    "keep_warm": False,
+    "touch": False,
+    "debug": False,
+    "log_level": "INFO",
+    # Zappa's own way skips what it cannot download, and ships what is there.
+    "use_precompiled_packages": False,
+    "callbacks": {"zip": "shrinkmeister_server.deployment.package.finish", "post": POST},
+    # Of this folder, and of a checkout's; the first one has the secret.
+    "exclude_glob": [
+        *(f"{FILE.name}*", ".*", POLICY_FILE.name, "*.md", "*.cfg", "*.toml", "*.egg-info"),
+        *("noxfile.py", "Makefile", "LICENSE", "drivers", "tests", "example_project", "docs", "bench"),
+        *("deploy", "clients", "build"),
+        # Of Zappa's command line alone, and large enough to have it warn of the size.
+        *("troposphere", "setuptools"),
+    ],
+}
+# How browsers reach the function, where the stage does not say it.
+ADDRESS: dict[str, Any] = {
+    "function_url_enabled": True,
+    # Or Zappa has Lambda answer other origins itself, with its own headers beside the server's.
+    "function_url_config": {"authorizer": "NONE", "cors": False},
+    "apigateway_enabled": False,
+}
+OTHER_ADDRESSES = {"function_url_enabled", "apigateway_enabled", "use_apigateway", "alb_enabled", "domain"}
+VARIABLES = {**WAITS, "LOG_FORMAT": "emf"}
+# Zappa's own: Django is loaded before the first request, while Lambda gives all a whole core.
+FUNCTION_VARIABLES = {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "true"}
 NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 # As Zappa takes it.
 STAGE = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
-REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", re.ASCII)
 
 
 class StageError(Exception):
@@ -74,69 +112,60 @@ def make_stage(answers: Answers) -> dict[str, Any]:
     network = {"SubnetIds": list(answers.subnets), "SecurityGroupIds": list(answers.security_groups)}
     return {
         "project_name": answers.name,
-        "django_settings": "shrinkmeister_server.settings",
         "aws_region": answers.region,
         "s3_bucket": answers.deployments,
         "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "architecture": answers.architecture,
-        "memory_size": MEMORY,
-        "timeout_seconds": TIMEOUT,
         "attach_policy": POLICY_FILE.name,
         **({"vpc_config": network} if answers.subnets else {}),
-        "function_url_enabled": True,
-        # Or Zappa has Lambda answer other origins itself, with its own headers beside the server's.
-        "function_url_config": {"authorizer": "NONE", "cors": False},
-        "apigateway_enabled": False,
-        "binary_support": True,
-        "slim_handler": False,
-        "keep_warm": False,
-        "touch": False,
-        "debug": False,
-        "log_level": "INFO",
-        # Zappa's own way skips what it cannot download, and ships what is there.
-        "use_precompiled_packages": False,
-        "callbacks": {
-            "zip": "shrinkmeister_server.deployment.package.finish",
-            "post": "shrinkmeister_server.deployment.site.tell",
-        },
-        # Of this folder, and of a checkout's; the first one has the secret.
-        "exclude_glob": [
-            *(
-                # And what editors keep of it.
-                f"{FILE.name}*",
-                f".{FILE.name}*",
-                ".env*",
-                POLICY_FILE.name,
-                "*.md",
-                "*.cfg",
-                "*.toml",
-                "*.egg-info",
-                "noxfile.py",
-                "Makefile",
-            ),
-            *("drivers", "tests", "example_project", "docs", "bench", "deploy"),
-            # Of Zappa's command line alone, and large enough to have it warn of the size.
-            *("troposphere", "setuptools"),
-        ],
+        **DEFAULTS,
+        **ADDRESS,
         "environment_variables": {
             "ALLOWED_HOST": ",".join((f".lambda-url.{answers.region}.on.aws", *answers.hosts)),
             "THUMBNAIL_BUCKET": answers.bucket,
             "THUMBNAIL_SOURCES": ",".join(answers.sources),
             "THUMBNAIL_CACHE_BACKEND": answers.cache_backend,
             "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": ",".join(answers.resolutions),
-            "AWS_S3_REGION_NAME": answers.region,
-            # URLs of the bucket's own region: others are redirected as long as a bucket is new.
-            "AWS_S3_ADDRESSING_STYLE": "virtual",
-            **WAITS,
-            "LOG_FORMAT": "emf",
+            **_bucket_variables(answers.region),
+            **VARIABLES,
         },
         "aws_environment_variables": {
             "THUMBNAIL_SECRET_KEY": answers.secret,
             "THUMBNAIL_CACHE_LOCATION": answers.cache_location,
-            # Zappa's own: Django is loaded before the first request, while Lambda gives all a whole core.
-            "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "true",
+            **FUNCTION_VARIABLES,
         },
     }
+
+
+def complete(stage: dict[str, Any]) -> dict[str, Any]:
+    """Return a stage of `zappa init` with what it does not say, as `make_stage` has it. Raises StageError.
+
+    Secrets in `environment_variables`, which Zappa would write into the package, become the function's own.
+    """
+    variables_of(stage)
+    given, own = (stage.get(key, {}) for key in ("environment_variables", "aws_environment_variables"))
+    secrets = {name: value for name, value in given.items() if name in SECRETS}
+    # Another endpoint has its own regions and addresses.
+    bucket = {} if given.get("AWS_S3_ENDPOINT_URL") else _bucket_variables(region_of(stage))
+    return {
+        **DEFAULTS,
+        **({} if stage.keys() & OTHER_ADDRESSES else ADDRESS),
+        **stage,
+        "function_url_config": {**ADDRESS["function_url_config"], **stage.get("function_url_config", {})},
+        "callbacks": {**DEFAULTS["callbacks"], **stage.get("callbacks", {})},
+        "exclude_glob": [*DEFAULTS["exclude_glob"], *stage.get("exclude_glob", [])],
+        "environment_variables": {
+            **bucket,
+            **VARIABLES,
+            **{name: value for name, value in given.items() if name not in secrets},
+        },
+        "aws_environment_variables": {**FUNCTION_VARIABLES, **own, **secrets},
+    }
+
+
+def _bucket_variables(region: str) -> dict[str, str]:
+    # URLs of the bucket's own region: others are redirected as long as a bucket is new.
+    return {"AWS_S3_REGION_NAME": region, "AWS_S3_ADDRESSING_STYLE": "virtual"}
 
 
 def read_stage(name: str | None, file: Path = FILE) -> tuple[str, dict[str, Any]]:
@@ -174,26 +203,38 @@ def check_name(name: str) -> None:
         raise StageError(f"The name is {name!r}; it has to be of letters, digits, _ and - alone.")
 
 
+def region_of(stage: dict[str, Any]) -> str:
+    """Return the region, or Zappa's own."""
+    return str(stage.get("aws_region", "us-east-1"))
+
+
 def check(stage: dict[str, Any]) -> None:
-    """As the server checks its variables when it starts. Raises StageError with all that it says."""
-    # Zappa has defaults for both.
-    name, region = stage.get("project_name", "zappa"), stage.get("aws_region", "us-east-1")
+    """As the server checks its variables when it starts, and for AWS. Raises StageError with all of it."""
+    # Zappa has a default.
+    name, variables = stage.get("project_name", "zappa"), variables_of(stage)
     check_name(name)
-    if not REGION.fullmatch(region):
-        raise StageError(f"The region is {region!r}; it has to be one of AWS, such as eu-central-1.")
+    if problems := list(impossible(stage, variables)):
+        raise StageError("\n".join(problems))
     done = subprocess.run(
         [sys.executable, "-m", "shrinkmeister_server", "check", "--fail-level", "WARNING"],
         # Where this one is found, and drivers of one's own.
         env={
             **{variable: os.environ.get(variable, "") for variable in ("PATH", "PYTHONPATH")},
-            "AWS_DEFAULT_REGION": region,
-            **variables_of(stage),
+            "AWS_DEFAULT_REGION": region_of(stage),
+            # There the server starts without ALLOWED_HOST.
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            **variables,
         },
         capture_output=True,
         text=True,
     )
     if done.returncode != 0:
         raise StageError(done.stderr.strip())
+
+
+def doubts(stage: dict[str, Any]) -> list[str]:
+    """Return a sentence for each value that may not work. Raises StageError."""
+    return list(doubtful(stage, variables_of(stage)))
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:

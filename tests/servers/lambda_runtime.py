@@ -37,6 +37,7 @@ EMULATOR_SOURCE = (
     "github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie"
     "@v0.0.0-20261030222936-bef5c4ba774d"
 )
+HANDLER = "shrinkmeister_server.lambda_handler.handler"
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
 
 
@@ -91,9 +92,9 @@ def make_runtime(directory: Path, python: str) -> Path:
 
 
 def running_lambda(
-    directory: Path, python: Path, package: Path, variables: Mapping[str, str]
+    directory: Path, python: Path, package: Path, variables: Mapping[str, str], handler: str = HANDLER
 ) -> AbstractContextManager[LambdaInstance]:
-    """python: of `make_runtime`; package: the unpacked zip; variables: those of the function."""
+    """python: of `make_runtime`; package: the unpacked zip; variables and handler: the function's."""
 
     @retried
     @contextmanager
@@ -111,7 +112,7 @@ def running_lambda(
         command = [find_emulator(), "--runtime-interface-emulator-address", f"{HOST}:{port}"]
         command += ["--runtime-api-address", f"{HOST}:{runtime_port}"]
         # In the package's folder, as there.
-        command += ["sh", "-c", f'cd "{package}" && exec "{python}" -m awslambdaric handler.lambda_handler']
+        command += ["sh", "-c", f'cd "{package}" && exec "{python}" -m awslambdaric {handler}']
         with running(command, log, environment) as emulator:
             wait_for_answer(emulator, port, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
             yield LambdaInstance(f"http://{HOST}:{port}{INVOCATIONS}", log, emulator)

@@ -1,7 +1,8 @@
 """A site that uses sorl-thumbnail, with Shrinkmeister for its backend.
 
 Everything lies in `var/`: database, photos, thumbnails, the shared cache. Redis and S3 take the
-place of files where the environment says so; README.md shows how.
+place of files where the environment says so; README.md shows how. This is a package, so that `zappa init`
+in the checkout, which looks for files named *settings.py, proposes the thumbnail server's settings alone.
 """
 
 import os
@@ -12,7 +13,7 @@ from photosite.secret import secret
 
 env = os.environ.get
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 VAR = Path(env("DEMO_VAR") or BASE_DIR / "var")
 
 DEBUG = env("DEBUG", "true").lower() in ("true", "1", "yes")

@@ -1,3 +1,5 @@
+"""A site. This is a package, since `zappa init` in the checkout proposes every file named *settings.py."""
+
 SECRET_KEY = "not a secret"
 INSTALLED_APPS = [
     "shrinkmeister",

@@ -69,7 +69,12 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("E010", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS", [0], "0"),
     ("E011", "THUMBNAIL_FORMAT", "TIFF", "'TIFF'"),
     ("E012", "THUMBNAIL_CACHE_BACKEND", "rediss", "'rediss'"),
-    ("E012", "THUMBNAIL_CACHE_BACKEND", "tests.test_settings.SECRET", "tests.test_settings.SECRET"),
+    (
+        "E012",
+        "THUMBNAIL_CACHE_BACKEND",
+        "tests.test_site_configuration.SECRET",
+        "tests.test_site_configuration.SECRET",
+    ),
     ("E012", "THUMBNAIL_CACHE_NAME", "shared", "'shared'"),
     ("E012", "THUMBNAIL_CACHE_BACKEND", "redis", "LocMemCache"),
     ("E012", "THUMBNAIL_CACHE_BACKEND", "memcached", "LocMemCache"),

@@ -1,0 +1,96 @@
+"""The function's own policy, narrowed after Zappa has deployed: its URL alone may invoke it.
+
+For a URL without an authorizer Zappa lets every AWS account call lambda:InvokeFunction, on no condition.
+https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError, ParamValidationError
+from click import ClickException, echo
+
+RIGHTS = "lambda:GetPolicy, lambda:RemovePermission and lambda:AddPermission"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """A statement that Zappa adds, under Zappa's id and with the condition that it needs.
+
+    option     of boto3's add_permission, which makes the condition
+    condition  as the policy has it: its key and its value
+    """
+
+    sid: str
+    action: str
+    option: dict[str, Any]
+    condition: tuple[str, str]
+
+    def is_in(self, statement: dict[str, Any]) -> bool:
+        operators = (statement.get("Condition") or {}).values()
+        conditions = {(key, str(value).lower()) for one in operators for key, value in one.items()}
+        return statement["Action"] == self.action and self.condition in conditions
+
+
+# Zappa adds what it misses by these ids, and leaves what it finds; so they survive its next update.
+PERMISSIONS = (
+    Permission(
+        "FunctionURLAllowPublicAccess",
+        "lambda:InvokeFunctionUrl",
+        {"FunctionUrlAuthType": "NONE"},
+        ("lambda:FunctionUrlAuthType", "none"),
+    ),
+    # AWS has asked for both since October 2025.
+    Permission(
+        "FunctionURLAllowPublicAccessInvoke",
+        "lambda:InvokeFunction",
+        {"InvokedViaFunctionUrl": True},
+        ("lambda:InvokedViaFunctionUrl", "true"),
+    ),
+)
+
+
+def restrict(cli: Any) -> None:
+    """Give Zappa's statements their conditions, and leave all others alone. Raises ClickException."""
+    if not cli.use_function_url or cli.function_url_config["authorizer"] != "NONE":
+        return
+    client, function = cli.zappa.lambda_client, cli.lambda_name
+    try:
+        found = {statement["Sid"]: statement for statement in _statements(client, function)}
+        for one in PERMISSIONS:
+            statement = found.pop(one.sid, None)
+            if statement and one.is_in(statement):
+                continue
+            if statement:
+                client.remove_permission(FunctionName=function, StatementId=one.sid)
+            client.add_permission(
+                FunctionName=function, StatementId=one.sid, Action=one.action, Principal="*", **one.option
+            )
+    except ClientError as error:
+        raise ClickException(
+            f"The policy of {function} may let every AWS account invoke it, past its URL: AWS answered "
+            f"{error.response['Error']['Code']} to {error.operation_name}. Give the user with whom Zappa "
+            f"deploys {RIGHTS}, and run `zappa update`."
+        ) from error
+    except ParamValidationError as error:
+        raise ClickException(
+            f"The URL of {function} does not answer: this boto3 does not know the parameter "
+            f"InvokedViaFunctionUrl of lambda:AddPermission. Run `pip install --upgrade boto3` and then "
+            f"`zappa update`."
+        ) from error
+    for sid, statement in found.items():
+        if statement.get("Principal") in ("*", {"AWS": "*"}) and not statement.get("Condition"):
+            echo(
+                f"The statement {sid} in the policy of {function} lets every AWS account use "
+                f"{statement['Action']}. Zappa did not add it: remove it, or give it a condition."
+            )
+
+
+def _statements(client: Any, function: str) -> Iterator[dict[str, Any]]:
+    try:
+        policy = client.get_policy(FunctionName=function)["Policy"]
+    except client.exceptions.ResourceNotFoundException:
+        return
+    yield from json.loads(policy)["Statement"]

@@ -1,0 +1,106 @@
+"""HTTP requests, among all the events that AWS Lambda hands to a function.
+
+Zappa's own handler runs the Python, the commands and the functions that other kinds of events name. An
+event passes here only as a new one, made of the fields that a request needs.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Event = dict[str, Any]
+
+# No HTTP request has these. Zappa's handler acts on them; and an authorizer of API Gateway, whose events
+# have all the fields of a request too, has to give another kind of answer.
+FOREIGN = frozenset(
+    {
+        *("command", "raw_command", "manage", "Records", "bot", "triggerSource", "awslogs", "detail-type"),
+        *("detail", "type", "methodArn", "routeArn", "authorizationToken"),
+    }
+)
+
+
+class EventError(Exception):
+    """An event is not an HTTP request. The message, which is logged and returned, has nothing of it."""
+
+    def __init__(self) -> None:
+        super().__init__("This function answers HTTP requests alone.")
+
+
+def http_request(event: Any) -> Event:
+    """Return a copy of an HTTP request with nothing else in it. Raises EventError.
+
+    Requests come from a function's URL or an HTTP API (payload format 2.0), a REST API (1.0), or a load
+    balancer.
+    """
+    if not isinstance(event, dict) or not FOREIGN.isdisjoint(event):
+        raise EventError
+    context = event.get("requestContext")
+    if not isinstance(context, dict):
+        raise EventError
+    return _format_2(event, context) if event.get("version") == "2.0" else _format_1(event, context)
+
+
+def _format_2(event: Event, context: Event) -> Event:
+    http = context.get("http")
+    if not isinstance(http, dict):
+        raise EventError
+    return {
+        "version": "2.0",
+        "rawPath": _text(event, "rawPath"),
+        "rawQueryString": str(event.get("rawQueryString") or ""),
+        "headers": _texts(event, "headers"),
+        "requestContext": {"stage": context.get("stage"), "http": {"method": _text(http, "method")}},
+        **_body(event),
+    }
+
+
+def _format_1(event: Event, context: Event) -> Event:
+    # Zappa answers in the form in which the headers came: single, multiple or both.
+    forms = {"headers": _texts, "multiValueHeaders": _lists}
+    headers = {form: read(event, form) for form, read in forms.items() if form in event}
+    if not headers:
+        raise EventError
+    queries = ("queryStringParameters", "multiValueQueryStringParameters")
+    return {
+        "httpMethod": _text(event, "httpMethod"),
+        "path": _text(event, "path"),
+        **headers,
+        **{query: event[query] for query in queries if isinstance(event.get(query), dict)},
+        "requestContext": {"elb": {"targetGroupArn": ""}} if context.get("elb") else {},
+        **_body(event),
+    }
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise EventError
+    return value
+
+
+def _texts(event: Event, name: str) -> dict[str, str]:
+    return {key: str(value) for key, value in _mapping(event, name).items()}
+
+
+def _lists(event: Event, name: str) -> dict[str, list[str]]:
+    mapping = _mapping(event, name)
+    if not all(isinstance(values, list) for values in mapping.values()):
+        raise EventError
+    return {key: [str(value) for value in values] for key, values in mapping.items()}
+
+
+def _mapping(event: Event, name: str) -> Mapping[str, Any]:
+    """None counts as empty: the console of API Gateway sends it."""
+    value = event.get(name) or {}
+    if not isinstance(value, dict):
+        raise EventError
+    return value
+
+
+def _body(event: Event) -> Event:
+    body = event.get("body")
+    return {
+        "body": body if isinstance(body, str) else None,
+        "isBase64Encoded": event.get("isBase64Encoded") is True,
+    }

@@ -1,0 +1,16 @@
+"""The function on AWS Lambda: `lambda_handler` of zappa_settings.json, and the command of an image.
+
+Importing it loads Django, where INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT says so.
+"""
+
+from typing import Any
+
+from zappa.handler import lambda_handler as zappa_handler
+
+from shrinkmeister_server.lambda_events import Event, http_request
+
+
+def handler(event: Any, context: Any) -> Event | None:
+    """Answer an HTTP request. Raises EventError for every other event."""
+    answer: Event | None = zappa_handler(http_request(event), context)
+    return answer

@@ -1,0 +1,35 @@
+"""Secrets in the files of a package for AWS Lambda, which lies in buckets and on disks.
+
+zappa_settings.json, of `zappa init` and its variables
+zappa_settings.py, into which Zappa writes `environment_variables`
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+# Files that may hold variables: Zappa's settings in all its forms, what editors keep of them, and .env.
+PATTERNS = ("*zappa_settings*", ".env*")
+
+
+def files_with_secrets(root: Path, variables: Mapping[str, str]) -> list[Path]:
+    """Return the files at the top of a package that contain one of the secrets among the variables."""
+    forms = [form.encode() for secret in _secrets(variables) for form in _forms(secret)]
+    files = (file for pattern in PATTERNS for file in sorted(root.glob(pattern)) if file.is_file())
+    return [file for file in files if any(form in file.read_bytes() for form in forms)]
+
+
+def _secrets(variables: Mapping[str, str]) -> Iterator[str]:
+    for name in ("THUMBNAIL_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "CACHES", "STORAGES"):
+        yield variables.get(name, "").strip()
+    yield from (one.strip() for one in variables.get("THUMBNAIL_SECRET_KEY_FALLBACKS", "").split(","))
+    # Without a password the address is not a secret.
+    if "@" in (location := variables.get("THUMBNAIL_CACHE_LOCATION", "").strip()):
+        yield location
+
+
+def _forms(secret: str) -> set[str]:
+    """As it is, and as the quoted texts of Python and JSON have it."""
+    if not secret:
+        return set()
+    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
