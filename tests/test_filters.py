@@ -156,7 +156,7 @@ def test_with_sorls_backend_they_are_sorls(sorl: Sorl, media: Any, monkeypatch: 
     assert render(LOAD + OTHERS, im=name) == "82px 140px 83px 140px|140.0px 82.5px|True"
     assert default.kvstore.get(default.kvstore.get_or_set(sorl.get(name, "10"))) is not None
     # A thumbnail that our backend has made before is ours still.
-    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, str)
+    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, str, str)
     assert render(LOAD + OTHERS, im=ours) == "82px 140px 83px 140px|140.0px 82.5px|True"
 
 
