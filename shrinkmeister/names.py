@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from django.core.files.storage import storages
 from sorl.thumbnail.helpers import ThumbnailError
 
+import shrinkmeister
 from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import NotStoredError
@@ -107,6 +108,7 @@ def _ask_server(spec: ThumbnailSpec, config: Config) -> None:
     # Pages load this module, and no page asks a server.
     from shrinkmeister.web import get
 
-    reply = get(lazy_url(spec, config), SERVER_SECONDS)
+    agent = {"User-Agent": f"shrinkmeister/{shrinkmeister.__version__}"}
+    reply = get(lazy_url(spec, config), SERVER_SECONDS, False, **agent)
     if reply.status >= 400:
         no_name(f"the thumbnail server at {config.server_url} answers {reply.status}; its log says why")
