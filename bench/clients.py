@@ -69,8 +69,9 @@ def measure_python() -> dict[str, float]:
 
     django.setup()
 
-    from shrinkmeister.backend import lazy_url, spec_of, thumbnail_of
+    from shrinkmeister.backend import spec_of, thumbnail_of
     from shrinkmeister.conf import get_config
+    from shrinkmeister.links import lazy_url
     from shrinkmeister.page import Page, using_page
     from shrinkmeister.records import ThumbnailRecord
     from shrinkmeister.shared_cache import get_shared_cache, keys_of

@@ -7,7 +7,7 @@ that record for each thumbnail that the key-value store knows and that is really
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,12 +103,15 @@ def former_places(image: FormerImage) -> list[Source]:
     return [place_of(one.storage, one.name) for one in found if one.key == image.key]
 
 
-def delete_former(file: Any, config: Config) -> None:
-    """Deletes all that the former backend has made of a source: files, records, and sorl's own entries."""
-    erase(get_former_store(), [ImageFile(file).key], config)
+def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
+    """Deletes all that the former backend has made of a source: files, records, and sorl's own entries.
+
+    keep: names of files that stay
+    """
+    erase(get_former_store(), [ImageFile(file).key], config, keep)
 
 
-def erase(store: FormerStore, sources: list[str], config: Config) -> None:
+def erase(store: FormerStore, sources: list[str], config: Config, keep: Container[str] = ()) -> None:
     """Deletes the thumbnails of sources, by sorl's keys of those, with all that is known of either.
 
     It can be called again where it was stopped: sorl's entries go last.
@@ -120,9 +123,10 @@ def erase(store: FormerStore, sources: list[str], config: Config) -> None:
     cache = get_shared_cache()
     # Records before objects, so that no page gets the URL of a thumbnail that is gone.
     cache.forget_adopted(places)
+    gone = [name for name in names if name not in keep]
     # sorl leaves the alternative resolutions behind.
     get_former_results().delete(
-        [*names, *(with_resolution(name, factor) for name in names for factor in config.resolutions)]
+        [*gone, *(with_resolution(name, factor) for name in gone for factor in config.resolutions)]
     )
     store.forget([*sources, *(one.key for one in thumbnails)])
     # And again, after whoever was adopting them meanwhile.

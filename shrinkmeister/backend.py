@@ -1,8 +1,7 @@
 """The client path, top to bottom: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import astuple
+from collections.abc import Callable, Set
 from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
@@ -12,12 +11,14 @@ from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
 from shrinkmeister.adoption import Former, delete_former, forget_former, former_of
-from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_config, get_tokens
+from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.eager import is_eager, make_now
 from shrinkmeister.exceptions import HostNotListedError, SpecError, StorageError
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.images import Thumbnail, with_resolution
 from shrinkmeister.keys import folder_name, is_object_name, object_name, record_key_of_object
+from shrinkmeister.links import lazy_url
+from shrinkmeister.names import adopted_name, no_name, stored_name
 from shrinkmeister.page import current_page
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import Results, get_former_results, get_results, lasting
@@ -64,7 +65,8 @@ class ShrinkmeisterBackend:
     def delete(self, file_: Any, delete_file: bool = True) -> None:
         """Deletes the source (unless told not to), all its thumbnails, and their records.
 
-        Of a thumbnail it deletes the record, and the file with its alternative resolutions.
+        Of a thumbnail it deletes the record, and the file with its alternative resolutions. What `file_`
+        lists as `files_in_use` stays, though it is a thumbnail of the source.
         Raises StorageError or DriverError where something may be left: call it again.
         """
         if not file_:
@@ -87,22 +89,26 @@ class ShrinkmeisterBackend:
         # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after them,
         # since a server that has still found an object records it again.
         get_shared_cache().forget(source, names)
-        results.delete(names)
+        in_use: Set[str] = getattr(file_, "files_in_use", frozenset())
+        # With their alternative resolutions: where the server finds a thumbnail, it takes those for stored.
+        kept = {record_key_of_object(name) for name in in_use}
+        results.delete([name for name in names if record_key_of_object(name) not in kept])
         get_shared_cache().forget(source, names)
         if config.adopted_backend:
-            delete_former(file_, config)
+            delete_former(file_, config, in_use)
 
 
 def _delete_thumbnail(thumbnail: Thumbnail, delete_file: bool, config: Config) -> None:
-    names = [thumbnail.name, *(with_resolution(thumbnail.name, r) for r in config.resolutions)]
-    if is_object_name(thumbnail.name, config.prefix):
-        get_shared_cache().remove([record_key_of_object(thumbnail.name)])
+    name = thumbnail.object_name
+    names = [name, *(with_resolution(name, r) for r in config.resolutions)]
+    if is_object_name(name, config.prefix):
+        get_shared_cache().remove([record_key_of_object(name)])
         results = get_results()
     elif config.adopted_backend and not thumbnail.lazy:
-        forget_former(thumbnail.name, config)
+        forget_former(name, config)
         results = get_former_results()
     else:
-        raise SpecError(f"{thumbnail.name!r} is no thumbnail that could be deleted")
+        raise SpecError(f"{name!r} is no thumbnail that could be deleted")
     if delete_file:
         results.delete(names)
 
@@ -150,18 +156,25 @@ def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Conf
 def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
     """None where the record helps this page to no URL."""
     name = object_name(spec, config.prefix)
-    thumbnail = _final(record, name, name.removeprefix(config.prefix), get_results, config)
+    name_of = partial(stored_name, spec, True)
+    thumbnail = _final(record, name, name_of, name.removeprefix(config.prefix), get_results, config)
     # Without a URL in its record it lies in a private bucket; if this side does not sign, the server does.
     return None if thumbnail and not record.base and lasting(thumbnail.url) else thumbnail
 
 
 def _adopted(name: str, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
     """One that the former backend has made. Without a URL in its record its storage gives one."""
-    return _final(record, name, filepath_to_uri(name), get_former_results, config)
+    name_of = partial(adopted_name, name)
+    return _final(record, name, name_of, filepath_to_uri(name), get_former_results, config)
 
 
 def _final(
-    record: ThumbnailRecord, name: str, ending: str, results_of: Callable[[], Results], config: Config
+    record: ThumbnailRecord,
+    name: str,
+    name_of: Callable[[], str],
+    ending: str,
+    results_of: Callable[[], Results],
+    config: Config,
 ) -> Thumbnail | None:
     """A thumbnail with a final URL, which ends with `ending`; None where there is none."""
     # A template may ask for each listed resolution by changing the URL, so all have to be there.
@@ -170,7 +183,7 @@ def _final(
     size = (record.width, record.height)
     if record.base:
         url = record.base + ending
-        return Thumbnail(url, name, size, False, partial(with_resolution, url))
+        return Thumbnail(url, name, size, False, partial(with_resolution, url), name_of)
     # Made here, without asking S3; in a private bucket it is signed.
     try:
         results = results_of()
@@ -178,13 +191,15 @@ def _final(
     except (SettingError, StorageError) as error:
         _log_unsigned(str(error))
         return None
-    return _of_storage(results, url, name, size)
+    return _of_storage(results, url, name, size, name_of)
 
 
-def _of_storage(results: Results, url: str, name: str, size: tuple[int, int]) -> Thumbnail:
+def _of_storage(
+    results: Results, url: str, name: str, size: tuple[int, int], name_of: Callable[[], str]
+) -> Thumbnail:
     """Whose storage makes each URL: it is signed, or relative to the site."""
     return Thumbnail(
-        url, name, size, False, lambda resolution: results.url(with_resolution(name, resolution))
+        url, name, size, False, lambda resolution: results.url(with_resolution(name, resolution)), name_of
     )
 
 
@@ -197,7 +212,8 @@ def _log_unsigned(reason: str) -> None:
 def _dummy(geometry: str) -> Thumbnail:
     """A placeholder. Not sorl's DummyImageFile: its tag takes that for a missing image."""
     image = DummyImageFile(geometry)
-    return Thumbnail(image.url, "", (image.x, image.y), False, lambda resolution: image.url)
+    name_of = partial(no_name, "it is a placeholder (THUMBNAIL_DUMMY)")
+    return Thumbnail(image.url, "", (image.x, image.y), False, lambda resolution: image.url, name_of)
 
 
 def _as_it_is(error: HostNotListedError) -> Thumbnail:
@@ -205,7 +221,8 @@ def _as_it_is(error: HostNotListedError) -> Thumbnail:
     _log_unlisted(str(error))
     # Templates print URLs unescaped.
     url = quote(error.url, safe="/:?#[]@!$&()*+,;=%~")
-    return Thumbnail(url, error.url, None, False, lambda resolution: url)
+    name_of = partial(no_name, str(error))
+    return Thumbnail(url, "", None, False, lambda resolution: url, name_of)
 
 
 @lru_cache(maxsize=100)
@@ -217,10 +234,11 @@ def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
     record = make_now(spec)
     results, name, size = get_results(), object_name(spec, config.prefix), (record.width, record.height)
+    name_of = partial(stored_name, spec, True)
     if record.base:
         url = record.base + object_name(spec, "")
-        return Thumbnail(url, name, size, False, partial(with_resolution, url))
-    return _of_storage(results, results.url(name), name, size)
+        return Thumbnail(url, name, size, False, partial(with_resolution, url), name_of)
+    return _of_storage(results, results.url(name), name, size, name_of)
 
 
 def _delete_source(storage: Any, name: str) -> None:
@@ -233,11 +251,5 @@ def _delete_source(storage: Any, name: str) -> None:
 
 def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:
     url = lazy_url(spec, config)
-    return Thumbnail(url, object_name(spec, config.prefix), size, True, partial(with_resolution, url))
-
-
-def lazy_url(spec: ThumbnailSpec, config: Config) -> str:
-    """Of the thumbnail server. Raises SettingError where none is set."""
-    if config.server_url is None:
-        raise SettingError(*astuple(MISSING_SERVER_URL))
-    return f"{config.server_url}/{get_tokens().seal(spec)}.{spec.extension}"
+    name, name_of = object_name(spec, config.prefix), partial(stored_name, spec, False)
+    return Thumbnail(url, name, size, True, partial(with_resolution, url), name_of)

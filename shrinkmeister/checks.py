@@ -14,6 +14,7 @@ from shrinkmeister.adoption import check_adopted_backend
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, Problem, SettingError, SettingsReader
 from shrinkmeister.drivers import make_driver
+from shrinkmeister.texts import check_text_sources
 
 BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
 
@@ -35,6 +36,7 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     if not messages:
         try:
             check_adopted_backend()
+            check_text_sources()
         except SettingError as error:
             messages.append(said(error.problem))
     names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}

@@ -2,10 +2,11 @@
 
 A file is lost when its instance is deleted, or saved with another file or none. What an instance gets
 counts too: its name may have been that of another file. It happens after the transaction is committed, and
-never deletes the file: that remains the site's decision, as it is Django's.
+never deletes the file: that remains the site's decision, as it is Django's. Nor does it delete a thumbnail
+that the instance names as its file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 from django.apps import apps
@@ -21,6 +22,15 @@ from shrinkmeister.uploads import UPLOADS, image_fields
 # On an instance: what the table said before each save or deletion that is going on, since one may be within
 # another.
 BEFORE = "_shrinkmeister_before"
+
+
+class LostFile(FieldFile):
+    """A file whose thumbnails go.
+
+    files_in_use: names of files that stay, since the instance has or had them as files of its own
+    """
+
+    files_in_use: Set[str] = frozenset()
 
 
 def connect() -> None:
@@ -58,7 +68,7 @@ def _after_save(sender: type[Model], instance: Model, using: str, **kwargs: Any)
         name, former = getattr(instance, field.attname).name, before.get(field.attname)
         if field.attname in uploads or name != former:
             for either in {name, former} - {None, ""}:
-                _forget(FieldFile(instance, field, either), using)
+                _forget(instance, field, either, before, using)
         uploads.discard(field.attname)
 
 
@@ -71,7 +81,7 @@ def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: An
     fields, before = _pop(instance)
     for field in fields:
         if name := before.get(field.attname):
-            _forget(FieldFile(instance, field, name), using)
+            _forget(instance, field, name, before, using)
 
 
 def _names_in_table(sender: type[Model], instance: Model, using: str) -> dict[str, str]:
@@ -88,8 +98,20 @@ def _pop(instance: Model) -> tuple[list[ImageField], dict[str, str]]:
     return stack.pop() if stack else ([], {})
 
 
-def _forget(file: FieldFile, using: str) -> None:
+def _names_in_memory(instance: Model) -> set[str]:
+    fields = [field for field in image_fields(type(instance)) if field.attname in instance.__dict__]
+    return {getattr(instance, field.attname).name for field in fields}
+
+
+def _forget(instance: Model, field: ImageField, name: str, before: dict[str, str], using: str) -> None:
+    """before: what the table said of the instance; empty for a new one"""
+    known = {*before.values(), *_names_in_memory(instance)}
+
     def forget() -> None:
+        file = LostFile(instance, field, name)
+        # The instance may have been saved again since, also by another object of the same row.
+        later = _names_in_table(type(instance), instance, using) if before else {}
+        file.files_in_use = known | set(later.values())
         try:
             delete(file, delete_file=False)
         except SourceNotAllowedError:

@@ -236,8 +236,8 @@ def _settings(env: Environment) -> dict[str, Any]:
 
 
 def _url(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    from shrinkmeister.backend import lazy_url
     from shrinkmeister.conf import get_config
+    from shrinkmeister.links import lazy_url
 
     print(lazy_url(_spec(options, variables), get_config()))
     return 0

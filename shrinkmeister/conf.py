@@ -10,6 +10,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -18,7 +19,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.exceptions import SpecError
 from shrinkmeister.records import RESOLUTION
-from shrinkmeister.spec import EXTENSIONS, SCHEMES, plain_options
+from shrinkmeister.spec import EXTENSIONS, SCHEMES, URL_SCHEMES, plain_options
 from shrinkmeister.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ MAX_SECONDS = 10**10
 PREFIX = re.compile(r"((?!\.{0,2}/)[^/\\\0]+/)*(?!\.{1,2}$)[^/\\\0]*")
 # What browsers are given as it is, so that nothing in it may need escaping.
 SERVER_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
+# What sorl's filters for texts take for the name or the URL of an image.
+TEXT_IMAGE = re.compile(r"[a-zA-Z0-9.:/_% -]+")
+DOTTED_PATH = re.compile(r"\w+(\.\w+)+")
 KEY_PREFIX = re.compile(r"[!-~]{0,200}", re.ASCII)
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and what S3-compatible
 # servers and old buckets have beyond it.
@@ -51,6 +55,7 @@ OUR_SETTINGS = frozenset(
         "THUMBNAIL_URL_TTL",
         "THUMBNAIL_BUCKET",
         "THUMBNAIL_SOURCES",
+        "THUMBNAIL_TEXT_SOURCES",
         "THUMBNAIL_CACHE_BACKEND",
         "THUMBNAIL_CACHE_NAME",
         "THUMBNAIL_CACHE_LOCATION",
@@ -108,6 +113,8 @@ class Config:
     local_ttl        seconds for which a process keeps what its pages found; None for no longer than a page
     url_ttl          seconds after which a lazy URL stops to work; None for never
     sources          what may be read: (scheme, container, folder: "" or with a slash at its end)
+    text_sources     which images of texts are shown as thumbnails: folders of names and URLs, with a slash
+                     at their end; or the dotted path of a function that decides; None if unset
     adopted_backend  the backend that named the thumbnails that the site had before; None if it keeps none
     eager            whether thumbnails are made at once, in this process
     cleanup          whether the thumbnails of a file go when a model instance loses it
@@ -122,6 +129,7 @@ class Config:
     storage: str
     prefix: str
     sources: tuple[tuple[str, str, str], ...]
+    text_sources: tuple[str, ...] | str | None
     cache: CacheConfig
     ttl: int
     check_ttl: int
@@ -151,6 +159,11 @@ class SettingError(ImproperlyConfigured):
 
 ADOPTED_BACKEND_HINT = (
     "Write what THUMBNAIL_BACKEND was before: 'sorl.thumbnail.base.ThumbnailBackend', if it was not set."
+)
+TEXT_SOURCES_HINT = (
+    "List folders whose images visitors may show: of the storage THUMBNAIL_STORAGE, as 'uploads/', or of "
+    "hosts in THUMBNAIL_SOURCES, as 'https://images.example.com/photos/'. Or write the dotted path of a "
+    "function that takes a name."
 )
 MISSING_SERVER_URL = Problem(
     "shrinkmeister.E003",
@@ -210,6 +223,29 @@ def get_questions() -> "Questions":
     return Questions(get_config().secrets)
 
 
+def is_plain(name: str) -> bool:
+    """Return whether a name is spelled in the one way that prefixes can be compared with.
+
+    Storages and hosts may read an empty part, "." or "..", a backslash, or one of these percent-encoded,
+    as another name.
+    """
+    return bool(PREFIX.fullmatch(unquote(name)))
+
+
+def _text_folder(entry: Any, sources: tuple[tuple[str, str, str], ...]) -> str | None:
+    """Return an entry of THUMBNAIL_TEXT_SOURCES with a slash at its end; None for a wrong one."""
+    if not isinstance(entry, str) or not TEXT_IMAGE.fullmatch(entry):
+        return None
+    scheme, separator, rest = entry.partition("://")
+    host, _, path = rest.partition("/")
+    if separator and (scheme not in URL_SCHEMES or (scheme, host) not in [one[:2] for one in sources]):
+        return None
+    if not is_plain(path if separator else entry):
+        return None
+    # A whole folder: "photos" is not to name "photos-private/" too.
+    return f"{entry.removesuffix('/')}/"
+
+
 class SettingsReader:
     """Reads all settings, and collects every problem instead of stopping at the first."""
 
@@ -220,6 +256,7 @@ class SettingsReader:
         self.problems.append(Problem(f"shrinkmeister.{id}", message, hint))
 
     def config(self) -> Config:
+        sources = self._sources()
         return Config(
             secrets=self._secrets(),
             server_url=self._server_url(),
@@ -227,7 +264,8 @@ class SettingsReader:
             bucket=self._bucket(),
             storage=self._storage(),
             prefix=self._prefix(),
-            sources=self._sources(),
+            sources=sources,
+            text_sources=self._text_sources(sources),
             cache=self._cache(),
             ttl=self._seconds("THUMBNAIL_TTL", DEFAULT_TTL) or DEFAULT_TTL,
             check_ttl=self._seconds("THUMBNAIL_CHECK_TTL", DEFAULT_CHECK_TTL) or DEFAULT_CHECK_TTL,
@@ -384,6 +422,21 @@ class SettingsReader:
             sources.append((scheme, container, folder))
         return tuple(sources)
 
+    def _text_sources(self, sources: tuple[tuple[str, str, str], ...]) -> tuple[str, ...] | str | None:
+        name = "THUMBNAIL_TEXT_SOURCES"
+        value = getattr(django_settings, name, None)
+        # The function itself is loaded when it is used: settings may not import what reads settings.
+        if value is None or (isinstance(value, str) and DOTTED_PATH.fullmatch(value)):
+            return value
+        folders = []
+        for entry in self._list(name, "E031", TEXT_SOURCES_HINT):
+            if folder := _text_folder(entry, sources):
+                folders.append(folder)
+            else:
+                message = f"{name} contains {entry!r}, which no image in a text can be in."
+                self.problem("E031", message, TEXT_SOURCES_HINT)
+        return tuple(folders)
+
     def _cache(self) -> CacheConfig:
         backend = getattr(django_settings, "THUMBNAIL_CACHE_BACKEND", "redis")
         name = getattr(django_settings, "THUMBNAIL_CACHE_NAME", None)
@@ -444,7 +497,7 @@ class SettingsReader:
     def _adopted_backend(self) -> str | None:
         path = getattr(django_settings, "THUMBNAIL_ADOPTED_BACKEND", None)
         # The class itself is loaded when it is used: loading it here would read settings again.
-        if path is None or (isinstance(path, str) and re.fullmatch(r"\w+(\.\w+)+", path)):
+        if path is None or (isinstance(path, str) and DOTTED_PATH.fullmatch(path)):
             return path
         self.problem(
             "E016",

@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.images import get_image_dimensions
 
-from shrinkmeister.backend import lazy_url, spec_of
+from shrinkmeister.backend import spec_of
 from shrinkmeister.checks import check_client
 from shrinkmeister.common import cache_kind, common_settings, versions
 from shrinkmeister.conf import Config, SettingError, get_config, get_questions
@@ -24,6 +24,7 @@ from shrinkmeister.conversation import UNREACHABLE, Conversation, Heard, json_ob
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
 from shrinkmeister.findings import CHECKS, OK, UNKNOWN, Finding, undone, well, wrong
+from shrinkmeister.links import lazy_url
 from shrinkmeister.questions import (
     EXAMINE,
     PROBE,

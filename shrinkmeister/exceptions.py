@@ -80,6 +80,10 @@ class ResolutionError(ShrinkmeisterError):
     """A resolution (`@3x`) that THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list."""
 
 
+class NotStoredError(ShrinkmeisterError):
+    """A thumbnail has no file that its name could name. What is raised is sorl's ThumbnailError, too."""
+
+
 class RecordError(ShrinkmeisterError, ValueError):
     """What the shared cache holds under our key is not a record of ours."""
 

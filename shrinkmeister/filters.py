@@ -1,9 +1,10 @@
-"""sorl's filters that look into its key-value store, which knows nothing of our thumbnails.
+"""sorl's filters that look into its key-value store, and those that make thumbnails of what visitors write.
 
 `is_portrait`, `margin` and `background_margin` of `{% load thumbnail %}` are replaced in sorl's library
 when Django starts, so that templates stay as they are: sorl's own would open a file and write SQL for each
 lazy thumbnail. Sizes come from the thumbnail, or for a source from the shared cache; where a size is not
-known they answer what sorl's answer to an error is. With sorl's own backend they are sorl's own.
+known they answer what sorl's answer to an error is. In the place of `markdown_thumbnails` and
+`html_thumbnails` are those of `texts.py`. With sorl's own backend all of them are sorl's own.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,8 @@ def install() -> None:
     for ours, unknown in ((is_portrait, False), (margin, "auto"), (background_margin, "auto")):
         name = ours.__name__
         library.register.filter(name, _in_place_of(library.register.filters[name], ours, unknown))
+    for name in ("markdown_thumbnails", "html_thumbnails"):
+        library.register.filter(name, _of_texts(name, library.register.filters[name]))
 
 
 def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: Any) -> Callable[..., Any]:
@@ -59,6 +62,16 @@ def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: A
 
     safe: Callable[..., Any] = library.safe_filter(error_output=unknown)(filtered)
     return safe
+
+
+def _of_texts(name: str, sorls: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(sorls)
+    def filtered(text: Any) -> Any:
+        from shrinkmeister.texts import SYNTAXES, answered_by_sorl, show_thumbnails
+
+        return sorls(text) if answered_by_sorl() else show_thumbnails(text, SYNTAXES[name])
+
+    return filtered
 
 
 def _room(size: Size, geometry: str) -> tuple[int, int]:

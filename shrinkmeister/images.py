@@ -12,18 +12,26 @@ Pixels = int | Literal[""]
 class Thumbnail:
     """A thumbnail as sorl's templates use it.
 
-    url     final if it is recorded; else the URL at which the thumbnail server makes it
-    name    its object name in the storage of thumbnails
-    size    (width, height) in pixels where they are certain, else None
-    lazy    whether `url` is one of the thumbnail server
+    url          final if it is recorded; else the URL at which the thumbnail server makes it
+    object_name  its name in the storage of thumbnails, stored or not; "" where it has none
+    size         (width, height) in pixels where they are certain, else None
+    lazy         whether `url` is one of the thumbnail server
     """
 
     url: str
-    name: str
+    object_name: str
     size: tuple[int, int] | None
     lazy: bool
     #: resolution ("2") -> its URL; where the URL is signed it cannot be made from `url`
     _url_of: Callable[[str], str] = field(repr=False, compare=False)
+    _name: Callable[[], str] = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Its name in the storage THUMBNAIL_STORAGE, which has the file: a thumbnail that is not stored yet
+        is made first. Pages use `url`. Raises NotStoredError.
+        """
+        return self._name()
 
     @property
     def src(self) -> str:

@@ -1,11 +1,15 @@
-"""What stands behind the URL of the server: `<token>.jpg`, `<token>@2x.jpg`, `<token>@1.5x.jpg`."""
+"""The URLs of the thumbnail server, made and taken apart.
+
+https://thumbs.example.com/<token>.jpg
+https://thumbs.example.com/<token>@2x.jpg
+"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Self
 from urllib.parse import unquote
 
-from shrinkmeister.conf import get_tokens
+from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_tokens
 from shrinkmeister.exceptions import TokenError
 from shrinkmeister.spec import EXTENSIONS, ThumbnailSpec
 
@@ -39,3 +43,10 @@ class Link:
         if self.extension not in (None, spec.extension):
             raise TokenError("the token's thumbnail has another extension")
         return spec
+
+
+def lazy_url(spec: ThumbnailSpec, config: Config) -> str:
+    """The URL at which the thumbnail server makes a thumbnail. Raises SettingError without a server."""
+    if config.server_url is None:
+        raise SettingError(*astuple(MISSING_SERVER_URL))
+    return f"{config.server_url}/{get_tokens().seal(spec)}.{spec.extension}"

@@ -616,8 +616,8 @@ class TestSwappingBack:
         thumbnail = get_thumbnail(site.photos[0].image, geometry, **options)
         delete(thumbnail, delete_file)
         assert site.lazy() == [True] + [False] * 5
-        assert (media / thumbnail.name).exists() is not delete_file
-        assert default.kvstore.get(ImageFile(thumbnail.name, storages["default"])) is None
+        assert (media / thumbnail.object_name).exists() is not delete_file
+        assert default.kvstore.get(ImageFile(thumbnail.object_name, storages["default"])) is None
 
     def test_without_adoption_sorls_thumbnails_are_left_alone(
         self, site: Site, media: Path, settings: Any

@@ -107,7 +107,7 @@ class TestLazy:
     def test_it_is_no_error(self) -> None:
         assert bool(lazy())
         assert not lazy().exists()
-        assert str(lazy()).startswith("cache/")
+        assert lazy().object_name.startswith("cache/")
 
 
 @pytest.mark.usefixtures("media")

@@ -421,7 +421,7 @@ class TestFailures:
         assert storage.connection is not storage.unsigned_connection
 
     def test_an_object_of_somebody_else_is_made_anew(self, public: Buckets, server: Server) -> None:
-        name = public.thumbnail().name
+        name = public.thumbnail().object_name
         public.s3.client().put_object(Bucket=public.thumbs, Key=name, Body=b"not ours")
         answer = server.get(public.thumbnail().url)
         assert size_of(browse(answer["Location"])[1]) == (300, 200)

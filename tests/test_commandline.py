@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from shrinkmeister.adoption import former_of
-from shrinkmeister.backend import lazy_url, make_spec, spec_of
+from shrinkmeister.backend import make_spec, spec_of
 from shrinkmeister.commandline import LAZY, main
 from shrinkmeister.conf import get_config
 from shrinkmeister.keys import object_name, record_key
+from shrinkmeister.links import lazy_url
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import MAX_INTEGER, Source, ThumbnailSpec

@@ -24,7 +24,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
-from shrinkmeister.backend import lazy_url, make_spec
+from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config, get_questions
 from shrinkmeister.conversation import UNREACHABLE, Heard
 from shrinkmeister.doctor import Examination, examine
@@ -32,6 +32,7 @@ from shrinkmeister.envelopes import Envelopes
 from shrinkmeister.exceptions import TokenExpiredError
 from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.keys import is_object_name
+from shrinkmeister.links import lazy_url
 from shrinkmeister.questions import (
     ANSWER_INFO,
     EXAMINE,

@@ -89,31 +89,6 @@ class TestLazy:
         get_shared_cache().adopt({place: ThumbnailRecord(300, 400)}, 60)
         assert render(LOAD + "{{ im|is_portrait }}", im=NAME) == "True"
 
-    def test_texts(self, caplog: pytest.LogCaptureFixture, settings: Any) -> None:
-        settings.MEDIA_URL = "/media/"
-        url = lazy("photos/a.jpg", "500").url
-        html = '<p><img alt="A" src="/media/photos/a.jpg"> <img src="photos/a.jpg"></p>'
-        page = render(LOAD + "{% autoescape off %}{{ text|html_thumbnails }}{% endautoescape %}", text=html)
-        assert page == f'<p><img alt="A" src="{url}"> <img src="{url}"></p>'
-        markdown = "![A](photos/a.jpg) and ![](/media/photos/b.jpg)"
-        page = render(LOAD + "{{ text|markdown_thumbnails }}", text=markdown)
-        assert page == f"![A]({url}) and ![]({lazy('photos/b.jpg', '500').url})"
-        settings.THUMBNAIL_FILTER_WIDTH = 90
-        assert lazy("photos/a.jpg", "90").url in render(LOAD + "{{ text|html_thumbnails }}", text=html)
-        assert caplog.records == []
-
-    def test_a_text_with_an_image_of_another_host_stays_a_text(
-        self, settings: Any, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        settings.THUMBNAIL_DEBUG = False
-        elsewhere = "https://unlisted-1.example.com/a.jpg"
-        html = f'<img src="{elsewhere}"> <img src="photos/a.jpg">'
-        page = render(LOAD + "{% autoescape off %}{{ text|html_thumbnails }}{% endautoescape %}", text=html)
-        assert page == html.replace("photos/a.jpg", lazy("photos/a.jpg", "500").url)
-        (said,) = caplog.records
-        assert "'https://unlisted-1.example.com'" in said.getMessage()
-        assert said.levelno == logging.WARNING
-
     def test_an_image_of_another_host_is_escaped(self, settings: Any) -> None:
         settings.THUMBNAIL_DEBUG = False
         url = "https://unlisted-2.example.com/\"'><script>.jpg"
@@ -156,7 +131,7 @@ def test_with_sorls_backend_they_are_sorls(sorl: Sorl, media: Any, monkeypatch: 
     assert render(LOAD + OTHERS, im=name) == "82px 140px 83px 140px|140.0px 82.5px|True"
     assert default.kvstore.get(default.kvstore.get_or_set(sorl.get(name, "10"))) is not None
     # A thumbnail that our backend has made before is ours still.
-    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, str)
+    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, str, str)
     assert render(LOAD + OTHERS, im=ours) == "82px 140px 83px 140px|140.0px 82.5px|True"
 
 

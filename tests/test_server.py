@@ -114,7 +114,7 @@ class TestMaking:
         """One that the bucket is about to delete."""
         settings.THUMBNAIL_EXPIRE_DAYS = 30
         url = url_of(spec_of())
-        name = get_thumbnail(photo, "300x200", crop="center").name
+        name = get_thumbnail(photo, "300x200", crop="center").object_name
         server.get(url)
         made = Mock(wraps=pipeline._make)
         monkeypatch.setattr(pipeline, "_make", made)
@@ -133,8 +133,8 @@ class TestMaking:
         assert server.get(url)["Location"] == first["Location"]
         thumbnail = get_thumbnail(photo, "300x200", crop="center")
         assert not thumbnail.lazy
-        (media / thumbnail.name).unlink()
-        get_shared_cache().forget(spec_of().source, [thumbnail.name])
+        (media / thumbnail.object_name).unlink()
+        get_shared_cache().forget(spec_of().source, [thumbnail.object_name])
         assert server.get(url).status_code == 404
 
     def test_a_cache_that_takes_no_writes(
