@@ -9,7 +9,7 @@ from django.core.files.storage import storages
 from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 
-from shrinkmeister.buckets import is_s3
+from shrinkmeister.buckets import is_reached_by_server, is_s3
 from shrinkmeister.conf import Config
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.images import Thumbnail
@@ -42,10 +42,15 @@ def parse_source(text: str, config: Config) -> Source:
 def place_of(storage: Any, name: str) -> Source:
     """Where a file of a storage lies. Raises as `source_of` does."""
     storage = _unwrapped(storage)
-    if is_s3(storage):
-        location = str(getattr(storage, "location", "") or "")
+    if not is_s3(storage):
+        return Source("storage", _alias(storage, name), name)
+    location = str(getattr(storage, "location", "") or "")
+    if is_reached_by_server(storage):
         return _s3_source(str(storage.bucket_name), location, name)
-    return Source("storage", _alias(storage, name), name)
+    # One name for each key here too: several spellings would give a source several thumbnails.
+    key = object_key(location, name)
+    folder = location.strip("/")
+    return Source("storage", _alias(storage, name), key.removeprefix(f"{folder}/") if folder else key)
 
 
 def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
@@ -101,12 +106,19 @@ def _url_source(url: str, config: Config) -> Source:
 
 @lru_cache(maxsize=KEPT)
 def _s3_source(bucket: str, location: str, name: str) -> Source:
-    """With the whole key, as django-storages' S3Storage makes it of location and name."""
+    return Source("s3", bucket, object_key(location, name))
+
+
+def object_key(location: str, name: str) -> str:
+    """Return the whole key, as django-storages' S3Storage makes it of its location and a name.
+
+    Raises SpecError for a name that leads out of the location.
+    """
     location = location.strip("/")
     key = posixpath.normpath(posixpath.join(location, name.replace("\\", "/").lstrip("/")))
     if key in (".", location) or not f"{key}/".startswith(f"{location}/" if location else ""):
         raise SpecError(f"the name {name!r} leads out of the storage's location {location!r}")
-    return Source("s3", bucket, key)
+    return key
 
 
 def _alias(storage: Any, name: str) -> str:
@@ -123,9 +135,10 @@ def _alias(storage: Any, name: str) -> str:
             if same and not positional and parameters.get("OPTIONS", {}) == options:
                 return alias
     raise SourceNotAllowedError(
-        f"the source {name!r} lies in a {type(storage).__name__} that STORAGES does not name, so that "
-        f"the thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the "
-        f"client and on the server, and give the field storages[alias]."
+        f"the source {name!r} is in a {type(storage).__name__} that STORAGES does not name, so that the "
+        f"thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the client and on "
+        f"the server, and give the field storages[alias]. An S3 storage needs that only if its endpoint or "
+        f"account is not that of the storage THUMBNAIL_STORAGE."
     )
 
 
