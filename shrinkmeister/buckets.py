@@ -25,7 +25,8 @@ CLIENT_OPTIONS: dict[str, Any] = {
     "retries": {"total_max_attempts": 2, "mode": "standard"},
 }
 
-# boto3 signs URLs with version 2 in some regions. Buckets created since 2020 and many other stores refuse it.
+# boto3 signs URLs with version 2 in some regions. Buckets created since 2020, and many other stores,
+# refuse it.
 SIGNATURE_VERSION = "s3v4"
 # S3 refuses a URL that is signed with version 4 for more seconds.
 MOST_SIGNED_SECONDS = 7 * 24 * 3600
@@ -64,22 +65,26 @@ def _is_s3_class(storage: type) -> bool:
 
 
 def is_reached_by_server(storage: Any) -> bool:
-    """Return whether the thumbnail server reaches the bucket of an S3 storage by the bucket's name alone.
+    """Return whether the thumbnail server reaches the bucket of an S3 storage by the bucket's name.
 
-    The server has one endpoint and one account for buckets: on the site they are those of THUMBNAIL_STORAGE.
+    It has one endpoint and one account for buckets. On the site they are those of THUMBNAIL_STORAGE.
     """
-    return _connection_of(storage) == _own_connection()
+    own, connection = _own()
+    return storage is own or _connection_of(storage) == connection
 
 
 @per_configuration
-def _own_connection() -> tuple[Any, ...]:
+def _own() -> tuple[Any, tuple[Any, ...]]:
+    """Return the S3 storage whose endpoint and account the server shares, and its connection."""
     storage: Any = storages[get_config().storage]
-    # The file whose place is asked for has an S3 storage, so that the import is done already.
-    return _connection_of(storage if is_s3(storage) else import_string(S3_BACKEND)())
+    if not is_s3(storage):
+        # The file whose place is asked for has an S3 storage, so that the import is done already.
+        storage = import_string(S3_BACKEND)()
+    return storage, _connection_of(storage)
 
 
 def _connection_of(storage: Any) -> tuple[Any, ...]:
-    """Return what decides which bucket a name means: how a session is made, the endpoint and the account."""
+    """Return what decides which bucket a name means: the class's session, the endpoint, the account."""
     kind = type(storage)
     account = (
         (storage.session_profile,)
@@ -130,7 +135,7 @@ def alias_storage(alias: str) -> Any:
 
 
 def _prepared(storage: Any, options: dict[str, Any]) -> Any:
-    """Return the storage with one client for all threads, our patience, and signatures that all stores take.
+    """Return the storage with one client for all threads, our patience and a safe signature version.
 
     options: those that it was built with
     """

@@ -10,11 +10,13 @@ from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 
 from shrinkmeister.buckets import is_reached_by_server, is_s3
-from shrinkmeister.conf import Config
+from shrinkmeister.conf import Config, per_configuration
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.images import Thumbnail
 from shrinkmeister.spec import KEPT, Source
 
+# A site may make a storage for each request.
+MOST_STORAGES = 256
 URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>[^#]*)(#.*)?", re.DOTALL)
 
 
@@ -47,10 +49,13 @@ def place_of(storage: Any, name: str) -> Source:
     location = str(getattr(storage, "location", "") or "")
     if is_reached_by_server(storage):
         return _s3_source(str(storage.bucket_name), location, name)
-    # One name for each key here too: several spellings would give a source several thumbnails.
-    key = object_key(location, name)
-    folder = location.strip("/")
-    return Source("storage", _alias(storage, name), key.removeprefix(f"{folder}/") if folder else key)
+    return _storage_source(_alias(storage, name), location, name)
+
+
+def is_elsewhere(storage: Any) -> bool:
+    """Return whether it is an S3 storage that the server knows by its alias in STORAGES alone."""
+    storage = _unwrapped(storage)
+    return is_s3(storage) and not is_reached_by_server(storage)
 
 
 def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
@@ -109,6 +114,13 @@ def _s3_source(bucket: str, location: str, name: str) -> Source:
     return Source("s3", bucket, object_key(location, name))
 
 
+@lru_cache(maxsize=KEPT)
+def _storage_source(alias: str, location: str, name: str) -> Source:
+    """Return the source under one spelling of its name: each other one would be another source."""
+    folder = location.strip("/")
+    return Source("storage", alias, object_key(folder, name)[len(folder) :].lstrip("/"))
+
+
 def object_key(location: str, name: str) -> str:
     """Return the whole key, as django-storages' S3Storage makes it of its location and a name.
 
@@ -122,6 +134,25 @@ def object_key(location: str, name: str) -> str:
 
 
 def _alias(storage: Any, name: str) -> str:
+    """The alias of a storage in STORAGES. Raises SourceNotAllowedError where it has none."""
+    known = _aliases()
+    if kept := known.get(id(storage)):
+        return kept[1]
+    alias = _looked_up_alias(storage, name)
+    if len(known) >= MOST_STORAGES:
+        known.clear()
+    # With the storage itself: while it exists, no other one gets its id.
+    known[id(storage)] = (storage, alias)
+    return alias
+
+
+@per_configuration
+def _aliases() -> dict[int, tuple[Any, str]]:
+    """By the id of a storage, which need not be hashable."""
+    return {}
+
+
+def _looked_up_alias(storage: Any, name: str) -> str:
     """By instance, or by class and options: several aliases may share a class."""
     backends: dict[str, Any] = storages.backends
     for alias, parameters in backends.items():
@@ -129,16 +160,19 @@ def _alias(storage: Any, name: str) -> str:
             return alias
     if hasattr(storage, "deconstruct"):
         # A field's own, or one of two that threads have made of an alias at the same moment.
-        _, positional, options = storage.deconstruct()
+        try:
+            _, positional, options = storage.deconstruct()
+        except ValueError:  # its class is inside a function, where no alias finds it
+            positional, options = (), None
         for alias, parameters in backends.items():
             same = _class(parameters) is type(storage)
             if same and not positional and parameters.get("OPTIONS", {}) == options:
                 return alias
     raise SourceNotAllowedError(
         f"the source {name!r} is in a {type(storage).__name__} that STORAGES does not name, so that the "
-        f"thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the client and on "
-        f"the server, and give the field storages[alias]. An S3 storage needs that only if its endpoint or "
-        f"account is not that of the storage THUMBNAIL_STORAGE."
+        f"thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the client and "
+        f"on the server, and give the field storages[alias]. An S3 storage needs that only if its endpoint "
+        f"or account is not that of the storage THUMBNAIL_STORAGE."
     )
 
 

@@ -5,7 +5,6 @@ Messages of errors do not name the source: they end up in logs, and a token's co
 
 import errno
 import re
-from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import unquote
@@ -70,8 +69,7 @@ def read(source: Source) -> bytes:
 
 
 def _from_bucket(source: Source, most: int) -> bytes:
-    storage = _kept(source, lambda bucket: bucket_storage(bucket, get_config()))
-    return _object(storage, source.name, most)
+    return _object(_s3_storage_of(source), source.name, most)
 
 
 def _object(storage: Any, key: str, most: int) -> bytes:
@@ -120,11 +118,13 @@ def _storages() -> dict[tuple[str, str], Any]:
     return {}
 
 
-def _kept(source: Source, make: Callable[[str], Any]) -> Any:
-    """Return the S3 storage of a source's container, which keeps its connections."""
+def _s3_storage_of(source: Source) -> Any:
+    """Return the S3 storage of a source's bucket or alias, which keeps its connections."""
     place = (source.scheme, source.container)
     if place not in _storages():
-        _storages()[place] = make(source.container)
+        own = source.scheme == "s3"
+        container = source.container
+        _storages()[place] = bucket_storage(container, get_config()) if own else alias_storage(container)
     return _storages()[place]
 
 
@@ -135,7 +135,7 @@ def _from_storage(source: Source, most: int) -> bytes:
         raise StorageError(f"STORAGES has no alias {source.container!r}") from error
     if is_s3(storage):
         # One request, with the patience of all buckets. The storage itself would ask three times.
-        storage = _kept(source, alias_storage)
+        storage = _s3_storage_of(source)
         try:
             key = object_key(str(storage.location), source.name)
         except SpecError as error:

@@ -861,7 +861,7 @@ class TestCommand:
         found = json.loads(text)
         assert [one["id"] for one in found] == list(CHECKS[:-1])
         assert {frozenset(one) for one in found} == {frozenset({"id", "status", "message", "hint"})}
-        assert [one["status"] for one in found] == [OK, WRONG, *[UNKNOWN] * 9]
+        assert [one["status"] for one in found] == [OK, WRONG, *[UNKNOWN] * 11]
 
     def test_as_json_where_it_breaks_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*arguments: Any) -> Iterator[Finding]:
