@@ -25,7 +25,7 @@ HINTS = {
         403,
     ): "This S3 storage has another endpoint or account than the storage THUMBNAIL_STORAGE. "
     "Add the alias with its OPTIONS to STORAGES of the server, and {entry} to its THUMBNAIL_SOURCES. If "
-    "the server's own endpoint and account are those of this alias, set THUMBNAIL_STORAGE of the site to it.",
+    "its own endpoint and account are those of this alias, set THUMBNAIL_STORAGE of the site to it.",
     (
         "s3",
         502,

@@ -36,7 +36,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                 )
         if not messages:
             messages += check_expiry(get_config())
-            messages += _check_aliases()
+        messages += _check_aliases()
         if sorl_settings.THUMBNAIL_ENGINE == DEFAULT_ENGINE and _has_vips():
             messages.append(
                 Info(

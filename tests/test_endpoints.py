@@ -11,13 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from sorl.thumbnail import get_thumbnail
+from sorl.thumbnail import delete, get_thumbnail
 
+from shrinkmeister.checks import check_client
+from shrinkmeister.doctor import examine
+from shrinkmeister.eager import eager_thumbnails
+from shrinkmeister.field_sources import HINTS
+from shrinkmeister.findings import OK, WRONG
+from shrinkmeister.image_fields import field_storages
 from shrinkmeister.web import Reply, get
+from shrinkmeister_server.checks import check_server
 from tests.pictures import picture, size_of
 from tests.servers.faulty import FaultyProxy, running_faulty
+from tests.servers.process import HOST
 from tests.servers.s3 import S3Server, make_bucket, remove_bucket
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.site.models import Photo
@@ -100,8 +109,96 @@ def browse(url: str) -> Reply:
 
 
 def test_the_whole_way(elsewhere: Elsewhere) -> None:
+    """One request reads the source, with the keys of its own account; and `delete()` finds all of it."""
     elsewhere.start()
+    seen = len(elsewhere.proxy.requests)
     lazy = get_thumbnail(elsewhere.photo.image, "300x200", crop="center")
     assert lazy.lazy
     made = browse(lazy.url)
     assert (made.status, size_of(made.body)) == (200, (300, 200))
+    asked = [(one.method, one.path.partition("?")[0]) for one in elsewhere.proxy.requests[seen:]]
+    assert asked == [("GET", f"/{elsewhere.bucket}/media/dawn.jpg")]
+    final = get_thumbnail(elsewhere.photo.image, "300x200", crop="center")
+    assert (final.lazy, final.size) == (False, (300, 200))
+    delete(elsewhere.photo.image)
+    assert browse(final.url).status in (403, 404)
+    assert not storages["r2"].exists("dawn.jpg")
+    assert get_thumbnail(elsewhere.photo.image, "300x200", crop="center").lazy
+
+
+def test_what_is_not_there(elsewhere: Elsewhere) -> None:
+    elsewhere.start()
+    elsewhere.photo.image.name = "gone.jpg"
+    assert get(get_thumbnail(elsewhere.photo.image, "30").url, 60).status == 404
+
+
+def test_the_eager_mode(elsewhere: Elsewhere) -> None:
+    with eager_thumbnails():
+        made = get_thumbnail(elsewhere.photo.image, "30x20", crop="center")
+    assert size_of(browse(made.url).body) == (30, 20)
+
+
+@pytest.fixture
+def field(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image fields of the site are all in that storage."""
+    for place in field_storages():
+        model, _, name = place.field.rpartition(".")
+        monkeypatch.setattr(apps.get_model(model)._meta.get_field(name), "storage", storages["r2"])
+
+
+def warned() -> set[str]:
+    return {str(message.id) for message in check_client(None)}
+
+
+@pytest.mark.usefixtures("field")
+class TestWrongSetUp:
+    def test_the_check(self, elsewhere: Elsewhere, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = "https://thumbs.example.com"
+        assert warned() == {"shrinkmeister.W013"}
+        settings.THUMBNAIL_SOURCES = ["storage://r2"]
+        assert warned() == set()
+        settings.THUMBNAIL_SOURCES = []
+        settings.THUMBNAIL_STORAGE = "r2"
+        assert warned() == set()
+
+    def test_all_is_well(self, elsewhere: Elsewhere) -> None:
+        elsewhere.start()
+        assert {finding.status for finding in examine(None, 60)} == {OK}
+
+    @pytest.mark.parametrize("wrong", ["sources", "alias", "keys", "endpoint"])
+    def test_the_doctor(self, elsewhere: Elsewhere, wrong: str) -> None:
+        own = f"s3://{elsewhere.variables['THUMBNAIL_BUCKET']}"
+        r2 = json.loads(json.dumps(elsewhere.r2))
+        changed, status = {"STORAGES": json.dumps({"default": {"BACKEND": S3}, "r2": r2})}, 502
+        match wrong:
+            case "sources":
+                changed, status = {"THUMBNAIL_SOURCES": own}, 403
+            case "alias":
+                changed = {"STORAGES": json.dumps({"default": {"BACKEND": S3}})}
+            case "keys":
+                r2["OPTIONS"]["secret_key"] = "wrong"
+                changed = {"STORAGES": json.dumps({"default": {"BACKEND": S3}, "r2": r2})}
+            case "endpoint":
+                r2["OPTIONS"]["endpoint_url"] = f"http://{HOST}:1"
+                changed = {"STORAGES": json.dumps({"default": {"BACKEND": S3}, "r2": r2})}
+        elsewhere.start(**changed)
+        found = [finding for finding in examine(None, 60) if finding.status != OK]
+        assert {(one.id, one.status) for one in found} == {("sources", WRONG)}
+        assert {one.hint for one in found} == {HINTS["elsewhere", status].format(entry="'storage://r2'")}
+
+    def test_the_doctor_of_a_bucket_that_the_server_does_not_reach(
+        self, elsewhere: Elsewhere, settings: Any
+    ) -> None:
+        """The site takes the other account for the server's own."""
+        settings.THUMBNAIL_STORAGE = "r2"
+        elsewhere.start()
+        found = {finding.id: finding for finding in examine(None, 60) if finding.status != OK}
+        assert found.keys() == {"sources"}
+        assert found["sources"].hint == HINTS["s3", 502].format(entry=f"'s3://{elsewhere.bucket}'")
+
+
+def test_the_server_checks_the_aliases_that_it_may_read(settings: Any) -> None:
+    settings.THUMBNAIL_SOURCES = ["storage://default", "storage://r2/photos/"]
+    assert "shrinkmeister.E113" in {message.id for message in check_server(None)}
+    settings.STORAGES = {**settings.STORAGES, "r2": settings.STORAGES["default"]}
+    assert "shrinkmeister.E113" not in {message.id for message in check_server(None)}
