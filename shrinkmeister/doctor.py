@@ -180,7 +180,11 @@ class Examination:
         yield from self._settings(answer)
         yield self._cache(answer, written, unwritten)
         yield from self._bucket(answer, heard.question)
-        yield from examine_fields(self._config, answer.nonce, self._timeout)
+        # Without the bucket or the secret the server makes no thumbnail, of whatever place.
+        if heard.secret or answer.bucket.failed:
+            yield from undone(["sources"], "secret" if heard.secret else "bucket")
+        else:
+            yield from examine_fields(self._config, answer.nonce, self._timeout)
         if source:
             yield self._source(source)
 
