@@ -1,5 +1,6 @@
 """A bucket as django-storages' S3Storage, with the account and the endpoint that the site uses already."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.core.files.storage import storages
 from django.utils.module_loading import import_string
 
-from shrinkmeister.conf import Config, SettingError
+from shrinkmeister.conf import Config, SettingError, get_config, per_configuration
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
 from shrinkmeister.storage_kinds import is_a
 
@@ -26,6 +27,14 @@ CLIENT_OPTIONS: dict[str, Any] = {
     # S3-compatible stores refuse. Without it the signature covers the SHA-256 of the body.
     "request_checksum_calculation": "when_required",
 }
+
+# boto3 signs URLs with version 2 in some regions. Buckets created since 2020, and many other stores,
+# refuse it.
+SIGNATURE_VERSION = "s3v4"
+# S3 refuses a URL that is signed with version 4 for more seconds.
+MOST_SIGNED_SECONDS = 7 * 24 * 3600
+# AWS finds a bucket from its endpoint of any region.
+AWS_ENDPOINT = re.compile(r"https?://([a-z0-9-]+\.)*amazonaws\.com(:443)?/?", re.ASCII | re.IGNORECASE)
 
 # HTTP statuses, and what some say with another one: come later.
 BUSY_STATUSES = (429, 503)
@@ -54,6 +63,42 @@ def is_s3(storage: Any) -> bool:
     return is_a(storage, S3_BACKEND)
 
 
+def is_reached_by_server(storage: Any) -> bool:
+    """Return whether the thumbnail server reaches the bucket of an S3 storage by the bucket's name.
+
+    It has one endpoint and one account for buckets. On the site they are those of THUMBNAIL_STORAGE.
+    """
+    own, connection = _own()
+    return storage is own or _connection_of(storage) == connection
+
+
+@per_configuration
+def _own() -> tuple[Any, tuple[Any, ...]]:
+    """Return the S3 storage whose endpoint and account the server shares, and its connection."""
+    storage: Any = storages[get_config().storage]
+    if not is_s3(storage):
+        # The file whose place is asked for has an S3 storage, so that the import is done already.
+        storage = import_string(S3_BACKEND)()
+    return storage, _connection_of(storage)
+
+
+def _connection_of(storage: Any) -> tuple[Any, ...]:
+    """Return what decides which bucket a name means: the class's session, the endpoint, the account."""
+    kind = type(storage)
+    account = (
+        (storage.session_profile,)
+        if storage.session_profile
+        else (storage.access_key, storage.secret_key, storage.security_token)
+    )
+    return (kind.connection, kind._create_session, _endpoint(storage.endpoint_url), *account)
+
+
+@lru_cache(maxsize=256)
+def _endpoint(url: str | None) -> str | None:
+    """Return one spelling of an endpoint, None for AWS."""
+    return None if not url or AWS_ENDPOINT.fullmatch(url) else url.rstrip("/")
+
+
 def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
     """The storage of a bucket; names are whole keys unless there is a location.
 
@@ -65,8 +110,9 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
     if is_s3(storages[config.storage]):
         parameters = settings.STORAGES[config.storage]
         backend, options = parameters["BACKEND"], parameters.get("OPTIONS", {})
+    options = {**options, "bucket_name": bucket, "location": location}
     try:
-        storage = import_string(backend)(**{**options, "bucket_name": bucket, "location": location})
+        storage = import_string(backend)(**options)
     except ImportError as error:
         raise SettingError(
             "shrinkmeister.E013",
@@ -77,14 +123,52 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
         raise _wrong_class(backend, bucket) from error
     if (storage.bucket_name, storage.location) != (bucket, location):
         raise _wrong_class(backend, bucket)
+    return _prepared(storage, options)
+
+
+def alias_storage(alias: str) -> Any:
+    """Return a new instance of an S3 storage of STORAGES."""
+    parameters = settings.STORAGES[alias]
+    options = parameters.get("OPTIONS", {})
+    return _prepared(import_string(parameters["BACKEND"])(**options), options)
+
+
+def _prepared(storage: Any, options: dict[str, Any]) -> Any:
+    """Return the storage with one client for all threads, our patience and a safe signature version.
+
+    options: those that it was built with
+    """
+    from botocore.config import Config as ClientConfig
+    from storages.utils import lookup_env
+
     # boto3's clients are for all threads. django-storages makes one in each (1.14), which takes 0.2 s, and
     # there are servers with a thread for each request.
     storage._connections, storage._unsigned_connections = SimpleNamespace(), SimpleNamespace()
     if not options.get("client_config") and not getattr(settings, "AWS_S3_CLIENT_CONFIG", None):
-        from botocore.config import Config as ClientConfig
-
         storage.client_config = storage.client_config.merge(ClientConfig(**CLIENT_OPTIONS))
+    if storage.client_config.signature_version is None:
+        version = ClientConfig(signature_version=SIGNATURE_VERSION)
+        storage.client_config = storage.client_config.merge(version)
+    if signs_for_too_long(storage):
+        storage.querystring_expire = MOST_SIGNED_SECONDS
+    # django-storages adds the environment's session token to any keys. On Lambda that is the token of the
+    # role, and other stores refuse keys that come with it.
+    token = lookup_env(["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"])
+    if storage.security_token == token and storage.access_key != lookup_env(["AWS_ACCESS_KEY_ID"]):
+        storage.security_token = None
     return storage
+
+
+def signs_for_too_long(storage: Any) -> bool:
+    """Return whether an S3 storage signs URLs for more seconds than S3 takes."""
+    version = storage.client_config.signature_version
+    # CloudFront signs the URLs of a custom domain, and has no such limit.
+    return bool(
+        storage.querystring_auth
+        and not storage.custom_domain
+        and (version is None or "v4" in str(version))
+        and storage.querystring_expire > MOST_SIGNED_SECONDS
+    )
 
 
 @contextmanager

@@ -1,22 +1,38 @@
 """System checks: what is wrong with the settings is said by `manage.py check`, before a page is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
-from django.conf import settings
+from django.conf import DEFAULT_STORAGE_ALIAS, settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.files.storage import default_storage, storages
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.adoption import check_adopted_backend
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, Problem, SettingError, SettingsReader
+from shrinkmeister.buckets import MOST_SIGNED_SECONDS, S3_BACKEND, is_s3, signs_for_too_long
+from shrinkmeister.conf import (
+    MISSING_SERVER_URL,
+    OUR_SETTINGS,
+    Config,
+    Problem,
+    SettingError,
+    SettingsReader,
+    get_config,
+)
 from shrinkmeister.drivers import make_driver
+from shrinkmeister.exceptions import SourceNotAllowedError
+from shrinkmeister.image_fields import field_storages
+from shrinkmeister.sources import is_elsewhere, place_of
 from shrinkmeister.texts import check_text_sources
 
 BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
+# Ids of what the doctor asks the server about.
+ABOUT_PLACES = ("shrinkmeister.W013", "shrinkmeister.W015")
 
 
 def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -39,6 +55,8 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
             check_text_sources()
         except SettingError as error:
             messages.append(said(error.problem))
+        else:
+            messages += [*check_fields(get_config()), *check_expiry(get_config())]
     names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}
     return messages + misspelled(names, known_to_sorl() | OUR_SETTINGS)
 
@@ -53,6 +71,55 @@ def check_settings() -> list[CheckMessage]:
     except SettingError as error:
         problems.append(error.problem)
     return [said(problem) for problem in problems]
+
+
+def check_fields(config: Config) -> Iterator[CheckMessage]:
+    """Warn of image fields whose files the server does not find by a bucket's name."""
+    for one in field_storages():
+        if one.storage is default_storage and config.storage == DEFAULT_STORAGE_ALIAS:
+            continue  # not opened here, which would import boto3 for each command
+        try:
+            alias = place_of(one.storage, "a.jpg").container
+        except SourceNotAllowedError:
+            yield Warning(
+                f"{one.field} has a storage that STORAGES does not name: the thumbnail server cannot find "
+                "its files.",
+                "Add that storage to STORAGES under an alias, on the site and on the server, and give the "
+                "field storages[alias].",
+                id="shrinkmeister.W015",
+            )
+            continue
+        listed = any((scheme, name) == ("storage", alias) for scheme, name, _ in config.sources)
+        if is_elsewhere(one.storage) and not listed:
+            yield Warning(
+                f"{one.field} is in STORAGES[{alias!r}], which has another endpoint or account than "
+                f"STORAGES[{config.storage!r}].",
+                f"The server needs the alias {alias!r} in STORAGES, and 'storage://{alias}' in "
+                "THUMBNAIL_SOURCES. Then list that in THUMBNAIL_SOURCES of the site too. If the server's "
+                "own endpoint and account are those of that alias, set THUMBNAIL_STORAGE to it instead.",
+                id="shrinkmeister.W013",
+            )
+
+
+def check_expiry(config: Config) -> Iterator[CheckMessage]:
+    """Warn of signed URLs that are to work for longer than S3 allows; for site and server."""
+    parameters = settings.STORAGES[config.storage]
+    long = getattr(settings, "AWS_QUERYSTRING_EXPIRE", 0)
+    if max(long, parameters.get("OPTIONS", {}).get("querystring_expire", 0)) <= MOST_SIGNED_SECONDS:
+        return
+    storage: Any = storages[config.storage]
+    if not is_s3(storage):
+        if not config.bucket or find_spec("storages") is None:
+            return
+        storage = import_string(S3_BACKEND)()
+    if signs_for_too_long(storage):
+        yield Warning(
+            f"AWS_QUERYSTRING_EXPIRE (querystring_expire) is {storage.querystring_expire}. S3 takes signed "
+            f"URLs for {MOST_SIGNED_SECONDS} seconds at most, 7 days: those of thumbnails end then.",
+            f"Write {MOST_SIGNED_SECONDS} at most. Pages that a cache keeps for more than half of it show "
+            "broken thumbnails.",
+            id="shrinkmeister.W014",
+        )
 
 
 def said(problem: Problem) -> CheckMessage:

@@ -17,12 +17,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.images import get_image_dimensions
 
 from shrinkmeister.backend import spec_of
-from shrinkmeister.checks import check_client
+from shrinkmeister.checks import ABOUT_PLACES, check_client
 from shrinkmeister.common import cache_kind, common_settings, versions
 from shrinkmeister.conf import Config, SettingError, get_config, get_questions
 from shrinkmeister.conversation import UNREACHABLE, Conversation, Heard, json_object
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
+from shrinkmeister.field_sources import examine_fields
 from shrinkmeister.findings import CHECKS, OK, UNKNOWN, Finding, undone, well, wrong
 from shrinkmeister.links import lazy_url
 from shrinkmeister.questions import (
@@ -37,6 +38,7 @@ from shrinkmeister.questions import (
 )
 from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.signed_urls import load_signed
 from shrinkmeister.sources import parse_source
 from shrinkmeister.spec import CONTENT_TYPES, Source
 from shrinkmeister.web import Unreachable, get
@@ -122,7 +124,12 @@ def _examined(
 
 def _site() -> Iterator[Finding]:
     """What `manage.py check` says, and nothing of others."""
-    messages = [message for message in check_client(None) if not message.is_silenced()]
+    # What these suspect, `sources` finds out.
+    messages = [
+        message
+        for message in check_client(None)
+        if not message.is_silenced() and message.id not in ABOUT_PLACES
+    ]
     for message in messages:
         yield wrong("site", f"{message.msg} ({message.id})", message.hint or "")
     if messages:
@@ -174,6 +181,11 @@ class Examination:
         yield from self._settings(answer)
         yield self._cache(answer, written, unwritten)
         yield from self._bucket(answer, heard.question)
+        # Without the bucket or the secret the server makes no thumbnail, of whatever place.
+        if heard.secret or answer.bucket.failed:
+            yield from undone(["sources"], "secret" if heard.secret else "bucket")
+        else:
+            yield from examine_fields(self._config, answer.nonce, self._timeout)
         if source:
             yield self._source(source)
 
@@ -323,10 +335,12 @@ class Examination:
         )
 
     def _bucket(self, answer: Answer, asked: Question) -> Iterator[Finding]:
-        trial, public, site, unremoved = answer.bucket, None, None, None
+        trial, site, unremoved = answer.bucket, None, None
+        urls = list(undone(["public_url", "signed_url"], "bucket"))
         try:
             if trial.url:
-                public = self._public_url(trial.url)
+                name = probe_name(answer.nonce, self._config.prefix)
+                urls = [self._public_url(trial.url), load_signed(name, trial.url, self._timeout)]
                 site = self._seen_by_the_site(answer)
         finally:
             if "store" in trial.done:
@@ -339,7 +353,7 @@ class Examination:
             yield site
         elif error is None:
             yield well("bucket", f"{_place(answer)} takes, shows and deletes a probe")
-        yield from [public] if public else undone(["public_url"], "bucket")
+        yield from urls
 
     def _public_url(self, url: str) -> Finding:
         """As a browser loads it: without rights of its own."""

@@ -19,6 +19,8 @@ CHECKS = (
     "cache",
     "bucket",
     "public_url",
+    "signed_url",
+    "sources",
     "source",
 )
 

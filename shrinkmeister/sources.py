@@ -9,12 +9,14 @@ from django.core.files.storage import storages
 from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 
-from shrinkmeister.buckets import is_s3
-from shrinkmeister.conf import Config
+from shrinkmeister.buckets import is_reached_by_server, is_s3
+from shrinkmeister.conf import Config, per_configuration
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.images import Thumbnail
 from shrinkmeister.spec import KEPT, Source
 
+# A site may make a storage for each request.
+MOST_STORAGES = 256
 URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>[^#]*)(#.*)?", re.DOTALL)
 
 
@@ -42,10 +44,18 @@ def parse_source(text: str, config: Config) -> Source:
 def place_of(storage: Any, name: str) -> Source:
     """Where a file of a storage lies. Raises as `source_of` does."""
     storage = _unwrapped(storage)
-    if is_s3(storage):
-        location = str(getattr(storage, "location", "") or "")
+    if not is_s3(storage):
+        return Source("storage", _alias(storage, name), name)
+    location = str(getattr(storage, "location", "") or "")
+    if is_reached_by_server(storage):
         return _s3_source(str(storage.bucket_name), location, name)
-    return Source("storage", _alias(storage, name), name)
+    return _storage_source(_alias(storage, name), location, name)
+
+
+def is_elsewhere(storage: Any) -> bool:
+    """Return whether it is an S3 storage that the server knows by its alias in STORAGES alone."""
+    storage = _unwrapped(storage)
+    return is_s3(storage) and not is_reached_by_server(storage)
 
 
 def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
@@ -101,15 +111,48 @@ def _url_source(url: str, config: Config) -> Source:
 
 @lru_cache(maxsize=KEPT)
 def _s3_source(bucket: str, location: str, name: str) -> Source:
-    """With the whole key, as django-storages' S3Storage makes it of location and name."""
+    return Source("s3", bucket, object_key(location, name))
+
+
+@lru_cache(maxsize=KEPT)
+def _storage_source(alias: str, location: str, name: str) -> Source:
+    """Return the source under one spelling of its name: each other one would be another source."""
+    folder = location.strip("/")
+    return Source("storage", alias, object_key(folder, name)[len(folder) :].lstrip("/"))
+
+
+def object_key(location: str, name: str) -> str:
+    """Return the whole key, as django-storages' S3Storage makes it of its location and a name.
+
+    Raises SpecError for a name that leads out of the location.
+    """
     location = location.strip("/")
     key = posixpath.normpath(posixpath.join(location, name.replace("\\", "/").lstrip("/")))
     if key in (".", location) or not f"{key}/".startswith(f"{location}/" if location else ""):
         raise SpecError(f"the name {name!r} leads out of the storage's location {location!r}")
-    return Source("s3", bucket, key)
+    return key
 
 
 def _alias(storage: Any, name: str) -> str:
+    """The alias of a storage in STORAGES. Raises SourceNotAllowedError where it has none."""
+    known = _aliases()
+    if kept := known.get(id(storage)):
+        return kept[1]
+    alias = _looked_up_alias(storage, name)
+    if len(known) >= MOST_STORAGES:
+        known.clear()
+    # With the storage itself: while it exists, no other one gets its id.
+    known[id(storage)] = (storage, alias)
+    return alias
+
+
+@per_configuration
+def _aliases() -> dict[int, tuple[Any, str]]:
+    """By the id of a storage, which need not be hashable."""
+    return {}
+
+
+def _looked_up_alias(storage: Any, name: str) -> str:
     """By instance, or by class and options: several aliases may share a class."""
     backends: dict[str, Any] = storages.backends
     for alias, parameters in backends.items():
@@ -117,15 +160,19 @@ def _alias(storage: Any, name: str) -> str:
             return alias
     if hasattr(storage, "deconstruct"):
         # A field's own, or one of two that threads have made of an alias at the same moment.
-        _, positional, options = storage.deconstruct()
+        try:
+            _, positional, options = storage.deconstruct()
+        except ValueError:  # its class is inside a function, where no alias finds it
+            positional, options = (), None
         for alias, parameters in backends.items():
             same = _class(parameters) is type(storage)
             if same and not positional and parameters.get("OPTIONS", {}) == options:
                 return alias
     raise SourceNotAllowedError(
-        f"the source {name!r} lies in a {type(storage).__name__} that STORAGES does not name, so that "
-        f"the thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the "
-        f"client and on the server, and give the field storages[alias]."
+        f"the source {name!r} is in a {type(storage).__name__} that STORAGES does not name, so that the "
+        f"thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the client and "
+        f"on the server, and give the field storages[alias]. An S3 storage needs that only if its endpoint "
+        f"or account is not that of the storage THUMBNAIL_STORAGE."
     )
 
 

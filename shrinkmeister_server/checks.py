@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.checks import check_settings, known_to_sorl, misspelled, said
-from shrinkmeister.conf import SettingError
+from shrinkmeister.checks import check_expiry, check_settings, known_to_sorl, misspelled, said
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister_server.pipeline import absolute_url
 from shrinkmeister_server.rendering import get_engine
 
@@ -34,6 +34,9 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                         id="shrinkmeister.E103",
                     )
                 )
+        if not messages:
+            messages += check_expiry(get_config())
+        messages += _check_aliases()
         if sorl_settings.THUMBNAIL_ENGINE == DEFAULT_ENGINE and _has_vips():
             messages.append(
                 Info(
@@ -54,6 +57,19 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     unread = getattr(settings, "UNREAD_VARIABLES", [])
     known = {*getattr(settings, "READ_VARIABLES", []), *known_to_sorl()}
     return messages + misspelled(unread, known)
+
+
+def _check_aliases() -> list[CheckMessage]:
+    """Report storages that may be read, and that are not there."""
+    return [
+        Error(
+            f"THUMBNAIL_SOURCES has 'storage://{alias}', and STORAGES has no alias {alias!r}.",
+            "Add the alias to STORAGES as the site has it, or take it out of THUMBNAIL_SOURCES.",
+            id="shrinkmeister.E113",
+        )
+        for scheme, alias, _ in get_config().sources
+        if scheme == "storage" and alias not in settings.STORAGES
+    ]
 
 
 def _has_vips() -> bool:

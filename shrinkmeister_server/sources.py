@@ -12,16 +12,17 @@ from urllib.parse import unquote
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import InvalidStorageError, storages
 
-from shrinkmeister.buckets import bucket_errors, bucket_storage
+from shrinkmeister.buckets import alias_storage, bucket_errors, bucket_storage, is_s3
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.exceptions import (
     ShrinkmeisterError,
     SourceMissingError,
     SourceNotAllowedError,
     SourceTooLargeError,
+    SpecError,
     StorageError,
 )
-from shrinkmeister.sources import allowed
+from shrinkmeister.sources import allowed, object_key
 from shrinkmeister.spec import Source
 from shrinkmeister.storage_kinds import (
     AZURE_BACKEND,
@@ -76,23 +77,28 @@ def read(source: Source) -> bytes:
 
 
 def _from_bucket(source: Source, most: int) -> bytes:
+    return _object(_s3_storage_of(source), source.name, most)
+
+
+def _object(storage: Any, key: str, most: int) -> bytes:
+    """Return the bytes of an object in the bucket of an S3 storage."""
     from botocore.exceptions import BotoCoreError
     from urllib3.exceptions import SSLError
 
-    with bucket_errors(f"the bucket {source.container!r}"):
-        answer = _answer(source)
+    with bucket_errors(f"the bucket {storage.bucket_name!r}"):
+        answer = _answer(storage, key)
         try:
             return _body(answer, most)
         except (BotoCoreError, SSLError):
             # botocore tries again where no answer comes, but not where one breaks off.
-            return _body(_answer(source), most)
+            return _body(_answer(storage, key), most)
 
 
-def _answer(source: Source) -> Any:
+def _answer(storage: Any, key: str) -> Any:
     """What a bucket answers, of which the body is not read yet."""
-    client = _storage_of(source.container).connection.meta.client
+    client = storage.connection.meta.client
     try:
-        return client.get_object(Bucket=source.container, Key=source.name)
+        return client.get_object(Bucket=storage.bucket_name, Key=key)
     except client.exceptions.ClientError as error:
         # A missing bucket is a wrong setting, and not to be told from a missing file by its status.
         if error.response.get("Error", {}).get("Code") in MISSING:
@@ -115,15 +121,19 @@ def _shut(body: Any) -> None:
 
 
 @per_configuration
-def _storages() -> dict[str, Any]:
-    """By bucket. A storage keeps its connections; building one costs 0.1 s. The allow-list bounds them."""
+def _storages() -> dict[tuple[str, str], Any]:
+    """By scheme and container. Building a storage costs 0.1 s. The allow-list bounds them."""
     return {}
 
 
-def _storage_of(bucket: str) -> Any:
-    if bucket not in _storages():
-        _storages()[bucket] = bucket_storage(bucket, get_config())
-    return _storages()[bucket]
+def _s3_storage_of(source: Source) -> Any:
+    """Return the S3 storage of a source's bucket or alias, which keeps its connections."""
+    place = (source.scheme, source.container)
+    if place not in _storages():
+        own = source.scheme == "s3"
+        container = source.container
+        _storages()[place] = bucket_storage(container, get_config()) if own else alias_storage(container)
+    return _storages()[place]
 
 
 def _from_storage(source: Source, most: int) -> bytes:
@@ -131,6 +141,14 @@ def _from_storage(source: Source, most: int) -> bytes:
         storage = storages[source.container]
     except InvalidStorageError as error:
         raise StorageError(f"STORAGES has no alias {source.container!r}") from error
+    if is_s3(storage):
+        # One request, with the patience of all buckets. The storage itself would ask three times.
+        storage = _s3_storage_of(source)
+        try:
+            key = object_key(str(storage.location), source.name)
+        except SpecError as error:
+            raise SourceNotAllowedError("the source's name leads out of the storage") from error
+        return _object(storage, key, most)
     try:
         # A file of Azure knows its size only after it has fetched all of its bytes.
         if is_a(storage, AZURE_BACKEND):

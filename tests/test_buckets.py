@@ -5,8 +5,10 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.config import Config as ClientConfig
 from django.core.cache import caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
@@ -14,11 +16,12 @@ from django.template import Context, Template
 from sorl.thumbnail import delete, get_thumbnail
 from storages.backends.s3 import S3Storage
 
-from shrinkmeister.buckets import bucket_storage
+from shrinkmeister.buckets import MOST_SIGNED_SECONDS, alias_storage, bucket_storage
+from shrinkmeister.checks import check_expiry
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.results import get_results
+from shrinkmeister.results import get_former_results, get_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister_server import pipeline
 from tests.pictures import picture, size_of
@@ -279,6 +282,89 @@ class TestPrivate:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
         assert all(private.thumbnail().lazy for _ in range(3))
         assert caplog.text.count("cannot be signed") == 1
+
+
+class TestSignatures:
+    """No server is asked: the version, the region and the token of a URL are in its query."""
+
+    @pytest.fixture(autouse=True)
+    def _keys(self, settings: Any) -> None:
+        settings.AWS_S3_ACCESS_KEY_ID, settings.AWS_S3_SECRET_ACCESS_KEY = "key", "secret"
+        settings.THUMBNAIL_BUCKET = "thumbs"
+        self.settings = settings
+        self.use()
+
+    def use(self, **options: Any) -> None:
+        options = {"bucket_name": "photos", **options}
+        self.settings.STORAGES = {
+            "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+        }
+
+    def query(self, url: str) -> dict[str, str]:
+        return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+    @pytest.mark.parametrize("endpoint_url", [None, "https://account.r2.cloudflarestorage.com"])
+    @pytest.mark.parametrize("region", [None, "us-east-1", "eu-west-1", "eu-central-1"])
+    def test_version_4_in_all_regions(self, region: str | None, endpoint_url: str | None) -> None:
+        """boto3's own choice is version 2 in the first three."""
+        self.use(region_name=region, endpoint_url=endpoint_url)
+        for results in (get_results(), get_former_results()):
+            query = self.query(results.url("a.jpg"))
+            assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
+            assert query["X-Amz-Credential"].split("/")[2] == (region or "us-east-1")
+
+    def test_without_an_s3_storage_of_the_site(self) -> None:
+        self.settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+        assert "X-Amz-Algorithm" in self.query(get_results().url("a.jpg"))
+
+    def test_a_choice_of_the_site_stays(self) -> None:
+        self.use(signature_version="s3")
+        assert "Signature" in self.query(get_results().url("a.jpg"))
+        self.use()
+        self.settings.AWS_S3_SIGNATURE_VERSION = "s3"
+        assert "Signature" in self.query(get_results().url("a.jpg"))
+        self.settings.AWS_S3_SIGNATURE_VERSION = None
+        self.use(client_config=ClientConfig(signature_version="s3"))
+        assert "Signature" in self.query(get_results().url("a.jpg"))
+        self.use(client_config=ClientConfig(read_timeout=3))
+        assert "X-Amz-Algorithm" in self.query(get_results().url("a.jpg"))
+
+    def test_s3_takes_no_more_than_a_week(self) -> None:
+        self.use(querystring_expire=MOST_SIGNED_SECONDS)
+        assert not list(check_expiry(get_config()))
+        self.use(querystring_expire=MOST_SIGNED_SECONDS + 1)
+        assert [message.id for message in check_expiry(get_config())] == ["shrinkmeister.W014"]
+        assert self.query(get_results().url("a.jpg"))["X-Amz-Expires"] == str(MOST_SIGNED_SECONDS)
+        assert get_results().url_lifetime == MOST_SIGNED_SECONDS
+        self.settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+        self.settings.AWS_QUERYSTRING_EXPIRE = MOST_SIGNED_SECONDS + 1
+        assert [message.id for message in check_expiry(get_config())] == ["shrinkmeister.W014"]
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"querystring_auth": False}, {"custom_domain": "x.example.com"}, {"signature_version": "s3"}],
+    )
+    def test_others_may_work_for_longer(self, options: dict[str, Any]) -> None:
+        self.use(querystring_expire=MOST_SIGNED_SECONDS + 1, **options)
+        assert not list(check_expiry(get_config()))
+        assert get_results().url_lifetime == MOST_SIGNED_SECONDS + 1
+
+    def test_the_token_of_a_role_does_not_come_with_other_keys(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On Lambda the environment has one, which django-storages adds to any keys."""
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-role")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "of-the-role")
+        self.use(signature_version="s3v4")
+        token = "X-Amz-Security-Token"
+        assert token in self.query(storages["default"].url("a.jpg"))
+        assert token not in self.query(get_results().url("a.jpg"))
+        assert token not in self.query(alias_storage("default").url("a.jpg"))
+        self.use(access_key="of-the-role", secret_key="secret")
+        assert token in self.query(get_results().url("a.jpg"))
+        self.use(access_key="other", secret_key="secret", security_token="its-own")
+        assert self.query(get_results().url("a.jpg"))[token] == "its-own"
 
 
 class FixedBucket(S3Storage):  # type: ignore[misc]  # django-storages has no types

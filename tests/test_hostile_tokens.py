@@ -552,10 +552,11 @@ def test_a_key_that_s3_has_no_room_for(settings: Any) -> None:
     settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage"}}
     from botocore.stub import Stubber
 
-    with Stubber(sources._storage_of("photos").connection.meta.client) as client:
+    source = Source("s3", "photos", "x" * 1_025)
+    with Stubber(sources._s3_storage_of(source).connection.meta.client) as client:
         client.add_client_error("get_object", "KeyTooLongError", http_status_code=400)
         with pytest.raises(SourceMissingError):
-            sources.read(Source("s3", "photos", "x" * 1_025))
+            sources.read(source)
 
 
 # What the allow-list of the tests below names, and around it what it does not.

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage, storages
+from django.utils.functional import SimpleLazyObject
+from storages.backends.s3 import S3Storage
 
 from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
@@ -155,3 +157,136 @@ def test_query_strings_go_as_in_sorl(settings: Any, media: Path) -> None:
     assert source("a.jpg?X-Amz-Signature=1").name == "a.jpg"
     settings.THUMBNAIL_REMOVE_URL_ARGS = False
     assert source("a.jpg?b").name == "a.jpg?b"
+
+
+S3 = "storages.backends.s3.S3Storage"
+KEYS: dict[str, Any] = {"access_key": "key", "secret_key": "secret"}
+
+
+class OfAnotherEndpoint(S3Storage):  # type: ignore[misc]  # django-storages has no types
+    bucket_name = "other"
+    endpoint_url = "https://r2.example.com"
+
+
+class OfARole(S3Storage):  # type: ignore[misc]  # django-storages has no types
+    """Its keys are those of a role that its session takes on."""
+
+    def _create_session(self) -> Any:
+        return super()._create_session()
+
+
+class WithAMethodOfItsOwn(S3Storage):  # type: ignore[misc]  # django-storages has no types
+    def get_object_parameters(self, name: str) -> Any:
+        return {"CacheControl": "no-store"}
+
+
+def place_in(storage: Any) -> str:
+    photo = Photo(image="a/./b.jpg")
+    photo.image.storage = storage
+    return str(source(photo.image))
+
+
+class TestS3Elsewhere:
+    @pytest.fixture(autouse=True)
+    def _default(self, settings: Any) -> None:
+        self.settings = settings
+        self.use()
+
+    def use(self, backend: str = S3, own: dict[str, Any] | None = None, **options: Any) -> None:
+        """Have the server's own storage, and another one as "r2"."""
+        self.settings.STORAGES = {
+            "default": {"BACKEND": S3, "OPTIONS": {"bucket_name": "photos", **(own or {})}},
+            "r2": {"BACKEND": backend, "OPTIONS": {"bucket_name": "other", **options}},
+        }
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"endpoint_url": "https://r2.example.com"},
+            {"endpoint_url": "https://amazonaws.com.example.com"},
+            {"endpoint_url": "https://s3.cn-north-1.amazonaws.com.cn"},
+            KEYS,
+            {"session_profile": "other"},
+            {"security_token": "of-another-session"},
+        ],
+    )
+    def test_another_endpoint_or_account(self, options: dict[str, Any]) -> None:
+        self.use(location="media", **options)
+        assert place_in(storages["r2"]) == "storage://r2/a/b.jpg"
+        # Of a field's own, that is made as STORAGES says.
+        assert (
+            place_in(S3Storage(bucket_name="other", location="media", **options)) == "storage://r2/a/b.jpg"
+        )
+        with pytest.raises(SourceNotAllowedError):
+            place_in(S3Storage(bucket_name="another", **options))
+        # Where it is the server's own, the other one is elsewhere.
+        self.settings.THUMBNAIL_STORAGE = "r2"
+        assert place_in(storages["r2"]) == "s3://other/media/a/b.jpg"
+        assert place_in(storages["default"]) == "storage://default/a/b.jpg"
+
+    @pytest.mark.parametrize(
+        ("own", "options"),
+        [
+            ({}, {}),
+            ({}, {"region_name": "eu-west-1", "signature_version": "s3v4", "addressing_style": "path"}),
+            ({}, {"querystring_auth": False, "custom_domain": "cdn.example.com"}),
+            ({}, {"endpoint_url": "https://s3.eu-west-1.amazonaws.com"}),
+            ({"endpoint_url": "https://s3.eu-west-1.amazonaws.com/"}, {"endpoint_url": None}),
+            ({"endpoint_url": "https://r2.example.com"}, {"endpoint_url": "https://r2.example.com/"}),
+            (KEYS, KEYS),
+            ({"session_profile": "one"}, {"session_profile": "one"}),
+        ],
+    )
+    def test_another_bucket_of_the_same(self, own: dict[str, Any], options: dict[str, Any]) -> None:
+        self.use(own=own, **options)
+        assert place_in(storages["r2"]) == "s3://other/a/b.jpg"
+        assert place_in(S3Storage(bucket_name="another", **own)) == "s3://another/a/b.jpg"
+
+    @pytest.mark.parametrize(
+        ("name", "place"),
+        [
+            ("OfAnotherEndpoint", "storage://r2/a/b.jpg"),
+            ("OfARole", "storage://r2/a/b.jpg"),
+            ("WithAMethodOfItsOwn", "s3://other/a/b.jpg"),
+        ],
+    )
+    def test_classes_of_a_site(self, name: str, place: str) -> None:
+        self.use(f"tests.test_sources.{name}")
+        assert place_in(storages["r2"]) == place
+        assert place_in(SimpleLazyObject(lambda: storages["r2"])) == place
+
+    def test_keys_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        self.use(**KEYS)
+        assert place_in(storages["r2"]) == "s3://other/a/b.jpg"
+        self.use(access_key="another", secret_key="secret")
+        assert place_in(storages["r2"]) == "storage://r2/a/b.jpg"
+
+    def test_beside_a_storage_that_is_not_s3(self) -> None:
+        """The server's own are the AWS settings then, as for THUMBNAIL_BUCKET."""
+        files = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+        self.settings.STORAGES = {
+            "default": files,
+            "r2": {
+                "BACKEND": S3,
+                "OPTIONS": {"bucket_name": "other", "endpoint_url": "https://r2.example.com"},
+            },
+        }
+        assert place_in(storages["r2"]) == "storage://r2/a/b.jpg"
+        self.settings.AWS_S3_ENDPOINT_URL = "https://r2.example.com"
+        assert place_in(storages["r2"]) == "s3://other/a/b.jpg"
+
+    def test_a_class_that_no_alias_can_name(self) -> None:
+        class Local(S3Storage):  # type: ignore[misc]  # django-storages has no types
+            endpoint_url = "https://r2.example.com"
+
+        with pytest.raises(SourceNotAllowedError):
+            place_in(Local(bucket_name="other"))
+
+    def test_names_that_lead_out_of_a_location(self) -> None:
+        self.use(location="media", **KEYS)
+        photo = Photo(image="../secret.jpg")
+        photo.image.storage = storages["r2"]
+        with pytest.raises(SpecError):
+            source(photo.image)

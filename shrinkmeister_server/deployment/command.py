@@ -184,7 +184,7 @@ def _site(options: argparse.Namespace) -> None:
 def _tell_missing_rights(stage: dict[str, Any]) -> None:
     sources = _list(variables_of(stage).get("THUMBNAIL_SOURCES", ""))
     if others := ", ".join(one for one in sources if one.startswith("storage://")):
-        print(f"It has no rights for {others}: where that storage lies, STORAGES knows alone. Add them.")
+        print(f"It has no rights for {others}: add them, unless STORAGES has keys for that storage.")
 
 
 def _ask(name: str, former: str = "") -> str:
