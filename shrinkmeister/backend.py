@@ -214,7 +214,7 @@ def _log_unlisted(reason: str) -> None:
 
 def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
-    record = make_now(spec)
+    spec, record = make_now(spec)
     results, name, size = get_results(), object_name(spec, config.prefix), (record.width, record.height)
     if record.base:
         url = record.base + object_name(spec, "")

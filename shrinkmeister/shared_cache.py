@@ -28,7 +28,7 @@ from shrinkmeister.keys import (
 )
 from shrinkmeister.metrics import CacheMetrics, get_cache_metrics
 from shrinkmeister.page import Page
-from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
+from shrinkmeister.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
 from shrinkmeister.spec import KEPT, Source, ThumbnailSpec
 
@@ -54,7 +54,7 @@ CHANGE_SECONDS = 3600
 MOST_LOCAL = 10_000
 
 T = TypeVar("T")
-R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord)
+R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord, ChangeRecord)
 
 
 # The keys that are of records: of thumbnails, of sources, and adopted ones.
@@ -198,8 +198,10 @@ class SharedCache:
         key, failed, changed = record_key(spec), failure_key(spec), change_key(spec.source)
         record = self._load(ThumbnailRecord, key, found)
         failure = self._load(FailureRecord, failed, found)
-        change = found.get(changed, b"").decode(errors="replace")
-        if failure and not (failure.change == change and 0 <= failure.end - self._now() <= CHANGE_SECONDS):
+        last = self._load(ChangeRecord, changed, found)
+        # A mark is signed: a writer of the cache could otherwise have servers start again for ever.
+        change = last.mark if last and self._counts(last.end) else ""
+        if failure and not (failure.change == change and self._counts(failure.end)):
             failure = None
         due = record is not None and self._is_due(key, record, found)
         if first and self._metrics:
@@ -284,8 +286,9 @@ class SharedCache:
 
         Failures of before mean nothing any more, and whoever is making a thumbnail starts again.
         """
-        mark = secrets.token_urlsafe(9).encode()
-        self._driver.set(self._prefix + change_key(source), mark, CHANGE_SECONDS)
+        change = ChangeRecord(secrets.token_urlsafe(9), int(self._now()) + CHANGE_SECONDS)
+        for name, value in self._sealed({change_key(source): change}).items():
+            self._driver.set(name, value, CHANGE_SECONDS)
 
     def lock(self, spec: ThumbnailSpec, seconds: int) -> bool | None:
         """Whether the caller is to make this thumbnail.
@@ -411,6 +414,10 @@ class SharedCache:
 
     def _is_doubted(self, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:
         return record.checked < _moment(found.get(DOUBT_KEY, b"0")) <= self._now()
+
+    def _counts(self, end: int) -> bool:
+        """Whether something whose end is given is neither over nor of a clock that is far ahead."""
+        return 0 <= end - self._now() <= CHANGE_SECONDS
 
     def _sealed(self, records: Mapping[str, R]) -> dict[str, bytes]:
         """By keys with the prefix."""
