@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from shrinkmeister.secret import Secret
+
 MISSING: Any = object()
 HOST = re.compile(r"\*|\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 
@@ -34,6 +36,16 @@ class Environment:
         if default is MISSING:
             raise ImproperlyConfigured(f"The environment variable {name} is not set.")
         return default
+
+    def secret(self, name: str, default: Any = MISSING) -> Any:
+        """A text that nothing shows."""
+        value = self.text(name, default)
+        return value if value is default else Secret(value)
+
+    def secrets(self, name: str, default: Any = MISSING) -> Any:
+        """Such texts between commas."""
+        values = self.names(name, default)
+        return values if values is default else [Secret(value) for value in values]
 
     def integer(self, name: str, default: Any = MISSING, least: int = 0) -> Any:
         def cast(value: str) -> int:

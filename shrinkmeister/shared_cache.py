@@ -30,6 +30,7 @@ from shrinkmeister.metrics import CacheMetrics, get_cache_metrics
 from shrinkmeister.page import Page
 from shrinkmeister.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
+from shrinkmeister.secret import Secret
 from shrinkmeister.spec import KEPT, Source, ThumbnailSpec
 
 logger = logging.getLogger(__name__)
@@ -483,7 +484,7 @@ def get_shared_cache() -> SharedCache:
     local = Expiring[bytes](config.local_ttl, MOST_LOCAL) if config.local_ttl else None
     return SharedCache(
         make_driver(config.cache),
-        Seals(config.secrets),
+        Seals(map(Secret.reveal, config.secrets)),
         config.cache.key_prefix,
         config.ttl,
         config.check_ttl,

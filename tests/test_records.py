@@ -83,14 +83,14 @@ def test_what_tells_no_failure(data: bytes) -> None:
     assert FailureRecord.load(record.dump()) == record
 
 
-@pytest.mark.parametrize("vector", VECTORS["changes"], ids=described)
+@pytest.mark.parametrize("vector", VECTORS["changes"]["valid"], ids=described)
 def test_change_vector(vector: dict[str, Any]) -> None:
     record = ChangeRecord(vector["mark"], vector["end"])
     assert record.dump() == vector["record"].encode()
     assert ChangeRecord.load(vector["record"].encode()) == record
 
 
-@pytest.mark.parametrize("record", VECTORS["invalid_changes"])
+@pytest.mark.parametrize("record", VECTORS["changes"]["invalid"])
 def test_what_tells_no_change(record: str) -> None:
     with pytest.raises(RecordError):
         ChangeRecord.load(record.encode())

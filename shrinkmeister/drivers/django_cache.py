@@ -27,8 +27,8 @@ class DjangoCacheDriver(Driver):
             )
         if cache.location:
             raise CacheSettingError(
-                f"THUMBNAIL_CACHE_BACKEND is 'django', which takes its cache from CACHES, and "
-                f"THUMBNAIL_CACHE_LOCATION is {cache.location!r}.",
+                "THUMBNAIL_CACHE_BACKEND is 'django', which takes its cache from CACHES, and "
+                "THUMBNAIL_CACHE_LOCATION is set too.",
                 "Remove THUMBNAIL_CACHE_LOCATION.",
             )
         self._alias = cache.name

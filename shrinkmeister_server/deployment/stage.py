@@ -5,9 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from shrinkmeister.strength import MIN_LENGTH, weakness
 
 FILE = Path("zappa_settings.json")
 POLICY_FILE = Path("iam_policy.json")
@@ -60,8 +62,8 @@ class Answers:
     deployments: str
     sources: tuple[str, ...]
     cache_backend: str
-    cache_location: str
-    secret: str
+    cache_location: str = field(repr=False)
+    secret: str = field(repr=False)
     resolutions: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     architecture: str = "x86_64"
@@ -187,13 +189,21 @@ def check(stage: dict[str, Any]) -> None:
         env={
             **{variable: os.environ.get(variable, "") for variable in ("PATH", "PYTHONPATH")},
             "AWS_DEFAULT_REGION": region,
-            **variables_of(stage),
+            **_without_weak_fallbacks(variables_of(stage)),
         },
         capture_output=True,
         text=True,
     )
     if done.returncode != 0:
         raise StageError(done.stderr.strip())
+
+
+def _without_weak_fallbacks(variables: dict[str, str]) -> dict[str, str]:
+    """The server warns of them, and no rotation away from one could be deployed."""
+    name = "THUMBNAIL_SECRET_KEY_FALLBACKS"
+    given = [one.strip() for one in variables.get(name, "").split(",")]
+    kept = [one for one in given if len(one) < MIN_LENGTH or not weakness(one)]
+    return {**variables, name: ",".join(kept)} if name in variables else variables
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:
