@@ -13,6 +13,7 @@ from sorl.thumbnail.images import DummyImageFile
 
 from shrinkmeister.adoption import Former, delete_former, forget_former, former_of
 from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_config, get_tokens
+from shrinkmeister.credentials import caused, described
 from shrinkmeister.eager import is_eager, make_now
 from shrinkmeister.exceptions import HostNotListedError, SpecError, StorageError
 from shrinkmeister.geometry import thumbnail_size
@@ -227,7 +228,11 @@ def _delete_source(storage: Any, name: str) -> None:
         storage.delete(name)
     # A storage raises whatever its library raises; here all of it means that the source may be there.
     except Exception as error:
-        raise StorageError(f"could not delete {name!r} ({type(storage).__name__}): {error}") from error
+        text = f"could not delete {name!r} ({type(storage).__name__}): {described(error)}"
+        failed = caused(StorageError(text), error)
+    else:
+        return
+    raise failed
 
 
 def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:

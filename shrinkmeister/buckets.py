@@ -11,6 +11,7 @@ from django.core.files.storage import storages
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, SettingError
+from shrinkmeister.credentials import caused, described, is_safe
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
@@ -98,9 +99,13 @@ def bucket_errors(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if (ours := _storage_error(what, error)) is None:
+        ours = _storage_error(what, error)
+        if ours is None and is_safe(error):
             raise
-        raise ours from error
+        failed = caused(ours or StorageError(f"{what}: {type(error).__name__}"), error)
+    else:
+        return
+    raise failed
 
 
 def _storage_error(what: str, error: Exception) -> StorageError | None:
@@ -113,7 +118,7 @@ def _storage_error(what: str, error: Exception) -> StorageError | None:
         code = error.response.get("Error", {}).get("Code", "")
         return _kind(status_of(error), code)(f"{what}: {error.operation_name}: {code}")
     if isinstance(error, NoCredentialsError):
-        return StorageDeniedError(f"{what}: {error}")
+        return StorageDeniedError(f"{what}: {described(error)}")
     # The last one slips through botocore where the TLS of a body breaks.
     if isinstance(error, (Boto3Error, BotoCoreError, HTTPError)):
         return StorageError(f"{what}: {type(error).__name__}")

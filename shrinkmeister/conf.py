@@ -18,7 +18,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.exceptions import SpecError
 from shrinkmeister.records import RESOLUTION
-from shrinkmeister.secret import Secret, revealed
+from shrinkmeister.secret import Secret, revealed, without_password
 from shrinkmeister.spec import EXTENSIONS, SCHEMES, plain_options
 from shrinkmeister.strength import MIN_LENGTH, weakness
 from shrinkmeister.tokens import Tokens
@@ -312,7 +312,7 @@ class SettingsReader:
             return []
         if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
             secret = name.startswith("THUMBNAIL_SECRET_KEY")
-            shown = f"a value of type {type(value).__name__}" if secret else repr(value)
+            shown = f"a value of type {type(value).__name__}" if secret else _shown(value)
             self.problem(id, f"{name} is {shown}, and not a list.", hint)
             return []
         return list(value)
@@ -324,7 +324,7 @@ class SettingsReader:
         if not isinstance(url, str) or not SERVER_URL.fullmatch(url):
             self.problem(
                 "E003",
-                f"THUMBNAIL_SERVER_URL is {url!r}, which is not an absolute URL.",
+                f"THUMBNAIL_SERVER_URL is {_shown(url)}, which is not an absolute URL.",
                 MISSING_SERVER_URL.hint,
             )
             return None
@@ -364,7 +364,7 @@ class SettingsReader:
         if not isinstance(bucket, str) or not BUCKET.fullmatch(bucket):
             self.problem(
                 "E005",
-                f"THUMBNAIL_BUCKET is {bucket!r}, which is not a bucket's name.",
+                f"THUMBNAIL_BUCKET is {_shown(bucket)}, which is not a bucket's name.",
                 "Write the bare name, 'my-thumbnails': no s3://, no folder.",
             )
             return None
@@ -401,7 +401,7 @@ class SettingsReader:
             if scheme not in SCHEMES or not SCHEMES[scheme].fullmatch(container):
                 self.problem(
                     "E007",
-                    f"THUMBNAIL_SOURCES has {entry!r}, which names no place of sources.",
+                    f"THUMBNAIL_SOURCES has {_shown(entry)}, which names no place of sources.",
                     hint,
                 )
                 continue
@@ -431,7 +431,7 @@ class SettingsReader:
         if not isinstance(prefix, str) or not KEY_PREFIX.fullmatch(prefix):
             self.problem(
                 "E008",
-                f"THUMBNAIL_CACHE_KEY_PREFIX is {prefix!r}, which no cache takes in a key.",
+                f"THUMBNAIL_CACHE_KEY_PREFIX is {_shown(prefix)}, which no cache takes in a key.",
                 "Use at most 200 ASCII characters without spaces.",
             )
             prefix = ""
@@ -519,3 +519,8 @@ class SettingsReader:
                 hint = "Write text, a number, True, False or None."
                 self.problem("E022", f"THUMBNAIL_{name.upper()} is {value!r}: {error}.", hint)
         return chosen
+
+
+def _shown(value: object) -> str:
+    """As messages show a value; an address without its password."""
+    return without_password(repr(value))

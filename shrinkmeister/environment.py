@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.secret import Secret
+from shrinkmeister.secret import Secret, without_password
 
 MISSING: Any = object()
 HOST = re.compile(r"\*|\.?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
@@ -104,10 +104,12 @@ class Environment:
         try:
             return _mapping(value)
         except ValueError as error:
-            raise ImproperlyConfigured(
-                f"The environment variable {name} has to be a JSON object of objects by their aliases, as "
-                f"Django's setting has them: {error}."
-            ) from error
+            wrong = str(error)
+        # Without the error, which holds the whole text.
+        raise ImproperlyConfigured(
+            f"The environment variable {name} has to be a JSON object of objects by their aliases, as "
+            f"Django's setting has them: {wrong}."
+        )
 
     def unread(self, prefix: str) -> list[str]:
         """The variables of that prefix which nothing has read."""
@@ -123,10 +125,10 @@ class Environment:
             return default
         try:
             return cast(value)
-        except ValueError as error:
-            raise ImproperlyConfigured(
-                f"The environment variable {name} is {value!r}; it has to be {form}."
-            ) from error
+        except ValueError:
+            pass
+        shown = without_password(repr(value))
+        raise ImproperlyConfigured(f"The environment variable {name} is {shown}; it has to be {form}.")
 
 
 def _flag(value: str) -> bool:

@@ -8,6 +8,7 @@ A site may write its own settings so: THUMBNAIL_CACHE_LOCATION = Secret(os.envir
 """
 
 import hmac
+import re
 from typing import NoReturn, Self
 
 HIDDEN = "***"
@@ -59,3 +60,8 @@ class Secret:
 def revealed(value: object) -> object:
     """Return the text of a Secret; anything else as it is."""
     return value.reveal() if isinstance(value, Secret) else value
+
+
+def without_password(text: str) -> str:
+    """Return an address that a message may show: what stands before its '@' is hidden."""
+    return re.sub(r"(?<=://).*@", f"{HIDDEN}@", text, flags=re.DOTALL)

@@ -14,6 +14,7 @@ from django.core.files.storage import InvalidStorageError, storages
 
 from shrinkmeister.buckets import bucket_errors, bucket_storage
 from shrinkmeister.conf import get_config, per_configuration
+from shrinkmeister.credentials import is_safe
 from shrinkmeister.exceptions import (
     ShrinkmeisterError,
     SourceMissingError,
@@ -137,7 +138,8 @@ def _from_storage(source: Source, most: int) -> bytes:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             raise SourceMissingError("the storage has no file of so long a name") from error
-        raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
+        cause = error if is_safe(error) else None
+        raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from cause
 
 
 def _from_url(source: Source, most: int) -> bytes:

@@ -11,6 +11,7 @@ from django.utils.cache import patch_vary_headers
 from django.views import View
 
 from shrinkmeister.conf import get_config, get_questions
+from shrinkmeister.credentials import described
 from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import (
     BatchError,
@@ -199,7 +200,7 @@ class HealthView(ReadOnlyView):
                 check()
                 health[part] = "ok"
             except EXPECTED as error:
-                failed.append(f"{part}: {error}")
+                failed.append(f"{part}: {described(error)}")
                 health[part] = "failed"
         if failed:
             visit_of(request).failed("Unhealthy", "; ".join(failed))
