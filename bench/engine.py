@@ -245,7 +245,11 @@ def work(engine: str, output: str) -> None:
     import django
     from django.conf import settings
 
-    settings.configure(THUMBNAIL_ENGINE=engine, THUMBNAIL_SECRET_KEY="x" * 50, STORAGES={"default": {}})
+    settings.configure(
+        THUMBNAIL_ENGINE=engine,
+        THUMBNAIL_SECRET_KEY="the secret of the measurements, long enough",
+        STORAGES={"default": {}},
+    )
     django.setup()
     from shrinkmeister.spec import Source, ThumbnailSpec
     from shrinkmeister_server.rendering import render

@@ -12,6 +12,7 @@ from sorl.thumbnail.images import DummyImageFile
 
 from shrinkmeister.adoption import Former, delete_former, forget_former, former_of
 from shrinkmeister.conf import Config, SettingError, get_config
+from shrinkmeister.credentials import caused, described
 from shrinkmeister.eager import is_eager, make_now
 from shrinkmeister.exceptions import HostNotListedError, SpecError, StorageError
 from shrinkmeister.geometry import thumbnail_size
@@ -232,7 +233,7 @@ def _log_unlisted(reason: str) -> None:
 
 def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
-    record = make_now(spec)
+    spec, record = make_now(spec)
     results, name, size = get_results(), object_name(spec, config.prefix), (record.width, record.height)
     name_of = partial(stored_name, spec, True)
     if record.base:
@@ -246,7 +247,11 @@ def _delete_source(storage: Any, name: str) -> None:
         delete_file(storage, name)
     # A storage raises whatever its library raises; here all of it means that the source may be there.
     except Exception as error:
-        raise StorageError(f"could not delete {name!r} ({type(storage).__name__}): {error}") from error
+        text = f"could not delete {name!r} ({type(storage).__name__}): {described(error)}"
+        failed = caused(StorageError(text), error)
+    else:
+        return
+    raise failed
 
 
 def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.files.storage import storages
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, SettingError, get_config, per_configuration
+from shrinkmeister.credentials import caused, described, is_safe
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
 from shrinkmeister.storage_kinds import is_a
 
@@ -181,9 +183,13 @@ def bucket_errors(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if (ours := _storage_error(what, error)) is None:
+        ours = _storage_error(what, error)
+        if ours is None and is_safe(error):
             raise
-        raise ours from error
+        failed = caused(ours or StorageError(f"{what}: {type(error).__name__}"), error)
+    else:
+        return
+    raise failed
 
 
 def _storage_error(what: str, error: Exception) -> StorageError | None:
@@ -196,7 +202,7 @@ def _storage_error(what: str, error: Exception) -> StorageError | None:
         code = error.response.get("Error", {}).get("Code", "")
         return _kind(status_of(error), code)(f"{what}: {error.operation_name}: {code}")
     if isinstance(error, NoCredentialsError):
-        return StorageDeniedError(f"{what}: {error}")
+        return StorageDeniedError(f"{what}: {described(error)}")
     # The last one slips through botocore where the TLS of a body breaks.
     if isinstance(error, (Boto3Error, BotoCoreError, HTTPError)):
         return StorageError(f"{what}: {type(error).__name__}")

@@ -70,7 +70,10 @@ def check_settings() -> list[CheckMessage]:
         make_driver(config.cache)
     except SettingError as error:
         problems.append(error.problem)
-    return [said(problem) for problem in problems]
+    return [
+        *(said(problem) for problem in problems),
+        *(Warning(one.message, one.hint, id=one.id) for one in reader.warnings),
+    ]
 
 
 def check_fields(config: Config) -> Iterator[CheckMessage]:

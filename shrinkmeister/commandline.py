@@ -37,12 +37,12 @@ LAZY = 3
 
 # How a variable becomes a setting. What is not set has the default of the site, but for those below.
 SETTINGS: Mapping[str, Callable[[Environment, str, Any], Any]] = {
-    "THUMBNAIL_SECRET_KEY": Environment.text,
-    "THUMBNAIL_SECRET_KEY_FALLBACKS": Environment.names,
+    "THUMBNAIL_SECRET_KEY": Environment.secret,
+    "THUMBNAIL_SECRET_KEY_FALLBACKS": Environment.secrets,
     "THUMBNAIL_SERVER_URL": Environment.text,
     "THUMBNAIL_URL_TTL": partial(Environment.integer, least=1),
     "THUMBNAIL_CACHE_BACKEND": Environment.text,
-    "THUMBNAIL_CACHE_LOCATION": Environment.text,
+    "THUMBNAIL_CACHE_LOCATION": Environment.secret,
     "THUMBNAIL_CACHE_NAME": Environment.text,
     "THUMBNAIL_CACHE_KEY_PREFIX": Environment.text,
     "THUMBNAIL_CACHE_TIMEOUT": Environment.number,

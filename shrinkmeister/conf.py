@@ -5,7 +5,7 @@ Client and server read the same names. The server's `settings.py` fills them fro
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from threading import RLock
@@ -19,7 +19,9 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.exceptions import SpecError
 from shrinkmeister.records import RESOLUTION
+from shrinkmeister.secret import Secret, revealed, without_password
 from shrinkmeister.spec import EXTENSIONS, SCHEMES, URL_SCHEMES, plain_options
+from shrinkmeister.strength import MIN_LENGTH, weakness
 from shrinkmeister.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ DEFAULT_CHECK_TTL = 7 * DAY
 # Seconds. A page waits for so long at most, and then leaves the shared cache alone for a while: what that
 # would have known, the server knows. The server's own settings have a longer one.
 CACHE_TIMEOUT = 0.08
-MIN_SECRET_LENGTH = 32
 # An end that lies further away may be none that tokens can have.
 MAX_SECONDS = 10**10
 # Memcached takes keys of 250 bytes without spaces or control characters; ours have 35.
@@ -98,7 +99,7 @@ class CacheConfig:
     backend: str
     name: str
     name_given: bool
-    location: str
+    location: Secret
     key_prefix: str
     timeout: float = CACHE_TIMEOUT
 
@@ -122,7 +123,7 @@ class Config:
     metrics          whether look-ups are counted for Prometheus
     """
 
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: tuple[Secret, ...]
     server_url: str | None
     url_ttl: int | None
     bucket: str | None
@@ -171,6 +172,11 @@ MISSING_SERVER_URL = Problem(
     "Write where browsers reach the thumbnail server: 'https://thumbs.example.com'.",
 )
 
+SECRET_HINT = (
+    "Give client and server the same random text, for instance of "
+    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
+)
+
 T = TypeVar("T")
 
 
@@ -211,7 +217,7 @@ def get_config() -> Config:
 def get_tokens() -> Tokens:
     """The sealer and opener of this process. Raises SettingError."""
     config = get_config()
-    return Tokens(config.secrets, config.url_ttl)
+    return Tokens(map(Secret.reveal, config.secrets), config.url_ttl)
 
 
 @per_configuration
@@ -220,7 +226,7 @@ def get_questions() -> "Questions":
     # 4 ms, which a site's start and its pages do without.
     from shrinkmeister.questions import Questions
 
-    return Questions(get_config().secrets)
+    return Questions([secret.reveal() for secret in get_config().secrets])
 
 
 def is_plain(name: str) -> bool:
@@ -251,9 +257,14 @@ class SettingsReader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
 
     def problem(self, id: str, message: str, hint: str) -> None:
         self.problems.append(Problem(f"shrinkmeister.{id}", message, hint))
+
+    def warning(self, id: str, message: str, hint: str) -> None:
+        """As a problem with which everything works."""
+        self.warnings.append(Problem(f"shrinkmeister.{id}", message, hint))
 
     def config(self) -> Config:
         sources = self._sources()
@@ -285,38 +296,53 @@ class SettingsReader:
             metrics=self._metrics(),
         )
 
-    def _secrets(self) -> tuple[str, ...]:
+    def _secrets(self) -> tuple[Secret, ...]:
         name = "THUMBNAIL_SECRET_KEY"
-        hint = (
-            "Give client and server the same random text, for instance of "
-            "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
-        )
-        secret = getattr(django_settings, name, None)
+        secret = revealed(getattr(django_settings, name, None))
         if not secret:
-            self.problem("E001", f"{name} is not set.", hint)
+            self.problem("E001", f"{name} is not set.", SECRET_HINT)
             return ()
-        fallbacks = self._list(
-            f"{name}_FALLBACKS", "E002", "List the former secret keys, the latest first."
-        )
-        for setting, value in ((name, secret), *((f"{name}_FALLBACKS", f) for f in fallbacks)):
-            # The value itself stays out of the message: messages end up in logs.
-            if not isinstance(value, str):
-                self.problem("E001", f"A key in {setting} is not text.", hint)
-            elif len(value) < MIN_SECRET_LENGTH:
-                self.problem(
-                    "E001",
-                    f"A key in {setting} has {len(value)} characters; {MIN_SECRET_LENGTH} are the least.",
-                    hint,
-                )
-            elif value != value.strip() or not value.isprintable():
-                self.problem(
-                    "E001",
-                    f"A key in {setting} has whitespace or control characters at an end or inside.",
-                    "Remove them: an environment variable would lose them, and the sides would differ.",
+        fallbacks = [
+            revealed(fallback)
+            for fallback in self._list(
+                f"{name}_FALLBACKS", "E002", "List the former secret keys, the latest first."
+            )
+        ]
+        found = [self._secret(name, secret), *(self._secret(f"{name}_FALLBACKS", f) for f in fallbacks)]
+        # The value itself stays out of all messages: messages end up in logs.
+        if found[0] and (weak := weakness(found[0])):
+            self.problem("E001", f"The key in {name} can be guessed: it {weak}.", SECRET_HINT)
+        for fallback in found[1:]:
+            if fallback and (weak := weakness(fallback)):
+                self.warning(
+                    "W003",
+                    f"A key in {name}_FALLBACKS can be guessed: it {weak}. Until it is removed, guessing "
+                    f"it is enough to make URLs and records.",
+                    "Remove it as soon as the rotation is over.",
                 )
         if self.problems:
             return ()
-        return (secret, *fallbacks)
+        return tuple(Secret(one) for one in found if one)
+
+    def _secret(self, setting: str, value: object) -> str | None:
+        """None for what is no secret, which is then a problem."""
+        if not isinstance(value, str):
+            self.problem("E001", f"A key in {setting} is not text.", SECRET_HINT)
+        elif len(value) < MIN_LENGTH:
+            self.problem(
+                "E001",
+                f"A key in {setting} has {len(value)} characters; {MIN_LENGTH} are the least.",
+                SECRET_HINT,
+            )
+        elif value != value.strip() or not value.isprintable():
+            self.problem(
+                "E001",
+                f"A key in {setting} has whitespace or control characters at an end or inside.",
+                "Remove them: an environment variable would lose them, and the sides would differ.",
+            )
+        else:
+            return value
+        return None
 
     def _list(self, name: str, id: str, hint: str) -> list[Any]:
         value = getattr(django_settings, name, None)
@@ -324,7 +350,7 @@ class SettingsReader:
             return []
         if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
             secret = name.startswith("THUMBNAIL_SECRET_KEY")
-            shown = f"a value of type {type(value).__name__}" if secret else repr(value)
+            shown = f"a value of type {type(value).__name__}" if secret else _shown(value)
             self.problem(id, f"{name} is {shown}, and not a list.", hint)
             return []
         return list(value)
@@ -336,7 +362,7 @@ class SettingsReader:
         if not isinstance(url, str) or not SERVER_URL.fullmatch(url):
             self.problem(
                 "E003",
-                f"THUMBNAIL_SERVER_URL is {url!r}, which is not an absolute URL.",
+                f"THUMBNAIL_SERVER_URL is {_shown(url)}, which is not an absolute URL.",
                 MISSING_SERVER_URL.hint,
             )
             return None
@@ -376,7 +402,7 @@ class SettingsReader:
         if not isinstance(bucket, str) or not BUCKET.fullmatch(bucket):
             self.problem(
                 "E005",
-                f"THUMBNAIL_BUCKET is {bucket!r}, which is not a bucket's name.",
+                f"THUMBNAIL_BUCKET is {_shown(bucket)}, which is not a bucket's name.",
                 "Write the bare name, 'my-thumbnails': no s3://, no folder.",
             )
             return None
@@ -413,7 +439,7 @@ class SettingsReader:
             if scheme not in SCHEMES or not SCHEMES[scheme].fullmatch(container):
                 self.problem(
                     "E007",
-                    f"THUMBNAIL_SOURCES has {entry!r}, which names no place of sources.",
+                    f"THUMBNAIL_SOURCES has {_shown(entry)}, which names no place of sources.",
                     hint,
                 )
                 continue
@@ -440,10 +466,12 @@ class SettingsReader:
     def _cache(self) -> CacheConfig:
         backend = getattr(django_settings, "THUMBNAIL_CACHE_BACKEND", "redis")
         name = getattr(django_settings, "THUMBNAIL_CACHE_NAME", None)
-        location = getattr(django_settings, "THUMBNAIL_CACHE_LOCATION", None) or ""
+        location = revealed(getattr(django_settings, "THUMBNAIL_CACHE_LOCATION", None)) or ""
         prefix = getattr(django_settings, "THUMBNAIL_CACHE_KEY_PREFIX", "shrinkmeister:")
-        if isinstance(location, list | tuple) and all(isinstance(one, str) for one in location):
-            location = ",".join(location)
+        if isinstance(location, list | tuple):
+            parts = [revealed(one) for one in location]
+            if all(isinstance(one, str) for one in parts):
+                location = ",".join(map(str, parts))
         for setting, value in (("NAME", name or ""), ("LOCATION", location)):
             if not isinstance(value, str):
                 # Not what it is: an address may have a password.
@@ -452,11 +480,11 @@ class SettingsReader:
                     f"THUMBNAIL_CACHE_{setting} is a value of type {type(value).__name__}, and not text.",
                     "Write an alias of CACHES, or an address.",
                 )
-                return CacheConfig(str(backend), DEFAULT_CACHE_NAME, False, "", "")
+                return CacheConfig(str(backend), DEFAULT_CACHE_NAME, False, Secret(""), "")
         if not isinstance(prefix, str) or not KEY_PREFIX.fullmatch(prefix):
             self.problem(
                 "E008",
-                f"THUMBNAIL_CACHE_KEY_PREFIX is {prefix!r}, which no cache takes in a key.",
+                f"THUMBNAIL_CACHE_KEY_PREFIX is {_shown(prefix)}, which no cache takes in a key.",
                 "Use at most 200 ASCII characters without spaces.",
             )
             prefix = ""
@@ -468,7 +496,8 @@ class SettingsReader:
                 f"THUMBNAIL_CACHE_LOCATION is set too: two places for one cache.",
                 "Remove THUMBNAIL_CACHE_LOCATION, or the alias.",
             )
-        return CacheConfig(str(backend), alias, bool(name), location, prefix, self._cache_timeout())
+        timeout = self._cache_timeout()
+        return CacheConfig(str(backend), alias, bool(name), Secret(str(location)), prefix, timeout)
 
     def _cache_timeout(self) -> float:
         value = getattr(django_settings, "THUMBNAIL_CACHE_TIMEOUT", None)
@@ -543,3 +572,8 @@ class SettingsReader:
                 hint = "Write text, a number, True, False or None."
                 self.problem("E022", f"THUMBNAIL_{name.upper()} is {value!r}: {error}.", hint)
         return chosen
+
+
+def _shown(value: object) -> str:
+    """As messages show a value; an address without its password."""
+    return without_password(repr(value))

@@ -21,6 +21,7 @@ from shrinkmeister.checks import ABOUT_PLACES, check_client
 from shrinkmeister.common import cache_kind, common_settings, versions
 from shrinkmeister.conf import Config, SettingError, get_config, get_questions
 from shrinkmeister.conversation import UNREACHABLE, Conversation, Heard, json_object
+from shrinkmeister.credentials import described
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
 from shrinkmeister.field_sources import examine_fields
@@ -277,7 +278,7 @@ class Examination:
         try:
             get_shared_cache().leave_note(f"{nonce}:site", text)
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
-            return str(error)
+            return described(error)
         return None
 
     def _cache(self, answer: Answer, written: str, error: str | None) -> Finding:
@@ -401,7 +402,7 @@ class Examination:
             return well(
                 "bucket",
                 f"{_place(answer)} takes and shows a probe; the site cannot look there",
-                f"It needs to for delete(), prune and signed URLs alone: {error}",
+                f"It needs to for delete(), prune and signed URLs alone: {described(error)}",
             )
         if seen:
             return None

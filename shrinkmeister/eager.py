@@ -40,15 +40,18 @@ def is_eager(config: Config) -> bool:
     return config.eager or _eager.get() > 0
 
 
-def make_now(spec: ThumbnailSpec) -> ThumbnailRecord:
-    """Finds or makes the thumbnail, as the thumbnail server does. Raises what that raises."""
+def make_now(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
+    """Find or make the thumbnail, as the thumbnail server does. Raises what that raises.
+
+    Returns also the spec that names it, which is another one if the source was changing.
+    """
     return get_maker()(spec)
 
 
-def get_maker() -> Callable[[ThumbnailSpec], ThumbnailRecord]:
+def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]]:
     """Raises SettingError where it is not installed."""
     try:
-        maker: Callable[[ThumbnailSpec], ThumbnailRecord] = import_string(MAKER)
+        maker: Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]] = import_string(MAKER)
     except ImportError as error:
         raise SettingError(
             "shrinkmeister.E018",

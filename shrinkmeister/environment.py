@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from shrinkmeister.secret import Secret, without_password
+
 MISSING: Any = object()
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 HOST = re.compile(rf"\*|\.?{LABEL}(\.{LABEL})*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
@@ -35,6 +37,16 @@ class Environment:
         if default is MISSING:
             raise ImproperlyConfigured(f"The environment variable {name} is not set.")
         return default
+
+    def secret(self, name: str, default: Any = MISSING) -> Any:
+        """A text that nothing shows."""
+        value = self.text(name, default)
+        return value if value is default else Secret(value)
+
+    def secrets(self, name: str, default: Any = MISSING) -> Any:
+        """Such texts between commas."""
+        values = self.names(name, default)
+        return values if values is default else [Secret(value) for value in values]
 
     def integer(self, name: str, default: Any = MISSING, least: int = 0) -> Any:
         def cast(value: str) -> int:
@@ -93,10 +105,12 @@ class Environment:
         try:
             return _mapping(value)
         except ValueError as error:
-            raise ImproperlyConfigured(
-                f"The environment variable {name} has to be a JSON object of objects by their aliases, as "
-                f"Django's setting has them: {error}."
-            ) from error
+            wrong = str(error)
+        # Without the error, which holds the whole text.
+        raise ImproperlyConfigured(
+            f"The environment variable {name} has to be a JSON object of objects by their aliases, as "
+            f"Django's setting has them: {wrong}."
+        )
 
     def unread(self, prefix: str) -> list[str]:
         """The variables of that prefix which nothing has read."""
@@ -112,10 +126,10 @@ class Environment:
             return default
         try:
             return cast(value)
-        except ValueError as error:
-            raise ImproperlyConfigured(
-                f"The environment variable {name} is {value!r}; it has to be {form}."
-            ) from error
+        except ValueError:
+            pass
+        shown = without_password(repr(value))
+        raise ImproperlyConfigured(f"The environment variable {name} is {shown}; it has to be {form}.")
 
 
 def _flag(value: str) -> bool:

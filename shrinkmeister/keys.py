@@ -4,7 +4,7 @@
     source_key(spec)                          s1:7dzsbhyq...        what is known about its source
     lock_key(spec)                            l1:4nmm2zhv...        held while somebody makes it
     failure_key(spec)                         f1:4nmm2zhv...        why it cannot be made, for some seconds
-    change_key(source)                        c1:7dzsbhyq...        there for some time after it has changed
+    change_key(source)                        c1:7dzsbhyq...        its last change, for an hour
     adopted_key(place)                        a1:q2c5tn7k...        what sorl knew about an image there
     object_name(spec, "cache/")               cache/aeq5.../4nmm2zhv....jpg
     object_name(spec, "cache/", "2")          cache/aeq5.../4nmm2zhv...@2x.jpg

@@ -3,6 +3,7 @@
     t1:<digest>   {"v":1,"w":300,"h":200,"t":1795612345,"r":["2"],"u":"https://.../cache/"}
     s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}
     f1:<digest>   {"v":1,"e":"missing","c":"q1R...","t":1795612345}
+    c1:<digest>   {"v":1,"c":"q1R...","t":1795612345}
 
 Reading validates: whoever can write to the shared cache is not trusted for more than a miss; `seals.py`
 adds what shows that one of us wrote it. What was read is kept: a page finds the same bytes again and again.
@@ -134,6 +135,30 @@ class FailureRecord:
         if not isinstance(kind, str) or not isinstance(change, str) or type(end) is not int:
             raise RecordError("a record of a failure that is not two texts and a time")
         return cls(kind, change, end)
+
+
+@dataclass(frozen=True)
+class ChangeRecord:
+    """The last change of a source: a server that is making its thumbnails starts again.
+
+    mark  a text that no other change has
+    end   Unix time until which it counts: a writer of the shared cache may put it back
+    """
+
+    mark: str
+    end: int
+
+    def dump(self) -> bytes:
+        return _dump({"v": VERSION, "c": self.mark, "t": self.end})
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Raises RecordError for anything else than what `dump` writes."""
+        fields = _load(data)
+        mark, end = fields.get("c"), fields.get("t")
+        if not (isinstance(mark, str) and mark) or type(end) is not int:
+            raise RecordError("a record of a change that is not a text and a time")
+        return cls(mark, end)
 
 
 def base_of(url: str, ending: str) -> str | None:

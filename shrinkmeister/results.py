@@ -24,6 +24,7 @@ from django.utils.timezone import is_naive, make_aware
 
 from shrinkmeister.buckets import bucket_errors, bucket_storage, is_s3, refuses_form, status_of
 from shrinkmeister.conf import get_config, per_configuration
+from shrinkmeister.credentials import caused, described
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.expiring import Expiring
 from shrinkmeister.listing import StoredObject, name_below
@@ -360,7 +361,11 @@ class StorageResults(Results):
             yield
         # A storage raises whatever its library raises; here all of it means that the storage failed.
         except Exception as error:
-            raise StorageError(f"{what} ({type(self._storage).__name__}): {error}") from error
+            text = f"{what} ({type(self._storage).__name__}): {described(error)}"
+            failed = caused(StorageError(text), error)
+        else:
+            return
+        raise failed
 
 
 def lasting(url: str) -> bool:

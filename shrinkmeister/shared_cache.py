@@ -28,8 +28,9 @@ from shrinkmeister.keys import (
 )
 from shrinkmeister.metrics import CacheMetrics, get_cache_metrics
 from shrinkmeister.page import Page
-from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
+from shrinkmeister.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
+from shrinkmeister.secret import Secret
 from shrinkmeister.spec import KEPT, Source, ThumbnailSpec
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ CHANGE_SECONDS = 3600
 MOST_LOCAL = 10_000
 
 T = TypeVar("T")
-R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord)
+R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord, ChangeRecord)
 
 
 # The keys that are of records: of thumbnails, of sources, and adopted ones.
@@ -198,8 +199,10 @@ class SharedCache:
         key, failed, changed = record_key(spec), failure_key(spec), change_key(spec.source)
         record = self._load(ThumbnailRecord, key, found)
         failure = self._load(FailureRecord, failed, found)
-        change = found.get(changed, b"").decode(errors="replace")
-        if failure and not (failure.change == change and 0 <= failure.end - self._now() <= CHANGE_SECONDS):
+        last = self._load(ChangeRecord, changed, found)
+        # A mark is signed: a writer of the cache could otherwise have servers start again for ever.
+        change = last.mark if last and self._counts(last.end) else ""
+        if failure and not (failure.change == change and self._counts(failure.end)):
             failure = None
         due = record is not None and self._is_due(key, record, found)
         if first and self._metrics:
@@ -284,8 +287,9 @@ class SharedCache:
 
         Failures of before mean nothing any more, and whoever is making a thumbnail starts again.
         """
-        mark = secrets.token_urlsafe(9).encode()
-        self._driver.set(self._prefix + change_key(source), mark, CHANGE_SECONDS)
+        change = ChangeRecord(secrets.token_urlsafe(9), int(self._now()) + CHANGE_SECONDS)
+        for name, value in self._sealed({change_key(source): change}).items():
+            self._driver.set(name, value, CHANGE_SECONDS)
 
     def lock(self, spec: ThumbnailSpec, seconds: int) -> bool | None:
         """Whether the caller is to make this thumbnail.
@@ -412,6 +416,10 @@ class SharedCache:
     def _is_doubted(self, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:
         return record.checked < _moment(found.get(DOUBT_KEY, b"0")) <= self._now()
 
+    def _counts(self, end: int) -> bool:
+        """Whether something whose end is given is neither over nor of a clock that is far ahead."""
+        return 0 <= end - self._now() <= CHANGE_SECONDS
+
     def _sealed(self, records: Mapping[str, R]) -> dict[str, bytes]:
         """By keys with the prefix."""
         return {self._prefix + key: self._seals.seal(key, one.dump()) for key, one in records.items()}
@@ -476,7 +484,7 @@ def get_shared_cache() -> SharedCache:
     local = Expiring[bytes](config.local_ttl, MOST_LOCAL) if config.local_ttl else None
     return SharedCache(
         make_driver(config.cache),
-        Seals(config.secrets),
+        Seals(map(Secret.reveal, config.secrets)),
         config.cache.key_prefix,
         config.ttl,
         config.check_ttl,

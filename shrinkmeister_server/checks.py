@@ -10,6 +10,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.checks import check_expiry, check_settings, known_to_sorl, misspelled, said
 from shrinkmeister.conf import SettingError, get_config
+from shrinkmeister.credentials import described
 from shrinkmeister_server.pipeline import absolute_url
 from shrinkmeister_server.rendering import get_engine
 
@@ -29,7 +30,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
             except Exception as error:
                 messages.append(
                     Error(
-                        f"THUMBNAIL_ENGINE, STORAGES or an AWS_ variable does not work: {error}",
+                        f"THUMBNAIL_ENGINE, STORAGES or an AWS_ variable does not work: {described(error)}",
                         "Compare them with the README and with what django-storages takes.",
                         id="shrinkmeister.E103",
                     )

@@ -10,6 +10,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.common import cache_kind, common_settings, versions
 from shrinkmeister.conf import get_config
+from shrinkmeister.credentials import described
 from shrinkmeister.exceptions import ShrinkmeisterError, StorageError
 from shrinkmeister.questions import (
     PROBE,
@@ -53,7 +54,7 @@ def _try_cache(nonce: str) -> CacheTrial:
         trial = replace(trial, found=cache.note(f"{nonce}:site"))
         cache.leave_note(f"{nonce}:server", written)
     except (ShrinkmeisterError, ImproperlyConfigured) as error:
-        return replace(trial, error=str(error))
+        return replace(trial, error=described(error))
     return replace(trial, written=written)
 
 
@@ -83,6 +84,6 @@ def _trial(steps: list[tuple[str, Callable[[], Any]]]) -> BucketTrial:
         try:
             step()
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
-            return BucketTrial(tuple(done), name, str(error))
+            return BucketTrial(tuple(done), name, described(error))
         done.append(name)
     return BucketTrial(tuple(done))

@@ -9,6 +9,7 @@ from threading import Lock
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import per_configuration
+from shrinkmeister.credentials import described
 from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
@@ -67,7 +68,7 @@ def examine() -> Report:
         try:
             check()
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
-            failures[part] = str(error)
+            failures[part] = described(error)
         # A failure that is not reported would be examined again for each request.
         except Exception as error:
             logger.exception("The examination of the %s failed unexpectedly", part)

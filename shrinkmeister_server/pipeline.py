@@ -7,7 +7,7 @@ else.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shrinkmeister.conf import DAY, SettingError, get_config
 from shrinkmeister.exceptions import (
@@ -23,7 +23,7 @@ from shrinkmeister.exceptions import (
     SourceTooSlowError,
     StorageError,
 )
-from shrinkmeister.keys import object_name, record_key
+from shrinkmeister.keys import digest, object_name, record_key, source_key
 from shrinkmeister.records import ThumbnailRecord, base_of
 from shrinkmeister.results import StoredInfo, get_results
 from shrinkmeister.shared_cache import Told, get_shared_cache
@@ -39,8 +39,9 @@ logger = logging.getLogger(__name__)
 ABSOLUTE = ("https://", "http://")
 # Seconds before the bucket deletes a thumbnail in which pages use it no more: somebody may have one open.
 EXPIRY_MARGIN = DAY
-# How often a thumbnail is made again because its source has changed meanwhile.
-MOST_CHANGES = 3
+# How often a thumbnail is made under its own name. If its source has changed each time, it is made once
+# more, under another name.
+MOST_CHANGES = 2
 
 # What is remembered of a source, under these names; the first that fits counts.
 FAILURES: dict[str, type[SourceError]] = {
@@ -73,10 +74,14 @@ class Request:
 
 @dataclass(frozen=True)
 class StoredThumbnail:
-    """A thumbnail whose final URLs work."""
+    """A thumbnail whose final URLs work.
+
+    settled  whether it is recorded; otherwise its source was changing while it was made
+    """
 
     spec: ThumbnailSpec
     record: ThumbnailRecord
+    settled: bool = True
 
     def url(self, resolution: str | None = None) -> str:
         """resolution: one of THUMBNAIL_ALTERNATIVE_RESOLUTIONS, "2" for @2x. Raises SettingError."""
@@ -99,7 +104,7 @@ def thumbnail(
         raise ResolutionError(
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {resolutions}"
         )
-    return StoredThumbnail(spec, _found_or_made(Request(spec, fetch, False, timing, told, more)))
+    return _found_or_made(Request(spec, fetch, False, timing, told, more))
 
 
 def tell(specs: Sequence[ThumbnailSpec]) -> list[Told]:
@@ -107,9 +112,13 @@ def tell(specs: Sequence[ThumbnailSpec]) -> list[Told]:
     return get_shared_cache().look_up_all_stored(specs, first=True) if specs else []
 
 
-def make_for_site(spec: ThumbnailSpec) -> ThumbnailRecord:
-    """The eager mode of a site: its own specs, of its own sources, which no allow-list has to name."""
-    return _found_or_made(Request(spec, read, True, Timing()))
+def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
+    """The eager mode of a site: its own specs, of its own sources, which no allow-list has to name.
+
+    Returns also the spec that names it, which is another one if the source was changing.
+    """
+    stored = _found_or_made(Request(spec, read, True, Timing()))
+    return stored.spec, stored.record
 
 
 def absolute_url(name: str) -> str:
@@ -128,14 +137,14 @@ def absolute_url(name: str) -> str:
     return url
 
 
-def _found_or_made(request: Request) -> ThumbnailRecord:
+def _found_or_made(request: Request) -> StoredThumbnail:
     with request.timing.of("lookup"):
         record = _found(request)
     try:
-        return record or _made_once(request)
+        return StoredThumbnail(request.spec, record) if record else _made_once(request)
     except OverloadError as error:
         if record := _made_before(request, error):
-            return record
+            return StoredThumbnail(request.spec, record)
         raise
 
 
@@ -219,18 +228,18 @@ def _record(spec: ThumbnailSpec, record: ThumbnailRecord, info: StoredInfo) -> T
     return record
 
 
-def _made_once(request: Request) -> ThumbnailRecord:
+def _made_once(request: Request) -> StoredThumbnail:
     spec, cache, server, gate = request.spec, get_shared_cache(), get_server_config(), get_gate()
     with request.timing.of("wait"):
         held = cache.lock(spec, server.lock_seconds)
         # What takes no lock has taken no record either, so that a missing one says nothing.
         if held is None and (record := _stored(request)):
-            return record
+            return StoredThumbnail(spec, record)
         if held is False:
             with gate.waiting():
                 for _ in _pauses(server.wait_seconds):
                     if record := _made_by_another(cache.look_up_stored(spec), request):
-                        return record
+                        return StoredThumbnail(spec, record)
                     # Whoever had the lock has failed, or is gone.
                     if (held := cache.lock(spec, server.lock_seconds)) is not False:
                         break
@@ -240,17 +249,33 @@ def _made_once(request: Request) -> ThumbnailRecord:
                 told = cache.look_up_stored(spec)
                 # It may have been made since we looked: before our lock, or while we waited for a place.
                 if record := _made_by_another(told, request):
-                    return record
+                    return StoredThumbnail(spec, record)
                 record = _made(request, told.change)
             # After a change there is a new one; none is where it has ended, or the cache does not answer.
             if not (change := cache.look_up_stored(spec).change) or change == told.change:
-                return record
+                return StoredThumbnail(spec, record)
             # Whoever has replaced or deleted the source meanwhile has not seen what we stored since.
             _remove(spec)
-        raise StorageError("the source changes all the time")
+        with gate.place(server.wait_seconds):
+            return _made_apart(request, change)
     finally:
         if held:
             cache.unlock(spec)
+
+
+def _made_apart(request: Request, change: str | None) -> StoredThumbnail:
+    """Make a thumbnail whose source keeps changing, under a name of its own.
+
+    The source may have changed since, or a writer of the shared cache puts back former marks. The browser
+    gets a picture, which no record names and which no later look into the bucket finds.
+
+    change: the mark of the last change; a browser's copy from before that change has another name
+    """
+    logger.warning("A source changes each time that its thumbnail is made: it is shown, and not recorded")
+    spec = request.spec
+    apart = replace(spec, options={**spec.options, "version": [digest(spec.canonical()), change]})
+    record, _ = _make(replace(request, spec=apart))
+    return StoredThumbnail(apart, record, settled=False)
 
 
 def _made_by_another(told: Told, request: Request) -> ThumbnailRecord | None:
@@ -268,15 +293,18 @@ def _raise_failure(told: Told, request: Request) -> None:
 
 def _made(request: Request, change: str | None) -> ThumbnailRecord:
     try:
-        return _make(request)
+        record, info = _make(request)
     except (SourceError, StorageError) as error:
-        if record := _made_before(request, error):
-            return record
+        if before := _made_before(request, error):
+            return before
         kind = next((kind for kind, one in FAILURES.items() if isinstance(error, one)), None)
         seconds = get_server_config().error_ttl
         if kind and seconds and change is not None and not (request.eager or _passing(error)):
             get_shared_cache().fail(request.spec, kind, change, seconds)
         raise
+    with request.timing.of("record"):
+        _record(request.spec, record, info)
+    return record
 
 
 def _passing(error: Exception) -> bool:
@@ -295,7 +323,8 @@ def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
         raise (another if isinstance(error, SourceMissingError) else error) from None
 
 
-def _make(request: Request) -> ThumbnailRecord:
+def _make(request: Request) -> tuple[ThumbnailRecord, StoredInfo]:
+    """Make and store a thumbnail, and return what is to be recorded of it."""
     spec, timing = request.spec, request.timing
     with timing.of("fetch"):
         data = request.read(spec.source)
@@ -307,11 +336,8 @@ def _make(request: Request) -> ThumbnailRecord:
         for resolution, picture in rendering.resolutions.items():
             _save(spec, resolution, picture, info)
         _save(spec, None, thumbnail, info)
-    record = _record_of(info)
-    with timing.of("record"):
-        _record(spec, record, info)
     timing.outcome = "made"
-    return record
+    return _record_of(info), info
 
 
 def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: StoredInfo) -> None:
@@ -322,7 +348,7 @@ def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: S
 def _remove(spec: ThumbnailSpec) -> None:
     """As `delete()` of the client does it: the record first."""
     config = get_config()
-    get_shared_cache().remove([record_key(spec)])
+    get_shared_cache().remove([record_key(spec), source_key(spec.source)])
     get_results().delete([object_name(spec, config.prefix, r) for r in (None, *config.resolutions)])
 
 

@@ -14,6 +14,7 @@ from django.core.files.storage import InvalidStorageError, storages
 
 from shrinkmeister.buckets import alias_storage, bucket_errors, bucket_storage, is_s3
 from shrinkmeister.conf import get_config, per_configuration
+from shrinkmeister.credentials import is_safe
 from shrinkmeister.exceptions import (
     ShrinkmeisterError,
     SourceMissingError,
@@ -167,7 +168,8 @@ def _from_storage(source: Source, most: int) -> bytes:
         too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
         if too_long or len(source.name.encode()) > MOST_NAME_BYTES:
             raise SourceMissingError("the storage has no file of so long a name") from error
-        raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
+        cause = error if is_safe(error) else None
+        raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from cause
 
 
 def _opened(storage: Any, source: Source) -> Any:

@@ -131,7 +131,7 @@ class ThumbnailView(ReadOnlyView):
         except EXPECTED as error:
             return failure(request, error)
         # A CDN that does not heed Vary would show the JSON as an image; those keep nothing that is private.
-        answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}"
+        answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}" if stored.settled else "no-store"
         patch_vary_headers(answer, ["Accept"])
         answer["Server-Timing"] = visit.timing.header()
         return answer
@@ -287,8 +287,14 @@ def _fields(stored: StoredThumbnail, url: str) -> dict[str, Any]:
         "height": stored.record.height,
         "format": stored.spec.format,
         "resolutions": {one: stored.url(one) for one in get_config().resolutions},
-        "expires": None if lasting(url) else int(time.time()) + get_results().url_lifetime // 2,
+        "expires": _expires(stored, url),
     }
+
+
+def _expires(stored: StoredThumbnail, url: str) -> int | None:
+    if not stored.settled:
+        return int(time.time()) + RETRY_SECONDS
+    return None if lasting(url) else int(time.time()) + get_results().url_lifetime // 2
 
 
 def _prefers_json(request: HttpRequest, other: str) -> bool:

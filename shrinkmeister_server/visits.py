@@ -14,6 +14,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from shrinkmeister.credentials import described, is_safe
 from shrinkmeister.keys import digest
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -85,7 +86,7 @@ class Visit:
         return self.failure or self.timing.outcome or "-"
 
     def fail(self, error: Exception) -> None:
-        self.failed(type(error).__name__, str(error))
+        self.failed(type(error).__name__, described(error))
 
     def failed(self, name: str, message: str) -> None:
         self.failure, self.message = name, _line(message, MAX_MESSAGE)
@@ -143,7 +144,9 @@ class VisitMiddleware:
         level = visit.level()
         if logger.isEnabledFor(level):
             fields = visit.fields(method)
-            logger.log(level, _text(fields), exc_info=visit.exception, extra={"visit": fields})
+            # A traceback has the texts of all errors behind the first one.
+            shown = visit.exception if visit.exception and is_safe(visit.exception) else None
+            logger.log(level, _text(fields), exc_info=shown, extra={"visit": fields})
 
 
 def _line(text: str, most: int) -> str:

@@ -370,7 +370,7 @@ class TestWhatIsAdopted:
         geometry, options = CALLS[0]
         with eager_thumbnails():
             spec = make_spec(site.photos[0].image, geometry, options, get_config())
-            record = make_now(spec)
+            _, record = make_now(spec)
         assert record.base is not None
         assert site.page()[0][0] == record.base + object_name(spec, "") != site.before[0][0]
 

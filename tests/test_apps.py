@@ -244,7 +244,7 @@ class TestBatch:
         now = 0.0
         make = pipeline._make
 
-        def slowly(request: pipeline.Request) -> ThumbnailRecord:
+        def slowly(request: pipeline.Request) -> Any:
             nonlocal now
             now += 2
             return make(request)

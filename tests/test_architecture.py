@@ -104,7 +104,7 @@ from django.conf import settings
 settings.configure(
     INSTALLED_APPS=["shrinkmeister", "sorl.thumbnail"],
     THUMBNAIL_BACKEND="shrinkmeister.backend.ShrinkmeisterBackend",
-    THUMBNAIL_SECRET_KEY="x" * 40,
+    THUMBNAIL_SECRET_KEY="the secret of this script, which is long enough",
     THUMBNAIL_SERVER_URL="https://thumbs.example.com",
     THUMBNAIL_CACHE_BACKEND="django",
     THUMBNAIL_CACHE_NAME="default",

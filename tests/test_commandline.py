@@ -51,6 +51,11 @@ def run(*arguments: str, **variables: str | None) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+def secrets() -> list[str]:
+    """Of the settings of these tests."""
+    return [secret.reveal() for secret in get_config().secrets]
+
+
 def token(spec: ThumbnailSpec = SPEC, secret: str = SECRET) -> str:
     return Tokens([secret]).seal(spec)
 
@@ -128,7 +133,11 @@ class TestTheCommand:
         site = {"DJANGO_SETTINGS_MODULE": "tests.site.settings", "THUMBNAIL_SECRET_KEY": None}
         status, output, errors = run("url", "photos/dawn.jpg", "300x200", "--crop", "center", **site)
         spec = ThumbnailSpec(Source("storage", "default", "photos/dawn.jpg"), "300x200", {"crop": "center"})
-        assert (status, output, errors) == (0, f"{SERVER}/{token(spec, get_config().secrets[0])}.jpg\n", "")
+        assert (status, output, errors) == (
+            0,
+            f"{SERVER}/{token(spec, secrets()[0])}.jpg\n",
+            "",
+        )
 
     def test_a_site_that_refuses(self, tmp_path: Path) -> None:
         refusal = (
@@ -233,7 +242,7 @@ def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     except SystemExit as left:
         status = int(left.code or 0)
     said = capsys.readouterr()
-    assert get_config().secrets[0] not in said.out + said.err
+    assert get_config().secrets[0].reveal() not in said.out + said.err
     return status, said.out.strip(), said.err.strip()
 
 
@@ -336,7 +345,7 @@ class TestOpen:
 
     @pytest.fixture
     def sealed(self) -> str:
-        return Tokens(get_config().secrets).seal(self.SPEC)
+        return Tokens(secrets()).seal(self.SPEC)
 
     @pytest.mark.parametrize(
         "form",
@@ -369,7 +378,7 @@ class TestOpen:
         }
 
     def test_its_text(self, capsys: Capture, sealed: str) -> None:
-        _, output, _ = say(capsys, "open", Tokens(get_config().secrets).seal(ThumbnailSpec(DAWN, "300")))
+        _, output, _ = say(capsys, "open", Tokens(secrets()).seal(ThumbnailSpec(DAWN, "300")))
         assert output.splitlines()[2:5] == [
             "options     none",
             "end         never",
@@ -378,16 +387,16 @@ class TestOpen:
 
     def test_an_end(self, capsys: Capture) -> None:
         """One that is over is genuine, and so is one that no calendar of Python's has."""
-        over = Tokens(get_config().secrets, 100, lambda: 1_800_000_000).seal(self.SPEC)
-        far = Tokens(get_config().secrets, 200_000_000_000, lambda: 1).seal(self.SPEC)
-        farthest = Tokens(get_config().secrets, MAX_INTEGER // 2, lambda: 1).seal(self.SPEC)
+        over = Tokens(secrets(), 100, lambda: 1_800_000_000).seal(self.SPEC)
+        far = Tokens(secrets(), 200_000_000_000, lambda: 1).seal(self.SPEC)
+        farthest = Tokens(secrets(), MAX_INTEGER // 2, lambda: 1).seal(self.SPEC)
         is_over = shown(capsys, over)
         assert (is_over["expires"], is_over["end"]) == (1_800_000_200, "2027-01-15T08:03:20+00:00")
         assert shown(capsys, far)["end"] == shown(capsys, farthest)["end"] == "after the year 9999"
         assert not shown(capsys, far)["over"]
 
     def test_one_that_is_over_says_so(self, capsys: Capture) -> None:
-        over = Tokens(get_config().secrets, 100, lambda: 1_000_000_000).seal(self.SPEC)
+        over = Tokens(secrets(), 100, lambda: 1_000_000_000).seal(self.SPEC)
         assert shown(capsys, over)["over"]
         status, output, _ = say(capsys, "open", over)
         assert status == 0
@@ -395,7 +404,7 @@ class TestOpen:
 
     def test_a_name_does_nothing_to_a_terminal(self, capsys: Capture) -> None:
         spec = ThumbnailSpec(Source("s3", "photos", "\x1b[2J\n\u202eö.jpg"), "300")
-        _, output, _ = say(capsys, "open", Tokens(get_config().secrets).seal(spec))
+        _, output, _ = say(capsys, "open", Tokens(secrets()).seal(spec))
         assert output.splitlines()[0] == r"source      s3://photos/\x1b[2J\n\u202eö.jpg"
 
     @pytest.mark.parametrize(

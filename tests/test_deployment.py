@@ -45,6 +45,7 @@ pytestmark = pytest.mark.makes_thumbnails
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = json.loads((ROOT / "zappa_settings.json.example").read_text())["production"]
+SITES_SECRET = "the secret that the site has had before the server"
 ANSWERS = Answers(
     name="shrinkmeister",
     region="eu-central-1",
@@ -88,7 +89,7 @@ def command(
 def server_reads() -> set[str]:
     """The variables of settings.py, as it reads them."""
     script = "from shrinkmeister_server.settings import env; print(*env.read(''))"
-    variables = {"ALLOWED_HOST": "thumbs.example.com", "THUMBNAIL_SECRET_KEY": "x" * 40}
+    variables = {"ALLOWED_HOST": "thumbs.example.com", "THUMBNAIL_SECRET_KEY": ANSWERS.secret}
     done = subprocess.run(
         [sys.executable, "-c", script], env=variables, cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -205,12 +206,31 @@ def test_a_file_that_others_read_is_theirs_no_more(tmp_path: Path) -> None:
 
 def test_each_init_makes_another_secret_or_takes_the_sites(tmp_path: Path) -> None:
     made = []
-    for variables in ({}, {}, {"THUMBNAIL_SECRET_KEY": "y" * 40}):
+    for variables in ({}, {}, {"THUMBNAIL_SECRET_KEY": SITES_SECRET}):
         assert command(tmp_path, *INIT, "--force", variables=variables).returncode == 0
         stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
         made.append(stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY"])
     assert len(set(made)) == 3
-    assert made[2] == "y" * 40
+    assert made[2] == SITES_SECRET
+
+
+def test_init_refuses_a_secret_that_can_be_guessed(tmp_path: Path) -> None:
+    refused = command(tmp_path, *INIT, variables={"THUMBNAIL_SECRET_KEY": "abcdefgh" * 5})
+    assert refused.returncode == 1
+    assert "shrinkmeister.E001" in refused.stderr
+    assert "abcdefgh" not in refused.stdout + refused.stderr
+    assert list(tmp_path.glob("*.json")) == []
+
+
+def test_a_rotation_away_from_a_secret_that_can_be_guessed_is_deployed() -> None:
+    stage = make_stage(ANSWERS)
+    stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY_FALLBACKS"] = (
+        f"{'abcdefgh' * 5}, {SITES_SECRET}"
+    )
+    check(stage)
+    stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY_FALLBACKS"] = "short"
+    with pytest.raises(StageError, match=r"shrinkmeister\.E001"):
+        check(stage)
 
 
 @pytest.mark.parametrize("bucket", ["my-thumbnails", f"{'a' * 41}.{'b' * 21}"])
@@ -1078,6 +1098,6 @@ def test_the_site_is_told_what_the_doctor_compares() -> None:
     """And what is secret, or a name of the site's alone."""
     untold = {"THUMBNAIL_SECRET_KEY", "THUMBNAIL_SECRET_KEY_FALLBACKS"}
     untold |= {"THUMBNAIL_CACHE_LOCATION", "THUMBNAIL_CACHE_NAME"}
-    with override_settings(THUMBNAIL_SECRET_KEY="x" * 40):
+    with override_settings(THUMBNAIL_SECRET_KEY=ANSWERS.secret):
         assert SHARED.keys() == common_settings(get_config()).keys() | untold
     assert SHARED.keys() <= server_reads()

@@ -282,7 +282,7 @@ class TestSecret:
         assert found["health"][0] == OK
         assert undone(found) == set(CHECKS) - {"site", "reach", "health", "secret", "source"}
         assert found["cache"][1] == "not examined, since secret is wrong -> "
-        settings.THUMBNAIL_SECRET_KEY_FALLBACKS = ["x" * 40]
+        settings.THUMBNAIL_SECRET_KEY_FALLBACKS = ["the secret of before, which is long enough too"]
         assert "any of the 2 secrets" in the_fault(report(), "secret")
 
     def test_a_rotation_is_no_fault(self, on_files: Deployment) -> None:

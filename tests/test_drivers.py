@@ -24,6 +24,7 @@ from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.drivers.contract import DriverContract, new_key
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.seals import Seals
+from shrinkmeister.secret import Secret
 from shrinkmeister.shared_cache import SharedCache
 from tests.servers.memcached import running_memcached
 from tests.servers.process import free_port, wait_until
@@ -39,7 +40,7 @@ PATIENCE = 5
 
 def driver(backend: str, location: str = "", name: str = "", patience: float = PATIENCE) -> Driver:
     named = name or "shrinkmeister-of-its-own"
-    return make_driver(CacheConfig(backend, named, bool(name), location, "", patience))
+    return make_driver(CacheConfig(backend, named, bool(name), Secret(location), "", patience))
 
 
 class TestRedis(DriverContract):
@@ -171,7 +172,13 @@ def test_a_redis_cluster_is_not_healthy(tmp_path: Path, redis_location: str) -> 
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         info: Any = functools.partial(client.execute_command, "CLUSTER INFO")
         wait_until(lambda: info()["cluster_state"] == "ok", "the cluster", 30)
-        cache = SharedCache(driver("redis", server.url), Seals(["x" * 32]), "thumbs:", 60, 60)
+        cache = SharedCache(
+            driver("redis", server.url),
+            Seals(["a secret of this cache, long enough"]),
+            "thumbs:",
+            60,
+            60,
+        )
         with pytest.raises(DriverError, match="cluster mode disabled"):
             cache.check()
 
@@ -257,7 +264,7 @@ class MyDriver(Driver):
 def test_a_driver_by_its_dotted_path() -> None:
     made = driver("tests.test_drivers.MyDriver", "somewhere")
     assert type(made).__name__ == "MyDriver"
-    assert made.location == "somewhere"  # type: ignore[attr-defined]
+    assert made.location.reveal() == "somewhere"  # type: ignore[attr-defined]
 
 
 def test_a_driver_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +303,7 @@ def test_a_missing_location(backend: str) -> None:
 
 
 def test_django_takes_no_location() -> None:
-    with pytest.raises(ImproperlyConfigured, match="THUMBNAIL_CACHE_LOCATION is 'x'"):
+    with pytest.raises(ImproperlyConfigured, match="THUMBNAIL_CACHE_LOCATION is set"):
         driver("django", "x", name="default")
 
 
@@ -372,7 +379,7 @@ def test_a_memcached_that_does_not_list_its_keys(tmp_path: Path) -> None:
 
 def test_a_cache_of_django_that_does_not_store_all(settings: Any) -> None:
     settings.CACHES = {"full": {"BACKEND": "tests.test_drivers.FullCache"}}
-    driver = make_driver(CacheConfig("django", "full", True, "", ""))
+    driver = make_driver(CacheConfig("django", "full", True, Secret(""), ""))
     with pytest.raises(DriverError, match="did not store 1"):
         driver.set_many({"a": b"1", "b": b"2"}, 60)
 
@@ -430,7 +437,7 @@ def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(settings: 
     if alias:
         backend = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location}
         settings.CACHES = {**settings.CACHES, "used": backend}
-    cache = CacheConfig("redis", "used", alias, "" if alias else location, "p:")
+    cache = CacheConfig("redis", "used", alias, Secret("" if alias else location), "p:")
     with pytest.raises(CacheSettingError, match="%2F") as refused:
         make_driver(cache)
     assert "secret" not in str(refused.value)

@@ -1,7 +1,9 @@
 """What was lost comes back: records, thumbnails that are recorded, and sources that come late."""
 
 import logging
+import time
 from collections.abc import Callable
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -15,6 +17,7 @@ from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import DAY, get_config, get_tokens
+from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import (
     DriverError,
     OverloadError,
@@ -23,12 +26,13 @@ from shrinkmeister.exceptions import (
     SourceTooSlowError,
     StorageError,
 )
-from shrinkmeister.keys import record_key
+from shrinkmeister.keys import change_key, object_name, record_key
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import StorageResults
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister_server import pipeline, rendering, sources
 from shrinkmeister_server.engines.pillow import Engine as PillowEngine
+from shrinkmeister_server.timing import Timing
 from tests.pages import lazy
 from tests.pictures import picture
 from tests.sides import Server
@@ -376,6 +380,89 @@ class TestChangesMeanwhile:
 
         monkeypatch.setattr(pipeline, "render", rendered)
         answer = server.get(get_thumbnail(photo, "300x200").url)
-        assert (answer.status_code, answer["Retry-After"]) == (502, "10")
-        assert made.call_count == pipeline.MOST_CHANGES
+        assert (answer.status_code, answer["Cache-Control"]) == (302, "no-store")
+        assert made.call_count == pipeline.MOST_CHANGES + 1
+        # What the browser gets is stored, under a name that no record and no later look finds.
+        shown = media / answer["Location"].removeprefix(MEDIA_URL)
+        assert shown.is_file()
         assert not is_shown(photo)
+        spec = make_spec(photo, "300x200", {}, get_config())
+        assert shown.name != Path(object_name(spec, "")).name
+        get_shared_cache()._driver.delete_many(["shrinkmeister:complete"])
+        assert pipeline._found(pipeline.Request(spec, sources.fetch, False, Timing())) is None
+        # It is a thumbnail of its source like the others, and is deleted with them.
+        delete(photo, delete_file=False)
+        assert not shown.exists()
+
+    def test_an_app_is_told_that_it_is_no_lasting_url(
+        self, media: Path, photo: str, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def rendered(*args: Any) -> Any:
+            delete(photo, delete_file=False)
+            return rendering.render(*args)
+
+        url = get_thumbnail(photo, "300x200").url
+        monkeypatch.setattr(pipeline, "render", rendered)
+        answer = server.get(url, accept="application/json")
+        assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+        assert answer.json()["expires"] is not None
+        monkeypatch.setattr(pipeline, "render", rendering.render)
+        assert server.get(url, accept="application/json").json()["expires"] is None
+
+    def test_the_eager_mode_shows_one_that_changes_all_the_time(
+        self, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def rendered(*args: Any) -> Any:
+            delete(photo, delete_file=False)
+            return rendering.render(*args)
+
+        monkeypatch.setattr(pipeline, "render", rendered)
+        with eager_thumbnails():
+            shown = get_thumbnail(photo, "300x200")
+        assert (media / shown.name).is_file()
+        assert not shown.lazy
+        assert not is_shown(photo)
+
+
+class TestWritersOfTheCache:
+    """What those who can write to the shared cache, without the secret, do with the marks of changes."""
+
+    @pytest.fixture
+    def mark(self, photo: str) -> str:
+        """The key of the source's last change."""
+        return "shrinkmeister:" + change_key(make_spec(photo, "300x200", {}, get_config()).source)
+
+    def test_what_they_write_is_no_change(
+        self, photo: str, server: Server, made: Mock, mark: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        driver, values = get_shared_cache()._driver, count()
+
+        def rendered(*args: Any) -> Any:
+            forged = b'{"v":1,"c":"%d","t":%d,"m":"AAAAAAAAAAA"}' % (next(values), time.time() + 60)
+            driver.set(mark, forged, 60)
+            return rendering.render(*args)
+
+        monkeypatch.setattr(pipeline, "render", rendered)
+        assert visit(server, photo)
+        assert made.call_count == 1
+        assert is_shown(photo)
+
+    def test_former_marks_that_they_put_back_keep_no_picture_away(
+        self, photo: str, server: Server, made: Mock, mark: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        driver = get_shared_cache()._driver
+        former: list[bytes] = []
+        for _ in range(3):
+            get_shared_cache().mark_change(make_spec(photo, "300x200", {}, get_config()).source)
+            former.append(driver.get(mark) or b"")
+        again = cycle(former)
+
+        def rendered(*args: Any) -> Any:
+            driver.set(mark, next(again), 60)
+            return rendering.render(*args)
+
+        monkeypatch.setattr(pipeline, "render", rendered)
+        for times in range(1, 5):
+            answer = server.get(get_thumbnail(photo, "300x200").url)
+            assert answer.status_code == 302
+            assert made.call_count == times * (pipeline.MOST_CHANGES + 1)

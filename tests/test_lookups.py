@@ -34,10 +34,10 @@ def test_vector(vector: dict[str, Any], settings: Any, monkeypatch: pytest.Monke
     for key, value in vector["cache"].items():
         driver.set(key, value.encode(), 60)
     cache = SharedCache(
-        driver, Seals(config.secrets), given["key_prefix"], 60, given["check_ttl"], now=lambda: now
+        driver, Seals(given["secrets"]), given["key_prefix"], 60, given["check_ttl"], now=lambda: now
     )
     monkeypatch.setattr(backend, "get_shared_cache", lambda: cache)
-    tokens = Tokens(config.secrets, given["url_ttl"], lambda: now)
+    tokens = Tokens(given["secrets"], given["url_ttl"], lambda: now)
     monkeypatch.setattr(backend, "get_tokens", lambda: tokens)
 
     spec = spec_of(Source.parse(vector["source"]), vector["geometry"], vector["options"], config)

@@ -51,7 +51,7 @@ from django.conf import settings
 settings.configure(
     INSTALLED_APPS=["shrinkmeister", "sorl.thumbnail"],
     THUMBNAIL_BACKEND="shrinkmeister.backend.ShrinkmeisterBackend",
-    THUMBNAIL_SECRET_KEY="x" * 40,
+    THUMBNAIL_SECRET_KEY="the secret of this script, which is long enough",
     THUMBNAIL_SERVER_URL="https://thumbs.example.com",
     THUMBNAIL_CACHE_LOCATION="redis://127.0.0.1:1/0",
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],

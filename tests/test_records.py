@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shrinkmeister.exceptions import RecordError
-from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord, base_of
+from shrinkmeister.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord, base_of
 from shrinkmeister.seals import Seals
 from tests.vectors import load
 
@@ -81,6 +81,19 @@ def test_what_tells_no_failure(data: bytes) -> None:
         FailureRecord.load(data)
     record = FailureRecord("missing", "q1R", 1795612345)
     assert FailureRecord.load(record.dump()) == record
+
+
+@pytest.mark.parametrize("vector", VECTORS["changes"]["valid"], ids=described)
+def test_change_vector(vector: dict[str, Any]) -> None:
+    record = ChangeRecord(vector["mark"], vector["end"])
+    assert record.dump() == vector["record"].encode()
+    assert ChangeRecord.load(vector["record"].encode()) == record
+
+
+@pytest.mark.parametrize("record", VECTORS["changes"]["invalid"])
+def test_what_tells_no_change(record: str) -> None:
+    with pytest.raises(RecordError):
+        ChangeRecord.load(record.encode())
 
 
 @pytest.mark.parametrize("vector", SEALS["valid"], ids=described)

@@ -10,10 +10,19 @@ import pytest
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.expiring import Expiring
-from shrinkmeister.keys import failure_key, record_key, source_key
+from shrinkmeister.keys import change_key, failure_key, record_key, source_key
 from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
-from shrinkmeister.shared_cache import BREAK, DOUBT_KEY, QUIET, Known, SharedCache, Told, keys_of
+from shrinkmeister.shared_cache import (
+    BREAK,
+    CHANGE_SECONDS,
+    DOUBT_KEY,
+    QUIET,
+    Known,
+    SharedCache,
+    Told,
+    keys_of,
+)
 from shrinkmeister.spec import Source, ThumbnailSpec
 
 SPEC = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300")
@@ -385,6 +394,25 @@ class TestFailures:
         assert cache.look_up_stored(SPEC).failure is None
         now.now -= 4000
         assert cache.look_up_stored(SPEC).failure is None
+
+    @pytest.mark.parametrize("value", [b"", b"q1RcXh2vKd0a", b'{"v":1,"c":"q1R","t":1800000060}', b"\xff"])
+    def test_a_mark_that_is_not_signed_is_none(
+        self, cache: SharedCache, memory: Memory, value: bytes
+    ) -> None:
+        memory.values[f"p:{change_key(SPEC.source)}"] = value
+        assert cache.look_up_stored(SPEC).change == ""
+
+    def test_a_mark_of_another_source_is_none(self, cache: SharedCache, memory: Memory) -> None:
+        cache.mark_change(Source("s3", "photos", "b.jpg"))
+        (value,) = memory.values.values()
+        memory.values[f"p:{change_key(SPEC.source)}"] = value
+        assert cache.look_up_stored(SPEC).change == ""
+
+    def test_a_mark_that_is_put_back_is_over(self, cache: SharedCache, memory: Memory, now: Clock) -> None:
+        cache.mark_change(SPEC.source)
+        assert cache.look_up_stored(SPEC).change
+        now.now += CHANGE_SECONDS + 1
+        assert cache.look_up_stored(SPEC).change == ""
 
     def test_a_cache_that_does_not_answer_knows_of_no_change(
         self, cache: SharedCache, memory: Memory

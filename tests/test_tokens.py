@@ -64,6 +64,24 @@ def test_a_vector_that_is_not_sealed(vector: dict[str, Any]) -> None:
         Tokens([SECRET]).seal(spec)
 
 
+@pytest.mark.parametrize("secret", VECTORS["weak_secrets"])
+def test_a_secret_that_can_be_guessed(settings: Any, secret: str) -> None:
+    """It may be a fallback, or no site could get rid of it."""
+    settings.THUMBNAIL_SECRET_KEY, settings.THUMBNAIL_SECRET_KEY_FALLBACKS = SECRET, [secret]
+    assert [one.reveal() for one in get_config().secrets] == [SECRET, secret]
+    settings.THUMBNAIL_SECRET_KEY, settings.THUMBNAIL_SECRET_KEY_FALLBACKS = secret, []
+    with pytest.raises(SettingError) as refused:
+        get_config()
+    assert refused.value.problem.id == "shrinkmeister.E001"
+    assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize("secret", VECTORS["strong_secrets"])
+def test_a_secret_that_is_taken(settings: Any, secret: str) -> None:
+    settings.THUMBNAIL_SECRET_KEY = secret
+    assert [one.reveal() for one in get_config().secrets] == [secret]
+
+
 @pytest.mark.parametrize("secret", VECTORS["invalid_secrets"])
 @pytest.mark.parametrize("fallback", [False, True])
 def test_secrets_that_are_refused(settings: Any, secret: str, fallback: bool) -> None:

@@ -21,7 +21,7 @@ type MGet func(ctx context.Context, keys ...string) ([]any, error)
 // Config is what [New] makes a [Client] of. Behind each field stands the setting of the Django site or
 // of the thumbnail server that has to be equal, where there is one.
 type Config struct {
-	// SecretKey encrypts URLs: 32 characters or more. Required. THUMBNAIL_SECRET_KEY.
+	// SecretKey encrypts URLs: random text of 32 characters or more. Required. THUMBNAIL_SECRET_KEY.
 	SecretKey string
 
 	// SecretKeyFallbacks are other secrets, whose records count too. THUMBNAIL_SECRET_KEY_FALLBACKS.
@@ -81,7 +81,6 @@ const (
 	defaultCacheTimeout = 80 * time.Millisecond
 	maxCacheTimeout     = 60 * time.Second
 	defaultCheckTTL     = 7 * 24 * time.Hour
-	minSecret           = 32
 )
 
 var (
@@ -110,6 +109,10 @@ func (c *Config) complete() error {
 			wrong("%s is not UTF-8: give client and server the same random text", name)
 		} else if strings.TrimSpace(secret) != secret || strings.ContainsFunc(secret, unicode.IsControl) {
 			wrong("%s has whitespace at an end, or control characters: remove them", name)
+		} else if weak := weakness(secret); weak != "" && i == 0 {
+			// One that can be guessed may be a fallback, or no site could get rid of it.
+			wrong("%s can be guessed: it %s: give client and server the same random text, for instance of "+
+				"`openssl rand -base64 48`", name, weak)
 		}
 	}
 

@@ -70,7 +70,7 @@ func TestAllThatIsWrongIsTold(t *testing.T) {
 
 func TestSettingsThatAreRight(t *testing.T) {
 	for _, config := range []Config{
-		{SecretKey: strings.Repeat("ä", 32)},
+		{SecretKey: "Zwölf Boxkämpfer jagen Viktor üb"},
 		{SecretKey: "thirty-two characters, with spaces inside"},
 		{ServerURL: "http://127.0.0.1:8001"},
 		{ServerURL: "https://example.com/a/b~c/"},

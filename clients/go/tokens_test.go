@@ -30,6 +30,8 @@ type tokenVectors struct {
 
 	TooLong        []tokenVector `json:"too_long"`
 	InvalidSecrets []string      `json:"invalid_secrets"`
+	WeakSecrets    []string      `json:"weak_secrets"`
+	StrongSecrets  []string      `json:"strong_secrets"`
 }
 
 func described(v tokenVector) string { return v.Description }
@@ -69,6 +71,32 @@ func TestSecretsThatAreRefused(t *testing.T) {
 			if !errors.Is(err, ErrSetting) || secret != "" && strings.Contains(err.Error(), secret) {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+func TestSecretsThatCanBeGuessed(t *testing.T) {
+	name := func(secret string) string { return secret }
+	each(t, load[tokenVectors](t, "tokens").WeakSecrets, name, func(t *testing.T, secret string) {
+		_, err := New(Config{ServerURL: "https://thumbs.example.com", SecretKey: secret})
+		if !errors.Is(err, ErrSetting) || strings.Contains(err.Error(), secret) {
+			t.Error(err)
+		}
+		fallbacks := []string{secret}
+		_, err = New(Config{
+			ServerURL: "https://thumbs.example.com", SecretKey: firstSecret, SecretKeyFallbacks: fallbacks,
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSecretsThatAreTaken(t *testing.T) {
+	name := func(secret string) string { return secret }
+	each(t, load[tokenVectors](t, "tokens").StrongSecrets, name, func(t *testing.T, secret string) {
+		if _, err := New(Config{ServerURL: "https://thumbs.example.com", SecretKey: secret}); err != nil {
+			t.Error(err)
 		}
 	})
 }

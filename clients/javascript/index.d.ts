@@ -19,7 +19,7 @@ export type CacheValue = string | Uint8Array | null | undefined;
 
 /** Seconds are numbers; what is undefined counts as not given. */
 export interface Settings {
-  /** THUMBNAIL_SECRET_KEY: of 32 characters or more. */
+  /** THUMBNAIL_SECRET_KEY: random text of 32 characters or more. */
   readonly secretKey: string;
   /** THUMBNAIL_SECRET_KEY_FALLBACKS: former secret keys, whose tokens and records still count. */
   readonly secretKeyFallbacks?: readonly string[] | undefined;

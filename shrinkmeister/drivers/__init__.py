@@ -6,10 +6,10 @@ A name of DRIVERS, a name that an installed package registers in the entry point
 
 from importlib.metadata import entry_points
 
-from django.conf import settings
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
+from shrinkmeister.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 
 DRIVERS = {
@@ -55,12 +55,13 @@ def make_driver(cache: CacheConfig) -> Driver:
         raise
     # A library refuses an address or an option with an error of its own.
     except Exception as error:
-        # Which may tell a part of the password that it has taken for something else.
-        place = f"{cache.location} {settings.CACHES.get(cache.name)}"
-        told = type(error).__name__ if "@" in place else error
-        raise CacheSettingError(
-            f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
-            f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {told}",
-            "Write the location as that driver takes it, such as 'redis://host:6379/0' or 'host:11211'. "
-            "In a password, '/', '@', '#' and '?' are %2F, %40, %23 and %3F.",
-        ) from error
+        refused = caused(
+            CacheSettingError(
+                f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
+                f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {described(error)}",
+                "Write the location as that driver takes it, such as 'redis://host:6379/0' or "
+                "'host:11211'. In a password, '/', '@', '#' and '?' are %2F, %40, %23 and %3F.",
+            ),
+            error,
+        )
+    raise refused

@@ -65,7 +65,7 @@ class Driver(ABC):
 def required_location(cache: CacheConfig, example: str) -> str:
     """`THUMBNAIL_CACHE_LOCATION`, for a driver that builds its own cache."""
     if cache.location:
-        return cache.location
+        return cache.location.reveal()
     if cache.name_given:
         raise CacheSettingError(
             f"THUMBNAIL_CACHE_NAME is {cache.name!r}, and CACHES has no such alias.",

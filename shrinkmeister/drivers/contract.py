@@ -3,11 +3,11 @@
     class TestMyDriver(DriverContract):
         @pytest.fixture
         def driver(self):
-            return MyDriver(CacheConfig("my", "unused", False, "my-server:1234", ""))
+            return MyDriver(CacheConfig("my", "unused", False, Secret("my-server:1234"), ""))
 
         @pytest.fixture
         def dead_driver(self):
-            return MyDriver(CacheConfig("my", "unused", False, "127.0.0.1:1", ""))
+            return MyDriver(CacheConfig("my", "unused", False, Secret("127.0.0.1:1"), ""))
 
 `driver` needs a real server; `dead_driver` is one whose server does not answer. Each test uses keys of
 its own, so that the server need not be empty.

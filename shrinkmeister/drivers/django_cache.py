@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.cache import caches
 
 from shrinkmeister.conf import CacheConfig
+from shrinkmeister.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.exceptions import DriverError
 
@@ -27,8 +28,8 @@ class DjangoCacheDriver(Driver):
             )
         if cache.location:
             raise CacheSettingError(
-                f"THUMBNAIL_CACHE_BACKEND is 'django', which takes its cache from CACHES, and "
-                f"THUMBNAIL_CACHE_LOCATION is {cache.location!r}.",
+                "THUMBNAIL_CACHE_BACKEND is 'django', which takes its cache from CACHES, and "
+                "THUMBNAIL_CACHE_LOCATION is set too.",
                 "Remove THUMBNAIL_CACHE_LOCATION.",
             )
         self._alias = cache.name
@@ -53,9 +54,10 @@ class DjangoCacheDriver(Driver):
 
     def _call(self, method: str, *args: Any) -> Any:
         # Caches are looked up by alias each time: Django keeps one a thread.
-        cache = caches[self._alias]
         try:
+            cache = caches[self._alias]
             return getattr(cache, method)(*args)
         # A backend raises whatever its library raises; all of it means that the cache failed.
         except Exception as error:
-            raise DriverError(f"CACHES[{self._alias!r}]: {error}") from error
+            failed = caused(DriverError(f"CACHES[{self._alias!r}]: {described(error)}"), error)
+        raise failed

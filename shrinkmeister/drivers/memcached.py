@@ -18,6 +18,7 @@ from django.core.cache.backends.memcached import BaseMemcachedCache
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
+from shrinkmeister.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
@@ -108,7 +109,8 @@ class MemcachedDriver(Driver):
             return method(*args, **kwargs)
         # Of answers that are none, the library raises anything: ValueError, KeyError, RecursionError.
         except Exception as error:
-            raise DriverError(f"Memcached: {error}") from error
+            failed = caused(DriverError(f"Memcached: {described(error)}"), error)
+        raise failed
 
 
 def _expire(timeout: int) -> int:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
+from shrinkmeister.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
@@ -95,4 +96,5 @@ class RedisDriver(Driver):
             from redis.exceptions import ClusterCrossSlotError
 
             hint = CLUSTER if isinstance(error, ClusterCrossSlotError) else ""
-            raise DriverError(f"Redis: {error}{hint}") from error
+            failed = caused(DriverError(f"Redis: {described(error)}{hint}"), error)
+        raise failed

@@ -5,10 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shrinkmeister.strength import MIN_LENGTH, weakness
 from shrinkmeister_server.deployment.plausibility import doubtful, impossible
 
 FILE = Path("zappa_settings.json")
@@ -98,8 +99,8 @@ class Answers:
     deployments: str
     sources: tuple[str, ...]
     cache_backend: str
-    cache_location: str
-    secret: str
+    cache_location: str = field(repr=False)
+    secret: str = field(repr=False)
     resolutions: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     architecture: str = "x86_64"
@@ -223,7 +224,7 @@ def check(stage: dict[str, Any]) -> None:
             "AWS_DEFAULT_REGION": region_of(stage),
             # There the server starts without ALLOWED_HOST.
             "AWS_LAMBDA_FUNCTION_NAME": name,
-            **variables,
+            **_without_weak_fallbacks(variables),
         },
         capture_output=True,
         text=True,
@@ -235,6 +236,14 @@ def check(stage: dict[str, Any]) -> None:
 def doubts(stage: dict[str, Any]) -> list[str]:
     """Return a sentence for each value that may not work. Raises StageError."""
     return list(doubtful(stage, variables_of(stage)))
+
+
+def _without_weak_fallbacks(variables: dict[str, str]) -> dict[str, str]:
+    """The server warns of them, and no rotation away from one could be deployed."""
+    name = "THUMBNAIL_SECRET_KEY_FALLBACKS"
+    given = [one.strip() for one in variables.get(name, "").split(",")]
+    kept = [one for one in given if len(one) < MIN_LENGTH or not weakness(one)]
+    return {**variables, name: ",".join(kept)} if name in variables else variables
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:

@@ -7,13 +7,17 @@
 import { SettingError, SpecError, shown } from "./errors.js";
 import { RESOLUTION } from "./keys.js";
 import { plainOptions } from "./spec.js";
+import { MIN_LENGTH, weakness } from "./strength.js";
 
-const MIN_SECRET_LENGTH = 32;
 // An end that lies further away may be none that tokens can have.
 const MAX_SECONDS = 1e10;
 const SERVER_URL = /^https?:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?(\/[A-Za-z0-9._~-]+)*\/?$/;
 const KEY_PREFIX = /^[!-~]{0,200}$/;
 const PREFIX = /^((?!\.{0,2}\/)[^/\\\0]+\/)*(?!\.{1,2}$)[^/\\\0]*$/;
+
+const HINT =
+  "give client and server the same random text, for instance of: " +
+  `node -p 'crypto.randomBytes(48).toString("base64url")'`;
 
 /** @type {Config} */
 const DEFAULTS = {
@@ -105,6 +109,9 @@ function checkSecrets({ secretKey, secretKeyFallbacks }) {
     );
   }
   checkSecret("secretKey", secretKey);
+  // One that can be guessed may be a fallback, or no site could get rid of it.
+  const weak = weakness(secretKey);
+  if (weak) throw new SettingError(`secretKey can be guessed: it ${weak}; ${HINT}`);
   for (const secret of secretKeyFallbacks) checkSecret("a key in secretKeyFallbacks", secret);
 }
 
@@ -113,13 +120,12 @@ function checkSecrets({ secretKey, secretKeyFallbacks }) {
  * @param {unknown} secret
  */
 function checkSecret(name, secret) {
-  const hint = "give client and server the same random text";
-  if (typeof secret !== "string") throw new SettingError(`${name} is not text; ${hint}`);
+  if (typeof secret !== "string") throw new SettingError(`${name} is not text; ${HINT}`);
   const length = [...secret].length;
-  if (!length) throw new SettingError(`${name} is not set; ${hint}`);
-  if (length < MIN_SECRET_LENGTH) {
+  if (!length) throw new SettingError(`${name} is not set; ${HINT}`);
+  if (length < MIN_LENGTH) {
     throw new SettingError(
-      `${name} has ${length} characters, and ${MIN_SECRET_LENGTH} are the least; ${hint}`,
+      `${name} has ${length} characters, and ${MIN_LENGTH} are the least; ${HINT}`,
     );
   }
   if (secret.trim() !== secret || /[\p{Cc}\p{Cs}]/u.test(secret)) {

@@ -37,6 +37,14 @@ export function cases({ specs, tokens, records, lookups }) {
         Client.create({ secretKey: tokens.secret, secretKeyFallbacks, serverUrl }),
       );
     }),
+    ...named("weak secret", tokens.weak_secrets, async (secret) => {
+      const serverUrl = "https://thumbs.example.com";
+      await rejects(SettingError, Client.create({ secretKey: secret, serverUrl }));
+      await Client.create({ secretKey: tokens.secret, secretKeyFallbacks: [secret], serverUrl });
+    }),
+    ...named("strong secret", tokens.strong_secrets, async (secret) => {
+      await Client.create({ secretKey: secret, serverUrl: "https://thumbs.example.com" });
+    }),
     ...named("fallback", tokens.fallbacks, async ({ secrets, token, canonical }) => {
       equal((await tokensOf(secrets)).open(token).canonical, canonical);
     }),

@@ -77,7 +77,7 @@ test("what is undefined is not given", async () => {
 test("right ones", async () => {
   await Client.create({
     ...RIGHT,
-    secretKey: "😀".repeat(32),
+    secretKey: "😀 Zwölf Boxkämpfer jagen Viktor quer",
     prefix: "",
     keyPrefix: "",
     urlTtl: null,

@@ -22,6 +22,7 @@ const config :Workerd.Config = (
       (name = "src/secrets.js", esModule = embed "../src/secrets.js"),
       (name = "src/settings.js", esModule = embed "../src/settings.js"),
       (name = "src/spec.js", esModule = embed "../src/spec.js"),
+      (name = "src/strength.js", esModule = embed "../src/strength.js"),
       (name = "src/tokens.js", esModule = embed "../src/tokens.js"),
       (name = "src/@noble/ciphers/aes.js", esModule = embed "../node_modules/@noble/ciphers/aes.js"),
       (name = "src/@noble/ciphers/_polyval.js", esModule = embed "../node_modules/@noble/ciphers/_polyval.js"),

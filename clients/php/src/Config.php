@@ -18,7 +18,7 @@ final readonly class Config
     private const SERVER_URL = '/^https?:\/\/[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:\/[A-Za-z0-9._~-]+)*\/?$/D';
     private const KEY_PREFIX = '/^[!-~]{0,200}$/D';
     private const PREFIX = '/^(?:(?!\.{0,2}\/)[^\/\\\\\x00]+\/)*(?!\.{1,2}$)[^\/\\\\\x00]*$/D';
-    private const MIN_SECRET_LENGTH = 32;
+    private const SECRET_FIX = 'give client and server the same random text, for instance of `openssl rand -base64 48`';
 
     /** Without slashes at its end. */
     public string $serverUrl;
@@ -36,8 +36,8 @@ final readonly class Config
     private SensitiveParameterValue $secrets;
 
     /**
-     * @param string                $secretKey          the secret that client and server share, of 32 characters or
-     *                                                  more [THUMBNAIL_SECRET_KEY]
+     * @param string                $secretKey          the secret that client and server share: random text of 32
+     *                                                  characters or more [THUMBNAIL_SECRET_KEY]
      * @param string                $serverUrl          where browsers reach the thumbnail server
      *                                                  [THUMBNAIL_SERVER_URL]
      * @param array<string>         $secretKeyFallbacks former secrets, the latest first
@@ -78,6 +78,11 @@ final readonly class Config
         ?Closure $clock = null,
     ) {
         self::checkSecret('secretKey', $secretKey);
+        // One that can be guessed may be a fallback, or no site could get rid of it.
+        $weakness = Strength::weakness($secretKey);
+        if ($weakness !== null) {
+            throw new SettingError("secretKey can be guessed: it $weakness: " . self::SECRET_FIX);
+        }
         foreach ($secretKeyFallbacks as $secret) {
             self::checkSecret('secretKeyFallbacks', $secret);
         }
@@ -148,7 +153,7 @@ final readonly class Config
     /** Without the value in its messages, which end up in logs. */
     private static function checkSecret(string $setting, #[SensitiveParameter] mixed $secret): void
     {
-        $fix = 'give client and server the same random text, for instance of `openssl rand -base64 48`';
+        $fix = self::SECRET_FIX;
         if (!is_string($secret)) {
             throw new SettingError("a secret of $setting is of type " . get_debug_type($secret) . ": $fix");
         }
@@ -156,8 +161,8 @@ final readonly class Config
         if ($length === false) {
             throw new SettingError("a secret of $setting is not UTF-8: $fix");
         }
-        if ($length < self::MIN_SECRET_LENGTH) {
-            $least = self::MIN_SECRET_LENGTH;
+        if ($length < Strength::MIN_LENGTH) {
+            $least = Strength::MIN_LENGTH;
             throw new SettingError("a secret of $setting has $length characters; $least are the least: $fix");
         }
         if (preg_match('/^\s|\s$|\p{Cc}/Du', $secret)) {

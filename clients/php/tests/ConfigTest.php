@@ -11,6 +11,7 @@ use Shrinkmeister\SettingError;
 
 final class ConfigTest extends TestCase
 {
+    private const UMLAUTS = 'Zwölf Boxkämpfer jagen Viktor üb';
     private const SECRET = 'the secret of the tests, which is long enough';
 
     /**
@@ -79,10 +80,40 @@ final class ConfigTest extends TestCase
         return array_map(static fn (string $secret): array => [$secret], Vectors::load('tokens')->invalid_secrets);
     }
 
+    /** @dataProvider weakSecrets */
+    public function testASecretThatCanBeGuessed(string $secret): void
+    {
+        self::assertSame([self::SECRET, $secret], self::config(['secretKeyFallbacks' => [$secret]])->secrets());
+        try {
+            self::config(['secretKey' => $secret]);
+            self::fail('it is taken');
+        } catch (SettingError $error) {
+            self::assertStringNotContainsString($secret, $error->getMessage());
+        }
+    }
+
+    /** @return list<array{string}> */
+    public static function weakSecrets(): array
+    {
+        return array_map(static fn (string $secret): array => [$secret], Vectors::load('tokens')->weak_secrets);
+    }
+
+    /** @dataProvider strongSecrets */
+    public function testASecretThatIsTaken(string $secret): void
+    {
+        self::assertSame([$secret], self::config(['secretKey' => $secret])->secrets());
+    }
+
+    /** @return list<array{string}> */
+    public static function strongSecrets(): array
+    {
+        return array_map(static fn (string $secret): array => [$secret], Vectors::load('tokens')->strong_secrets);
+    }
+
     public function testRightSettings(): void
     {
         $config = self::config([
-            'secretKey' => str_repeat('ä', 32),
+            'secretKey' => self::UMLAUTS,
             'serverUrl' => 'http://127.0.0.1:8001/thumbs/',
             'keyPrefix' => '',
             'prefix' => '',
@@ -91,7 +122,7 @@ final class ConfigTest extends TestCase
         ]);
         self::assertSame('http://127.0.0.1:8001/thumbs', $config->serverUrl);
         self::assertSame(['2'], $config->resolutions);
-        self::assertSame([str_repeat('ä', 32), self::SECRET], $config->secrets());
+        self::assertSame([self::UMLAUTS, self::SECRET], $config->secrets());
     }
 
     public function testNoErrorShowsASecret(): void
