@@ -120,11 +120,11 @@ def _init(options: argparse.Namespace) -> None:
         if again == answered:
             raise StageError("Nothing has changed. Nothing is written.")
         answered = again
-    for doubt in doubts(stage):
-        print(f"Note: {doubt}", file=sys.stderr)
     policy = policy_of(options.stage, stage)
     write(FILE, {options.stage: stage}, private=True)
     write(POLICY_FILE, policy)
+    for doubt in doubts(stage):
+        print(f"Note: {doubt}", file=sys.stderr)
     print(f"Wrote {FILE}, which has the secret and is for nobody else, and {POLICY_FILE}.")
     _tell_missing_rights(stage)
     print(f"\nNext: zappa deploy {options.stage}")
