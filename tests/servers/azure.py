@@ -62,7 +62,7 @@ def find_azurite() -> list[str]:
         part = folder.with_name(f"part-{secrets.token_hex(8)}")
         part.mkdir(parents=True)
         try:
-            run([npm, "install", "--no-audit", "--no-fund", "--prefix", str(part), PACKAGE], timeout=600)
+            run([npm, "install", "--no-audit", "--no-fund", "--prefix", str(part), PACKAGE], timeout=1800)
             part.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
