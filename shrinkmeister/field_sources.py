@@ -5,6 +5,8 @@ A server that may look there, and can, answers 404. The request is one of a page
 
 from collections.abc import Iterator
 
+from django.core.exceptions import ImproperlyConfigured
+
 from shrinkmeister.backend import spec_of
 from shrinkmeister.conf import Config
 from shrinkmeister.conversation import UNREACHABLE, is_ours, json_object
@@ -52,9 +54,9 @@ def examine_fields(config: Config, nonce: str, timeout: float) -> Iterator[Findi
     for one in field_storages():
         try:
             missing = place_of(one.storage, f"{one.folder or ''}shrinkmeister-doctor-{nonce}.jpg")
-        except SourceNotAllowedError as error:
+        except (SourceNotAllowedError, ImproperlyConfigured) as error:
             failed = True
-            yield wrong(ID, f"{one.field}: {error}", "Name its storage in STORAGES of both sides.")
+            yield wrong(ID, f"{one.field}: {error}", "Correct its storage in STORAGES of both sides.")
             continue
         place = str(missing).rpartition("/")[0]
         if place in asked:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.files.base import ContentFile
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.checks import check_client
@@ -202,3 +202,24 @@ def test_the_server_checks_the_aliases_that_it_may_read(settings: Any) -> None:
     assert "shrinkmeister.E113" in {message.id for message in check_server(None)}
     settings.STORAGES = {**settings.STORAGES, "r2": settings.STORAGES["default"]}
     assert "shrinkmeister.E113" not in {message.id for message in check_server(None)}
+
+
+def test_commands_run_where_a_storage_cannot_be_opened(settings: Any) -> None:
+    """As in the build of an image that has no boto3."""
+    settings.THUMBNAIL_SERVER_URL = "https://thumbs.example.com"
+    settings.STORAGES = {
+        "default": {"BACKEND": "nowhere.Storage"},
+        "thumbs": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    }
+    settings.THUMBNAIL_STORAGE = "thumbs"
+    assert warned() == set()
+    settings.THUMBNAIL_STORAGE = "default"
+    settings.AWS_QUERYSTRING_EXPIRE = 10**7
+    assert warned() == set()
+
+
+def test_a_storage_that_nobody_names(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.THUMBNAIL_SERVER_URL = "https://thumbs.example.com"
+    field: Any = Photo._meta.get_field("image")
+    monkeypatch.setattr(field, "storage", FileSystemStorage(location="/nowhere"))
+    assert warned() == {"shrinkmeister.W015"}
