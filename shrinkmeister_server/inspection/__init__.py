@@ -31,16 +31,12 @@ def judge(file: BytesIO) -> Any:
 
     data = file.getvalue()
     _judge_parts(data)
-    if data.startswith(b"\0\0\1\0"):
-        _judge_pixels(ico.size_of_icon(data))
+    _judge_headers(data)
     try:
         image = opened(file)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
     _judge_pixels(image.size)
-    if image.format == "JPEG2000":
-        for size in jpeg2000.sizes(data):
-            _judge_pixels(size)
     if image.format in ("JPEG", "MPO") and jpeg.scan_count(data) > MAX_SCANS:
         raise SourceTooLargeError(f"the source is a JPEG of more than {MAX_SCANS} scans")
     if image.format == "TIFF":
@@ -109,6 +105,15 @@ def _judge_pixels(size: Size) -> None:
     width, height = size
     if width * height > get_server_config().max_pixels:
         raise SourceTooLargeError(f"the source has {width} x {height} pixels")
+
+
+def _judge_headers(data: bytes) -> None:
+    """Judge what Pillow allocates or computes before it knows the size of a picture, or beside it."""
+    max_pixels = get_server_config().max_pixels
+    if data.startswith(b"\0\0\1\0"):
+        _judge_pixels(ico.size_of_icon(data))
+    elif data.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
+        jpeg2000.judge(data, max_pixels)
 
 
 def _judge_parts(data: bytes) -> None:
