@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, features
 
+from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.inspection import judge
-from tests import hostile_jpeg2000
+from tests import hostile_avif, hostile_jpeg2000
 from tests.pictures import encoded, picture
+from tests.sides import Server
 
 pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("hostile images, of both engines")]
 
@@ -28,7 +30,7 @@ ENGINES = {
     # The inspection is its only guard.
     "sorl": "sorl.thumbnail.engines.pil_engine.Engine",
 }
-MODULES = {"JPEG2000": hostile_jpeg2000}
+MODULES = {"AVIF": hostile_avif, "JPEG2000": hostile_jpeg2000}
 # What an engine that refuses a file may take: the file once more, and what its libraries load.
 MEGABYTES = 32
 
@@ -91,3 +93,50 @@ def test_jpeg_2000_as_encoders_write_it(mode: str, progression: str) -> None:
 
 def test_jpeg_2000_of_two_bytes_a_sample() -> None:
     assert judged(encoded(Image.new("I;16", (600, 400), 777), "JPEG2000")).mode == "I;16"
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow has no AVIF here")
+class TestAvif:
+    @pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4"])
+    @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+    def test_as_pillow_writes_it(self, mode: str, subsampling: str) -> None:
+        image = Image.open(BytesIO(picture((600, 400)))).convert(mode)
+        data = encoded(image, "AVIF", subsampling=subsampling, tile_rows=1, tile_cols=1)
+        assert judged(data).size == (600, 400)
+
+    def test_an_animation(self) -> None:
+        images = [Image.new("RGBA", (64, 48), (number, 0, 0, number)) for number in range(100)]
+        data = encoded(images[0], "AVIF", save_all=True, append_images=images[1:])
+        assert judged(data).n_frames == 100
+
+    @pytest.mark.parametrize("bits", [8, 10, 12])
+    @pytest.mark.parametrize("bands", [3, 4])
+    def test_as_libheif_writes_it(self, bands: int, bits: int, server: Server) -> None:
+        import pyvips
+
+        image = pyvips.Image.black(600, 400, bands=bands).cast("ushort") + 7
+        data = image.write_to_buffer(".avif", bitdepth=bits, lossless=bits == 12)
+        assert judged(data).size == (600, 400)
+
+    def test_the_largest_one_is_judged_by_its_frame_alone(self, settings: Any) -> None:
+        data = hostile_avif.one((600, 400), (600, 400))
+        settings.THUMBNAIL_MAX_PIXELS = 600 * 400
+        assert judged(data).size == (600, 400)
+        settings.THUMBNAIL_MAX_PIXELS -= 1
+        with pytest.raises(SourceTooLargeError):
+            judged(data)
+
+    def test_units_that_do_not_end(self) -> None:
+        data = b"\x0a\xff\xff"
+        source = hostile_avif.avif(
+            [hostile_avif.Item(b"av01", [1], [(0, len(data))])], [hostile_avif.ispe((9, 9))], data
+        )
+        with pytest.raises(SourceInvalidError):
+            judged(source)
+
+    def test_boxes_in_boxes(self) -> None:
+        data = b""
+        for _ in range(5_000):
+            data = hostile_avif.box(b"moov", data)
+        with pytest.raises(SourceInvalidError):
+            judged(hostile_avif.box(b"ftyp", b"avif\0\0\0\0") + data)

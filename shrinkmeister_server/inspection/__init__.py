@@ -9,7 +9,7 @@ from typing import Any
 
 from shrinkmeister.exceptions import SourceFormatError, SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.inspection import gif, ico, jpeg, jpeg2000, png, tiff
+from shrinkmeister_server.inspection import avif, gif, ico, jpeg, jpeg2000, png, tiff
 from shrinkmeister_server.inspection.limits import MAX_PAGES, MAX_PARTS, MAX_SCANS
 
 # What a source may be, by Pillow's names.
@@ -20,9 +20,6 @@ Size = tuple[int, int]
 
 def judge(file: BytesIO) -> Any:
     """The source as Pillow opens it, its header read.
-
-    What an AVIF decodes inside is not judged, only what its container says: libavif decodes 16,384 x 16,384
-    pixels at most, whatever they are scaled to.
 
     Raises SourceFormatError for what is no image of FORMATS, SourceInvalidError for one that is broken, and
     SourceTooLargeError for one that has too many pixels, or goes over them too often.
@@ -114,6 +111,8 @@ def _judge_headers(data: bytes) -> None:
         _judge_pixels(ico.size_of_icon(data))
     elif data.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
         jpeg2000.judge(data, max_pixels)
+    elif data[4:12] in (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1"):
+        avif.judge(data, max_pixels)
 
 
 def _judge_parts(data: bytes) -> None:
