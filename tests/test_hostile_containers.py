@@ -18,7 +18,7 @@ from PIL import Image, features
 
 from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.inspection import judge
-from tests import hostile_avif, hostile_jpeg2000
+from tests import hostile_avif, hostile_jpeg2000, hostile_plain
 from tests.pictures import encoded, picture
 from tests.sides import Server
 
@@ -30,7 +30,7 @@ ENGINES = {
     # The inspection is its only guard.
     "sorl": "sorl.thumbnail.engines.pil_engine.Engine",
 }
-MODULES = {"AVIF": hostile_avif, "JPEG2000": hostile_jpeg2000}
+MODULES = {"AVIF": hostile_avif, "JPEG2000": hostile_jpeg2000, "others": hostile_plain}
 # What an engine that refuses a file may take: the file once more, and what its libraries load.
 MEGABYTES = 32
 
@@ -140,3 +140,41 @@ class TestAvif:
             data = hostile_avif.box(b"moov", data)
         with pytest.raises(SourceInvalidError):
             judged(hostile_avif.box(b"ftyp", b"avif\0\0\0\0") + data)
+
+
+@pytest.mark.parametrize("sizes", [[(16, 16)], [(16, 16), (32, 32), (48, 48), (256, 256)]])
+@pytest.mark.parametrize("bitmap_format", ["png", "bmp"])
+def test_ico_as_pillow_writes_it(bitmap_format: str, sizes: list[tuple[int, int]]) -> None:
+    image = Image.open(BytesIO(picture((256, 256)))).convert("RGBA")
+    data = encoded(image, "ICO", sizes=sizes, bitmap_format=bitmap_format)
+    assert judged(data).size == sizes[-1]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_bmp_of_each_depth(mode: str) -> None:
+    assert judged(encoded(Image.open(BytesIO(picture((600, 400)))).convert(mode), "BMP")).size == (600, 400)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P1\n# a comment\n2 2\n0 1\n# another one\n1 0\n",
+        b"P2 2 2 15\n0 1 2 # and one\n3\n",
+        b"P3 1 1 255\n0 1 2\n",
+        encoded(Image.new("1", (9, 9)), "PPM"),
+        encoded(Image.new("L", (9, 9)), "PPM") + b"#" * 2_000,
+        encoded(Image.new("I;16", (9, 9)), "PPM"),
+        encoded(Image.new("F", (9, 9)), "PPM"),
+    ],
+    ids=["P1", "P2", "P3", "P4", "P5", "P5 of 16 bits", "Pf"],
+)
+def test_each_kind_of_pnm(data: bytes) -> None:
+    assert judged(data).format == "PPM"
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("frames", [1, 120])
+def test_webp_as_pillow_writes_it(frames: int, lossless: bool) -> None:
+    images = [Image.new("RGBA", (64, 48), (2 * number, 0, 0, number)) for number in range(frames)]
+    data = encoded(images[0], "WEBP", save_all=True, append_images=images[1:], lossless=lossless)
+    assert judged(data).n_frames == frames
