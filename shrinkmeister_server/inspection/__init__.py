@@ -9,8 +9,15 @@ from typing import Any
 
 from shrinkmeister.exceptions import SourceFormatError, SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.inspection import gif, ico, jpeg, jpeg2000, png, tiff
-from shrinkmeister_server.inspection.limits import MAX_PAGES, MAX_PARTS, MAX_SCANS
+from shrinkmeister_server.inspection import avif, gif, ico, jpeg, jpeg2000, png, tiff, webp
+from shrinkmeister_server.inspection.limits import (
+    MAX_COMMENTS,
+    MAX_PAGES,
+    MAX_PARTS,
+    MAX_SCANS,
+    MAX_SIDE,
+    MAX_WEBP_FRAMES,
+)
 
 # What a source may be, by Pillow's names.
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
@@ -21,9 +28,6 @@ Size = tuple[int, int]
 def judge(file: BytesIO) -> Any:
     """The source as Pillow opens it, its header read.
 
-    What an AVIF decodes inside is not judged, only what its container says: libavif decodes 16,384 x 16,384
-    pixels at most, whatever they are scaled to.
-
     Raises SourceFormatError for what is no image of FORMATS, SourceInvalidError for one that is broken, and
     SourceTooLargeError for one that has too many pixels, or goes over them too often.
     """
@@ -31,16 +35,12 @@ def judge(file: BytesIO) -> Any:
 
     data = file.getvalue()
     _judge_parts(data)
-    if data.startswith(b"\0\0\1\0"):
-        _judge_pixels(ico.size_of_icon(data))
+    _judge_headers(data)
     try:
         image = opened(file)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
     _judge_pixels(image.size)
-    if image.format == "JPEG2000":
-        for size in jpeg2000.sizes(data):
-            _judge_pixels(size)
     if image.format in ("JPEG", "MPO") and jpeg.scan_count(data) > MAX_SCANS:
         raise SourceTooLargeError(f"the source is a JPEG of more than {MAX_SCANS} scans")
     if image.format == "TIFF":
@@ -107,8 +107,27 @@ def _formats(load_plugins: Callable[[], object]) -> tuple[str, ...]:
 
 def _judge_pixels(size: Size) -> None:
     width, height = size
-    if width * height > get_server_config().max_pixels:
+    if width * height > get_server_config().max_pixels or max(width, height) > MAX_SIDE:
         raise SourceTooLargeError(f"the source has {width} x {height} pixels")
+
+
+def _judge_headers(data: bytes) -> None:
+    """Judge what Pillow allocates or computes before it knows the size of a picture, or beside it."""
+    max_pixels = get_server_config().max_pixels
+    if data.startswith(b"\0\0\1\0"):
+        inside = ico.picture(data)
+        _judge_parts(inside)
+        _judge_pixels(ico.size(BytesIO(inside)))
+    elif data.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
+        jpeg2000.judge(data, max_pixels)
+    elif data[4:12] in (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1"):
+        avif.judge(data, max_pixels)
+    elif data.startswith(b"RIFF"):
+        _judge_pixels(webp.canvas(data))
+        if sum(kind == b"ANMF" for kind in webp.chunks(data)) > MAX_WEBP_FRAMES:
+            raise SourceTooLargeError(f"the source is a WebP of more than {MAX_WEBP_FRAMES} frames")
+    elif data.startswith((b"P1", b"P2", b"P3")) and data.count(b"#") > MAX_COMMENTS:
+        raise SourceTooLargeError(f"the source is a PNM of more than {MAX_COMMENTS} comments")
 
 
 def _judge_parts(data: bytes) -> None:
@@ -117,6 +136,8 @@ def _judge_parts(data: bytes) -> None:
         parts: Iterator[object] = jpeg.segments(data)
     elif data.startswith(b"\x89PNG"):
         parts = png.chunks(data)
+    elif data.startswith(b"RIFF"):
+        parts = webp.chunks(data)
     elif data[:4] in tiff.ORDERS:
         parts = tiff.entries(data)
     else:

@@ -1,15 +1,252 @@
-"""The codestreams of a JPEG 2000: ISO/IEC 15444-1."""
+"""What decoding a JPEG 2000 needs, from the headers of its codestreams: ISO/IEC 15444-1, Annex A.
+
+This codestream has 83 bytes and precincts of one pixel, and OpenJPEG allocates half a kilobyte for each:
+
+    FF4F SOC
+    FF51 SIZ  Xsiz 7071, Ysiz 7071, XTsiz 7071, YTsiz 7071, Csiz 1
+    FF52 COD  Scod 1 (own precincts), 1 layer, 0 levels, code blocks of 64 x 64, precincts of 2**0 x 2**0
+    ...
+"""
 
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
-# A.5.1: SOC and SIZ with Xsiz, Ysiz, XOsiz and YOsiz.
-_SIZ = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
+from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
+
+# Pillow decodes gray, RGB and CMYK, each with or without transparency.
+MAX_COMPONENTS = 4
+# OpenJPEG copies some 10 KB of parameters for each tile. Encoders make tiles of 256 pixels or more.
+MAX_TILES = 10_000
+# OpenJPEG allocates some 500 bytes for each code block of a tile, and as many for each precinct. Encoders
+# make code blocks of 64 x 64 or 32 x 32 samples: 150,000 for 50 megapixels of three components.
+MAX_BLOCKS = 300_000
+# OpenJPEG visits each of these once at least, in 100 to 300 ns, whether or not the file has data for it.
+MAX_STEPS = 10_000_000
+MAX_CHANGES = 256
+# Distinct headers in one file. An encoder writes one SIZ, one COD, and a COC for a component that differs.
+MAX_HEADERS = 1_000
+# A code block with one segment for each coding pass takes 4 KB for each layer, and 62 bytes of the file.
+MAX_SEGMENT_BYTES = 256_000_000
+# A picture of three components with 8 bits: OpenJPEG's integers, its copy of them, and Pillow's picture.
+BYTES_PER_PIXEL = 3 * (4 + 1) + 4
+# Boxes that Pillow reads one by one to open the file.
+MAX_BOXES = 1_000
+# Bytes of a palette, which has 1,024 colours at most.
+MAX_PALETTE = 32_768
+
+# Each header is looked for at each byte, because a decoder skips what it does not know before one. A match
+# is the marker alone, so that no header hides in another one. Compressed data looks like a header by chance
+# once in 10**11 bytes, or more rarely.
+_SIZ = re.compile(rb"\xff\x51(?=(.{38}))", re.DOTALL)
+_COD = re.compile(
+    rb"\xff\x52(?=\0[\x0c-\x2d]([\0-\x07]).(..)[\0\x01]([\0-\x20][\0-\x08]{2}.[\0\x01].{33}))",
+    re.DOTALL,
+)
+_COC = re.compile(rb"\xff\x53(?=\0[\x09-\x2a][\0-\x03](.)([\0-\x20][\0-\x08]{2}.[\0\x01].{33}))", re.DOTALL)
+_POC = re.compile(rb"\xff\x5f\0[\x09-\xe2][\0-\x20][\0-\x03]")
+_BYPASS, _TERMALL = 0x01, 0x04
 
 
-def sizes(data: bytes) -> Iterator[tuple[int, int]]:
-    """What a JPEG 2000 is decoded to, whatever its outer header says."""
+@dataclass(frozen=True)
+class Size:
+    """The marker segment SIZ. Positions are those of the reference grid, A.5.1."""
+
+    right: int
+    bottom: int
+    left: int
+    top: int
+    tile_width: int
+    tile_height: int
+    tile_left: int
+    tile_top: int
+    # Bits of a sample, and the distances between samples.
+    components: tuple[tuple[int, int, int], ...]
+
+    @property
+    def picture(self) -> tuple[int, int]:
+        return self.right - self.left, self.bottom - self.top
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        width, height = self.picture
+        return min(width, self.tile_width), min(height, self.tile_height)
+
+    @property
+    def tiles(self) -> int:
+        across = _divided(self.right - self.tile_left, self.tile_width)
+        return across * _divided(self.bottom - self.tile_top, self.tile_height)
+
+    @property
+    def samples(self) -> int:
+        """Bytes that decoding holds at once: for one tile the samples, as Pillow and OpenJPEG have them."""
+        width, height = self.picture
+        across, down = self.tile
+        size = 4 * width * height
+        for bits, x, y in self.components:
+            size += 4 * _divided(across, x) * _divided(down, y)
+            # Pillow's buffer has room for each component without subsampling.
+            size += across * down * (1 if bits <= 8 else 2 if bits <= 16 else 4)
+        return size
+
+
+@dataclass(frozen=True)
+class Style:
+    """How components are coded: a marker segment COD or COC, A.6.1. Sizes are exponents of 2."""
+
+    layers: int
+    levels: int
+    block_width: int
+    block_height: int
+    modes: int
+    precincts: tuple[tuple[int, int], ...]
+
+    def blocks(self, width: int, height: int) -> int:
+        """Code blocks of a component of a tile, at most."""
+        number = 0
+        for resolution, (across, down) in enumerate(self.precincts):
+            # All but the lowest resolution are three subbands of half its size: B.5 to B.7.
+            level = self.levels + 1 - max(1, resolution)
+            bands = 3 if resolution else 1
+            x = min(self.block_width, across - (bands == 3))
+            y = min(self.block_height, down - (bands == 3))
+            number += bands * _cells(width, level + x) * _cells(height, level + y)
+        return number
+
+
+def judge(data: bytes, max_pixels: int) -> None:
+    """Raises SourceTooLargeError for what takes more memory or time than a picture of `max_pixels` may, and
+    SourceInvalidError for what Pillow does not decode.
+    """
+    _judge_boxes(data)
+    sizes, styles = list(islice(_sizes(data), MAX_TILES)), list(islice(_styles(data), MAX_TILES))
+    if not sizes:
+        raise SourceInvalidError("the source is a JPEG 2000 without a size")
+    too_many = MAX_TILES in (len(sizes), len(styles))
+    if too_many or len(set(sizes)) * len(set(styles)) > MAX_HEADERS:
+        raise SourceTooLargeError(f"the source is a JPEG 2000 of more than {MAX_HEADERS} headers")
+    for size in set(sizes):
+        width, height = size.picture
+        if width * height > max_pixels:
+            raise SourceTooLargeError(f"the source has {width} x {height} pixels")
+        if len(size.components) > MAX_COMPONENTS:
+            raise SourceInvalidError(f"the source is a JPEG 2000 of more than {MAX_COMPONENTS} components")
+        if size.tiles > MAX_TILES:
+            raise SourceTooLargeError(f"the source is a JPEG 2000 of {size.tiles} tiles")
+        if size.samples > BYTES_PER_PIXEL * max_pixels:
+            raise SourceTooLargeError(f"the samples of the source take {size.samples} bytes")
+        if styles:
+            _judge_styles(size, set(styles), data)
+
+
+def _judge_styles(size: Size, styles: set[Style], data: bytes) -> None:
+    """A tile-part may have its own styles: the worst one counts for each component."""
+    width, height = size.tile
+    blocks = 0
+    for _, x, y in size.components:
+        across, down = _divided(width, x), _divided(height, y)
+        blocks += max(style.blocks(across, down) for style in styles)
+    if blocks > MAX_BLOCKS:
+        raise SourceTooLargeError(f"the source is a JPEG 2000 of {blocks} code blocks in a tile")
+    layers = max(style.layers for style in styles)
+    # B.12.1.3 to B.12.1.5: an order by position takes the smallest step of all precincts in each direction.
+    levels = [
+        (style.levels - number, one) for style in styles for number, one in enumerate(style.precincts)
+    ]
+    step_x = min(x for _, x, _ in size.components) << min(level + across for level, (across, _) in levels)
+    step_y = min(y for _, _, y in size.components) << min(level + down for level, (_, down) in levels)
+    positions = (width // step_x + 2) * (height // step_y + 2)
+    resolutions = max(len(style.precincts) for style in styles)
+    packets = positions * len(size.components) * resolutions * layers
+    # Each of 32 changes of the order goes over all of it, and over 255 resolutions instead of 33.
+    packets *= MAX_CHANGES if _POC.search(data) else 1
+    if (steps := (packets + blocks) * size.tiles) > MAX_STEPS:
+        raise SourceTooLargeError(f"the source is a JPEG 2000 that is decoded in {steps} steps")
+    if any(style.modes & (_BYPASS | _TERMALL) for style in styles):
+        segments = min(len(data) * 64, blocks * layers * 4_000)
+        if segments > MAX_SEGMENT_BYTES:
+            raise SourceTooLargeError("the source is a JPEG 2000 of too many segments")
+
+
+def _sizes(data: bytes) -> Iterator[Size]:
     for found in _SIZ.finditer(data):
-        right, bottom, left, top = struct.unpack(">4I", found[1])
-        yield right - left, bottom - top
+        length, _, *grid, components = struct.unpack(">HH8IH", found[1])
+        # The data ends before the components do where this is no SIZ.
+        samples = data[found.start() + 40 : found.start() + 40 + 3 * components]
+        right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = grid
+        if (
+            length == 38 + len(samples) == 38 + 3 * components
+            and left < right
+            and top < bottom
+            and tile_left <= left < tile_left + tile_width
+            and tile_top <= top < tile_top + tile_height
+            and all(samples[1::3])
+            and all(samples[2::3])
+        ):
+            described = zip(samples[::3], samples[1::3], samples[2::3], strict=True)
+            yield Size(
+                right,
+                bottom,
+                left,
+                top,
+                tile_width,
+                tile_height,
+                tile_left,
+                tile_top,
+                tuple(((bits & 0x7F) + 1, x, y) for bits, x, y in described),
+            )
+
+
+def _styles(data: bytes) -> Iterator[Style]:
+    # What is looked for ends after 33 precincts, whether or not the file has as many.
+    data += bytes(33)
+    for found in _COD.finditer(data):
+        yield _style(found[1][0], int.from_bytes(found[2]), found[3])
+    for found in _COC.finditer(data):
+        yield _style(found[1][0], 1, found[2])
+
+
+def _style(flags: int, layers: int, parameters: bytes) -> Style:
+    levels, block_width, block_height, modes = parameters[:4]
+    sizes = parameters[5 : 6 + levels] if flags & 1 else b"\xff" * (levels + 1)
+    precincts = tuple((one & 15, one >> 4) for one in sizes)
+    return Style(layers, levels, block_width + 2, block_height + 2, modes, precincts)
+
+
+def _judge_boxes(data: bytes) -> None:
+    """Of what Pillow reads in Python, without looking at the time: Annex I."""
+    boxes = [(0, len(data))] if data.startswith(b"\0\0\0\x0cjP  ") else []
+    number = 0
+    while boxes:
+        position, end = boxes.pop()
+        while position + 8 <= end:
+            number += 1
+            if number > MAX_BOXES:
+                raise SourceTooLargeError(f"the source is a JPEG 2000 of more than {MAX_BOXES} boxes")
+            length, kind, start = (
+                int.from_bytes(data[position : position + 4]),
+                data[position + 4 : position + 8],
+                8,
+            )
+            if length == 1:
+                length, start = int.from_bytes(data[position + 8 : position + 16]), 16
+            if kind == b"jp2c" or length < start:
+                break  # Pillow does not read on either
+            after = min(position + length, end)
+            if kind in (b"jp2h", b"res "):
+                boxes.append((position + start, after))
+            if kind == b"pclr" and length > MAX_PALETTE:
+                raise SourceTooLargeError(f"the source is a JPEG 2000 with a palette of {length} bytes")
+            position = after
+
+
+def _divided(number: int, by: int) -> int:
+    """The quotient, rounded up."""
+    return -(-number // by)
+
+
+def _cells(length: int, exponent: int) -> int:
+    """How many cells of 2**exponent a length touches at most, wherever it begins."""
+    return ((length - 2) >> exponent) + 2 if length > 1 else 1

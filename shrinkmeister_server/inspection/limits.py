@@ -10,3 +10,12 @@ MAX_PARTS = 100_000
 
 # libvips reads the directories of all pages of a TIFF to open its first one: a million take minutes.
 MAX_PAGES = 1000
+
+# Pillow allocates a pointer for each row: 400 MB for a picture of 1 x 50,000,000 pixels.
+MAX_SIDE = 100_000
+
+# libvips looks for each frame of a WebP from its first one on: 20,000 frames take 20 seconds.
+MAX_WEBP_FRAMES = 5_000
+
+# Pillow copies what it has read of a plain PNM for each comment in it: a megabyte of them takes minutes.
+MAX_COMMENTS = 1_000

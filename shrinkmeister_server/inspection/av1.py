@@ -1,0 +1,162 @@
+"""How many pixels an AV1 bitstream decodes to: https://aomediacodec.github.io/av1-spec/, section 5."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_SEQUENCE_HEADER, _FRAME_HEADERS = 1, (3, 6, 7)
+_KEY_FRAME, _SWITCH_FRAME = 0, 3
+_EITHER = 2
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """What a sequence header (5.5) says of the frames that follow."""
+
+    width_bits: int
+    height_bits: int
+    width: int
+    height: int
+    # A still picture, whose frame headers say nothing of all this.
+    reduced: bool = True
+    id_bits: int = 0
+    time_bits: int = 0
+    screen_tools: int = _EITHER
+    integer_mv: int = _EITHER
+
+
+class Bits:
+    """Raises IndexError after the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._number, self._left = int.from_bytes(data), 8 * len(data)
+
+    def __call__(self, number: int = 1) -> int:
+        self._left -= number
+        if self._left < 0:
+            raise IndexError("a header that ends too early")
+        return self._number >> self._left & ((1 << number) - 1)
+
+    def skip_uvlc(self) -> None:
+        zeros = 0
+        while not self():
+            zeros += 1
+        if zeros < 32:
+            self(zeros)
+
+
+def units(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The type of each OBU (5.3), and the beginning of its contents: 64 bytes are enough for headers.
+
+    Raises IndexError where one does not end with the data.
+    """
+    position = 0
+    while position < len(data):
+        header = data[position]
+        position += 2 if header & 4 else 1
+        size = len(data) - position
+        if header & 2:
+            size = shift = 0
+            while True:
+                byte = data[position]
+                size |= (byte & 0x7F) << shift
+                position, shift = position + 1, shift + 7
+                if not byte & 0x80:
+                    break
+                if shift > 56:
+                    raise IndexError("a size of more than 8 bytes")
+            if position + size > len(data):
+                raise IndexError("a unit that is longer than the data")
+        yield header >> 3 & 15, data[position : position + min(size, 64)]
+        position += size
+
+
+def frames(data: bytes, before: Sequence | None) -> Iterator[tuple[Sequence, tuple[int, int]]]:
+    """The size of each frame at most, with its sequence header; `before` is of the bitstream before it.
+
+    Raises IndexError for a broken one.
+    """
+    sequence = before
+    for kind, contents in units(data):
+        if kind == _SEQUENCE_HEADER:
+            sequence = _sequence(Bits(contents))
+        elif kind in _FRAME_HEADERS:
+            if sequence is None:
+                raise IndexError("a frame before its sequence header")
+            if size := _size(Bits(contents), sequence):
+                yield sequence, size
+
+
+def _sequence(bits: Bits) -> Sequence:
+    bits(4)  # profile, still picture
+    reduced = bool(bits())
+    time_bits = 0
+    if reduced:
+        bits(5)
+    else:
+        time_bits = _skip_operating_points(bits)
+    width_bits, height_bits = bits(4) + 1, bits(4) + 1
+    width, height = bits(width_bits) + 1, bits(height_bits) + 1
+    if reduced:
+        return Sequence(width_bits, height_bits, width, height)
+    id_bits = 3 + bits(4) + bits(3) if bits() else 0
+    bits(3 + 4)
+    has_order = bits()
+    if has_order:
+        bits(2)
+    screen_tools = _EITHER if bits() else bits()
+    integer_mv = _EITHER
+    if screen_tools:
+        integer_mv = _EITHER if bits() else bits()
+    return Sequence(
+        width_bits, height_bits, width, height, False, id_bits, time_bits, screen_tools, integer_mv
+    )
+
+
+def _skip_operating_points(bits: Bits) -> int:
+    """Returns the bits of a presentation time, which frame headers have where intervals are not equal."""
+    delay_bits = time_bits = 0
+    if bits():  # timing
+        bits(64)
+        equal = bits()
+        if equal:
+            bits.skip_uvlc()
+        if bits():  # decoder model
+            delay_bits = bits(5) + 1
+            bits(32 + 5)
+            time_bits = bits(5) + 1
+            if equal:
+                time_bits = 0
+    has_display_delay = bits()
+    for _ in range(bits(5) + 1):
+        bits(12)
+        if bits(5) > 7:
+            bits()
+        if delay_bits and bits():
+            bits(2 * delay_bits + 1)
+        if has_display_delay and bits():
+            bits(4)
+    return time_bits
+
+
+def _size(bits: Bits, sequence: Sequence) -> tuple[int, int] | None:
+    """From a frame header (5.9.2); None for a frame that is only shown again."""
+    if sequence.reduced:
+        return sequence.width, sequence.height
+    if bits():
+        return None
+    kind, shown = bits(2), bits()
+    if shown:
+        bits(sequence.time_bits)
+    else:
+        bits()
+    if kind != _SWITCH_FRAME and not (kind == _KEY_FRAME and shown):
+        bits()
+    bits()
+    allows_tools = bits() if sequence.screen_tools == _EITHER else sequence.screen_tools
+    if allows_tools and sequence.integer_mv == _EITHER:
+        bits()
+    bits(sequence.id_bits)
+    if kind == _SWITCH_FRAME or bits():
+        # It has a size of its own, for which it has so many bits.
+        return 1 << sequence.width_bits, 1 << sequence.height_bits
+    return sequence.width, sequence.height
