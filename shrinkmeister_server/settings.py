@@ -156,7 +156,8 @@ LOGGING = {
         "zappa.wsgi": {"level": "WARNING"},
         # A worker's own lines, which gunicorn would write in its own form.
         "gunicorn.error": {"handlers": ["lines"], "level": "INFO", "propagate": False},
-        # It tells of each step, and of each thumbnail a dozen.
-        "pyvips": {"level": "WARNING"},
+        # They write many lines about one source, with bytes of it; what is wrong with it is said in ours.
+        "PIL": {"level": "CRITICAL"},
+        "pyvips": {"level": "CRITICAL"},
     },
 }

@@ -8,5 +8,15 @@ MAX_SCANS = 100
 # strips or tiles of a TIFF. A PNG is written in chunks of some KB, and a TIFF in strips of a row at least.
 MAX_PARTS = 100_000
 
+# Decoders hold some rows, and filters some numbers for each row and column: of a picture of one row of 50
+# megapixels that are gigabytes. JPEG and GIF end at 65,535.
+MAX_SIDE = 100_000
+
+# Of EXIF, in one directory of it, and in a JPEG, whose segments have 64 KB. Cameras write one segment and
+# some hundred values; bytes and texts are one, whatever their length.
+MAX_EXIF_BYTES = 2_000_000
+MAX_EXIF_VALUES = 10_000
+MAX_EXIF_SEGMENTS = 64
+
 # libvips reads the directories of all pages of a TIFF to open its first one: a million take minutes.
 MAX_PAGES = 1000
