@@ -22,6 +22,9 @@ from shrinkmeister_server.inspection import judge, judge_frames, judge_opened
 from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
 from shrinkmeister_server.timing import Timing
 
+# Characters of a library's error in a line of the log: libvips collects all of a source's.
+MAX_REASON = 300
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -234,5 +237,5 @@ def _engine_errors(what: str, limit: TimeLimit) -> Iterator[None]:
     # struct.error; to whoever asked, all of it says that this source cannot be made into that.
     except Exception as error:
         limit.check()  # which is why libraries that have been stopped fail
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:MAX_REASON]
         raise SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error

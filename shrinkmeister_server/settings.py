@@ -181,7 +181,8 @@ LOGGING = {
         # Its lines name paths, and its queue has one for each request that waits.
         "waitress": {"level": "ERROR", "filters": ["untold"]},
         "waitress.queue": {"level": "ERROR"},
-        # It tells of each step, and of each thumbnail a dozen.
-        "pyvips": {"level": "WARNING"},
+        # They write many lines about one source, with bytes of it; what is wrong with it is said in ours.
+        "PIL": {"level": "CRITICAL"},
+        "pyvips": {"level": "CRITICAL"},
     },
 }

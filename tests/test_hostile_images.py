@@ -53,6 +53,9 @@ TOO_LARGE: dict[str, Callable[[], bytes]] = {
     "PNG of many chunks": lambda: hostile.many_chunks(100_010),
     "TIFF of many strips": lambda: hostile.many_strips(100_010),
     "TIFF of many pages": lambda: hostile.tiff(*[hostile.page((8, 8))] * 1001),
+    "TIFF of large tiles": lambda: hostile.tiff(
+        {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 8, 325: 64}
+    ),
     "BMP": lambda: hostile.bmp((9_000, 9_000), 0, b""),
     "BMP, compressed": lambda: hostile.bmp((9_000, 9_000), 1, b"\0\1"),
     "PPM": lambda: b"P6 9000 9000 255\n",
@@ -87,9 +90,6 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     ),
     "PNG with a profile of 100 MB": lambda: hostile.png((9, 9), (b"iCCP", b"a\0\0" + BOMB)),
     "WebP on another canvas": lambda: hostile.webp((7_000, 7_000)),
-    "TIFF of large tiles": lambda: hostile.tiff(
-        {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 8, 325: 64}
-    ),
     "BMP that ends at once": lambda: hostile.bmp((7_000, 7_000), 1, b"\0\1"),
     "ICO of nothing": lambda: b"\0\0\1\0\0\0",
     "ICO that points outside": lambda: hostile.icon(b""),

@@ -9,15 +9,15 @@ from typing import Any
 
 from shrinkmeister.exceptions import SourceFormatError, SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.inspection import avif, gif, ico, jpeg, jpeg2000, png, tiff, webp
+from shrinkmeister_server.inspection import avif, exif, gif, ico, jpeg, jpeg2000, png, tiff, webp
 from shrinkmeister_server.inspection.limits import (
     MAX_COMMENTS,
-    MAX_PAGES,
     MAX_PARTS,
     MAX_SCANS,
     MAX_SIDE,
     MAX_WEBP_FRAMES,
 )
+from shrinkmeister_server.inspection.silence import silence_libraries
 
 # What a source may be, by Pillow's names.
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
@@ -44,15 +44,17 @@ def judge(file: BytesIO) -> Any:
     if image.format in ("JPEG", "MPO") and jpeg.scan_count(data) > MAX_SCANS:
         raise SourceTooLargeError(f"the source is a JPEG of more than {MAX_SCANS} scans")
     if image.format == "TIFF":
-        with suppress(EOFError):
-            image.seek(MAX_PAGES)
-            raise SourceTooLargeError(f"the source is a TIFF of more than {MAX_PAGES} pages")
+        _judge_blocks(islice(tiff.blocks(data), 1))
+    # Of WebP and AVIF; other decoders look at it to open a source.
+    exif.judge(image.info.get("exif", b""))
     return image
 
 
 def judge_frames(image: Any, data: bytes) -> int:
     """How many frames `judge`'s image has. Raises SourceTooLargeError for too many, or too many pixels."""
     limits = get_server_config()
+    if image.format == "TIFF":
+        _judge_blocks(tiff.blocks(data))
     frames = pixels = 0
     for width, height in _frames(image, data):
         frames += 1
@@ -71,6 +73,7 @@ def opened(file: BytesIO) -> Any:
     """
     from PIL import Image, UnidentifiedImageError
 
+    silence_libraries()
     # First without the plugins that few sources need, of which loading all takes 30 ms.
     for load_plugins in (Image.preinit, Image.init):
         with suppress(UnidentifiedImageError):
@@ -130,26 +133,43 @@ def _judge_headers(data: bytes) -> None:
         raise SourceTooLargeError(f"the source is a PNM of more than {MAX_COMMENTS} comments")
 
 
+def _judge_blocks(blocks: Iterator[int]) -> None:
+    """Of a TIFF, whose tiles may be larger than its picture; a pixel has 8 bytes at most."""
+    if any(size > 8 * get_server_config().max_pixels for size in blocks):
+        raise SourceTooLargeError("the source has a tile or a strip of too many bytes")
+
+
 def _judge_parts(data: bytes) -> None:
     """Of how many parts a source is, none of which has to have a pixel."""
+    if data[:4] in tiff.ORDERS:
+        return tiff.judge(data)
     if data.startswith(b"\xff\xd8"):
         parts: Iterator[object] = jpeg.segments(data)
+        metadata = jpeg.exif(data)
     elif data.startswith(b"\x89PNG"):
         parts = png.chunks(data)
+        metadata = png.exif(data)
+    elif data.startswith(b"GIF8"):
+        parts = gif.parts(data)
+        metadata = iter(())
     elif data.startswith(b"RIFF"):
         parts = webp.chunks(data)
-    elif data[:4] in tiff.ORDERS:
-        parts = tiff.entries(data)
+        metadata = iter(())
     else:
         return
     if next(islice(parts, MAX_PARTS, None), None) is not None:
         raise SourceTooLargeError(f"the source has more than {MAX_PARTS} parts")
+    for one in metadata:
+        exif.judge(one)
 
 
 def _frames(image: Any, data: bytes) -> Iterator[Size]:
     if image.format == "GIF":
         yield from gif.frames(data)
     elif image.format in ("MPO", "TIFF"):
+        if image.format == "MPO":
+            for one in jpeg.exif_of_frames(data):
+                exif.judge(one)
         with suppress(EOFError):
             for number in count():
                 image.seek(number)  # reads the header alone

@@ -1,8 +1,17 @@
-"""The frames of a GIF: https://www.w3.org/Graphics/GIF/spec-gif89a.txt"""
+"""The blocks and frames of a GIF: https://www.w3.org/Graphics/GIF/spec-gif89a.txt"""
 
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+
+_FRAME, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
+# Encoders fill their blocks, of up to 255 bytes, but for the last one of a frame.
+_SMALL_BLOCK = 64
+
+
+def parts(data: bytes) -> Iterator[object]:
+    """What makes a decoder loop for little: frames, extensions, small blocks, and bytes between them."""
+    return (part for part in _parts(data) if part[0] or part[1] < _SMALL_BLOCK)
 
 
 def frames(data: bytes) -> Iterator[tuple[int, int]]:
@@ -10,21 +19,32 @@ def frames(data: bytes) -> Iterator[tuple[int, int]]:
 
     Pillow would tell by decoding each.
     """
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
-    position = 13 + _table(flags)
+    width, height = struct.unpack_from("<HH", data, 6)
+    for kind, position in _parts(data):
+        if kind == _FRAME:
+            left, top, across, down = struct.unpack_from("<4H", data, position)
+            width, height = max(width, left + across), max(height, top + down)
+            yield width, height
+
+
+def _parts(data: bytes) -> Iterator[tuple[int, int]]:
+    """The kind of each part and where it begins; of a block of data, 0 and its size."""
     with suppress(IndexError, struct.error):
-        while (kind := data[position]) != 0x3B:
+        position = 13 + _table(data[10])
+        while (kind := data[position]) != _TRAILER:
             position += 1
-            if kind == 0x2C:
-                left, top, across, down, flags = struct.unpack_from("<4HB", data, position)
-                width, height = max(width, left + across), max(height, top + down)
-                yield width, height
+            if kind == _FRAME:
+                (flags,) = struct.unpack_from("<8xB", data, position)
+                yield kind, position
                 position += 9 + _table(flags)
-            elif kind != 0x21:
-                continue
+            else:
+                yield kind or -1, position
+                if kind != _EXTENSION:
+                    continue
             position += 1
-            while data[position]:
-                position += 1 + data[position]
+            while size := data[position]:
+                yield 0, size
+                position += 1 + size
             position += 1
 
 

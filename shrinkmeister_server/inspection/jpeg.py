@@ -2,26 +2,60 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
-from shrinkmeister_server.inspection.limits import MAX_SCANS
+from shrinkmeister.exceptions import SourceTooLargeError
+from shrinkmeister_server.inspection.limits import MAX_EXIF_SEGMENTS, MAX_PARTS, MAX_SCANS
 
 # Table B.1: all but padding, stuffed bytes and restarts.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _NO_SEGMENT = (0x01, 0xD8)  # TEM, SOI
 _SOF_SEQUENTIAL = (0xC0, 0xC1)
 _EOI, _SOS = 0xD9, 0xDA
+_APP1, _EXIF = 0xE1, b"Exif\0\0"
+_EXIF_SEGMENT = re.compile(rb"\xff\xe1(..)" + _EXIF, re.DOTALL)
 
 
-def segments(data: bytes) -> Iterator[int]:
-    """Before the first scan of a JPEG; those between scans are bounded with these."""
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """The marker of each before the first scan, and where its data begins and ends.
+
+    Those between scans are bounded with these.
+    """
     position = 2
     while found := _MARKER.search(data, position):
         marker, position = data[found.start() + 1], found.end()
         if marker in (_SOS, _EOI):
             return
-        yield marker
-        if marker not in _NO_SEGMENT:
-            position += max(2, int.from_bytes(data[position : position + 2]))
+        size = 0 if marker in _NO_SEGMENT else max(2, int.from_bytes(data[position : position + 2]))
+        yield marker, min(position + 2, position + size), position + size
+        position += size
+
+
+def exif(data: bytes) -> Iterator[bytes]:
+    """Each segment of EXIF, and all of them as one, as Pillow reads it."""
+    found = [
+        data[start:end]
+        for marker, start, end in islice(segments(data), MAX_PARTS)
+        if marker == _APP1 and data.startswith(_EXIF, start)
+    ]
+    return _with_whole(found)
+
+
+def exif_of_frames(data: bytes) -> Iterator[bytes]:
+    """The same of the segments anywhere, as in the frames of an MPO."""
+    found = [
+        data[one.end() - len(_EXIF) : one.start() + 2 + int.from_bytes(one[1])]
+        for one in islice(_EXIF_SEGMENT.finditer(data), MAX_PARTS)
+    ]
+    return _with_whole(found)
+
+
+def _with_whole(segments: list[bytes]) -> Iterator[bytes]:
+    # Pillow copies all that came before for each.
+    if len(segments) > MAX_EXIF_SEGMENTS:
+        raise SourceTooLargeError(f"the source has {len(segments)} segments of EXIF")
+    yield from segments
+    yield b"".join(one.removeprefix(_EXIF) for one in segments)
 
 
 def scan_count(data: bytes) -> int:

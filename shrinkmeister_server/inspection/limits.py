@@ -8,10 +8,17 @@ MAX_SCANS = 100
 # strips or tiles of a TIFF. A PNG is written in chunks of some KB, and a TIFF in strips of a row at least.
 MAX_PARTS = 100_000
 
+# Of EXIF, in one directory of it, and in a JPEG, whose segments have 64 KB. Cameras write one segment and
+# some hundred values; bytes and texts are one, whatever their length.
+MAX_EXIF_BYTES = 2_000_000
+MAX_EXIF_VALUES = 10_000
+MAX_EXIF_SEGMENTS = 64
+
 # libvips reads the directories of all pages of a TIFF to open its first one: a million take minutes.
 MAX_PAGES = 1000
 
-# Pillow allocates a pointer for each row: 400 MB for a picture of 1 x 50,000,000 pixels.
+# Pillow allocates a pointer for each row, and filters some numbers for each row and column: gigabytes for a
+# picture of 1 x 50,000,000 pixels. JPEG and GIF end at 65,535.
 MAX_SIDE = 100_000
 
 # libvips looks for each frame of a WebP from its first one on: 20,000 frames take 20 seconds.

@@ -1,11 +1,26 @@
-"""The chunks of a PNG."""
+"""The chunks of a PNG: https://www.w3.org/TR/png/#5Chunk-layout"""
 
 from collections.abc import Iterator
+from itertools import islice
+
+from shrinkmeister_server.inspection.limits import MAX_PARTS
+
+# Texts that Pillow takes for EXIF, of which some are written in hexadecimal digits.
+_TEXTS = (b"exif\0", b"Raw profile type exif\0")
 
 
-def chunks(data: bytes) -> Iterator[int]:
-    """https://www.w3.org/TR/png/#5Chunk-layout"""
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The name of each, and where its data begins and ends."""
     position = 8
     while position < len(data):
-        yield position
-        position += 12 + int.from_bytes(data[position : position + 4])
+        size = int.from_bytes(data[position : position + 4])
+        yield data[position + 4 : position + 8], position + 8, position + 8 + size
+        position += 12 + size
+
+
+def exif(data: bytes) -> Iterator[bytes]:
+    for name, start, end in islice(chunks(data), MAX_PARTS):
+        if name == b"eXIf":
+            yield data[start:end]
+        elif name in (b"tEXt", b"iTXt") and data.startswith(_TEXTS, start):
+            yield data[data.index(b"\0", start) + 1 : end]

@@ -1,10 +1,11 @@
-"""The directory of a TIFF."""
+"""The directories of a TIFF, and of EXIF, which has the same form: TIFF 6.0, section 2, and BigTIFF."""
 
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import dataclass
 
-from shrinkmeister_server.inspection.limits import MAX_PARTS
+from shrinkmeister.exceptions import SourceTooLargeError
+from shrinkmeister_server.inspection.limits import MAX_EXIF_VALUES, MAX_PAGES, MAX_PARTS
 
 # Byte order, and whether offsets have 8 bytes.
 ORDERS = {
@@ -16,17 +17,147 @@ ORDERS = {
     b"MM*\0": (">", False),
     b"II\0*": ("<", False),
 }
+WIDTH, LENGTH, BITS, SAMPLES, ROWS_PER_STRIP = 256, 257, 258, 277, 278
+TILE_WIDTH, TILE_LENGTH, TILE_DEPTH = 322, 323, 32998
+_OF_BLOCKS = (WIDTH, LENGTH, BITS, SAMPLES, ROWS_PER_STRIP, TILE_WIDTH, TILE_LENGTH, TILE_DEPTH)
+# Directories that Pillow and libexif read besides those of the pages: Exif, GPS, Interoperability.
+_INNER = (0x8769, 0x8825, 0xA005)
+
+# Bytes of a value of each type, and how struct calls those that are whole numbers.
+_SIZES = dict.fromkeys((1, 2, 6, 7), 1) | dict.fromkeys((3, 8), 2) | dict.fromkeys((4, 9, 11, 13), 4)
+_SIZES |= dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
+_NUMBERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l", 13: "L", 16: "Q", 17: "q", 18: "Q"}
+# Bytes and texts are one object, whatever their length; of all others each value is one. Pillow takes 20
+# microseconds for one that is a fraction.
+_ONE_OBJECT = (1, 2, 7)
+_FRACTIONS = (5, 10)
 
 
-def entries(data: bytes) -> Iterator[int]:
-    """The values of the tags of a TIFF's first directory: TIFF 6.0, section 2, and BigTIFF."""
-    order, big = ORDERS[data[:4]]
-    word, size = ("Q", 20) if big else ("L", 12)
-    with suppress(struct.error):
-        (position,) = struct.unpack_from(order + word, data, 8 if big else 4)
-        (tags,) = struct.unpack_from(order + ("Q" if big else "H"), data, position)
-        position += 8 if big else 2
-        for entry in range(min(tags, MAX_PARTS)):
-            _, kind, values = struct.unpack_from(f"{order}HH{word}", data, position + entry * size)
-            # Bytes and texts are one object, whatever their length.
-            yield from range(1 if kind in (1, 2, 7) else values)
+@dataclass(frozen=True)
+class Entry:
+    """A tag of a directory; `position` is where its values are, inside the file."""
+
+    tag: int
+    kind: int
+    count: int
+    position: int
+    apart: bool
+
+    @property
+    def size(self) -> int:
+        return self.count * _SIZES[self.kind]
+
+
+Directory = list[Entry]
+
+
+class Directories:
+    """The directories of one file. Reading too many entries raises SourceTooLargeError."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._order, self._big = ORDERS[data[:4]]
+        self._entries = 0
+
+    def pages(self) -> Iterator[Directory]:
+        """Yield the directories that follow one another, until one comes again."""
+        seen = set[int]()
+        (position,) = self._unpack("Q" if self._big else "L", 8 if self._big else 4)
+        while position and position not in seen:
+            seen.add(position)
+            directory, position = self._directory(position)
+            yield directory
+
+    def inner(self, directory: Directory) -> Iterator[Directory]:
+        """Yield the directories below one, however deep, each once."""
+        seen = set[int]()
+        waiting = [directory]
+        while waiting:
+            pointers = [one for one in waiting.pop() if one.tag in _INNER]
+            for position in {self.numbers(one)[0] for one in pointers if one.kind in _NUMBERS} - seen:
+                seen.add(position)
+                found, _ = self._directory(position)
+                yield found
+                waiting.append(found)
+
+    def numbers(self, entry: Entry) -> tuple[int, ...]:
+        """Return the values of an entry; none if they are no whole numbers."""
+        if entry.kind not in _NUMBERS:
+            return ()
+        return self._unpack(f"{entry.count}{_NUMBERS[entry.kind]}", entry.position)
+
+    def _directory(self, position: int) -> tuple[Directory, int]:
+        """The entries whose values are in the file, and where the next directory is."""
+        count, size, inline = ("Q", 20, 8) if self._big else ("H", 12, 4)
+        word = "Q" if self._big else "L"
+        try:
+            (number,) = self._unpack(count, position)
+        except struct.error:
+            return [], 0
+        first = position + struct.calcsize("=" + count)
+        directory: Directory = []
+        for start in range(first, min(first + number * size, len(self._data) - size + 1), size):
+            self._entries += 1
+            if self._entries > MAX_PARTS:
+                raise SourceTooLargeError(f"the source has more than {MAX_PARTS} tags")
+            tag, kind, values = self._unpack(f"HH{word}", start)
+            at = start + size - inline
+            total = values * _SIZES.get(kind, 0)
+            if apart := total > inline:
+                (at,) = self._unpack(word, at)
+            if 0 < total <= len(self._data) - at:
+                directory.append(Entry(tag, kind, values, at, apart))
+        try:
+            (following,) = self._unpack(word, first + number * size)
+        except struct.error:
+            following = 0
+        return directory, following
+
+    def _unpack(self, form: str, position: int) -> tuple[int, ...]:
+        if not 0 <= position <= len(self._data):
+            raise struct.error
+        return struct.unpack_from(self._order + form, self._data, position)
+
+
+def judge(data: bytes, most: int = MAX_PARTS) -> None:
+    """Raise SourceTooLargeError for more pages, tags or values than a library may hold as objects.
+
+    A directory may name the same bytes with each of its tags, and libraries copy them each time.
+    """
+    directories = Directories(data)
+    copied = 0
+    for number, page in enumerate(directories.pages()):
+        if number == MAX_PAGES:
+            raise SourceTooLargeError(f"the source is a TIFF of more than {MAX_PAGES} pages")
+        copied += _judge(page, most, len(data))
+        if copied > 10 * (len(data) + 10_000_000):
+            raise SourceTooLargeError("the source has pages that share their values")
+        for directory in directories.inner(page):
+            _judge(directory, MAX_EXIF_VALUES, len(data))
+
+
+def _judge(directory: Directory, most: int, length: int) -> int:
+    """How many bytes of values a library copies for it."""
+    values = sum(1 if one.kind in _ONE_OBJECT else one.count for one in directory)
+    fractions = sum(one.count for one in directory if one.kind in _FRACTIONS)
+    if values > most or fractions > MAX_EXIF_VALUES:
+        raise SourceTooLargeError(f"the source has a directory of {values} values")
+    copied = sum(one.size for one in directory if one.apart)
+    if copied > 2 * length:
+        raise SourceTooLargeError("the source has tags that share their values")
+    return copied
+
+
+def blocks(data: bytes) -> Iterator[int]:
+    """Yield how many bytes a decoder allocates at least for each page: those of one tile or strip."""
+    directories = Directories(data)
+    for page in directories.pages():
+        tags: dict[int, int] = {}
+        for entry in page:
+            if entry.tag in _OF_BLOCKS:
+                # Libraries differ in which one they take of tags that come twice.
+                tags[entry.tag] = max(tags.get(entry.tag, 0), *directories.numbers(entry), 0)
+        length = tags.get(LENGTH, 0)
+        strip = tags.get(WIDTH, 0) * min(tags.get(ROWS_PER_STRIP, length), length)
+        tile = tags.get(TILE_WIDTH, 0) * tags.get(TILE_LENGTH, 0) * tags.get(TILE_DEPTH, 1)
+        yield max(strip, tile) * tags.get(SAMPLES, 1) * tags.get(BITS, 1) // 8
