@@ -229,7 +229,7 @@ def check_lambda(container: Container, variables: dict[str, str], host: str, dir
     with whole(running(container.run(container.command, variables), log)):
         answer = api.invoke(event)
         assert answer.get("statusCode") == 302, (answer, log.read_text())
-        thumbnail = urllib3.request("GET", answer["headers"]["Location"])
+        thumbnail = urllib3.request("GET", answer["headers"]["Location"], timeout=60)
         assert size_of(thumbnail.data) == (200, 200)
     print("Dockerfile.lambda: a thumbnail")
 

@@ -157,7 +157,7 @@ def test_against_a_real_server(
         assert rotated == final
         stranger = page.show(*wanted, THUMBNAIL_SECRET_KEY=FORMER)
         assert (stranger["lazy"], stranger["width"]) == (True, None)
-        assert urllib3.request("GET", stranger["url"], redirect=False).status == 403
+        assert urllib3.request("GET", stranger["url"], redirect=False, timeout=60).status == 403
         without = page.show(*wanted, THUMBNAIL_CACHE_LOCATION="redis://127.0.0.1:1/0")
         assert without == lazy
         assert page.show(*wanted, THUMBNAIL_CACHE_LOCATION="") == lazy

@@ -804,35 +804,35 @@ class TestForgery:
             ("/doctor/", 404),
             (genuine + "/", 404),
         ]:
-            answer = urllib3.request("GET", server.url + path, retries=False)
+            answer = urllib3.request("GET", server.url + path, retries=False, timeout=60)
             assert answer.status == status, path
             assert answer.headers["Cache-Control"] == "no-store"
             assert b"pillow" not in answer.data.lower()
             assert b"THUMBNAIL" not in answer.data
-        assert urllib3.request("POST", server.url + genuine, retries=False).status == 405
+        assert urllib3.request("POST", server.url + genuine, retries=False, timeout=60).status == 405
         log = server.log.read_text()
         assert question.nonce not in log
         assert genuine not in log
         assert "WARNING" not in log
         as_token = genuine.removeprefix("/doctor") + ".jpg"
-        assert urllib3.request("GET", server.url + as_token, retries=False).status == 403
+        assert urllib3.request("GET", server.url + as_token, retries=False, timeout=60).status == 403
 
     def test_a_replay_does_the_same_again_and_no_more(self, on_files: Deployment) -> None:
         server = on_files.start()
         question = Question.new(EXAMINE, time.time())
         for _ in range(3):
-            assert urllib3.request("GET", server.url + path_of(question)).status == 200
+            assert urllib3.request("GET", server.url + path_of(question), timeout=60).status == 200
         assert stored() == [probe_name(question.nonce, "cache/")]
         removal = Question(REMOVE, question.nonce, question.time)
         for _ in range(2):
-            assert urllib3.request("GET", server.url + path_of(removal)).status == 200
+            assert urllib3.request("GET", server.url + path_of(removal), timeout=60).status == 200
         assert stored() == []
 
     def test_an_old_answer_proves_nothing(
         self, on_files: Deployment, settings: Any, stack: ExitStack
     ) -> None:
         server = on_files.start()
-        old = urllib3.request("GET", server.url + path_of(Question.new(EXAMINE, time.time())))
+        old = urllib3.request("GET", server.url + path_of(Question.new(EXAMINE, time.time())), timeout=60)
         kind = {"Content-Type": "text/plain"}
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(lambda path: (200, kind, old.data)))
         found = report()

@@ -130,14 +130,17 @@ def deployment(
 
 def test_the_main_job(deployment: Deployment) -> None:
     """Cold page, browser, warm page, alternative resolution, deletion: on each cache and storage."""
-    assert urllib3.request("GET", f"{deployment.server.url}/healthz").json() == {
+    assert urllib3.request("GET", f"{deployment.server.url}/healthz", timeout=60).json() == {
         "cache": "ok",
         "bucket": "ok",
         "engine": "ok",
     }
 
     headers = {"Host": "elsewhere.example.com"}
-    assert urllib3.request("GET", f"{deployment.server.url}/nothing", headers=headers).status == 400
+    assert (
+        urllib3.request("GET", f"{deployment.server.url}/nothing", headers=headers, timeout=60).status
+        == 400
+    )
 
     cold = deployment.thumbnail()
     assert cold.lazy
@@ -154,7 +157,7 @@ def test_the_main_job(deployment: Deployment) -> None:
 
     delete(deployment.photo.image)
     assert deployment.thumbnail().lazy
-    answer = urllib3.request("GET", cold.url, redirect=False, retries=False)
+    answer = urllib3.request("GET", cold.url, redirect=False, retries=False, timeout=60)
     assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-store")
     assert "Traceback" not in deployment.server.log.read_text()
 

@@ -67,7 +67,7 @@ def test_the_first_request_and_the_next(start: Start, ask_for: Callable[[str], d
     for _ in range(3):
         answer = instance.invoke(event)
         assert answer["statusCode"] == 302
-        stored = urllib3.request("GET", answer["headers"]["Location"])
+        stored = urllib3.request("GET", answer["headers"]["Location"], timeout=60)
         assert size_of(stored.data) == (300, 200)
     assert outcomes(instance) == ["made", "found", "found"]
 

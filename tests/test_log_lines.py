@@ -322,7 +322,7 @@ def test_nothing_of_a_token_is_in_the_log(running: tuple[str, str, Path], settin
     form, url, log = running
     settings.THUMBNAIL_SECRET_KEY = NEEDED["THUMBNAIL_SECRET_KEY"]
     paths = [url_of(GONE), url_of(SPEC), "/A" + url_of(GONE)[1:], "/healthz", "/not/there.jpg"]
-    answers = [urllib3.request("GET", url + path, retries=False).status for path in paths]
+    answers = [urllib3.request("GET", url + path, retries=False, timeout=60).status for path in paths]
     assert answers == [404, 500, 403, 503, 404]
     text = log.read_text()
     for path in paths:

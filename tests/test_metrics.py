@@ -176,7 +176,7 @@ def test_the_processes_of_a_server_count_together(tmp_path: Path, settings: Any)
         def get(path: str) -> str:
             # A connection of its own, which either of the workers may take.
             answer = urllib3.request(
-                "GET", server.url + path, redirect=False, headers={"Connection": "close"}
+                "GET", server.url + path, redirect=False, headers={"Connection": "close"}, timeout=60
             )
             return f"{answer.status} {answer.data.decode()}" if path != "/metrics" else answer.data.decode()
 

@@ -98,4 +98,7 @@ def test_a_storm(
     assert asked == ["/dawn.jpg"]
     record_property(f"{SURVIVED}visitors at once of one thumbnail", VISITORS)
     assert sum("encode" in answer.headers["Server-Timing"] for answer in answers) == 1
-    assert urllib3.request("GET", answers[0].headers["Location"]).headers["Content-Type"] == "image/jpeg"
+    assert (
+        urllib3.request("GET", answers[0].headers["Location"], timeout=60).headers["Content-Type"]
+        == "image/jpeg"
+    )

@@ -253,7 +253,7 @@ def tokens_of(server: ThumbnailServer, bucket: str, geometry: str = "300x200") -
 
 def get(url: str, **headers: str) -> urllib3.BaseHTTPResponse:
     given = {"Host": NAME, **headers}
-    return urllib3.request("GET", url, headers=given, redirect=False, retries=False, timeout=60)
+    return urllib3.request("GET", url, headers=given, redirect=False, retries=False, timeout=600)
 
 
 @pytest.fixture
@@ -353,6 +353,50 @@ def test_what_has_come_is_answered_before_the_end(
             before_s3.mend()
             assert first.result().status == 302, server.log.read_text()
             assert server.process.wait(60) == 0
+
+
+@pytest.mark.makes_thumbnails
+@pytest.mark.survives("floods and slow clients")
+def test_threads_are_left_while_all_others_wait(
+    tmp_path: Path,
+    variables: dict[str, str],
+    photos: str,
+    s3_server: S3Server,
+    s3_bucket: Callable[..., str],
+) -> None:
+    """A probe that waited for thumbnails would have a busy container replaced."""
+    bucket = s3_bucket(public=True)
+    s3_server.client().put_object(Bucket=bucket, Key="dusk.jpg", Body=picture((800, 600)))
+    with running_faulty(s3_server.endpoint_url) as host, ThreadPoolExecutor(12) as visitors:
+        place = urlsplit(host.url).netloc
+        # None of these times ends in this test: a source by URL may be as slow as it is let.
+        variables |= {
+            "THUMBNAIL_MAX_MAKING": "1",
+            "THUMBNAIL_MAX_WAITING": "2",
+            "THUMBNAIL_WAIT_SECONDS": "3000",
+            "THUMBNAIL_SOURCE_SECONDS": "3000",
+            "THUMBNAIL_SOURCES": f"s3://{photos},{host.url}",
+            "THUMBNAIL_PRIVATE_HOSTS": place,
+        }
+        with running_waitress(tmp_path, variables) as server:
+
+            def url(number: int) -> str:
+                spec = ThumbnailSpec(
+                    Source("http", place, f"{bucket}/dusk.jpg"), "30x20", {"version": number}
+                )
+                return f"{server.url}/{Tokens([SECRET]).seal(spec)}.jpg"
+
+            recorded = tokens_of(server, photos)
+            assert get(recorded).status == 302, server.log.read_text()
+            host.inject(slow, lambda request: True)
+            answers = [visitors.submit(get, url(number)) for number in range(12)]
+            # All but the one that makes it and the two that wait.
+            wait_until(lambda: sum(one.done() for one in answers) >= 9, "the others to be sent away", 300)
+            assert get(f"{server.url}/livez").status == 200
+            assert get(recorded).status == 302
+            host.mend()
+            statuses = [one.result().status for one in answers]
+            assert (statuses.count(503), statuses.count(302)) == (9, 3), server.log.read_text()
 
 
 @pytest.mark.makes_thumbnails

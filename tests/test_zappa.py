@@ -460,7 +460,7 @@ def test_each_way_in_front_of_it_gets_real_thumbnails(
         assert events.header(answer, "Cache-Control") == "public, max-age=300"
         assert not answer.get("body")
     for answer, size in ((made, (300, 200)), (resolution, (600, 400))):
-        stored = urllib3.request("GET", str(events.header(answer, "Location")))
+        stored = urllib3.request("GET", str(events.header(answer, "Location")), timeout=60)
         assert stored.status == 200
         assert stored.headers["Content-Type"] == "image/jpeg"
         assert size_of(stored.data) == size

@@ -43,12 +43,13 @@ def running_thumbnail_server(
 
 
 def running_waitress(
-    directory: Path, variables: Mapping[str, str], threads: int = 4
+    directory: Path, variables: Mapping[str, str], threads: int | None = None
 ) -> AbstractContextManager[ThumbnailServer]:
     """The command `serve`. variables: as for gunicorn."""
 
     def command(port: int) -> list[str]:
-        return ["shrinkmeister_server", "serve", f"{HOST}:{port}", "--threads", str(threads)]
+        given = [] if threads is None else ["--threads", str(threads)]
+        return ["shrinkmeister_server", "serve", f"{HOST}:{port}", *given]
 
     return _running(directory, variables, command)
 

@@ -8,6 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from shrinkmeister_server.batches import max_body
 from shrinkmeister_server.conf import get_server_config
 
+# For what is recorded, and for probes, while all others make thumbnails or wait.
+SPARE_THREADS = 4
+
 
 class Command(BaseCommand):
     help = (
@@ -22,7 +25,11 @@ class Command(BaseCommand):
             default=f"0.0.0.0:{settings.PORT}" if settings.PORT else "127.0.0.1:8000",
             help="host:port to listen at; by default 0.0.0.0 with the variable PORT, else 127.0.0.1:8000",
         )
-        parser.add_argument("--threads", type=int, default=8, help="requests that are answered at once (8)")
+        parser.add_argument(
+            "--threads",
+            type=int,
+            help=f"by default THUMBNAIL_MAX_MAKING + THUMBNAIL_MAX_WAITING + {SPARE_THREADS}",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -33,11 +40,10 @@ class Command(BaseCommand):
             ) from error
         from shrinkmeister_server.wsgi import application
 
-        address = options["address"]
+        address, config = options["address"], get_server_config()
+        threads = options["threads"] or config.max_making + config.max_waiting + SPARE_THREADS
         try:
-            server = Server(
-                application, address, options["threads"], max_body(get_server_config().max_batch)
-            )
+            server = Server(application, address, threads, max_body(config.max_batch))
         except OSError as error:
             raise CommandError(f"Cannot listen at {address}: {error}") from error
         for name in (signal.SIGTERM, signal.SIGINT):
