@@ -1,10 +1,13 @@
 """`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.pillow.Engine"`: the server's own default."""
 
+from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 from PIL import Image
 from sorl.thumbnail.engines import pil_engine
 
+from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
 from shrinkmeister_server.inspection import opened
 from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
@@ -13,7 +16,8 @@ from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
 # steps of a resize are "very similar" to one; here SSIM >= 0.998.
 REDUCING_GAP = 3.0
 # What a picture needs of what stood beside it in its file. Pillow writes comments too, whoever made them.
-KEPT = {"background", "duration", "gamma", "icc_profile", "loop", "transparency"}
+KEPT = {"background", "duration", "gamma", "loop", "transparency"}
+SPACES: dict[str, Space] = {"1": "GRAY", "L": "GRAY", "LA": "GRAY", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
 # EXIF 2.32, tag 0x0112.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -30,8 +34,14 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
     """sorl's Pillow engine, with libjpeg's scaled decoding and scaling in two steps."""
 
     def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
-        frames = [_bare(frame) for frame in image] if isinstance(image, list) else _bare(image)
-        super().write(frames, options, thumbnail)
+        info = options.get("image_info", {})
+        kept = {name: value for name, value in info.items() if name in KEPT}
+        if isinstance(image, list):
+            image = [_bare(frame) for frame in image]
+        else:
+            image, profile = _managed(_bare(image), info.get("icc_profile"))
+            kept |= {"icc_profile": profile} if profile else {}
+        super().write(image, {**options, "image_info": kept}, thumbnail)
 
     def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)
@@ -68,6 +78,22 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
     def _turned(self, picture: Any, image: Source) -> Any:
         turn = TURNS.get(self._get_exif_orientation(image.whole))
         return picture if turn is None else picture.transpose(turn)
+
+
+def _managed(picture: Any, icc: object) -> tuple[Any, bytes | None]:
+    """A picture whose colours look as before, and its profile."""
+    space = SPACES.get(picture.mode)
+    if space and (profile := Profile.parse(icc)):
+        return picture, profile.written(space)
+    if picture.mode in ("RGB", "RGBA") and isinstance(icc, bytes) and has_tables(icc):
+        from PIL import ImageCms
+
+        with suppress(ImageCms.PyCMSError, OSError):
+            source = ImageCms.ImageCmsProfile(BytesIO(icc))
+            converted: Any = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"))
+            converted.info = picture.info
+            return converted, None
+    return picture, None
 
 
 def _bare(picture: Any) -> Any:

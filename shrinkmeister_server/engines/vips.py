@@ -3,6 +3,7 @@
 Less memory than Pillow's for every source, and less time for PNG and WebP (bench/RESULTS.md).
 """
 
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyvips
 from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
+from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
 from shrinkmeister_server.timelimit import TimeLimit
 
@@ -23,6 +25,8 @@ LOADERS = ("Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp")
 pyvips.operation_block_set("VipsForeignLoad", True)
 for loader in LOADERS:
     pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
+
+PROFILE = "icc-profile-data"
 
 
 class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl has no types
@@ -48,6 +52,9 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         elif _is_animation(image):
             image.whole.set_type(pyvips.GValue.gint_type, "page-height", image.whole.height)
         return image
+
+    def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
+        super().write(_managed(image), options, thumbnail)
 
     def is_valid_image(self, raw_data: bytes) -> bool:
         try:
@@ -135,6 +142,24 @@ def _opened(data: bytes, limit: TimeLimit, **options: Any) -> Any:
     image = pyvips.Image.new_from_source(source, "", fail_on="truncated", **options)
     image.set_progress(True)
     image.signal_connect("eval", look)
+    return image
+
+
+def _managed(image: Any) -> Any:
+    """A picture whose colours look as before, with a profile of our own writing or none."""
+    if not image.get_typeof(PROFILE):
+        return image
+    icc = image.get(PROFILE)
+    space: Space = "RGB" if image.bands > 2 else "GRAY"
+    image = image.copy()
+    if image.interpretation in ("srgb", "b-w") and (profile := Profile.parse(icc)):
+        image.set_type(pyvips.GValue.blob_type, PROFILE, profile.written(space))
+        return image
+    if image.interpretation == "srgb" and has_tables(icc):
+        with suppress(pyvips.Error):
+            # At once, or what fails would do so when it is written.
+            image = image.icc_transform("srgb", embedded=True, intent="perceptual").copy_memory().copy()
+    image.remove(PROFILE)
     return image
 
 

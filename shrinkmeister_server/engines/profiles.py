@@ -1,0 +1,177 @@
+"""The colour profiles of thumbnails, written anew from a few numbers of the source's: ICC.1:2022.
+
+A profile is a file inside a file: it has texts and tags of any kind, and takes up to 16 MB. Three primaries
+and a curve for each say how the colours of a display or a camera look.
+"""
+
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+Space = Literal["RGB", "GRAY"]
+
+# Profiles of displays have some KB; with tables for each colour, as of scanners, some hundred.
+MAX_BYTES = 2_000_000
+MAX_TAGS = 100
+MAX_CURVE = 4096
+
+_HEADER = struct.Struct(">I8x4s4s4s12x4s88x")
+_CLASSES = (b"mntr", b"scnr", b"spac")
+_PRIMARIES = (b"rXYZ", b"gXYZ", b"bXYZ")
+_CURVES = (b"rTRC", b"gTRC", b"bTRC")
+_GRAY_CURVE = b"kTRC"
+# Has tables, which say more than primaries and curves do.
+_TABLES = b"A2B0"
+# Clause 10.18: how many numbers a curve of each kind has.
+_PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}
+# In 16.16: the white of all profiles, and sRGB's primaries in its light.
+_WHITE = (63190, 65536, 54061)
+_SRGB = ((28578, 14581, 912), (25241, 46981, 6362), (9376, 3972, 46799))
+_ONE = 65536
+
+
+@dataclass(frozen=True)
+class Profile:
+    """space      of its pixels
+    primaries  three times X, Y and Z, if it is of RGB
+    curves     tags of `curv` or `para`, without what may fill them up: one for each colour
+    major      the version of the specification
+    """
+
+    space: Space
+    primaries: tuple[tuple[int, ...], ...]
+    curves: tuple[bytes, ...]
+    major: int
+
+    @classmethod
+    def parse(cls, data: object) -> "Profile | None":
+        """None for one that is broken, of another space, or of tables."""
+        tags = _tags(data)
+        if not isinstance(data, bytes) or not tags or _TABLES in tags or data[20:24] != b"XYZ ":
+            return None
+        space: Space = "GRAY" if data[16:20] == b"GRAY" else "RGB"
+        curves = [_curve(tags.get(name, b"")) for name in (_CURVES if space == "RGB" else (_GRAY_CURVE,))]
+        primaries = [_xyz(tags.get(name, b"")) for name in (_PRIMARIES if space == "RGB" else ())]
+        if not all(curves) or not all(primaries) or (primaries and not _is_white(primaries)):
+            return None
+        major = 4 if data[8] >= 4 or any(curve.startswith(b"para") for curve in curves) else 2
+        return cls(space, tuple(primaries), tuple(curves), major)
+
+    def written(self, space: Space) -> bytes:
+        """Return a profile for pixels of this space; gray looks the same in both."""
+        text = _text if self.major == 2 else _unicode
+        name = _description if self.major == 2 else _unicode
+        tags = {b"desc": name("Colours"), b"cprt": text("None"), b"wtpt": _xyz_tag(_WHITE)}
+        if space == "GRAY":
+            tags[_GRAY_CURVE] = self.curves[len(self.curves) // 2]
+        else:
+            curves = self.curves if len(self.curves) == 3 else self.curves * 3
+            tags |= dict(zip(_PRIMARIES, map(_xyz_tag, self.primaries or _SRGB), strict=True))
+            tags |= dict(zip(_CURVES, curves, strict=True))
+        return _assembled(space, self.major, tags)
+
+
+def has_tables(data: object) -> bool:
+    """Whether it is a valid profile of RGB that only a library for colours understands."""
+    return isinstance(data, bytes) and data[16:20] == b"RGB " and _TABLES in _tags(data)
+
+
+def _tags(data: object) -> dict[bytes, bytes]:
+    """The tags of a profile; none for one that is broken."""
+    if not isinstance(data, bytes) or not 132 <= len(data) <= MAX_BYTES:
+        return {}
+    size, kind, space, connection, signature = _HEADER.unpack_from(data)
+    (count,) = struct.unpack_from(">I", data, 128)
+    if size > len(data) or signature != b"acsp" or kind not in _CLASSES or 132 + 12 * count > size:
+        return {}
+    if count > MAX_TAGS or space not in (b"RGB ", b"GRAY") or connection not in (b"XYZ ", b"Lab "):
+        return {}
+    tags: dict[bytes, bytes] = {}
+    for number in range(count):
+        name, start, length = struct.unpack_from(">4sII", data, 132 + 12 * number)
+        if start + length > size:
+            return {}
+        tags.setdefault(name, data[start : start + length])
+    return tags
+
+
+def _xyz(tag: bytes) -> tuple[int, ...]:
+    if not tag.startswith(b"XYZ ") or len(tag) < 20:
+        return ()
+    values = struct.unpack_from(">3i", tag, 8)
+    return values if all(abs(value) < 2 * _ONE for value in values) else ()
+
+
+def _is_white(primaries: list[tuple[int, ...]]) -> bool:
+    """Whether all of them together are the white of profiles; browsers take no others."""
+    sums = (sum(values) for values in zip(*primaries, strict=True))
+    return all(abs(one - white) < 0.1 * _ONE for one, white in zip(sums, _WHITE, strict=True))
+
+
+def _curve(tag: bytes) -> bytes:
+    """A curve that rises, as a tag of its own; empty for any other."""
+    if tag.startswith(b"para") and len(tag) >= 12:
+        (kind,) = struct.unpack_from(">H", tag, 8)
+        number = _PARAMETERS.get(kind, 0)
+        if not number or len(tag) < 12 + 4 * number:
+            return b""
+        values = struct.unpack_from(f">{number}i", tag, 12)
+        sound = values[0] > 0 and all(abs(value) < 16 * _ONE for value in values)
+        return struct.pack(f">4s4xH2x{number}i", b"para", kind, *values) if sound else b""
+    if not tag.startswith(b"curv") or len(tag) < 12:
+        return b""
+    (number,) = struct.unpack_from(">I", tag, 8)
+    if number > MAX_CURVE or len(tag) < 12 + 2 * number:
+        return b""
+    values = struct.unpack_from(f">{number}H", tag, 12)
+    if number == 1:
+        sound = 64 <= values[0] < 4096  # a power, in 8.8
+    else:
+        sound = all(one <= other for one, other in pairwise(values)) and (
+            not values or (values[0] < 0x1000 and values[-1] >= 0xF000)
+        )
+    return struct.pack(f">4s4xI{number}H", b"curv", number, *values) if sound else b""
+
+
+def _xyz_tag(values: tuple[int, ...]) -> bytes:
+    return struct.pack(">4s4x3i", b"XYZ ", *values)
+
+
+def _text(text: str) -> bytes:
+    return b"text" + bytes(4) + text.encode() + b"\0"
+
+
+def _description(text: str) -> bytes:
+    """Of version 2, with no other languages."""
+    return struct.pack(">4s4xI", b"desc", len(text) + 1) + text.encode() + b"\0" + bytes(78)
+
+
+def _unicode(text: str) -> bytes:
+    """Of version 4, in one language."""
+    data = text.encode("utf-16-be")
+    return struct.pack(">4s4xII4sII", b"mluc", 1, 12, b"enUS", len(data), 28) + data
+
+
+def _assembled(space: str, major: int, tags: dict[bytes, bytes]) -> bytes:
+    table, body = b"", bytearray()
+    first = 132 + 12 * len(tags)
+    places: dict[bytes, int] = {}
+    for name, tag in tags.items():
+        if tag not in places:
+            places[tag] = first + len(body)
+            body += tag + bytes(-len(tag) % 4)
+        table += struct.pack(">4sII", name, places[tag], len(tag))
+    version = 0x02100000 if major == 2 else 0x04300000
+    head = struct.pack(
+        ">I4xI4s4s4s6H4s28x3I48x",
+        first + len(body),
+        version,
+        b"mntr",
+        space.ljust(4).encode(),
+        b"XYZ ",
+        *(2000, 1, 1, 0, 0, 0),
+        b"acsp",
+        *_WHITE,
+    )
+    return head + struct.pack(">I", len(tags)) + table + bytes(body)
