@@ -73,20 +73,45 @@ def exif(entries: Sequence[Entry], blob: bytes = b"") -> bytes:
     return b"II*\0" + struct.pack("<I", 8) + directory(entries) + blob
 
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc32(name + data))
+
+
 def exif_png(data: bytes, after: bool = False) -> bytes:
     """A small PNG with an eXIf chunk, before or after its pixels."""
+    if after:
+        return after_pixels(b"eXIf", data)
     plain = picture((64, 48), "PNG")
-    chunk = struct.pack(">I", len(data)) + b"eXIf" + data + struct.pack(">I", crc32(b"eXIf" + data))
-    return plain[:-12] + chunk + plain[-12:] if after else plain[:33] + chunk + plain[33:]
+    return plain[:33] + chunk(b"eXIf", data) + plain[33:]
 
 
-def exif_jpeg(data: bytes) -> bytes:
-    """In as many segments as it takes."""
-    plain = picture((64, 48))
-    parts = [data[start : start + 65_000] for start in range(0, len(data), 65_000)]
+def exif_segments(data: bytes, each: int = 65_000) -> bytes:
+    parts = [data[start : start + each] for start in range(0, len(data), each)]
     segments = (b"\xff\xe1" + struct.pack(">H", 8 + len(part)) + b"Exif\0\0" + part for part in parts)
-    return plain[:2] + b"".join(segments) + plain[2:]
+    return b"".join(segments)
+
+
+def exif_jpeg(data: bytes, each: int = 65_000) -> bytes:
+    """A small JPEG, with as many segments as it takes."""
+    plain = picture((64, 48))
+    return plain[:2] + exif_segments(data, each) + plain[2:]
 
 
 def exif_webp(data: bytes) -> bytes:
     return picture((64, 48), "WEBP", exif=b"Exif\0\0" + data)
+
+
+def deep_png(size: Size, interlaced: bool = False) -> bytes:
+    """A sound one, of 8 bytes for each pixel."""
+    width, height = size
+    header = struct.pack(">IIBBBBB", *size, 16, 6, 0, 0, int(interlaced))
+    data = compress(bytes(8 * width * height + 2 * height + 16), 9)
+    return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def after_pixels(name: bytes, data: bytes) -> bytes:
+    plain = picture((64, 48), "PNG")
+    return plain[:-12] + chunk(name, data) + plain[-12:]
