@@ -134,6 +134,17 @@ class TestAvif:
         with pytest.raises(SourceInvalidError):
             judged(source)
 
+    @pytest.mark.parametrize("kind", [b"iloc", b"iinf"])
+    def test_a_box_that_comes_twice(self, kind: bytes) -> None:
+        data = hostile_avif.one((100, 100), (100, 100))
+        at = data.index(kind) - 4
+        copy = data[at : at + int.from_bytes(data[at : at + 4])]
+        start = data.index(b"meta") - 4
+        longer = (int.from_bytes(data[start : start + 4]) + len(copy)).to_bytes(4)
+        assert judged(data).size == (100, 100)
+        with pytest.raises(SourceInvalidError):
+            judged(data[:start] + longer + data[start + 4 : at] + copy + data[at:])
+
     def test_boxes_in_boxes(self) -> None:
         data = b""
         for _ in range(5_000):

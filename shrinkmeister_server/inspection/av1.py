@@ -16,6 +16,8 @@ class Sequence:
     height_bits: int
     width: int
     height: int
+    # Of a pixel, in all planes.
+    bytes: float
     # A still picture, whose frame headers say nothing of all this.
     reduced: bool = True
     id_bits: int = 0
@@ -87,8 +89,7 @@ def frames(data: bytes, before: Sequence | None) -> Iterator[tuple[Sequence, tup
 
 
 def _sequence(bits: Bits) -> Sequence:
-    bits(4)  # profile, still picture
-    reduced = bool(bits())
+    profile, _, reduced = bits(3), bits(), bool(bits())
     time_bits = 0
     if reduced:
         bits(5)
@@ -96,20 +97,42 @@ def _sequence(bits: Bits) -> Sequence:
         time_bits = _skip_operating_points(bits)
     width_bits, height_bits = bits(4) + 1, bits(4) + 1
     width, height = bits(width_bits) + 1, bits(height_bits) + 1
+    id_bits, screen_tools, integer_mv = 0, _EITHER, _EITHER
     if reduced:
-        return Sequence(width_bits, height_bits, width, height)
-    id_bits = 3 + bits(4) + bits(3) if bits() else 0
-    bits(3 + 4)
-    has_order = bits()
-    if has_order:
-        bits(2)
-    screen_tools = _EITHER if bits() else bits()
-    integer_mv = _EITHER
-    if screen_tools:
-        integer_mv = _EITHER if bits() else bits()
+        bits(3)
+    else:
+        id_bits = 3 + bits(4) + bits(3) if bits() else 0
+        bits(3 + 4)
+        has_order = bits()
+        if has_order:
+            bits(2)
+        screen_tools = _EITHER if bits() else bits()
+        if screen_tools:
+            integer_mv = _EITHER if bits() else bits()
+        if has_order:
+            bits(3)
     return Sequence(
-        width_bits, height_bits, width, height, False, id_bits, time_bits, screen_tools, integer_mv
+        width_bits,
+        height_bits,
+        width,
+        height,
+        _bytes(bits, profile),
+        reduced,
+        id_bits,
+        time_bits,
+        screen_tools,
+        integer_mv,
     )
+
+
+def _bytes(bits: Bits, profile: int) -> float:
+    """Of a pixel, at most: 5.5.2. Profile 0 has a quarter of the colors."""
+    bits(3)
+    sample = 2 if bits() else 1
+    if profile == 2 and sample == 2:
+        bits()
+    is_gray = profile != 1 and bits()
+    return sample * (1 if is_gray else 1.5 if profile == 0 else 3)
 
 
 def _skip_operating_points(bits: Bits) -> int:

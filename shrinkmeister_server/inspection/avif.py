@@ -14,8 +14,9 @@ from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.inspection import av1
 from shrinkmeister_server.inspection.limits import MAX_PARTS
 
-# How many pictures as large as a source may be: color, transparency, a gain map, and a grid that they fill.
-MAX_PICTURES = 4
+# What decoding holds for each pixel: 12 bits of all colors and of transparency, or with less of them also a
+# gain map and the grid that the pictures fill.
+BYTES_PER_PIXEL = 8
 # Frames that an AV1 decoder keeps: 8 references, and the one that it decodes.
 MAX_KEPT = 9
 
@@ -60,6 +61,7 @@ class Group:
     associations: dict[int, list[int]] = field(default_factory=dict)
     idat: int = 0
     size: Size = (0, 0)
+    seen: set[bytes] = field(default_factory=set)
     sample_sizes: list[int] = field(default_factory=list)
     chunks: list[int] = field(default_factory=list)
     runs: list[tuple[int, int]] = field(default_factory=list)
@@ -71,27 +73,31 @@ class Inspection:
     def __init__(self, data: bytes, max_pixels: int) -> None:
         self.data = data
         self.max_pixels = max_pixels
-        self.parts = self.pixels = self.bytes = 0
+        self.parts = self.read = 0
+        self.bytes, self.largest = 0.0, 1.0
 
     def judge(self) -> None:
         groups: list[Group] = []
         self._read(0, len(self.data), Group(), groups, 0)
+        others: list[Size] = []
         for group in groups:
-            self._judge_items(group)
+            others += self._judge_items(group)
             self._judge_samples(group)
+        # What is made of pictures has their planes.
+        for size in others:
+            self._add(size, self.largest)
 
     def count(self, parts: int = 1) -> None:
         self.parts += parts
         if self.parts > MAX_PARTS:
             raise SourceTooLargeError(f"the source is an AVIF of more than {MAX_PARTS} parts")
 
-    def _add(self, size: Size, times: int = 1) -> None:
-        pixels = size[0] * size[1]
-        self.pixels += pixels * times
-        if pixels > self.max_pixels:
+    def _add(self, size: Size, pixel: float, times: int = 1) -> None:
+        if _area(size) > self.max_pixels:
             raise SourceTooLargeError(f"a picture in the source has {size[0]} x {size[1]} pixels")
-        if self.pixels > MAX_PICTURES * self.max_pixels:
-            raise SourceTooLargeError("the pictures in the source have too many pixels together")
+        self.bytes += _area(size) * pixel * times
+        if self.bytes > BYTES_PER_PIXEL * self.max_pixels:
+            raise SourceTooLargeError("the pictures in the source are too large together")
 
     def _read(self, start: int, end: int, group: Group, groups: list[Group], depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -103,7 +109,11 @@ class Inspection:
                     inner = Group()
                     groups.append(inner)
                 self._read(first + _CONTAINERS[kind], last, inner, groups, depth + 1)
-            elif kind == b"ipco":
+                continue
+            if kind in group.seen and kind in _ONCE:
+                raise IndexError("a box that comes twice, of which a decoder may take the other one")
+            group.seen.add(kind)
+            if kind == b"ipco":
                 group.properties = self._properties(first, last)
             elif kind == b"idat":
                 group.idat = first
@@ -151,7 +161,9 @@ class Inspection:
             version = entry(4) >> 24
             item = entry(4 if version == 3 else 2)
             entry(2)
-            group.types[item] = entry(4).to_bytes(4)
+            kind = entry(4).to_bytes(4)
+            if group.types.setdefault(item, kind) != kind:
+                raise IndexError("an item of two types")
 
     def _item_places(self, reader: Reader, group: Group) -> None:
         version = reader(4) >> 24
@@ -170,6 +182,8 @@ class Inspection:
                 self.count()
                 reader(index_size)
                 extents.append((base + reader(offset_size), reader(length_size)))
+            if item in group.places:
+                raise IndexError("an item in two places")
             group.places[item] = tuple(extents)
             if method:
                 group.in_idat.add(item)
@@ -209,40 +223,48 @@ class Inspection:
         number = reader(4)
         self.count(number)
         for _ in range(number):
-            group.runs.append((reader(4), reader(4)))
+            run = (reader(4), reader(4))
+            if group.runs and run[0] <= group.runs[-1][0]:
+                raise IndexError("runs of chunks that are not in their order")
+            group.runs.append(run)
             reader(4)
 
-    def _judge_items(self, group: Group) -> None:
-        known: dict[object, list[Size]] = {}
+    def _judge_items(self, group: Group) -> Iterator[Size]:
+        """Yields the sizes of items that are no pictures of their own."""
+        known: dict[object, list[tuple[Size, float]]] = {}
         for item, extents in group.places.items():
             sizes = [group.properties[i - 1] for i in group.associations.get(item, []) if i]
             largest = max(sizes, key=_area, default=(0, 0))
             is_picture, in_idat = group.types.get(item) == b"av01", item in group.in_idat
             if (key := (is_picture, in_idat, extents)) not in known:
-                self.bytes += sum(length for _, length in extents)
-                if self.bytes > 2 * len(self.data) + MAX_SHARED:
+                self.read += sum(length for _, length in extents)
+                if self.read > 2 * len(self.data) + MAX_SHARED:
                     # A decoder copies each item that is in more than one place.
                     raise SourceTooLargeError("the items of the source have more bytes than the source")
                 start = group.idat if in_idat else 0
                 data = b"".join(self.data[start + at : start + at + length] for at, length in extents)
                 known[key] = list(self._frames([data])) if is_picture else []
-            for size in known[key] or [(0, 0)]:
-                self._add(max(size, largest, key=_area))
+            for size, pixel in known[key]:
+                self._add(max(size, largest, key=_area), pixel)
+            if not known[key] and group.types.get(item) != b"tmap":  # a gain map is not applied
+                yield largest
 
-    def _frames(self, parts: Iterable[bytes]) -> Iterator[Size]:
-        """Of one bitstream."""
+    def _frames(self, parts: Iterable[bytes]) -> Iterator[tuple[Size, float]]:
+        """Of one bitstream: the size of each, and its bytes for a pixel."""
         sequence = None
         for data in parts:
             for _ in av1.units(data):
                 self.count()
             for found in av1.frames(data, sequence):
                 sequence, size = found
-                yield size
+                self.largest = max(self.largest, sequence.bytes)
+                yield size, sequence.bytes
 
     def _judge_samples(self, group: Group) -> None:
         """The largest frame counts as often as a decoder keeps one."""
-        sizes = list(self._frames(self.data[at : at + length] for at, length in self._samples(group)))
-        self._add(max([group.size, *sizes], key=_area), min(len(sizes), MAX_KEPT))
+        found = list(self._frames(self.data[at : at + length] for at, length in self._samples(group)))
+        largest = max([group.size, *(size for size, _ in found)], key=_area)
+        self._add(largest, max((pixel for _, pixel in found), default=0), min(len(found), MAX_KEPT))
 
     def _samples(self, group: Group) -> Iterator[tuple[int, int]]:
         sizes = iter(group.sample_sizes)
@@ -269,6 +291,7 @@ _HANDLERS = {
     b"co64": Inspection._large_chunks,
     b"stsc": Inspection._runs,
 }
+_ONCE = {b"idat", b"ipco", *_HANDLERS} - {b"ipma"}
 
 
 def judge(data: bytes, max_pixels: int) -> None:
