@@ -179,6 +179,12 @@ def test_what_is_wrong_is_said(client: Client) -> None:
         (("s3://photos/a.jpg", "300"), {"THUMBNAIL_SECRET_KEY": "too short"}, "32"),
         (
             ("s3://photos/a.jpg", "300"),
+            {"THUMBNAIL_SERVER_URL": "https://site:hunter2@thumbs.example.com"},
+            "***@thumbs.example.com",
+        ),
+        (("s3://photos/a.jpg", "300"), {"THUMBNAIL_SECRET_KEY": "hunter2" * 6}, "can be guessed"),
+        (
+            ("s3://photos/a.jpg", "300"),
             {"THUMBNAIL_SERVER_URL": "thumbs.example.com"},
             "thumbs.example.com",
         ),
@@ -188,6 +194,7 @@ def test_what_is_wrong_is_said(client: Client) -> None:
         assert said in done.stderr
         assert not done.stdout
         assert "too short" not in done.stderr
+        assert "hunter2" not in done.stderr
         assert SECRET not in done.stderr
     wanted = ("s3://photos/a.jpg", "300")
     for location in (

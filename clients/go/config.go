@@ -70,7 +70,8 @@ type Config struct {
 
 // String and GoString keep the secrets out of logs.
 func (c Config) String() string {
-	return fmt.Sprintf("shrinkmeister.Config{ServerURL: %q, KeyPrefix: %q, ...}", c.ServerURL, c.KeyPrefix)
+	url := withoutPassword(c.ServerURL)
+	return fmt.Sprintf("shrinkmeister.Config{ServerURL: %q, KeyPrefix: %q, ...}", url, c.KeyPrefix)
 }
 
 // GoString is what %#v prints.
@@ -85,6 +86,7 @@ const (
 
 var (
 	serverURLForm = regexp.MustCompile(`^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$`)
+	passwordForm  = regexp.MustCompile(`(?s)://.*@`)
 	// What all caches take in a key.
 	keyPrefixForm = regexp.MustCompile(`^[!-~]{0,200}$`)
 )
@@ -118,7 +120,7 @@ func (c *Config) complete() error {
 
 	if !serverURLForm.MatchString(c.ServerURL) {
 		wrong("ServerURL (THUMBNAIL_SERVER_URL) is %q; write where browsers reach the thumbnail server, "+
-			"as https://thumbs.example.com", c.ServerURL)
+			"as https://thumbs.example.com", withoutPassword(c.ServerURL))
 	}
 	c.ServerURL = strings.TrimRight(c.ServerURL, "/")
 
@@ -171,6 +173,9 @@ func (c *Config) complete() error {
 	}
 	return errors.Join(problems...)
 }
+
+// withoutPassword is an address that a message may show.
+func withoutPassword(url string) string { return passwordForm.ReplaceAllString(url, "://***@") }
 
 func (c *Config) secrets() []string {
 	return append([]string{c.SecretKey}, c.SecretKeyFallbacks...)

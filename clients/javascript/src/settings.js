@@ -143,8 +143,10 @@ function checkSecret(name, secret) {
  * @param {string} fix
  */
 function check(settings, name, isRight, fix) {
-  const value = settings[name];
-  if (!isRight(value))
+  const given = settings[name];
+  // An address may have a password.
+  const value = typeof given === "string" ? given.replace(/(?<=:\/\/).*@/s, "***@") : given;
+  if (!isRight(given))
     throw new SettingError(`${name} is ${value === "" ? "not set" : shown(value)}; ${fix}`);
 }
 

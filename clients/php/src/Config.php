@@ -143,10 +143,12 @@ final readonly class Config
         return $seconds >= 1 && $seconds <= 10 ** 10;
     }
 
-    private static function check(bool $isRight, string $setting, mixed $value, string $fix): void
+    private static function check(bool $isRight, string $setting, #[SensitiveParameter] mixed $value, string $fix): void
     {
         if (!$isRight) {
-            throw new SettingError("$setting is " . Shown::of($value) . ": $fix");
+            // An address may have a password.
+            $shown = is_string($value) ? preg_replace('/(?<=:\/\/).*@/s', '***@', $value) : $value;
+            throw new SettingError("$setting is " . Shown::of($shown) . ": $fix");
         }
     }
 
