@@ -5,18 +5,22 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 from zlib import compress
 
 import pytest
+import pyvips
 from PIL import Image
 
+from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister_server.rendering import render
+from shrinkmeister_server.timing import Timing
 from tests import hostile, hostile_parts
 from tests.hostile_parts import LONG, RATIONAL, SHORT, UNDEFINED, exif, page, tiff, tiled
-from tests.pictures import encoded
+from tests.pictures import encoded, picture
 from tests.test_hostile_images import ENGINES
 
 pytestmark = [
@@ -252,3 +256,53 @@ def test_what_a_small_file_makes_a_decoder_allocate(engine: str, kind: str) -> N
 @pytest.mark.parametrize("engine", ENGINES)
 def test_none_of_them_writes_past_the_log(engine: str) -> None:
     assert measured(engine)[1] == ""
+
+
+def pyramid(**options: Any) -> bytes:
+    image = pyvips.Image.new_from_buffer(picture((700, 500), "PNG"), "")
+    return bytes(image.write_to_buffer(".tif", **options))
+
+
+REAL: dict[str, Callable[[], bytes]] = {
+    **{
+        f"TIFF, {name}": partial(picture, (640, 480), "TIFF", "RGB", compression=name)
+        for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "lzma", "zstd")
+    },
+    **{
+        f"TIFF, {name}": partial(picture, (640, 480), "TIFF", "1", compression=name)
+        for name in ("group3", "group4", "tiff_ccitt")
+    },
+    "TIFF of one strip": partial(picture, (640, 480), "TIFF", tiffinfo={278: 480}, compression="tiff_lzw"),
+    "BigTIFF": partial(picture, (640, 480), "TIFF", big_tiff=True),
+    "TIFF in tiles": lambda: pyramid(tile=True, compression="deflate"),
+    "TIFF in large tiles": lambda: pyramid(tile=True, tile_width=1024, tile_height=1024, compression="lzw"),
+    "TIFF as a pyramid": lambda: pyramid(tile=True, pyramid=True, subifd=True, compression="jpeg"),
+    "TIFF of pages": lambda: pyramid(tile=True, pyramid=True, bigtiff=True),
+    "JPEG, 4:1:1": partial(picture, (640, 480), "JPEG", subsampling="4:1:1"),
+    "JPEG, progressive": partial(picture, (640, 480), "JPEG", progressive=True, orientation=6),
+    "MPO": lambda: encoded(
+        Image.new("RGB", (640, 480)), "MPO", save_all=True, append_images=[Image.new("RGB", (320, 240))]
+    ),
+    "PNG, interlaced": lambda: hostile_parts.deep_png((320, 240), interlaced=True),
+    "PNG with EXIF": lambda: picture((320, 240), "PNG", orientation=8),
+    "WebP with EXIF": lambda: picture((320, 240), "WEBP", orientation=8),
+    "APNG": lambda: animated("PNG"),
+    "GIF": lambda: animated("GIF"),
+}
+
+
+def animated(format: str) -> bytes:
+    frames = [Image.effect_noise((320, 240), 90) for _ in range(20)]
+    return encoded(frames[0], format, save_all=True, append_images=frames[1:])
+
+
+@pytest.mark.parametrize("kind", REAL)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_encoders_write_is_made(engine: str, kind: str, settings: Any) -> None:
+    settings.THUMBNAIL_ENGINE = ENGINES[engine]
+    for format in ("JPEG", "GIF"):
+        spec = ThumbnailSpec(
+            Source("s3", "photos", "one.jpg"), "30x20", {"crop": "center", "format": format}
+        )
+        made = render(REAL[kind](), spec, (), Timing()).thumbnail
+        assert (made.width, made.height) == (30, 20)
