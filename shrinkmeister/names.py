@@ -13,6 +13,7 @@ from sorl.thumbnail.helpers import ThumbnailError
 
 import shrinkmeister
 from shrinkmeister.conf import Config, SettingError, get_config
+from shrinkmeister.credentials import caused, described
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import NotStoredError
 from shrinkmeister.keys import object_name, record_key
@@ -61,11 +62,13 @@ def stored_name(spec: ThumbnailSpec, recorded: bool) -> str:
     # A storage and an engine raise whatever their libraries raise, and a property must raise no
     # AttributeError: templates and hasattr() take that for a thumbnail without a name.
     except Exception as error:
-        raise _error(f"it could not be made: {error}") from error
-    no_name(
-        f"it was made, and the storage {config.storage!r} (THUMBNAIL_STORAGE) does not have it. The "
-        f"thumbnail server stores thumbnails elsewhere: compare the settings of both"
-    )
+        failed = caused(_error(f"it could not be made: {described(error)}"), error)
+    else:
+        failed = _error(
+            f"it was made, and the storage {config.storage!r} (THUMBNAIL_STORAGE) does not have it. "
+            f"The thumbnail server stores thumbnails elsewhere: compare the settings of both"
+        )
+    raise failed
 
 
 def adopted_name(name: str) -> str:
@@ -74,8 +77,10 @@ def adopted_name(name: str) -> str:
         if storages[get_config().storage].exists(name):
             return name
     except Exception as error:
-        raise _error(f"its storage cannot be asked: {error}") from error
-    no_name("sorl made it, and its file is lost")
+        failed = caused(_error(f"its storage cannot be asked: {described(error)}"), error)
+    else:
+        failed = _error("sorl made it, and its file is lost")
+    raise failed
 
 
 def no_name(reason: str) -> NoReturn:

@@ -11,6 +11,9 @@ from pathlib import Path
 # Files that may hold variables: Zappa's settings in all its forms, what editors keep of them, and .env.
 PATTERNS = ("*zappa_settings*", ".env*")
 
+# Variables that are secrets as a whole.
+NAMES = ("THUMBNAIL_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_S3_SECRET_ACCESS_KEY", "CACHES", "STORAGES")
+
 
 def files_with_secrets(root: Path, variables: Mapping[str, str]) -> list[Path]:
     """Return the files at the top of a package that contain one of the secrets among the variables."""
@@ -20,7 +23,7 @@ def files_with_secrets(root: Path, variables: Mapping[str, str]) -> list[Path]:
 
 
 def _secrets(variables: Mapping[str, str]) -> Iterator[str]:
-    for name in ("THUMBNAIL_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "CACHES", "STORAGES"):
+    for name in NAMES:
         yield variables.get(name, "").strip()
     yield from (one.strip() for one in variables.get("THUMBNAIL_SECRET_KEY_FALLBACKS", "").split(","))
     # Without a password the address is not a secret.

@@ -88,6 +88,9 @@ RETRY_SECONDS = 10
 PASSING = (OverloadError, DriverError, StorageError)
 
 
+# Of a Content-Length.
+MOST_DIGITS = 18
+
 # The resolution and the spec of a text of a batch; or why it has none.
 Opened = tuple[str | None, ThumbnailSpec | TokenError]
 
@@ -309,7 +312,8 @@ def _body(request: HttpRequest, most: int) -> bytes:
     # Django reads no other: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
     if not (length.isascii() and length.isdecimal()):
         raise BatchLengthError("The request has no Content-Length, without which no body is read.")
-    if int(length) > limit:
+    # Python reads no number of thousands of digits.
+    if len(length) > MOST_DIGITS or int(length) > limit:
         raise BatchTooLargeError(f"The body has more than {limit} bytes, for {most} thumbnails at most.")
     try:
         return request.body

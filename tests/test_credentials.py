@@ -9,6 +9,8 @@ import socket
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from random import Random
+from string import ascii_letters, digits
 from typing import Any
 from urllib.parse import quote
 
@@ -16,8 +18,10 @@ import pytest
 from django.core.cache import caches
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils.log import AdminEmailHandler
 
 from shrinkmeister.conf import get_config
 from shrinkmeister.credentials import caused, credentials_of, described, is_safe
@@ -247,6 +251,12 @@ def test_the_config_shows_no_secret(settings: Any) -> None:
         ("OPTIONS", {"secret_key": "abc", "bucket_name": "thumbs", "access_key": "def"}, ["abc", "def"]),
         ("OPTIONS", {"KEY_PREFIX": "thumbs:", "endpoint_url": "https://a:b@s3.example.com"}, ["b"]),
         ("AWS_ACCESS_KEY_ID", "AKIA", []),
+        ("AZURE_CONNECTION_STRING", "AccountName=abc;AccountKey=d/e==;EndpointSuffix=net", ["d/e=="]),
+        ("connection_string", "BlobEndpoint=https://abc/;SharedAccessSignature=sv=1&sig=d", ["d"]),
+        ("AZURE_CONNECTION_STRING", "of another form", ["of another form"]),
+        ("sas_token", "sv=2022-11-02&spr=https&sig=d%2Fe%3D", ["d%2Fe%3D"]),
+        ("AWS_CLOUDFRONT_KEY", b"-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n", ["abc"]),
+        ("AWS_CLOUDFRONT_KEY_ID", "K2", []),
         ("THUMBNAIL_SECRET_KEY_FALLBACKS", ["abc"], ["abc"]),
     ],
 )
@@ -265,3 +275,62 @@ def test_other_errors_keep_their_text_and_their_cause(settings: Any) -> None:
     refused.__context__ = shown
     assert not is_safe(refused)
     assert without_password("https://a:b@c@example.com/") == "https://***@example.com/"
+
+
+def test_random_credentials_hide_no_error_by_chance(settings: Any) -> None:
+    """As many as 100 sites have, all of the same seed."""
+    random = Random(14)
+    texts = [
+        "[Errno 13] Permission denied: '/var/www/media/cache/4nmm2zhvdkk5zmkn6hgbnh2yae/q2c5.jpg'",
+        "Error 111 connecting to cache.example.com:6379. Connection refused.",
+        "HTTPSConnectionPool(host='thumbs.blob.core.windows.net', port=443): Max retries exceeded with "
+        "url: /cache?restype=container (Caused by NameResolutionError('Failed to resolve the name'))",
+        "Could not deserialize key data. The data may be in an incorrect format, or it may be encrypted.",
+    ]
+
+    def key(length: int, of: str = f"{ascii_letters}{digits}+/") -> str:
+        return "".join(random.choices(of, k=length))
+
+    settings.AWS_SECRET_ACCESS_KEY = [key(40) for _ in range(100)]
+    settings.AWS_SESSION_TOKEN = [key(800) for _ in range(100)]
+    settings.THUMBNAIL_SECRET_KEY_FALLBACKS = [key(64, f"{ascii_letters}{digits}-_") for _ in range(100)]
+    settings.THUMBNAIL_CACHE_LOCATION = [f"redis://:{key(32)}@cache.example.com:6379" for _ in range(100)]
+    settings.AZURE_CONNECTION_STRING = [
+        f"DefaultEndpointsProtocol=https;AccountName=thumbs;AccountKey={key(86)}==;"
+        "EndpointSuffix=core.windows.net"
+        for _ in range(100)
+    ]
+    for text in texts:
+        assert described(OSError(text)) == text
+    for secrets in (settings.AWS_SECRET_ACCESS_KEY, settings.THUMBNAIL_SECRET_KEY_FALLBACKS):
+        assert described(OSError(f"of {secrets[-1][3:12]}")) == "OSError"
+
+
+@pytest.mark.parametrize(
+    ("password", "shown", "hidden"),
+    [
+        ("connect-the-media", "Error 111 connecting to the cache", False),
+        ("connect-the-media", "no port: 'nect-the'", True),
+        ("ab/cdef#ghij", "no port: 'ab'", False),
+        ("ab/cdef#ghij", "no number of a database: 'cdef'", True),
+        ("ab/cdef#ghij", "a fragment: 'ghij'", True),
+        ("abcd", "of ABCD", True),
+        ("ab", "of ab", True),
+    ],
+)
+def test_parts_of_a_password(settings: Any, password: str, shown: str, hidden: bool) -> None:
+    settings.THUMBNAIL_CACHE_LOCATION = f"redis://:{password}@cache.example.com:6379/0"
+    assert described(OSError(shown)) == ("OSError" if hidden else shown)
+
+
+def test_what_is_mailed_to_admins(settings: Any, mailoutbox: list[EmailMessage]) -> None:
+    """Django writes all settings into it, also without DEBUG, and cleanses them by their names."""
+    settings.ADMINS = [("Admin", "admin@example.com")]
+    location = f"redis://:{PASSWORD}@127.0.0.1:1/0"
+    settings.THUMBNAIL_SECRET_KEY, settings.THUMBNAIL_CACHE_LOCATION = PASSWORD, Secret(location)
+    settings.CACHES = {**settings.CACHES, "thumbs": {"BACKEND": "x", "OPTIONS": {"PASSWORD": PASSWORD}}}
+    record = logging.LogRecord("django.request", logging.ERROR, __file__, 1, "An error", (), None)
+    AdminEmailHandler().emit(record)
+    body = mailoutbox[0].body
+    assert_hidden(str(body))
+    assert "THUMBNAIL_CACHE_LOCATION = Secret('***')" in body

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from shrinkmeister.buckets import S3_BACKEND
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import NotStoredError, SourceMissingError
 from shrinkmeister.images import Thumbnail
+from shrinkmeister.names import adopted_name
 from shrinkmeister_server import pipeline
 from tests.pages import Untouchable, lazy, record, render
 from tests.pictures import picture, size_of
@@ -147,6 +149,22 @@ class TestOriginals:
         (media / sorls).unlink()
         with pytest.raises(NotStoredError):
             _ = adopted.name
+
+    @pytest.mark.parametrize("adopted", [True, False])
+    def test_what_a_storage_raises_shows_no_password(
+        self, media: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, adopted: bool
+    ) -> None:
+        thumbnail = get_thumbnail(storages["default"].save("photos/a.jpg", ContentFile(b"x")), "200")
+        settings.AWS_S3_ENDPOINT_URL = "https://site:swordfish-42@s3.example.com"
+
+        def exists(name: str) -> bool:
+            raise OSError("no route to https://site:swordfish-42@s3.example.com")
+
+        monkeypatch.setattr(storages["default"], "exists", exists)
+        with pytest.raises(NotStoredError) as refused:
+            _ = adopted_name("photos/a.jpg") if adopted else thumbnail.name
+        assert "swordfish-42" not in "".join(traceback.format_exception(refused.value))
+        assert "OSError" in str(refused.value)
 
 
 class TestServer:

@@ -23,10 +23,10 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 from shrinkmeister_server.deployment.stage import (
+    ALL_SECRETS,
     FILE,
     HANDLER,
     POST,
-    SECRETS,
     StageError,
     check,
     doubts,
@@ -159,7 +159,7 @@ def _check_variables(stage: dict[str, Any]) -> None:
     try:
         variables = variables_of(stage)
         packaged = stage.get("environment_variables", {})
-        if names := [name for name in SECRETS if packaged.get(name)]:
+        if names := [name for name in ALL_SECRETS if packaged.get(name)]:
             raise StageError(
                 f"environment_variables has {', '.join(names)}, and Zappa writes them into the package. "
                 f"Move them to aws_environment_variables."

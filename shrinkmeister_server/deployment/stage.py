@@ -26,6 +26,8 @@ SECRETS = (
     "CACHES",
     "STORAGES",
 )
+# What else django-storages reads. Lambda reserves the names without S3.
+ALL_SECRETS = (*SECRETS, "AWS_S3_SECRET_ACCESS_KEY")
 # Megabytes, of which Lambda gives a whole core for so many; one request is one thread.
 MEMORY = 1769
 # Seconds. The waits below and two slow answers of S3 have to end before.
@@ -145,7 +147,7 @@ def complete(stage: dict[str, Any]) -> dict[str, Any]:
     """
     variables_of(stage)
     given, own = (stage.get(key, {}) for key in ("environment_variables", "aws_environment_variables"))
-    secrets = {name: value for name, value in given.items() if name in SECRETS}
+    secrets = {name: value for name, value in given.items() if name in ALL_SECRETS}
     # Another endpoint has its own regions and addresses.
     bucket = {} if given.get("AWS_S3_ENDPOINT_URL") else _bucket_variables(region_of(stage))
     return {
