@@ -72,7 +72,25 @@ class Item:
     places: Sequence[tuple[int, int]]
 
 
-def avif(items: Sequence[Item], properties: Sequence[bytes], data: bytes, references: bytes = b"") -> bytes:
+HEAD = box(b"ftyp", b"avif\0\0\0\0avifmif1miaf")
+
+
+def icon_head() -> bytes:
+    """Boxes that begin as an ICO does, with a small picture inside."""
+    number, first = int.from_bytes(b"ft", "little"), 17  # entries before it are bytes of boxes
+    inside = picture((16, 16), "PNG")
+    entry = struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, len(inside), 6 + 16 * number)
+    head = box(b"ftyp", HEAD[8:], b"avif" * 57)
+    return head + box(b"free", bytes(6 + 16 * first - 264), entry * (number - first), inside)
+
+
+def avif(
+    items: Sequence[Item],
+    properties: Sequence[bytes],
+    data: bytes,
+    references: bytes = b"",
+    head: bytes = HEAD,
+) -> bytes:
     """Item 1 is the picture."""
     infos = [
         full(b"infe", struct.pack(">HH4sB", number, 0, item.kind, 0), version=2)
@@ -103,7 +121,6 @@ def avif(items: Sequence[Item], properties: Sequence[bytes], data: bytes, refere
             ),
         )
 
-    head = box(b"ftyp", b"avif\0\0\0\0avifmif1miaf")
     start = len(head) + len(meta(0)) + 8
     return head + meta(start) + box(b"mdat", data)
 
@@ -147,9 +164,9 @@ def sequence(size: Size, samples: Sequence[bytes], number: int | None = None) ->
 CONFIGURATION = box(b"av1C", b"\x81\x10\x0c\0")
 
 
-def one(size: Size, says: Size) -> bytes:
+def one(size: Size, says: Size, head: bytes = HEAD) -> bytes:
     data = still(size)
-    return avif([Item(b"av01", [1, 2], [(0, len(data))])], [ispe(says), CONFIGURATION], data)
+    return avif([Item(b"av01", [1, 2], [(0, len(data))])], [ispe(says), CONFIGURATION], data, head=head)
 
 
 def moving_one(size: Size, frames: int, own_size: bool = False) -> bytes:
@@ -196,6 +213,7 @@ def many_units(number: int) -> bytes:
 # Kind -> a file, which is refused as too large.
 SOURCES: dict[str, Callable[[], bytes]] = {
     "a picture that is larger than its item": lambda: one((16_384, 16_384), (100, 100)),
+    "a picture in a file that is an ICO too": lambda: one((16_384, 16_384), (100, 100), icon_head()),
     "an item that is larger than its picture": lambda: one((100, 100), (16_384, 16_384)),
     "a grid of a larger cell": lambda: grid((16_384, 16_384), (100, 100), (100, 100), 1, 1),
     "a grid of a cell that is scaled": lambda: grid((100, 100), (16_384, 16_384), (100, 100), 1, 1),

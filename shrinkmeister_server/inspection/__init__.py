@@ -22,6 +22,9 @@ from shrinkmeister_server.inspection.silence import silence_libraries
 # What a source may be, by Pillow's names.
 FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
+# Those for which Pillow opens a file as an AVIF.
+_AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
+
 Size = tuple[int, int]
 
 
@@ -117,14 +120,16 @@ def _judge_pixels(size: Size) -> None:
 def _judge_headers(data: bytes) -> None:
     """Judge what Pillow allocates or computes before it knows the size of a picture, or beside it."""
     max_pixels = get_server_config().max_pixels
-    if data.startswith(b"\0\0\1\0"):
+    is_icon = data.startswith(b"\0\0\1\0")
+    # A box of 256 bytes begins as an ICO does: Pillow opens an AVIF before it, and libvips a HEIF instead.
+    if data[4:8] == b"ftyp" and (is_icon or data[8:12] in _AVIF_BRANDS):
+        avif.judge(data, max_pixels)
+    if is_icon:
         inside = ico.picture(data)
         _judge_parts(inside)
         _judge_pixels(ico.size(BytesIO(inside)))
     elif data.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
         jpeg2000.judge(data, max_pixels)
-    elif data[4:12] in (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1"):
-        avif.judge(data, max_pixels)
     elif data.startswith(b"RIFF"):
         _judge_pixels(webp.canvas(data))
         if sum(kind == b"ANMF" for kind in webp.chunks(data)) > MAX_WEBP_FRAMES:
