@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 from django.conf import settings
 
+from shrinkmeister.conf import per_configuration
 from shrinkmeister.secret import Secret
 
 # Settings that storages and caches have.
@@ -22,8 +23,10 @@ LOCATION = re.compile(r"LOCATION", re.I)
 SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.I)
 # A host with its port, a path, the number of a database, a query: nothing that is to be hidden.
 PLAIN = re.compile(r"([\w.-]*|\[[0-9a-f:.]+\])(:\d+)?(/[\w./-]*)?(\?[\w=&.-]*)?", re.I)
-# Characters of a password from which on a part of it is one: a library may have cut it at a '/' or '#'.
-PART = 4
+# Characters from which on a part is told of. A library may cut a password in an address at its '/' or '#';
+# a key or a token of its own it takes as it is.
+PART_OF_ADDRESS = 4
+PART_OF_VALUE = 12
 
 E = TypeVar("E", bound=Exception)
 
@@ -55,15 +58,19 @@ def is_safe(error: BaseException) -> bool:
     return not any(_shows(f"{one} {one.args}") for one in seen)
 
 
-def credentials_of(value: Any, name: str = "") -> Iterator[str]:
-    """The credentials in a setting: a text, or lists and dictionaries of texts; name: its own."""
+def credentials_of(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
+    """The credentials in a setting, and how long a part of each has to be to tell of it.
+
+    value: a text, or lists and dictionaries of texts; name: its own
+    """
     if isinstance(value, Secret):
         value = value.reveal()
     if isinstance(value, str):
         if NAMES.search(name):
-            yield value
+            yield value, PART_OF_VALUE
         else:
-            yield from _of_address(value, bool(LOCATION.search(name)))
+            for credential in _of_address(value, bool(LOCATION.search(name))):
+                yield credential, PART_OF_ADDRESS
     elif isinstance(value, Mapping):
         for key, one in value.items():
             yield from credentials_of(one, str(key))
@@ -79,7 +86,8 @@ def _of_address(text: str, is_location: bool) -> Iterator[str]:
         before, at, after = rest.rpartition("@")
         if at and (scheme or is_location):
             user, colon, password = before.partition(":")
-            yield password if colon else user
+            # A user with other characters may be the beginning of a password.
+            yield password if colon and re.fullmatch(r"[\w.-]*", user) else before
             rest = after
         for name, value in re.findall(r"[?&]([^=&]+)=([^&]*)", rest):
             if NAMES.search(name):
@@ -90,19 +98,22 @@ def _of_address(text: str, is_location: bool) -> Iterator[str]:
 
 
 def _shows(text: str) -> bool:
-    text = text.lower()
-    for name in dir(settings):
-        if SETTINGS.fullmatch(name):
-            for credential in credentials_of(getattr(settings, name), name):
-                if any(part in text for part in _parts(credential)):
-                    return True
-    return False
+    small = text.lower()
+    return any(part in small for part in _hidden())
 
 
-def _parts(credential: str) -> Iterator[str]:
+@per_configuration
+def _hidden() -> frozenset[str]:
+    """The parts of all credentials of the settings. Collected once: a server tells of each bad request."""
+    names = [name for name in dir(settings) if SETTINGS.fullmatch(name)]
+    found = [one for name in names for one in credentials_of(getattr(settings, name), name)]
+    return frozenset(part for credential, length in found for part in _parts(credential, length))
+
+
+def _parts(credential: str, length: int) -> Iterator[str]:
     """As it stands, and as it may stand in an address; in small letters, as hosts are made."""
     for spelled in {credential, unquote(credential), unquote_plus(credential), quote(credential, safe="")}:
         small = spelled.lower()
-        for start in range(max(1, len(small) - PART + 1)):
-            if part := small[start : start + PART]:
+        for start in range(max(1, len(small) - length + 1)):
+            if part := small[start : start + length]:
                 yield part
