@@ -110,10 +110,10 @@ class TestOutcomes:
         lock = get_shared_cache().lock
 
         def late(spec: ThumbnailSpec, seconds: int) -> bool | None:
-            make(pipeline.Request(spec, fetch, True, Timing()))
+            make(pipeline.Request(spec, fetch, True, Timing()), "")
             return lock(spec, seconds)
 
-        make = pipeline._make
+        make = pipeline._made
         monkeypatch.setattr(get_shared_cache(), "lock", late)
         server.get(url_of())
         assert visit(log)["outcome"] == "waited"
