@@ -98,7 +98,8 @@ def _of_address(text: str, is_location: bool) -> Iterator[str]:
         before, at, after = rest.rpartition("@")
         if at and (scheme or is_location):
             user, colon, password = before.partition(":")
-            yield password if colon else user
+            # A user with other characters may be the beginning of a password.
+            yield password if colon and re.fullmatch(r"[\w.-]*", user) else before
             rest = after
         for name, value in re.findall(r"[?&]([^=&]+)=([^&]*)", rest):
             if NAMES.search(name):

@@ -285,13 +285,13 @@ class TestDelete:
             delete(photo, delete_file=False)
         assert len(self.files(media)) == 3
 
-    def test_a_storage_that_fails(self, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_storage_that_fails(self, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*args: Any) -> None:
             raise RuntimeError("the library's own")
 
         monkeypatch.setattr(FileSystemStorage, "delete", fail)
         with pytest.raises(StorageError, match="library's own"):
-            delete(NAME)
+            delete(photo)
 
     def test_what_was_known_of_another_version_is_not_told(
         self, media: Path, photo: str, server: Any
