@@ -30,8 +30,6 @@ LOCATION = re.compile(r"LOCATION", re.I)
 SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.I)
 # A host with its port, a path, the number of a database, a query: nothing that is to be hidden.
 PLAIN = re.compile(r"([\w.-]*|\[[0-9a-f:.]+\])(:\d+)?(/[\w./-]*)?(\?[\w=&.-]*)?", re.I)
-# Before the first colon of a credential; anything else may be the beginning of a password.
-USER = re.compile(r"[\w.+-]*")
 # Characters of a credential, and of a part of it that a library has cut out of an address. Fewer are in an
 # error by chance: of 4 of a session's token one error in ten has some.
 PART = 8
@@ -100,7 +98,8 @@ def _of_address(text: str, is_location: bool) -> Iterator[str]:
         before, at, after = rest.rpartition("@")
         if at and (scheme or is_location):
             user, colon, password = before.partition(":")
-            yield password if colon and USER.fullmatch(user) else before
+            # A user with other characters may be the beginning of a password.
+            yield password if colon and re.fullmatch(r"[\w.-]*", user) else before
             rest = after
         for name, value in re.findall(r"[?&]([^=&]+)=([^&]*)", rest):
             if NAMES.search(name):

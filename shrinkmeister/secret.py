@@ -4,7 +4,7 @@
     str(location), repr(location)       '***', Secret('***')
     location.reveal()                   'redis://:swordfish@cache.example.com:6379/0'
 
-A site may write its own settings so: THUMBNAIL_CACHE_LOCATION = Secret(os.environ["..."]).
+A site may write its own settings so: THUMBNAIL_CACHE_LOCATION = Secret("redis://...").
 """
 
 import hmac

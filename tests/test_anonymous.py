@@ -56,7 +56,6 @@ REQUESTS = {
     "a batch that is too long": request("POST", "/thumbnails", texts(*["A"] * 101)),
     "a body that is no JSON": request("POST", "/thumbnails", "[" * 100_000),
     "a body that is too long": request("POST", "/thumbnails", **{"Content-Length": "9" * 12}),
-    "a body of thousands of digits": request("POST", "/thumbnails", **{"Content-Length": "9" * 5000}),
     "a body for another": request("GET", "/nothing", "x" * 500),
     "metrics": request("GET", "/metrics"),
     "liveness": request("GET", "/livez"),
