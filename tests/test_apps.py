@@ -384,6 +384,10 @@ class TestBodies:
         answer = server.post("/thumbnails", b" " * 1_000_000)
         assert answer.status_code == 413
 
+    def test_of_a_length_of_thousands_of_digits(self, server: Server) -> None:
+        answer = server.post("/thumbnails", b"{}", **{"content-length": "9" * 5000})
+        assert answer.status_code == 413
+
     def test_without_batches(self, server: Server, settings: Any) -> None:
         settings.THUMBNAIL_MAX_BATCH = 0
         answer = server.post("/thumbnails", b'{"thumbnails": ["AAAA"]}')

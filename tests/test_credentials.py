@@ -246,6 +246,7 @@ def test_the_config_shows_no_secret(settings: Any) -> None:
         ("LOCATION", "/var/tmp/cache", []),
         ("LOCATION", "redis://user:pass@host:6379/0", ["pass"]),
         ("LOCATION", "redis://a@host/0, rediss://:b:c@host/0", ["a", "b:c"]),
+        ("LOCATION", "redis://a/b:c@host/0", ["a/b:c"]),
         ("LOCATION", Secret("redis://host/0?password=abc"), ["abc"]),
         ("LOCATION", "redis://:abc host", [":abc host"]),
         ("OPTIONS", {"secret_key": "abc", "bucket_name": "thumbs", "access_key": "def"}, ["abc", "def"]),
