@@ -104,7 +104,7 @@ def _of_address(text: str, is_location: bool) -> Iterator[str]:
         for name, value in re.findall(r"[?&]([^=&]+)=([^&]*)", rest):
             if NAMES.search(name):
                 yield value
-        # Not the form of an address: nobody can say where in it the password is.
+        # This is not the form of an address, so that any part of it may be the password.
         if is_location and not all(PLAIN.fullmatch(one.strip()) for one in re.split("[,;]", rest)):
             yield rest
 

@@ -15,7 +15,7 @@ HANDLERS = ("handler", "zappa.handler")
 
 
 def guard(modules: Mapping[str, Any] = sys.modules) -> None:
-    """Change the handlers of Zappa that are loaded; without Lambda there is none."""
+    """Change the handlers of Zappa that are loaded. Elsewhere than on Lambda none is loaded."""
     for name in HANDLERS:
         if handler := getattr(modules.get(name), "LambdaHandler", None):
             _guard(handler)

@@ -1,4 +1,4 @@
-"""Which events of AWS Lambda are HTTP requests, and what is left of them."""
+"""Which events of AWS Lambda are HTTP requests, and which of their fields pass."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
