@@ -437,6 +437,8 @@ def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(settings: 
     if alias:
         backend = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location}
         settings.CACHES = {**settings.CACHES, "used": backend}
+    else:
+        settings.THUMBNAIL_CACHE_LOCATION = location
     cache = CacheConfig("redis", "used", alias, Secret("" if alias else location), "p:")
     with pytest.raises(CacheSettingError, match="%2F") as refused:
         make_driver(cache)
