@@ -142,6 +142,23 @@ def test_colours_of_tables_become_those_of_srgb(made: Any) -> None:
     assert difference(thumbnail, picture_with(b"", "PNG")) > 20
 
 
+def test_gray_of_a_printer_looks_as_before(made: Any) -> None:
+    """As Photoshop writes it: Dot Gain 20%."""
+    icc = profile(profiles.gray(profiles.table(256)), space=b"GRAY", version=2).replace(b"mntr", b"prtr", 1)
+    data = picture_with(icc, "PNG", "L")
+    assert difference(made(data), data) <= 1
+    assert difference(made(data), picture_with(b"", "PNG", "L")) > 5
+
+
+@pytest.mark.parametrize("colorspace", ["RGB", "GRAY"])
+@pytest.mark.parametrize("target", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("source", ["JPEG", "TIFF"])
+def test_cmyk_without_a_profile_gets_none(source: str, target: str, colorspace: str, made: Any) -> None:
+    """libvips converts it with a profile of its own, which it leaves in the picture after its end."""
+    data = picture_with(b"", source, "CMYK")
+    assert profile_of(made(data, format=target, colorspace=colorspace)) is None
+
+
 @pytest.mark.parametrize("colorspace", ["RGB", "GRAY"])
 def test_gray_looks_as_before(colorspace: str, made: Any) -> None:
     """sorl makes RGB of it, for which its own profile is no good."""

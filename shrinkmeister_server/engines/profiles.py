@@ -17,7 +17,8 @@ MAX_TAGS = 100
 MAX_CURVE = 4096
 
 _HEADER = struct.Struct(">I8x4s4s4s12x4s88x")
-_CLASSES = (b"mntr", b"scnr", b"spac")
+# Photoshop's profiles of gray with dot gain are of printers.
+_CLASSES = (b"mntr", b"prtr", b"scnr", b"spac")
 _PRIMARIES = (b"rXYZ", b"gXYZ", b"bXYZ")
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 _GRAY_CURVE = b"kTRC"

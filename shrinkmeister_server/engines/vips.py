@@ -66,6 +66,14 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
     def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and _is_animation(image)
 
+    def _colorspace(self, image: Any, colorspace: str | None) -> Any:
+        converted = super()._colorspace(image, colorspace)
+        if image.interpretation == "cmyk" and converted.get_typeof(PROFILE):
+            # libvips gives one of its own to a picture without, and frees it before whoever reads it later.
+            converted = converted.copy()
+            converted.remove(PROFILE)
+        return converted
+
     def _needs_all(self, image: Source, options: dict[str, Any]) -> bool:
         # sorl takes a still for as high as its frame was where that fits, and so crops it to another size.
         return _is_animation(image) or super()._needs_all(image, options)
