@@ -115,3 +115,7 @@ def deep_png(size: Size, interlaced: bool = False) -> bytes:
 def after_pixels(name: bytes, data: bytes) -> bytes:
     plain = picture((64, 48), "PNG")
     return plain[:-12] + chunk(name, data) + plain[-12:]
+
+
+def exif_avif(data: bytes) -> bytes:
+    return picture((64, 48), "AVIF", exif=data)

@@ -183,11 +183,16 @@ KINDS: dict[str, Kind] = {
         lambda: mpo(2, exif_of_fractions(100_000)), options={"format": "GIF"}, answer="by engine"
     ),
     "WebP with fractions in its EXIF": Kind(lambda: hostile_parts.exif_webp(inner_fractions(100_000))),
+    "AVIF with fractions in its EXIF": Kind(
+        lambda: hostile_parts.exif_avif(exif([(40_000, RATIONAL, 20_000, 26)], fractions(20_000)))
+    ),
     "GIF of small blocks": Kind(lambda: gif(b"!\xfe" + b"\1a" * 110_000 + b"\0")),
     "GIF of bytes between blocks": Kind(lambda: gif(bytes(110_000))),
     "GIF of empty extensions": Kind(lambda: gif(b"!\xf9\0" * 110_000)),
     "GIF of many frames": Kind(lambda: gif(FRAME * 60_000)),
 }
+if ".avif" not in Image.registered_extensions():
+    del KINDS["AVIF with fractions in its EXIF"]
 # Only Pillow makes an animation of a TIFF, a PNG or an MPO.
 BY_ENGINE = {"pillow": TOO_LARGE, "vips": MADE}
 
