@@ -18,8 +18,8 @@ from tests.sides import Server
 
 pytestmark = pytest.mark.survives("changes of the secret")
 
-OLD = "the secret of before, which is long enough for all"
-NEW = "the secret of after, which is long enough for all too"
+OLD = "mW4zq1T8vKx0cN5rB7yHj2LdSg9PfUaE3iQoZtRk"
+NEW = "Yb6hJ0nVs3XwEu8KpD1rTg7MqZc4LaFi9OvRy2Bk"
 MEDIA_URL = "https://example.com/media/"
 
 Secrets = tuple[str, ...]

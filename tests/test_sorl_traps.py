@@ -65,6 +65,7 @@ def test_urls_are_printed_raw() -> None:
 @pytest.mark.usefixtures("media")
 def test_text_filters_pass_names_and_cut_the_media_url(settings: Any) -> None:
     settings.MEDIA_URL = "https://example.com/media/"
+    settings.THUMBNAIL_TEXT_SOURCES = ["photos/"]
     text = f"![dawn](https://example.com/media/{NAME})"
     assert render(LOAD + "{{ text|markdown_thumbnails }}", text=text) == f"![dawn]({lazy(NAME, '500').url})"
 

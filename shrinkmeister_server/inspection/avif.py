@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
-from shrinkmeister_server.inspection import av1
+from shrinkmeister_server.inspection import av1, exif
 from shrinkmeister_server.inspection.limits import MAX_PARTS
 
 # What decoding holds for each pixel: 12 bits of all colors and of transparency, or with less of them also a
@@ -235,15 +235,17 @@ class Inspection:
         for item, extents in group.places.items():
             sizes = [group.properties[i - 1] for i in group.associations.get(item, []) if i]
             largest = max(sizes, key=_area, default=(0, 0))
-            is_picture, in_idat = group.types.get(item) == b"av01", item in group.in_idat
-            if (key := (is_picture, in_idat, extents)) not in known:
+            kind, in_idat = group.types.get(item), item in group.in_idat
+            if (key := (kind, in_idat, extents)) not in known:
                 self.read += sum(length for _, length in extents)
                 if self.read > 2 * len(self.data) + MAX_SHARED:
                     # A decoder copies each item that is in more than one place.
                     raise SourceTooLargeError("the items of the source have more bytes than the source")
                 start = group.idat if in_idat else 0
                 data = b"".join(self.data[start + at : start + at + length] for at, length in extents)
-                known[key] = list(self._frames([data])) if is_picture else []
+                if kind == b"Exif":
+                    exif.judge(data[4:])  # behind the place of its header
+                known[key] = list(self._frames([data])) if kind == b"av01" else []
             for size, pixel in known[key]:
                 self._add(max(size, largest, key=_area), pixel)
             if not known[key] and group.types.get(item) != b"tmap":  # a gain map is not applied
