@@ -406,7 +406,7 @@ def test_by_http(tmp_path: Path, redis_location: str) -> None:
     location = {"location": str(tmp_path / "media"), "base_url": MEDIA_URL}
     storage = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": location}
     variables = {
-        "THUMBNAIL_SECRET_KEY": "the secret of the tests, which is long enough",
+        "THUMBNAIL_SECRET_KEY": "nQ7xV2mLr9TzKc4WbY8jHs3DfPg6UaE1",
         "THUMBNAIL_CACHE_LOCATION": redis_location,
         "THUMBNAIL_MAX_BATCH": "1000",
         "THUMBNAIL_BATCH_SECONDS": "60",

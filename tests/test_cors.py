@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.makes_thumbnails
 
-SECRET = "the secret of the tests, which is long enough"
+SECRET = "nQ7xV2mLr9TzKc4WbY8jHs3DfPg6UaE1"
 SPEC = ThumbnailSpec(Source("storage", "default", "dawn.jpg"), "30x20", {"crop": "center"})
 READ = """
 async url => {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shrinkmeister import backend
+from shrinkmeister import backend, links
 from shrinkmeister.backend import spec_of, thumbnail_of
 from shrinkmeister.conf import get_config
 from shrinkmeister.drivers import make_driver
@@ -38,7 +38,7 @@ def test_vector(vector: dict[str, Any], settings: Any, monkeypatch: pytest.Monke
     )
     monkeypatch.setattr(backend, "get_shared_cache", lambda: cache)
     tokens = Tokens(given["secrets"], given["url_ttl"], lambda: now)
-    monkeypatch.setattr(backend, "get_tokens", lambda: tokens)
+    monkeypatch.setattr(links, "get_tokens", lambda: tokens)
 
     spec = spec_of(Source.parse(vector["source"]), vector["geometry"], vector["options"], config)
     thumbnail = thumbnail_of(spec, config)

@@ -292,15 +292,15 @@ class TestSafely:
     def test_made_by_another_server_just_before_our_lock(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lock, make = SharedCache.lock, Mock(wraps=pipeline._make)
+        lock, make = SharedCache.lock, Mock(wraps=pipeline._made)
 
         def late(self: SharedCache, spec: ThumbnailSpec, seconds: int) -> bool | None:
-            pipeline_make(asked(spec))
+            pipeline_made(asked(spec), "")
             return lock(self, spec, seconds)
 
-        pipeline_make = pipeline._make
+        pipeline_made = pipeline._made
         monkeypatch.setattr(SharedCache, "lock", late)
-        monkeypatch.setattr(pipeline, "_make", make)
+        monkeypatch.setattr(pipeline, "_made", make)
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
         make.assert_not_called()
 
@@ -558,9 +558,9 @@ class TestOnce:
         assert get_shared_cache().lock(spec, 30)  # somebody else has it
 
         # ... and makes it meanwhile.
-        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._make, asked(spec))))
-        make = Mock(wraps=pipeline._make)
-        monkeypatch.setattr(pipeline, "_make", make)
+        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._made, asked(spec), "")))
+        make = Mock(wraps=pipeline._made)
+        monkeypatch.setattr(pipeline, "_made", make)
         assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)
         make.assert_not_called()
 

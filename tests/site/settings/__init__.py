@@ -44,7 +44,7 @@ CACHES = {
 }
 
 THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
-THUMBNAIL_SECRET_KEY = "the secret of the tests, which is long enough"
+THUMBNAIL_SECRET_KEY = "nQ7xV2mLr9TzKc4WbY8jHs3DfPg6UaE1"
 THUMBNAIL_SERVER_URL = "https://thumbs.example.com"
 THUMBNAIL_CACHE_BACKEND = "django"
 THUMBNAIL_CACHE_NAME = "shrinkmeister"
