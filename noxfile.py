@@ -19,6 +19,23 @@ SERVERS_SORL = "13.4"
 # Storages of other clouds depend on the libraries of those. `make test` has tried them all once.
 EVERYTHING = ("-m", "not deploys and not clients and not clouds")
 CLIENTS_ONLY = ("-m", "not deploys and not clients and not clouds and not makes_thumbnails")
+# Attacks, floods, long simulations, the demo and the commands of deployments take most of the time, and
+# hardly depend on versions. The ends of the matrix leave them to `make test`; the whole matrix has them.
+ONCE = (
+    *("anonymous", "cors", "deployment", "gallery", "hostile_containers", "hostile_parts"),
+    *(
+        "hostile_tokens",
+        "hosts",
+        "kills",
+        "lifetimes",
+        "losses",
+        "overload",
+        "plain_zappa",
+        "scale",
+        "serving",
+    ),
+)
+WITHOUT_ONCE = tuple(f"--ignore=tests/test_{name}.py" for name in ONCE)
 
 nox.options.error_on_missing_interpreters = False
 
@@ -58,7 +75,7 @@ def matrix(session: nox.Session, path: str, django: str, sorl: str) -> None:
 @nox.parametrize(("path", "django", "sorl"), CORNERS)
 def corners(session: nox.Session, path: str, django: str, sorl: str) -> None:
     """The ends of the matrix."""
-    run_tests(session, path, f"django=={django}.*", sorl)
+    run_tests(session, path, f"django=={django}.*", sorl, arguments=WITHOUT_ONCE)
 
 
 @nox.session(python=False)
@@ -70,11 +87,14 @@ def oldest(session: nox.Session) -> None:
     least = [f"{name}=={version}" for name, version in bounds if name not in ("sorl-thumbnail", "zappa")]
     if not FOUND:
         session.error(f"None of Python {', '.join(PYTHONS)} was found.")
-    run_tests(session, FOUND[ENDS[0]], *sorted(set(least)), SERVERS_SORL)
+    run_tests(session, FOUND[ENDS[0]], *sorted(set(least)), SERVERS_SORL, arguments=WITHOUT_ONCE)
 
 
-def run_tests(session: nox.Session, path: str, *requirements: str) -> None:
-    """requirements: what is pinned; the last is the version of sorl-thumbnail."""
+def run_tests(session: nox.Session, path: str, *requirements: str, arguments: tuple[str, ...] = ()) -> None:
+    """Run the tests in an environment of their own.
+
+    requirements: what is pinned; the last is the version of sorl-thumbnail. arguments: of pytest
+    """
     for version in PYTHONS:
         if version not in FOUND:
             session.warn(f"Python {version} was not found.")
@@ -86,4 +106,4 @@ def run_tests(session: nox.Session, path: str, *requirements: str) -> None:
     # Past the server's own requirement.
     session.run(*pip, "install", "--no-deps", f"sorl-thumbnail=={sorl}.*", external=True)
     selected = EVERYTHING if sorl == SERVERS_SORL else CLIENTS_ONLY
-    session.run(pip[0], "-m", "pytest", *selected, *session.posargs, external=True)
+    session.run(pip[0], "-m", "pytest", *selected, *arguments, *session.posargs, external=True)
