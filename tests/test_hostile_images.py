@@ -61,6 +61,7 @@ TOO_LARGE: dict[str, Callable[[], bytes]] = {
     "PPM": lambda: b"P6 9000 9000 255\n",
     "JPEG 2000 with a larger codestream": lambda: hostile.jpeg2000((12_000, 12_000)),
     "JPEG of many scans": lambda: hostile.scans(101),
+    "JPEG of many scans with arithmetic coding": lambda: hostile.arithmetic_scans(21),
 }
 OTHER: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: b"",
