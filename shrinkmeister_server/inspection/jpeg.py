@@ -15,6 +15,11 @@ _SOF_ARITHMETIC = (0xC9, 0xCA)
 # A scan with arithmetic coding takes a decoder five times as long, and no more bytes.
 _ARITHMETIC_SCANS = 5
 _EOI, _SOS = 0xD9, 0xDA
+# The head of a frame of 8 or 12 bits, of 1 to 4 components.
+_ARITHMETIC_HEAD = re.compile(
+    rb"\xff[\xc9\xca]\0(?:\x0b[\x08\x0c].{4}\x01|\x0e[\x08\x0c].{4}\x02|\x11[\x08\x0c].{4}\x03|\x14[\x08\x0c].{4}\x04)",
+    re.DOTALL,
+)
 _APP1, _EXIF = 0xE1, b"Exif\0\0"
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1(..)" + _EXIF, re.DOTALL)
 
@@ -83,3 +88,11 @@ def scan_count(data: bytes) -> int:
                 each = _ARITHMETIC_SCANS
         position += max(2, int.from_bytes(segment[:2]))
     return scans
+
+
+def has_arithmetic_coding(data: bytes) -> bool:
+    """Whether there is a JPEG of it, anywhere in other data.
+
+    In a TIFF no encoder writes one, and each of its strips and planes may be the same hundred scans.
+    """
+    return _ARITHMETIC_HEAD.search(data) is not None
