@@ -107,6 +107,11 @@ def scans(number: int) -> bytes:
     return bytes(data[:-2]) + last * (number - data.count(b"\xff\xda")) + b"\xff\xd9"
 
 
+def arithmetic_scans(number: int) -> bytes:
+    """The same with the head of one of arithmetic coding; its scans are not of it."""
+    return scans(number).replace(b"\xff\xc2", b"\xff\xca", 1)
+
+
 def many_segments(number: int) -> bytes:
     """A small JPEG with so many empty segments in its head."""
     data = picture()

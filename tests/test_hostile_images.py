@@ -62,6 +62,7 @@ TOO_LARGE: dict[str, Callable[[], bytes]] = {
     "JPEG 2000 with a larger codestream": lambda: hostile.jpeg2000((12_000, 12_000)),
     "JPEG of many scans": lambda: hostile.scans(101),
     "AVIF larger than its pictures say": lambda: hostile.avif((30_000, 30_000)),
+    "JPEG of many scans with arithmetic coding": lambda: hostile.arithmetic_scans(21),
 }
 OTHER: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: b"",

@@ -88,6 +88,20 @@ def mpo(frames: int, metadata: bytes) -> bytes:
     return data[: second + 2] + hostile_parts.exif_segments(metadata) + data[second + 2 :]
 
 
+def mpo_of_scans(number: int) -> bytes:
+    """Whose second picture is a progressive JPEG of so many scans."""
+    data = mpo(2, b"")
+    return data[: data.index(b"\xff\xd8\xff", 4)] + hostile.scans(number)
+
+
+def tiff_of_planes(picture: bytes) -> bytes:
+    """Of four colours, which are all the same JPEG of 640 x 480 pixels."""
+    numbers = struct.pack("<4H4I4I", *[8] * 4, *[56] * 4, *[len(picture)] * 4)
+    planes = [(258, SHORT, 4, 16), (259, SHORT, 1, hostile_parts.JPEG), (284, SHORT, 1, 2)]
+    planes += [(273, LONG, 4, 24), (279, LONG, 4, 40)]
+    return tiff(numbers + picture, page((640, 480), *planes, samples=4))
+
+
 def gif(middle: bytes) -> bytes:
     data = hostile.gif((10, 10), (10, 10))
     return data[:19] + middle + data[19:]
@@ -181,6 +195,13 @@ KINDS: dict[str, Kind] = {
     ),
     "MPO with fractions in a later frame": Kind(
         lambda: mpo(2, exif_of_fractions(100_000)), options={"format": "GIF"}, answer="by engine"
+    ),
+    "MPO with many scans in a later frame": Kind(
+        lambda: mpo_of_scans(101), options={"format": "GIF"}, answer="by engine"
+    ),
+    "TIFF of a JPEG": Kind(lambda: tiff_of_planes(hostile.scans(20)), MADE),
+    "TIFF of a JPEG with arithmetic coding": Kind(
+        lambda: tiff_of_planes(hostile.arithmetic_scans(20)), INVALID
     ),
     "WebP with fractions in its EXIF": Kind(lambda: hostile_parts.exif_webp(inner_fractions(100_000))),
     "AVIF with fractions in its EXIF": Kind(

@@ -44,9 +44,11 @@ def judge(file: BytesIO) -> Any:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
     _judge_pixels(image.size)
-    if image.format in ("JPEG", "MPO") and jpeg.scan_count(data) > MAX_SCANS:
-        raise SourceTooLargeError(f"the source is a JPEG of more than {MAX_SCANS} scans")
+    if image.format in ("JPEG", "MPO"):
+        _judge_scans(data)
     if image.format == "TIFF":
+        if jpeg.has_arithmetic_coding(data):
+            raise SourceInvalidError("the source is a TIFF of a JPEG with arithmetic coding")
         _judge_blocks(islice(tiff.blocks(data), 1))
     # Of WebP and AVIF; other decoders look at it to open a source.
     exif.judge(image.info.get("exif", b""))
@@ -138,6 +140,11 @@ def _judge_headers(data: bytes) -> None:
         raise SourceTooLargeError(f"the source is a PNM of more than {MAX_COMMENTS} comments")
 
 
+def _judge_scans(data: bytes) -> None:
+    if jpeg.scan_count(data) > MAX_SCANS:
+        raise SourceTooLargeError(f"the source is a JPEG of more than {MAX_SCANS} scans")
+
+
 def _judge_blocks(blocks: Iterator[int]) -> None:
     """Of a TIFF, whose tiles may be larger than its picture; a pixel has 8 bytes at most."""
     if any(size > 8 * get_server_config().max_pixels for size in blocks):
@@ -178,6 +185,8 @@ def _frames(image: Any, data: bytes) -> Iterator[Size]:
         with suppress(EOFError):
             for number in count():
                 image.seek(number)  # reads the header alone
+                if image.format == "MPO":
+                    _judge_scans(data[image.offset :])
                 yield image.size
     else:
         yield from repeat(image.size, getattr(image, "n_frames", 1))

@@ -11,7 +11,15 @@ from shrinkmeister_server.inspection.limits import MAX_EXIF_SEGMENTS, MAX_PARTS,
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _NO_SEGMENT = (0x01, 0xD8)  # TEM, SOI
 _SOF_SEQUENTIAL = (0xC0, 0xC1)
+_SOF_ARITHMETIC = (0xC9, 0xCA)
+# A scan with arithmetic coding takes a decoder five times as long, and no more bytes.
+_ARITHMETIC_SCANS = 5
 _EOI, _SOS = 0xD9, 0xDA
+# The head of a frame of 8 or 12 bits, of 1 to 4 components.
+_ARITHMETIC_HEAD = re.compile(
+    rb"\xff[\xc9\xca]\0(?:\x0b[\x08\x0c].{4}\x01|\x0e[\x08\x0c].{4}\x02|\x11[\x08\x0c].{4}\x03|\x14[\x08\x0c].{4}\x04)",
+    re.DOTALL,
+)
 _APP1, _EXIF = 0xE1, b"Exif\0\0"
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1(..)" + _EXIF, re.DOTALL)
 
@@ -59,9 +67,9 @@ def _with_whole(segments: list[bytes]) -> Iterator[bytes]:
 
 
 def scan_count(data: bytes) -> int:
-    """How often a JPEG goes over its pixels; not counted further than MAX_SCANS + 1."""
+    """How often a JPEG goes over its pixels; not counted further than a scan beyond MAX_SCANS."""
     scans = position = components = 0
-    sequential = False
+    each, sequential = 1, False
     while found := _MARKER.search(data, position):
         marker, position = data[found.start() + 1], found.end()
         if marker in _NO_SEGMENT:
@@ -70,11 +78,21 @@ def scan_count(data: bytes) -> int:
         if marker == _EOI or len(segment) < 8:
             break
         if marker == _SOS:
-            scans += 1
+            scans += each
             # Then no decoder looks for another one, nor do we in all of the bytes.
             if scans > MAX_SCANS or (sequential and segment[2] == components):
                 break
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             sequential, components = marker in _SOF_SEQUENTIAL, segment[7]
+            if marker in _SOF_ARITHMETIC:
+                each = _ARITHMETIC_SCANS
         position += max(2, int.from_bytes(segment[:2]))
     return scans
+
+
+def has_arithmetic_coding(data: bytes) -> bool:
+    """Whether there is a JPEG of it, anywhere in other data.
+
+    In a TIFF no encoder writes one, and each of its strips and planes may be the same hundred scans.
+    """
+    return _ARITHMETIC_HEAD.search(data) is not None
