@@ -1,6 +1,6 @@
 # Everything is installed into a folder of this checkout; nothing needs root.
 #   make demo    a photo site and its thumbnail server on http://127.0.0.1:8000/
-#   make test    all tests; ARGS="-k tokens" passes arguments to pytest
+#   make test    all tests, in two processes; ARGS="-k tokens" passes arguments to pytest, ARGS=-n0 runs them in one
 #   make chaos   what the tests call faults, floods and hostile input, longer, and what was survived
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
@@ -10,6 +10,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Most tests wait for servers of their own. A file stays in one process, because its tests share servers.
+WORKERS := --numprocesses=2 --dist=loadfile
 
 .PHONY: demo test chaos lint matrix corners bench fuzz clean
 
@@ -17,7 +19,7 @@ demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
 
 test: $(VENV)/dev.installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 chaos: $(VENV)/dev.installed
 	KILLS=100 $(BIN)/python -m pytest -m survives $(ARGS)

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.sides", "tests.sorls", "tests.pages", "tests.deployments", "tests.clouds"]
 
-# (source, geometry, options) -> what is known of the size before; of tests/test_same_pictures.py.
-TABLE: pytest.StashKey[dict[tuple[str, str, str], str]] = pytest.StashKey()
-
 # The same examples in each run and on each machine, however slow that is; what failed can be tried again.
 hypothesis_settings.register_profile(
     "tests",
@@ -43,8 +40,9 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("tests")
 
 NOT_FOUND = "not found: "
-# Before the name of a test's property, which is a number of what was survived.
+# The beginnings of names of properties of a test, each a number, which the summary adds up.
 SURVIVED = "survived: "
+SAME_PICTURES = "the same pictures as sorl's, byte for byte: "
 BROWSER_OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -167,20 +165,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    survived = Counter[str]()
-    for report in terminalreporter.getreports("passed"):
-        for name, count in report.user_properties if report.when == "call" else ():
-            if name.startswith(SURVIVED):
-                survived[name.removeprefix(SURVIVED)] += count
-    if survived:
-        terminalreporter.section("survived:")
-        for what, times in sorted(survived.items()):
-            terminalreporter.line(f"{times:6,} {what}")
-    if table := terminalreporter.config.stash.get(TABLE, {}):
-        terminalreporter.section("the same pictures as sorl's, byte for byte:")
-        for kind, rows in Counter(table.values()).most_common():
-            terminalreporter.line(f"{rows:5} combinations: {kind}")
-        terminalreporter.line(f"{len(table):5} combinations of source, geometry and options")
+    for beginning in (SURVIVED, SAME_PICTURES):
+        counts = Counter[str]()
+        for report in terminalreporter.getreports("passed"):
+            for name, count in report.user_properties if report.when == "call" else ():
+                if name.startswith(beginning):
+                    counts[name.removeprefix(beginning)] += count
+        if counts:
+            terminalreporter.section(beginning.strip())
+            for what, times in counts.most_common():
+                terminalreporter.line(f"{times:6,} {what}")
     left_out = Counter(
         reason.partition(NOT_FOUND)[2]
         for report in terminalreporter.getreports("skipped")

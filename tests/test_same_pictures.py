@@ -3,6 +3,8 @@
 And what the client says about a size before that, when it says it is certain, is the real one.
 """
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +20,7 @@ from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config
 from shrinkmeister.geometry import thumbnail_size
 from shrinkmeister.shared_cache import get_shared_cache
-from tests.conftest import TABLE
+from tests.conftest import SAME_PICTURES
 from tests.pictures import picture, size_of
 from tests.sides import Server
 from tests.sorls import Sorl
@@ -142,13 +144,27 @@ def server(server: Server, settings: Any) -> Server:
     return server
 
 
+# (source, geometry, options) -> what is known of the size before.
+Table = dict[tuple[str, str, str], str]
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    return {}
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_same_pictures(
-    name: str, server: Server, sorl: Sorl, media: Path, settings: Any, request: pytest.FixtureRequest
+    name: str,
+    server: Server,
+    sorl: Sorl,
+    media: Path,
+    settings: Any,
+    table: Table,
+    record_property: Callable[[str, int], None],
 ) -> None:
     settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
     storages["default"].save(name, ContentFile(SOURCES[name]))
-    table = request.config.stash.setdefault(TABLE, {})
     for geometry, options in COMBINATIONS:
         try:
             expected = sorl.read(name, geometry, **options), sorl.read(name, geometry, "@2x", **options)
@@ -176,12 +192,13 @@ def test_the_same_pictures(
         predicted = thumbnail_size(spec, source)
         assert predicted in (None, real), row
         table[row] = "certain" if predicted else why_uncertain(options, source.flipped)
+    for kind, rows in Counter(kind for row, kind in table.items() if row[0] == name).items():
+        record_property(SAME_PICTURES + kind, rows)
 
 
 @pytest.mark.makes_thumbnails
-def test_what_is_uncertain_is_listed(request: pytest.FixtureRequest) -> None:
+def test_what_is_uncertain_is_listed(table: Table) -> None:
     """After the table: few combinations, each of a kind that has a reason, and no kind too many."""
-    table = request.config.stash.get(TABLE, {})
     if len(table) < len(SOURCES) * len(COMBINATIONS):
         pytest.fail("the table is not complete: this test runs behind it")
     kinds = set(table.values())
