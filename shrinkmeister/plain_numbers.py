@@ -1,0 +1,42 @@
+"""Numbers that Django's templates print in plain digits, whatever the language of the page.
+
+In German, Django prints 1.5 as 1,5, and with USE_THOUSAND_SEPARATOR also 1200 as 1.200. Neither is a number
+in an attribute of HTML or in CSS.
+"""
+
+from fractions import Fraction
+from typing import Any, Self
+
+from django.utils.formats import localize
+
+
+def plain(number: int | float) -> "int | float | PlainNumber":
+    """Return a number as it is where Django prints it plainly, else one that it does."""
+    return number if str(localize(number)) == str(number) else PlainNumber(number)
+
+
+class PlainNumber(Fraction):
+    """A number that is printed as Python prints it.
+
+    Django formats int, float and Decimal with their subclasses, and no fraction. That compares and
+    calculates as they do, in `{% if im.width > 600 %}` and in filters.
+    """
+
+    number: int | float
+
+    def __new__(cls, number: int | float) -> Self:
+        made = super().__new__(cls, number)
+        made.number = number
+        return made
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+    def __reduce__(self) -> Any:
+        return PlainNumber, (self.number,)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
