@@ -5,7 +5,6 @@ in an attribute of HTML or in CSS.
 """
 
 from fractions import Fraction
-from typing import Any, Self
 
 from django.utils.formats import localize
 
@@ -16,27 +15,11 @@ def plain(number: int | float) -> "int | float | PlainNumber":
 
 
 class PlainNumber(Fraction):
-    """A number that is printed as Python prints it.
+    """A number that is printed in plain digits.
 
     Django formats int, float and Decimal with their subclasses, and no fraction. That compares and
     calculates as they do, in `{% if im.width > 600 %}` and in filters.
     """
 
-    number: int | float
-
-    def __new__(cls, number: int | float) -> Self:
-        made = super().__new__(cls, number)
-        made.number = number
-        return made
-
     def __str__(self) -> str:
-        return str(self.number)
-
-    def __reduce__(self) -> Any:
-        return PlainNumber, (self.number,)
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Self:
-        return self
+        return str(self.numerator if self.denominator == 1 else float(self))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.core.files.base import ContentFile
@@ -173,7 +174,7 @@ class TestPublicAttributes:
         copy = copied(thumbnail)
         assert copy.url == copy.src == thumbnail.url
         assert copy.url_of("2x") == thumbnail.url_of("2x")
-        assert "@2x" in copy.url_of("2x")
+        assert "@2x" in unquote(copy.url_of("2x"))
 
     def test_a_site_may_set_its_own(self, thumbnail: Thumbnail) -> None:
         thumbnail.title = "Dawn"  # type: ignore[attr-defined]
@@ -285,7 +286,7 @@ def in_another_process(thumbnail: Thumbnail, settings: Any) -> dict[str, Any]:
 @pytest.mark.django_db(transaction=True)
 class TestAnotherProcess:
     def test_of_each_kind(self, thumbnail: Thumbnail, settings: Any) -> None:
-        apart = settings.THUMBNAIL_BUCKET is not None
+        apart = thumbnail.storage is not storages["default"]
         shown = in_another_process(thumbnail, settings)
         signed = shown.pop("url of 2").partition("?")
         here = thumbnail.url_of("2").partition("?")
