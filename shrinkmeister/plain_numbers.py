@@ -6,11 +6,15 @@ in an attribute of HTML or in CSS.
 
 from fractions import Fraction
 
+from django.conf import settings
 from django.utils.formats import localize
 
 
 def plain(number: int | float) -> "int | float | PlainNumber":
     """Return a number as it is where Django prints it plainly, else one that it does."""
+    # Formatting takes longer than all else that a page asks of a number, and most sites separate nothing.
+    if isinstance(number, int) and not settings.USE_THOUSAND_SEPARATOR:
+        return number
     return number if str(localize(number)) == str(number) else PlainNumber(number)
 
 
