@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Set
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -10,25 +10,36 @@ from django.apps import apps
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption import Former, delete_former, forget_former, former_of
+from shrinkmeister.adoption import Former, delete_former, former_of
 from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.credentials import caused, described
 from shrinkmeister.eager import is_eager, make_now
-from shrinkmeister.exceptions import HostNotListedError, SpecError, StorageError
-from shrinkmeister.geometry import thumbnail_size
-from shrinkmeister.images import Thumbnail, with_resolution
-from shrinkmeister.keys import folder_name, is_object_name, object_name, record_key_of_object
+from shrinkmeister.exceptions import (
+    DriverError,
+    EmptyFileError,
+    HostNotListedError,
+    SourceNotAllowedError,
+    SpecError,
+    StorageError,
+)
+from shrinkmeister.geometry import Sides, certain_sides
+from shrinkmeister.images import Origin, Thumbnail
+from shrinkmeister.keys import folder_name, object_name, record_key_of_object
 from shrinkmeister.links import lazy_url
-from shrinkmeister.names import adopted_name, no_name, stored_name
+from shrinkmeister.names import Adopted, Elsewhere, Made
 from shrinkmeister.page import current_page
+from shrinkmeister.plain_numbers import PlainNumber
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.results import Results, get_former_results, get_results, lasting
 from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.sorl_errors import as_sorls
 from shrinkmeister.sources import source_of, storage_and_name
 from shrinkmeister.spec import FORMATS, Source, ThumbnailSpec
 from shrinkmeister.storage_kinds import delete_file
 
 logger = logging.getLogger(__name__)
+
+UNKNOWN: Sides = (None, None)
 
 
 class ShrinkmeisterBackend:
@@ -43,15 +54,16 @@ class ShrinkmeisterBackend:
                 "Write 'shrinkmeister' there, before 'sorl.thumbnail'.",
             )
 
+    @as_sorls
     def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> Thumbnail:
         """The thumbnail of a file: with its final URL if it is recorded, else with a lazy one.
 
-        Raises ValueError for no file, SpecError for a geometry or an option that cannot be, and
+        Raises EmptyFileError for no file, SpecError for a geometry or an option that cannot be, and
         SourceNotAllowedError for a file that the server could not find. In the eager mode it raises what
-        making a thumbnail raises: SourceError, StorageError.
+        making a thumbnail raises: SourceError, StorageError. All of them are sorl's ThumbnailError too.
         """
         if not file_:
-            raise ValueError("get_thumbnail() was given no file")
+            raise EmptyFileError("get_thumbnail() was given no file")
         config = get_config()
         if config.dummy:
             return _dummy(str(geometry_string))
@@ -63,55 +75,78 @@ class ShrinkmeisterBackend:
             return _as_it_is(error)
         return thumbnail_of(spec, config, former_of(file_, geometry_string, options, config))
 
+    @as_sorls
     def delete(self, file_: Any, delete_file: bool = True) -> None:
         """Deletes the source (unless told not to), all its thumbnails, and their records.
 
         Of a thumbnail it deletes the record, and the file with its alternative resolutions. What `file_`
         lists as `files_in_use` stays, though it is a thumbnail of the source.
-        Raises StorageError or DriverError where something may be left: call it again.
+        Raises EmptyFileError for no file, and StorageError where something may be left: call it again. A
+        shared cache that is down is an error in the log, since sites delete files with the rows of a table.
         """
         if not file_:
-            raise ValueError("delete() was given no file")
+            raise EmptyFileError("delete() was given no file")
         config = get_config()
         if page := current_page():
             page.forget()
         if isinstance(file_, Thumbnail):
-            return _delete_thumbnail(file_, delete_file, config)
-        source = source_of(file_, config)
+            return file_.delete(delete_file)
+        storage, name = storage_and_name(file_, config)
+        source = _source_with_thumbnails(file_, storage is None, config)
         # First, so that the server cannot make again what is being deleted.
-        if delete_file:
-            storage, name = storage_and_name(file_, config)
-            if storage is not None:
-                _delete_source(storage, name)
-        # And whoever is making a thumbnail of it now, takes it away again.
-        get_shared_cache().mark_change(source)
-        results = get_results()
-        names = [stored.name for stored in results.walk(folder_name(source, config.prefix))]
-        # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after them,
-        # since a server that has still found an object records it again.
-        get_shared_cache().forget(source, names)
-        in_use: Set[str] = getattr(file_, "files_in_use", frozenset())
-        # With their alternative resolutions: where the server finds a thumbnail, it takes those for stored.
-        kept = {record_key_of_object(name) for name in in_use}
-        results.delete([name for name in names if record_key_of_object(name) not in kept])
-        get_shared_cache().forget(source, names)
-        if config.adopted_backend:
-            delete_former(file_, config, in_use)
+        if delete_file and storage is not None:
+            _delete_source(storage, name)
+        if source is not None:
+            try:
+                delete_thumbnails(file_, source, config)
+            except DriverError as error:
+                _go_on_without_cache(source, delete_file, error, config)
 
 
-def _delete_thumbnail(thumbnail: Thumbnail, delete_file: bool, config: Config) -> None:
-    name = thumbnail.object_name
-    names = [name, *(with_resolution(name, r) for r in config.resolutions)]
-    if is_object_name(name, config.prefix):
-        get_shared_cache().remove([record_key_of_object(name)])
-        results = get_results()
-    elif config.adopted_backend and not thumbnail.lazy:
-        forget_former(name, config)
-        results = get_former_results()
-    else:
-        raise SpecError(f"{name!r} is no thumbnail that could be deleted")
-    if delete_file:
-        results.delete(names)
+def delete_thumbnails(file_: Any, source: Source, config: Config) -> None:
+    """Delete the thumbnails of a source that is deleted or replaced. Raises StorageError, DriverError."""
+    # Whoever is making a thumbnail of it now, takes it away again.
+    get_shared_cache().mark_change(source)
+    results = get_results()
+    names = [stored.name for stored in results.walk(folder_name(source, config.prefix))]
+    # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after them,
+    # since a server that has still found an object records it again.
+    get_shared_cache().forget(source, names)
+    in_use: Set[str] = getattr(file_, "files_in_use", frozenset())
+    # With their alternative resolutions: where the server finds a thumbnail, it takes those for stored.
+    kept = {record_key_of_object(name) for name in in_use}
+    results.delete([name for name in names if record_key_of_object(name) not in kept])
+    get_shared_cache().forget(source, names)
+    if config.adopted_backend:
+        delete_former(file_, config, in_use)
+
+
+def _source_with_thumbnails(file_: Any, is_url: bool, config: Config) -> Source | None:
+    """Return the source of a file; None for one that can have no thumbnail. sorl raises nothing for it."""
+    try:
+        return source_of(file_, config)
+    except SourceNotAllowedError:
+        return None
+    except SpecError:
+        if is_url:
+            return None
+        raise
+
+
+def _go_on_without_cache(source: Source, deleted: bool, error: DriverError, config: Config) -> None:
+    """Delete the thumbnails of a deleted source all the same, and log what is left.
+
+    Those of a source that stays are kept: pages show it, and would get the URLs of what is gone.
+    """
+    results = get_results()
+    if deleted:
+        results.delete([stored.name for stored in results.walk(folder_name(source, config.prefix))])
+    logger.error(
+        "The shared cache failed while thumbnails were deleted (%s), and still has records of them. "
+        "When it answers again, run `manage.py shrinkmeister prune --source '%s'`",
+        described(error),
+        source,
+    )
 
 
 def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
@@ -128,8 +163,8 @@ def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = No
     if is_eager(config):
         return _made(spec, config)
     record = known.thumbnail
-    size = (record.width, record.height) if record else thumbnail_size(spec, known.source)
-    return _lazy(spec, size, config)
+    sides = (record.width, record.height) if record else certain_sides(spec, known.source)
+    return Thumbnail(lazy_url(spec, config), object_name(spec, config.prefix), sides, True, Made(spec))
 
 
 def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
@@ -149,30 +184,29 @@ def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Conf
     # The setting and the option together, so that the server needs to know this decision alone.
     if config.flatten or "flatten" in options:
         chosen["flatten"] = config.flatten and options.get("flatten") not in ("off", False)
-    if type(geometry) is int:
+    if type(geometry) is int or isinstance(geometry, PlainNumber):
         geometry = str(geometry)
     return ThumbnailSpec.kept(source, geometry, chosen)
 
 
 def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
     """None where the record helps this page to no URL."""
-    name = object_name(spec, config.prefix)
-    name_of = partial(stored_name, spec, True)
-    thumbnail = _final(record, name, name_of, name.removeprefix(config.prefix), get_results, config)
+    name, origin = object_name(spec, config.prefix), Made(spec, by_storage=not record.base)
+    thumbnail = _final(record, name, origin, name.removeprefix(config.prefix), get_results, config)
     # Without a URL in its record it lies in a private bucket; if this side does not sign, the server does.
     return None if thumbnail and not record.base and lasting(thumbnail.url) else thumbnail
 
 
 def _adopted(name: str, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
     """One that the former backend has made. Without a URL in its record its storage gives one."""
-    name_of = partial(adopted_name, name)
-    return _final(record, name, name_of, filepath_to_uri(name), get_former_results, config)
+    origin = Adopted(name, by_storage=not record.base)
+    return _final(record, name, origin, filepath_to_uri(name), get_former_results, config)
 
 
 def _final(
     record: ThumbnailRecord,
     name: str,
-    name_of: Callable[[], str],
+    origin: Origin,
     ending: str,
     results_of: Callable[[], Results],
     config: Config,
@@ -183,25 +217,14 @@ def _final(
         return None
     size = (record.width, record.height)
     if record.base:
-        url = record.base + ending
-        return Thumbnail(url, name, size, False, partial(with_resolution, url), name_of)
+        return Thumbnail(record.base + ending, name, size, False, origin)
     # Made here, without asking S3; in a private bucket it is signed.
     try:
-        results = results_of()
-        url = results.url(name)
+        url = results_of().url(name)
     except (SettingError, StorageError) as error:
         _log_unsigned(str(error))
         return None
-    return _of_storage(results, url, name, size, name_of)
-
-
-def _of_storage(
-    results: Results, url: str, name: str, size: tuple[int, int], name_of: Callable[[], str]
-) -> Thumbnail:
-    """Whose storage makes each URL: it is signed, or relative to the site."""
-    return Thumbnail(
-        url, name, size, False, lambda resolution: results.url(with_resolution(name, resolution)), name_of
-    )
+    return Thumbnail(url, name, size, False, origin)
 
 
 @lru_cache(maxsize=8)
@@ -213,8 +236,8 @@ def _log_unsigned(reason: str) -> None:
 def _dummy(geometry: str) -> Thumbnail:
     """A placeholder. Not sorl's DummyImageFile: its tag takes that for a missing image."""
     image = DummyImageFile(geometry)
-    name_of = partial(no_name, "it is a placeholder (THUMBNAIL_DUMMY)")
-    return Thumbnail(image.url, "", (image.x, image.y), False, lambda resolution: image.url, name_of)
+    origin = Elsewhere("it is a placeholder (THUMBNAIL_DUMMY)")
+    return Thumbnail(image.url, "", (image.x, image.y), False, origin)
 
 
 def _as_it_is(error: HostNotListedError) -> Thumbnail:
@@ -222,8 +245,7 @@ def _as_it_is(error: HostNotListedError) -> Thumbnail:
     _log_unlisted(str(error))
     # Templates print URLs unescaped.
     url = quote(error.url, safe="/:?#[]@!$&()*+,;=%~")
-    name_of = partial(no_name, str(error))
-    return Thumbnail(url, "", None, False, lambda resolution: url, name_of)
+    return Thumbnail(url, "", UNKNOWN, False, Elsewhere(str(error)))
 
 
 @lru_cache(maxsize=100)
@@ -234,12 +256,9 @@ def _log_unlisted(reason: str) -> None:
 def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
     spec, record = make_now(spec)
-    results, name, size = get_results(), object_name(spec, config.prefix), (record.width, record.height)
-    name_of = partial(stored_name, spec, True)
-    if record.base:
-        url = record.base + object_name(spec, "")
-        return Thumbnail(url, name, size, False, partial(with_resolution, url), name_of)
-    return _of_storage(results, results.url(name), name, size, name_of)
+    name, size = object_name(spec, config.prefix), (record.width, record.height)
+    url = record.base + object_name(spec, "") if record.base else get_results().url(name)
+    return Thumbnail(url, name, size, False, Made(spec, by_storage=not record.base))
 
 
 def _delete_source(storage: Any, name: str) -> None:
@@ -252,9 +271,3 @@ def _delete_source(storage: Any, name: str) -> None:
     else:
         return
     raise failed
-
-
-def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:
-    url = lazy_url(spec, config)
-    name, name_of = object_name(spec, config.prefix), partial(stored_name, spec, False)
-    return Thumbnail(url, name, size, True, partial(with_resolution, url), name_of)

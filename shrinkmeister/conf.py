@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.exceptions import SpecError
+from shrinkmeister.exceptions import ShrinkmeisterError, SpecError
 from shrinkmeister.records import RESOLUTION
 from shrinkmeister.secret import Secret, revealed, without_password
 from shrinkmeister.spec import EXTENSIONS, SCHEMES, URL_SCHEMES, plain_options
@@ -150,8 +150,10 @@ class Config:
     metrics: bool
 
 
-class SettingError(ImproperlyConfigured):
+class SettingError(ShrinkmeisterError, ImproperlyConfigured):
     """A setting that nothing can work with. Says which, its value, and what to write instead."""
+
+    code = "setting"
 
     def __init__(self, id: str, message: str, hint: str) -> None:
         super().__init__(f"{message} {hint} ({id})")

@@ -15,6 +15,8 @@ from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import KEPT, ThumbnailSpec
 
 Size = tuple[int, int]
+#: (width, height) in pixels, each None where it is not certain.
+Sides = tuple[int | None, int | None]
 
 
 def thumbnail_size(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Size | None:
@@ -31,16 +33,31 @@ def thumbnail_size(spec: ThumbnailSpec, source: SourceRecord | None = None) -> S
     return _size_from_source(spec.geometry, options, source)
 
 
-@lru_cache(maxsize=KEPT)
+def certain_sides(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Sides:
+    """As `thumbnail_size`, with each side of its own: of "300" the width may be certain alone."""
+    return thumbnail_size(spec, source) or filled_sides(spec)
+
+
 def filled_size(spec: ThumbnailSpec) -> Size | None:
     """That of a box that is always filled: width and height are given, and the picture is cropped or padded
     to them. None for others.
     """
+    width, height = filled_sides(spec)
+    return (width, height) if width and height else None
+
+
+@lru_cache(maxsize=KEPT)
+def filled_sides(spec: ThumbnailSpec) -> Sides:
+    """Return the sides that the geometry gives, if the picture is always cropped or padded to them.
+
+    Without that no side is certain. sorl rounds the other side first, and then scales by it: a source of
+    4000x3000 pixels becomes 301x226 by "302".
+    """
     options = spec.full_options()
-    width, height = parse_geometry(spec.geometry)
-    if width and height and (options["padding"] or (options["upscale"] and _crops(options))):
+    if options["padding"] or (options["upscale"] and _crops(options)):
+        width, height = parse_geometry(spec.geometry)
         return width, height
-    return None
+    return None, None
 
 
 def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceRecord) -> Size | None:

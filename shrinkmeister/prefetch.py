@@ -12,6 +12,7 @@ from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.images import Thumbnail
 from shrinkmeister.page import Page, current_page, using_page
 from shrinkmeister.shared_cache import keys_of
+from shrinkmeister.sorl_errors import as_sorls
 
 #: (file, geometry, options), as `get_thumbnail` takes them
 Call = tuple[Any, str | int, Mapping[str, Any]]
@@ -32,6 +33,7 @@ class ThumbnailData(TypedDict):
     srcset: str
 
 
+@as_sorls
 def prefetch_thumbnails(
     objects: Iterable[Any], field: str, geometry: str | int, **options: Any
 ) -> list[Thumbnail | None]:
@@ -54,10 +56,10 @@ def thumbnail_data(thumbnail: Thumbnail | None) -> ThumbnailData | None:
     """What an API says of a thumbnail, such as one of `prefetch_thumbnails`; None of none."""
     if thumbnail is None:
         return None
-    width, height = thumbnail.size or (None, None)
     urls = {resolution: thumbnail.url_of(resolution) for resolution in get_config().resolutions}
     # A placeholder, and an image that is shown as it is, have one URL.
     srcset = ", ".join(f"{url} {factor}x" for factor, url in urls.items() if url != thumbnail.url)
+    width, height = thumbnail.sides
     return {"url": thumbnail.url, "width": width, "height": height, "srcset": srcset}
 
 

@@ -94,6 +94,8 @@ class StoredInfo:
 class Results(ABC):
     """Names are object names of `keys.object_name`. All methods raise StorageError."""
 
+    #: The Django storage behind it.
+    storage: Any
     #: Seconds for which a URL works if it is one that ends; see `lasting`.
     url_lifetime: int
 
@@ -133,7 +135,7 @@ class S3Results(Results):
     """A bucket, through django-storages' S3Storage and its boto3 client."""
 
     def __init__(self, storage: Any) -> None:
-        self._storage = storage
+        self.storage = self._storage = storage
         self.bucket = str(storage.bucket_name)
         self._folder = f"{location}/" if (location := storage.location.strip("/")) else ""
         self.url_lifetime = storage.querystring_expire
@@ -290,7 +292,7 @@ class StorageResults(Results):
         # A site's own choice is for its uploads, which get another name where theirs is taken. A thumbnail
         # replaces the one of its name, at once and as a whole.
         option = next((name for name in OVERWRITING if hasattr(storage, name)), None)
-        self._storage = copy(storage) if option else storage
+        self.storage = self._storage = copy(storage) if option else storage
         self._overwrites = bool(option)
         if option:
             setattr(self._storage, option, True)

@@ -11,6 +11,7 @@ from shrinkmeister.conf import get_config
 from shrinkmeister.images import Thumbnail
 from shrinkmeister.page import current_page
 from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.sorl_errors import as_sorls
 from shrinkmeister.sources import source_of
 
 
@@ -21,10 +22,11 @@ def answered_by_sorl(file: Any) -> bool:
     return not isinstance(file, Thumbnail) and not isinstance(default.backend, ShrinkmeisterBackend)
 
 
+@as_sorls
 def size_of(file: Any) -> tuple[int, int] | None:
     """(width, height) in pixels of a thumbnail, or of a source from the shared cache."""
     if isinstance(file, Thumbnail):
-        return file.size
+        return file.certain_size
     if isinstance(file, BaseImageFile) and file.size:
         return file.size[0], file.size[1]
     config = get_config()

@@ -75,8 +75,8 @@ STATUSES: dict[type[Exception], tuple[int, str | None]] = {
     StorageBusyError: (503, "The storage of images is busy. Try again later."),
     StorageDeniedError: (502, "The storage of images does not let this server in; its log says more."),
     StorageError: (502, "The storage of images failed. Try again."),
-    ShrinkmeisterError: (500, "The server failed."),
     ImproperlyConfigured: (500, "The server is not set up rightly; its log says more."),
+    ShrinkmeisterError: (500, "The server failed."),
     Exception: (500, "The server failed."),
 }
 # The others are told of with their traceback.

@@ -96,7 +96,7 @@ class TestPublic:
         assert headers["Content-Type"] == "image/jpeg"
         assert headers["Cache-Control"] == "public, max-age=86400"
         final = public.thumbnail()
-        assert (final.lazy, final.url, final.size) == (False, answer["Location"], (300, 200))
+        assert (final.lazy, final.url, final.certain_size) == (False, answer["Location"], (300, 200))
         assert "?" not in final.url
 
     @pytest.mark.parametrize(("format", "content_type"), [("PNG", "image/png"), ("WEBP", "image/webp")])
@@ -139,10 +139,10 @@ class TestPublic:
         requests = Requests(monkeypatch)
         assert server.get(public.thumbnail().url)["Location"] == first["Location"]
         assert requests.names == ["ListObjects", "HeadObject"]
-        assert public.thumbnail().size == (300, 200)
+        assert public.thumbnail().certain_size == (300, 200)
         assert not public.thumbnail().lazy
         # The size of the source came back with it.
-        assert get_thumbnail(public.photo.image, "100").size == (100, 75)
+        assert get_thumbnail(public.photo.image, "100").certain_size == (100, 75)
 
     def test_the_first_request_costs_one_read_and_one_write(
         self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch, settings: Any
@@ -243,7 +243,7 @@ class TestPrivate:
         assert browse(answer["Location"][:-1] + "x")[0] == 403
         final = private.thumbnail()
         assert not final.lazy
-        assert final.size == (300, 200)
+        assert final.certain_size == (300, 200)
         assert size_of(browse(final.url)[1]) == (300, 200)
         # sorl's filter would put "@2x" into the signature.
         page = Template(
@@ -268,7 +268,7 @@ class TestPrivate:
         settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
         thumbnail = private.thumbnail()
         assert thumbnail.lazy
-        assert thumbnail.size == (300, 200)
+        assert thumbnail.certain_size == (300, 200)
         assert answer.status_code == 302
 
     def test_a_client_that_cannot_sign_stays_lazy_too(

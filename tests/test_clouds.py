@@ -64,7 +64,7 @@ def stored() -> list[str]:
 
 def test_a_thumbnail_is_made_and_shown(photo: Photo, server: Server) -> None:
     final = thumbnail(photo)
-    assert (final.size, "?" in final.url) == ((267, 200), False)
+    assert (final.certain_size, "?" in final.url) == ((267, 200), False)
     for url, size in ((final.url, (267, 200)), (final.url_of("2x"), (533, 400))):
         answer = urllib3.request("GET", url)
         assert (answer.status, size_of(answer.data)) == (200, size)
@@ -76,7 +76,7 @@ def test_deleting(photo: Photo) -> None:
     assert stored() == []
     assert not storages["default"].exists(NAME)
     assert all(thumbnail(photo, geometry).lazy for geometry in GEOMETRIES)
-    assert thumbnail(photo, "90").size is None  # what was known of the source went too
+    assert thumbnail(photo, "90").certain_size is None  # what was known of the source went too
     delete(photo.image)
 
 

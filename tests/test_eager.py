@@ -41,7 +41,7 @@ def eagerly(settings: Any) -> None:
 class TestSetting:
     def test_a_thumbnail_is_finished(self, media: Path, photo: str) -> None:
         thumbnail = get_thumbnail(photo, "300")
-        assert (thumbnail.lazy, thumbnail.size) == (False, (300, 225))
+        assert (thumbnail.lazy, thumbnail.certain_size) == (False, (300, 225))
         assert thumbnail.url.startswith("https://example.com/media/cache/")
         assert size_of((media / thumbnail.name).read_bytes()) == (300, 225)
         assert render(PAGE, f=photo).endswith(".jpg 300")

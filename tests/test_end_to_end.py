@@ -149,11 +149,11 @@ def test_the_main_job(deployment: Deployment) -> None:
 
     warm = deployment.thumbnail()
     assert not warm.lazy
-    assert warm.size == (300, 200)
+    assert warm.certain_size == (300, 200)
     assert not warm.url.startswith(deployment.server.url)
     assert size_of(deployment.browse(cold.url_of("2x"))) == (600, 400)
     # What is known of the source makes the next cold thumbnail's size certain.
-    assert deployment.thumbnail("90", crop=False).size == (90, 68)
+    assert deployment.thumbnail("90", crop=False).certain_size == (90, 68)
 
     delete(deployment.photo.image)
     assert deployment.thumbnail().lazy

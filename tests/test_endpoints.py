@@ -119,7 +119,7 @@ def test_the_whole_way(elsewhere: Elsewhere) -> None:
     asked = [(one.method, one.path.partition("?")[0]) for one in elsewhere.proxy.requests[seen:]]
     assert asked == [("GET", f"/{elsewhere.bucket}/media/dawn.jpg")]
     final = get_thumbnail(elsewhere.photo.image, "300x200", crop="center")
-    assert (final.lazy, final.size) == (False, (300, 200))
+    assert (final.lazy, final.certain_size) == (False, (300, 200))
     delete(elsewhere.photo.image)
     assert browse(final.url).status in (403, 404)
     assert not storages["r2"].exists("dawn.jpg")

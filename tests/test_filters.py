@@ -15,6 +15,7 @@ from shrinkmeister import filters
 from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config
 from shrinkmeister.images import Thumbnail
+from shrinkmeister.names import Elsewhere
 from shrinkmeister.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of
@@ -94,7 +95,7 @@ class TestLazy:
         url = "https://unlisted-2.example.com/\"'><script>.jpg"
         thumbnail = get_thumbnail(url, "300")
         assert not set(thumbnail.url) & set("\"'<> ")
-        assert (thumbnail.width, thumbnail.height) == ("", "")
+        assert (thumbnail.width, thumbnail.height, thumbnail.size) == (None, None, None)
         assert thumbnail.url_of("2x") == thumbnail.url
 
     def test_nothing_and_bad_arguments(self, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,7 +122,7 @@ def test_the_real_thing_and_back(server: Server, sorl: Sorl, photo: str, setting
     """Our filters on a thumbnail of our server, and sorl's on the same one of sorl's backend."""
     server.get(get_thumbnail(photo, "301x207").url)
     ours, theirs = get_thumbnail(photo, "301x207"), sorl.get(photo, "301x207")
-    assert ours.size == tuple(theirs.size)
+    assert ours.size == theirs.size
     assert render(LOAD + OTHERS, im=ours) == render(LOAD + OTHERS, im=theirs)
 
 
@@ -131,7 +132,7 @@ def test_with_sorls_backend_they_are_sorls(sorl: Sorl, media: Any, monkeypatch: 
     assert render(LOAD + OTHERS, im=name) == "82px 140px 83px 140px|140.0px 82.5px|True"
     assert default.kvstore.get(default.kvstore.get_or_set(sorl.get(name, "10"))) is not None
     # A thumbnail that our backend has made before is ours still.
-    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, str, str)
+    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, Elsewhere("a test"))
     assert render(LOAD + OTHERS, im=ours) == "82px 140px 83px 140px|140.0px 82.5px|True"
 
 

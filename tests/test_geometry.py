@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shrinkmeister.geometry import thumbnail_size
+from shrinkmeister.geometry import certain_sides, thumbnail_size
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server.rendering import render
@@ -49,7 +49,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 def test_certain_sizes_are_the_real_ones(kind: str, geometry: str, settings: Any) -> None:
     settings.THUMBNAIL_MAX_SIDE = 65_500  # a JPEG's; what is made of the sliver has nearly as many
     data = picture(**SOURCES[kind])
-    predicted, certain = 0, 0
+    predicted, certain, sides = 0, 0, 0
     for options in OPTIONS:
         if options.get("cropbox") and min(SOURCES[kind]["size"]) < 60:
             continue  # the box lies outside of such a picture
@@ -60,10 +60,14 @@ def test_certain_sizes_are_the_real_ones(kind: str, geometry: str, settings: Any
         for source in (None, rendering.source):
             size = thumbnail_size(spec, source)
             assert size in (None, real), (options, source)
+            for side, real_side in zip(certain_sides(spec, source), real, strict=True):
+                assert side in (None, real_side), (options, source)
+                sides += source is None and side is not None
             certain += source is None and size is not None
             predicted += source is not None and size is not None
     both = "x" in geometry[1:]
     assert certain >= (4 if both else 0)
+    assert sides >= (8 if both else 4)
     assert predicted >= 9
 
 
@@ -84,6 +88,13 @@ def test_what_is_certain_before_anybody_has_seen_the_source(
     geometry: str, options: dict[str, Any], size: tuple[int, int] | None
 ) -> None:
     assert thumbnail_size(ThumbnailSpec(SOURCE, geometry, options)) == size
+
+
+def test_a_side_of_the_geometry_alone_is_not_certain() -> None:
+    """Without crop sorl rounds the other side first, and scales by that."""
+    spec = ThumbnailSpec(SOURCE, "302")
+    assert certain_sides(spec) == (None, None)
+    assert certain_sides(spec, SourceRecord(4000, 3000)) == (301, 226)
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ class TestLostThumbnails:
     def test_a_page_has_the_size_of_one_that_is_due(self, photos: list[str], clock: Clock) -> None:
         clock.now += 7 * DAY
         thumbnail = lazy(photos[0])
-        assert (thumbnail.lazy, thumbnail.size) == (True, (267, 200))
+        assert (thumbnail.lazy, thumbnail.certain_size) == (True, (267, 200))
 
 
 class TestLostRecords:
@@ -344,7 +344,7 @@ class TestChangesMeanwhile:
         during(replace)
         assert visit(server, photo)
         assert made.call_count == 2
-        assert lazy(photo).size == (200, 200)
+        assert lazy(photo).certain_size == (200, 200)
         assert is_shown(photo)
 
     def test_one_that_is_deleted_leaves_nothing(

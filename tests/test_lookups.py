@@ -42,8 +42,7 @@ def test_vector(vector: dict[str, Any], settings: Any, monkeypatch: pytest.Monke
 
     spec = spec_of(Source.parse(vector["source"]), vector["geometry"], vector["options"], config)
     thumbnail = thumbnail_of(spec, config)
-    width, height = thumbnail.size or (None, None)
-    assert (thumbnail.url, width, height, thumbnail.lazy) == tuple(
+    assert (thumbnail.url, thumbnail.width, thumbnail.height, thumbnail.lazy) == tuple(
         vector[name] for name in ("url", "width", "height", "lazy")
     )
     assert {r: thumbnail.url_of(r) for r in vector.get("urls", {})} == vector.get("urls", {})

@@ -22,7 +22,7 @@ from shrinkmeister.buckets import S3_BACKEND
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import NotStoredError, SourceMissingError
 from shrinkmeister.images import Thumbnail
-from shrinkmeister.names import adopted_name
+from shrinkmeister.names import Adopted
 from shrinkmeister_server import pipeline
 from tests.pages import Untouchable, lazy, record, render
 from tests.pictures import picture, size_of
@@ -162,7 +162,7 @@ class TestOriginals:
 
         monkeypatch.setattr(storages["default"], "exists", exists)
         with pytest.raises(NotStoredError) as refused:
-            _ = adopted_name("photos/a.jpg") if adopted else thumbnail.name
+            _ = Adopted("photos/a.jpg").name() if adopted else thumbnail.name
         assert "swordfish-42" not in "".join(traceback.format_exception(refused.value))
         assert "OSError" in str(refused.value)
 
@@ -196,6 +196,10 @@ class TestServer:
     @pytest.mark.usefixtures("_running")
     def test_it_makes_a_thumbnail(self, media: Path, photo: str) -> None:
         assert size_of(read(get_thumbnail(photo, "200").name)) == (200, 150)
+        # Of another version the server has seen no size.
+        lazy_one = get_thumbnail(photo, "100", version=2)
+        assert lazy_one.certain_size is None
+        assert (size_of(lazy_one.read()), lazy_one.size) == ((100, 75), [100, 75])
         # And one that is recorded and lost, though the record says that it is stored.
         recorded = get_thumbnail(photo, "200")
         assert not recorded.lazy
@@ -274,9 +278,10 @@ def test_nothing_is_made_where_no_name_is_read(monkeypatch: pytest.MonkeyPatch) 
     assert hash(thumbnail) == hash(lazy(geometry="300x200", crop="center"))
     assert thumbnail.object_name in repr(thumbnail)
     assert pickle.loads(pickle.dumps(thumbnail)) == thumbnail
-    assert render("{{ im.url }} {{ im.src }} {{ im.width }} {{ im.exists }}", im=thumbnail).endswith(
-        "300 False"
-    )
+    shown = "{{ im.url }} {{ im.src }} {{ im.width }} {{ im.size.0 }} {{ im.exists }} {{ im.is_portrait }}"
+    assert render(shown, im=thumbnail).endswith("300 300 True False")
+    assert render("{{ im.size }}{{ im.ratio }}", im=lazy()) == ""
+    assert render("{{ im.delete }}{{ im.write }}", im=thumbnail) == ""
 
 
 def test_a_pickled_thumbnail_knows_its_name(media: Path, photo: str) -> None:

@@ -224,7 +224,7 @@ def test_the_admins_widget(caplog: pytest.LogCaptureFixture, monkeypatch: pytest
     monkeypatch.setattr(UntouchableStorage, "url", lambda self, name: f"/media/{name}")
     for name, extension in ((NAME, "jpg"), ("a.png", "png"), ("a.gif", "gif")):
         widget = AdminImageWidget().render("image", Photo(image=name).image, {})
-        assert '<a style="width:px;display:block' in widget  # which browsers take for no width
+        assert '<a style="width:Nonepx;display:block' in widget  # which browsers take for no width
         assert f'.{extension}"></a>' in widget
         assert f'href="/media/{name}"' in widget
     record(geometry="x80", upscale=False)
@@ -270,7 +270,7 @@ def test_formats_whose_orientation_sorl_may_not_see(
     answer = server.get(lazy(name, "40").url)
     turned = format == "TIFF"
     assert stored_size(media, answer["Location"]) == ((40, 53) if turned else (40, 30))
-    assert lazy(name, "20").size == ((20, 27) if turned else (20, 15))
+    assert lazy(name, "20").certain_size == ((20, 27) if turned else (20, 15))
     place = answer["Location"].removeprefix("https://example.com/media/")
     assert (media / place).read_bytes() == sorl.read(name, "40")
 

@@ -104,7 +104,7 @@ class TestClear:
         assert anywhere.lazy() == [False] * 4
         shrinkmeister("clear")
         assert anywhere.lazy() == [True] * 4
-        assert lazy(PHOTOS[0], "90").size is None  # what was known of the source went too
+        assert lazy(PHOTOS[0], "90").certain_size is None  # what was known of the source went too
         assert objects() == before
         said = capsys.readouterr().out.splitlines()
         assert said[0] == "Would clear 6 records."
@@ -169,7 +169,7 @@ class TestPrune:
         source = place_of(storages["default"], PHOTOS[0])
         shrinkmeister("prune", "--source", PHOTOS[0] if given == "plain" else str(source))
         assert anywhere.lazy() == [True, True, False, False]
-        assert lazy(PHOTOS[0], "90").size is None
+        assert lazy(PHOTOS[0], "90").certain_size is None
         assert len(objects()) == 4
 
     def test_old_ones_of_one_source(self, site: Site, media: Path) -> None:
@@ -253,7 +253,7 @@ class TestPrune:
         self, site: Site, arguments: tuple[str, ...]
     ) -> None:
         shrinkmeister("prune", "--source", PHOTOS[0], *arguments)
-        assert lazy(PHOTOS[0], "90").size == (90, 68)
+        assert lazy(PHOTOS[0], "90").certain_size == (90, 68)
 
     def test_a_server_that_records_meanwhile(
         self, anywhere: Site, server: Server, monkeypatch: pytest.MonkeyPatch

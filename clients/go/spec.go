@@ -114,11 +114,9 @@ func (f *form) extension() string {
 	return extensions[format]
 }
 
-// filled says whether the thumbnail has the exact pixels of its geometry, whatever its source is.
+// filled says whether the thumbnail has the exact pixels of the sides that its geometry gives, whatever its
+// source is.
 func (f *form) filled() bool {
-	if f.width == 0 || f.height == 0 {
-		return false
-	}
 	crop := f.options.full("crop")
 	crops := truthy(crop) && crop != any("noop")
 	return truthy(f.options.full("padding")) || crops && truthy(f.options.full("upscale"))

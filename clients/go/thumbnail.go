@@ -7,8 +7,8 @@ type Thumbnail struct {
 	// URL is for the attribute src. Nothing in it needs escaping in HTML.
 	URL string
 
-	// Width and Height are the exact pixels, for the attributes of that name; both are 0 where they are
-	// not known yet.
+	// Width and Height are the exact pixels, for the attributes of that name; each is 0 where it is not
+	// known yet.
 	Width, Height int
 
 	// Lazy says whether the URL is one of the thumbnail server, which redirects to the final one.

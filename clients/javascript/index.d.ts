@@ -60,7 +60,7 @@ export interface Wanted {
 /** What stands in a page. Its JSON is `{"url":...,"width":...,"height":...,"lazy":...}`. */
 export interface Thumbnail {
   readonly url: string;
-  /** In pixels; null where it is not certain before the thumbnail is made. */
+  /** In pixels; each null where it is not certain before the thumbnail is made. */
   readonly width: number | null;
   readonly height: number | null;
   /** Whether the URL is that of the server, which makes the thumbnail when it is asked for. */

@@ -21,7 +21,7 @@ from django.db.models.query import RawQuerySet
 from rest_framework.serializers import Field, ListField, ListSerializer, Serializer
 from sorl.thumbnail import default
 
-from shrinkmeister.conf import get_config
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister.page import Page, current_page, using_page
 from shrinkmeister.prefetch import ThumbnailData, expect, thumbnail_data
@@ -72,6 +72,8 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
         with using_page(_page_of(self.root)):
             try:
                 thumbnail = default.backend.get_thumbnail(value, self.geometry, **self.options)
+            except SettingError:
+                raise
             except ShrinkmeisterError:
                 if get_config().debug:
                     raise

@@ -61,7 +61,10 @@ func run(arguments []string) (string, error) {
 		Lazy   bool   `json:"lazy"`
 	}{URL: thumbnail.URL, Lazy: thumbnail.Lazy}
 	if thumbnail.Width > 0 {
-		printed.Width, printed.Height = &thumbnail.Width, &thumbnail.Height
+		printed.Width = &thumbnail.Width
+	}
+	if thumbnail.Height > 0 {
+		printed.Height = &thumbnail.Height
 	}
 	line, err := json.Marshal(printed)
 	return string(line), err

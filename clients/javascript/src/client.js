@@ -17,13 +17,13 @@ const DOUBT_KEY = "doubt";
 export class Thumbnail {
   /**
    * @param {string} url
-   * @param {{ width: number, height: number } | null} size
+   * @param {{ width: number | null, height: number | null }} size
    * @param {boolean} lazy
    */
   constructor(url, size, lazy) {
     this.url = url;
-    this.width = size?.width ?? null;
-    this.height = size?.height ?? null;
+    this.width = size.width;
+    this.height = size.height;
     this.lazy = lazy;
   }
 

@@ -54,7 +54,7 @@ const SCHEMES = new Map([
   ["http", HOST],
 ]);
 
-const GEOMETRY = /^(?:([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?|x[1-9][0-9]{0,4})$/;
+const GEOMETRY = /^(?!$)([1-9][0-9]{0,4})?(?:x([1-9][0-9]{0,4}))?$/;
 const OPTION_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 // With the flag u, whole pairs are one character, and only halves are left to find.
 const HALF_OF_A_PAIR = /[\ud800-\udfff]/u;
@@ -178,17 +178,16 @@ export class Spec {
   }
 
   /**
-   * The size of a box that is always filled: width and height are given, and the picture is cropped or
-   * padded to them. Null for others.
+   * The sides of the geometry that are certain: the picture is always cropped or padded to them.
    *
-   * @returns {{ width: number, height: number } | null}
+   * @returns {{ width: number | null, height: number | null }}
    */
   get filled() {
     const [, width, height] = /** @type {RegExpExecArray} */ (GEOMETRY.exec(this.geometry));
     const crop = this.#option("crop");
     const crops = isTrue(crop) && crop !== "noop";
     const fills = isTrue(this.#option("padding")) || (isTrue(this.#option("upscale")) && crops);
-    return height && fills ? { width: Number(width), height: Number(height) } : null;
+    return { width: width && fills ? Number(width) : null, height: height && fills ? Number(height) : null };
   }
 
   /**

@@ -325,6 +325,13 @@ test("a box is filled by what is true to the server", async () => {
   for (const crop of ["", 0, false, null, [], {}, "noop"]) assert.equal(await width({ crop }), null);
   for (const upscale of [0, "", null, []]) assert.equal(await width({ crop: "center", upscale }), null);
   for (const padding of [1, "x"]) assert.equal(await width({ padding, upscale: false }), 300);
+  const sides = async (geometry, options) => {
+    const { width, height } = await client.thumbnail(SOURCE, geometry, options);
+    return [width, height];
+  };
+  assert.deepEqual(await sides("300", { crop: "center" }), [300, null]);
+  assert.deepEqual(await sides("x200", { crop: "center" }), [null, 200]);
+  assert.deepEqual(await sides("x200", {}), [null, null]);
 });
 
 test("the example says what is wrong, and makes a URL", () => {

@@ -118,7 +118,7 @@ final readonly class Client
 
     private function lazy(Spec $spec, ?ThumbnailRecord $record): Thumbnail
     {
-        [$width, $height] = $record === null ? $spec->filledSize() ?? [null, null] : [$record->width, $record->height];
+        [$width, $height] = $record === null ? $spec->filledSides() : [$record->width, $record->height];
         return new Thumbnail($this->lazyUrl($spec), $width, $height, true);
     }
 

@@ -66,20 +66,18 @@ final readonly class Spec
     }
 
     /**
-     * Width and height of a box that is always filled: both are given, and the picture is cropped or padded to
-     * them. Of others null.
+     * Width and height of the geometry, each null where it is not certain: the picture is always cropped or padded
+     * to those that are.
      *
-     * @return array{int, int}|null
+     * @return array{int|null, int|null}
      */
-    public function filledSize(): ?array
+    public function filledSides(): array
     {
         $options = Options::full($this->options);
         $cropped = Options::isTrue($options['crop']) && $options['crop'] !== 'noop';
         $filled = Options::isTrue($options['padding']) || ($cropped && Options::isTrue($options['upscale']));
-        if (!$filled || !preg_match('/^([0-9]+)x([0-9]+)$/D', $this->geometry, $box)) {
-            return null;
-        }
-        return [(int) $box[1], (int) $box[2]];
+        [$width, $height] = explode('x', $this->geometry . 'x');
+        return $filled ? [(int) $width ?: null, (int) $height ?: null] : [null, null];
     }
 
     /**

@@ -9,7 +9,7 @@ final readonly class Thumbnail
 {
     /**
      * @param string   $url    the final one in the bucket, or a lazy one of the thumbnail server
-     * @param int|null $width  pixels; null where it is not known yet
+     * @param int|null $width  pixels; null where it is not known yet, which may be so of one side alone
      * @param int|null $height the same
      * @param bool     $lazy   whether the URL is that of the server, which makes the thumbnail if need be
      */

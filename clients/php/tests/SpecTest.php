@@ -189,10 +189,11 @@ final class SpecTest extends TestCase
     }
 
     /** @dataProvider boxes */
-    public function testFilledBox(string $geometry, mixed $crop, mixed $padding, mixed $upscale, bool $filled): void
+    public function testFilledSides(string $geometry, mixed $crop, mixed $padding, mixed $upscale, bool $filled): void
     {
         $spec = new Spec(new Source('s3', 'b', 'n'), $geometry, compact('crop', 'padding', 'upscale'));
-        self::assertSame($filled ? [30, 20] : null, $spec->filledSize());
+        $sides = ['30x20' => [30, 20], '30' => [30, null], 'x20' => [null, 20]][$geometry];
+        self::assertSame($filled ? $sides : [null, null], $spec->filledSides());
     }
 
     /** @return list<array{string, mixed, mixed, mixed, bool}> */
@@ -212,8 +213,11 @@ final class SpecTest extends TestCase
             ['30x20', false, null, true, false],
             ['30x20', 'center', false, 0, false],
             ['30x20', 'center', false, '0', true],
-            ['30', 'center', true, true, false],
-            ['x20', 'center', true, true, false],
+            ['30', 'center', false, true, true],
+            ['30', 'center', false, false, false],
+            ['30', false, false, true, false],
+            ['x20', false, true, false, true],
+            ['x20', 'noop', false, true, false],
         ];
     }
 
