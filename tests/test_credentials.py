@@ -324,6 +324,7 @@ def test_parts_of_a_password(settings: Any, password: str, shown: str, hidden: b
     assert described(OSError(shown)) == ("OSError" if hidden else shown)
 
 
+@pytest.mark.makes_thumbnails
 def test_what_is_mailed_to_admins(settings: Any, mailoutbox: list[EmailMessage]) -> None:
     """Django writes all settings into it, also without DEBUG, and cleanses them by their names."""
     settings.ADMINS = [("Admin", "admin@example.com")]

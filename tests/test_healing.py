@@ -409,6 +409,7 @@ class TestChangesMeanwhile:
         monkeypatch.setattr(pipeline, "render", rendering.render)
         assert server.get(url, accept="application/json").json()["expires"] is None
 
+    @pytest.mark.makes_thumbnails
     def test_the_eager_mode_shows_one_that_changes_all_the_time(
         self, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

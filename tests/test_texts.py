@@ -324,6 +324,7 @@ class TestStorages:
         for name in ("private/a.jpg", "uploads/../private/a.jpg", "/private/a.jpg"):
             assert render(MARKDOWN, text=markdown(name)) == markdown(name)
 
+    @pytest.mark.makes_thumbnails
     def test_the_eager_mode(self, settings: Any, media: Any) -> None:
         """What the site makes itself is not looked up in THUMBNAIL_SOURCES, so that the filter decides."""
         settings.THUMBNAIL_DEBUG = False
