@@ -11,8 +11,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.core.files.storage import Storage, storages
 from django.utils.module_loading import import_string
+from sorl.thumbnail import default
 from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 
@@ -29,6 +31,7 @@ from shrinkmeister.results import get_former_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import place_of
 from shrinkmeister.spec import Source
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +63,7 @@ def former_of(file: Any, geometry: str | int, options: Mapping[str, Any], config
 
 def former_place(name: str, config: Config) -> Source:
     """Where a thumbnail of the former backend lies."""
-    return place_of(storages[config.storage], name)
+    return place_of(open_thumbnail_storage(config), name)
 
 
 @per_configuration
@@ -94,7 +97,7 @@ def check_adopted_backend() -> bool:
 
 def former_image(name: str, config: Config) -> ImageFile:
     """A thumbnail as sorl finds it: its name there may be without the location of its storage."""
-    return ImageFile(name, storages[config.storage])
+    return ImageFile(name, open_thumbnail_storage(config))
 
 
 def former_places(image: FormerImage) -> list[Source]:
@@ -109,6 +112,13 @@ def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
     keep: names of files that stay
     """
     erase(get_former_store(), [ImageFile(file).key], config, keep)
+
+
+def forget_size(file: Any) -> None:
+    """Remove a source from sorl's key-value store, which would go on answering with a former size."""
+    # Without the app there is no table.
+    if apps.is_installed("sorl.thumbnail"):
+        default.kvstore._delete(ImageFile(file).key)
 
 
 def erase(store: FormerStore, sources: list[str], config: Config, keep: Container[str] = ()) -> None:

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption import Former, delete_former, forget_former, former_of
+from shrinkmeister.adoption import Former, delete_former, forget_former, forget_size, former_of
 from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.credentials import caused, described
 from shrinkmeister.eager import is_eager, make_now
@@ -40,7 +40,7 @@ class ShrinkmeisterBackend:
             raise SettingError(
                 "shrinkmeister.E021",
                 "THUMBNAIL_BACKEND is Shrinkmeister's, and INSTALLED_APPS has no 'shrinkmeister'.",
-                "Write 'shrinkmeister' there, before 'sorl.thumbnail'.",
+                "Write 'shrinkmeister' there, beside 'sorl.thumbnail'.",
             )
 
     def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> Thumbnail:
@@ -97,6 +97,8 @@ class ShrinkmeisterBackend:
         get_shared_cache().forget(source, names)
         if config.adopted_backend:
             delete_former(file_, config, in_use)
+        else:
+            forget_size(file_)
 
 
 def _delete_thumbnail(thumbnail: Thumbnail, delete_file: bool, config: Config) -> None:
@@ -116,8 +118,7 @@ def _delete_thumbnail(thumbnail: Thumbnail, delete_file: bool, config: Config) -
 
 def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
     """As `get_thumbnail`, of a spec; former: what sorl has made in its place, if that is adopted."""
-    page = current_page() if config.prefetch else None
-    known = get_shared_cache().look_up(spec, former.place if former else None, page)
+    known = get_shared_cache().look_up(spec, former.place if former else None, current_page())
     thumbnail = None
     if known.thumbnail and not known.due:
         thumbnail = _recorded(spec, known.thumbnail, config)

@@ -8,7 +8,6 @@ storage THUMBNAIL_STORAGE, where plain names are looked up, has said that it has
 
 from typing import Any, NoReturn
 
-from django.core.files.storage import storages
 from sorl.thumbnail.helpers import ThumbnailError
 
 import shrinkmeister
@@ -22,6 +21,7 @@ from shrinkmeister.page import current_page
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import place_of
 from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 # How long the thumbnail server may take: as long as it reads a source and works on a thumbnail at most.
 SERVER_SECONDS = 40
@@ -41,7 +41,7 @@ def stored_name(spec: ThumbnailSpec, recorded: bool) -> str:
     config = get_config()
     name = object_name(spec, config.prefix)
     try:
-        storage = storages[config.storage]
+        storage = open_thumbnail_storage(config)
         if not _has_thumbnails(storage, config):
             no_name(
                 f"thumbnails are in the bucket {config.bucket!r} (THUMBNAIL_BUCKET), and plain names mean "
@@ -74,7 +74,7 @@ def stored_name(spec: ThumbnailSpec, recorded: bool) -> str:
 def adopted_name(name: str) -> str:
     """Return the name of a thumbnail that the former backend has made. Raises NoNameError."""
     try:
-        if storages[get_config().storage].exists(name):
+        if open_thumbnail_storage(get_config()).exists(name):
             return name
     except Exception as error:
         failed = caused(_error(f"its storage cannot be asked: {described(error)}"), error)
