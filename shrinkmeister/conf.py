@@ -439,9 +439,12 @@ class SettingsReader:
         problem = f"THUMBNAIL_STORAGE is {name!r}, and STORAGES has no such alias."
         if isinstance(name, str) and DOTTED_PATH.fullmatch(name):
             try:
-                return _alias_of_class(import_string(name)) or name
-            except ImportError as error:
-                problem = f"THUMBNAIL_STORAGE is {name!r}, which cannot be loaded: {error}."
+                kind = import_string(name)
+                if not isinstance(kind, type):
+                    raise TypeError("it is not a class")
+                return _alias_of_class(kind) or name
+            except (ImportError, TypeError) as error:
+                problem = f"THUMBNAIL_STORAGE is {name!r}, which cannot be used: {error}."
         self.problem("E006", problem, hint)
         return str(name)
 
