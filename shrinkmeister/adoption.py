@@ -15,7 +15,7 @@ from django.apps import apps
 from django.core.files.storage import Storage, storages
 from django.utils.module_loading import import_string
 from sorl.thumbnail import default
-from sorl.thumbnail.base import ThumbnailBackend
+from sorl.thumbnail.base import EXTENSIONS, ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.conf import (
@@ -29,7 +29,7 @@ from shrinkmeister.images import with_resolution
 from shrinkmeister.kvstore import FormerImage, FormerStore, get_former_store
 from shrinkmeister.results import get_former_results
 from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.sources import place_of
+from shrinkmeister.sources import place_of, storage_and_name
 from shrinkmeister.spec import Source
 from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
@@ -51,7 +51,8 @@ class Former:
 def former_of(file: Any, geometry: str | int, options: Mapping[str, Any], config: Config) -> Former | None:
     """The thumbnail that the former backend would make of a call; None where the site has adopted none."""
     namer = _get_namer()
-    if namer is None:
+    # sorl before 13.1 makes no AVIF, and has no name for one.
+    if namer is None or options.get("format", config.options.get("format", "JPEG")) not in EXTENSIONS:
         return None
     try:
         namer.get_thumbnail(file, geometry, **options)
@@ -111,14 +112,14 @@ def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
 
     keep: names of files that stay
     """
-    erase(get_former_store(), [ImageFile(file).key], config, keep)
+    erase(get_former_store(), [_image_of(file).key], config, keep)
 
 
 def forget_size(file: Any) -> None:
     """Remove a source from sorl's key-value store, which would go on answering with a former size."""
     # Without the app there is no table.
     if apps.is_installed("sorl.thumbnail"):
-        default.kvstore._delete(ImageFile(file).key)
+        default.kvstore._delete(_image_of(file).key)
 
 
 def erase(store: FormerStore, sources: list[str], config: Config, keep: Container[str] = ()) -> None:
@@ -147,6 +148,12 @@ def forget_former(name: str, config: Config) -> None:
     """Removes what is known of one thumbnail: its adopted record, and sorl's own entry."""
     get_shared_cache().forget_adopted([former_place(name, config)])
     get_former_store().forget([former_image(name, config).key])
+
+
+def _image_of(file: Any) -> ImageFile:
+    """Return a source as sorl sees it; sorl before 13 cannot open the storage of a plain name by its alias."""
+    storage, _ = storage_and_name(file, get_config())
+    return ImageFile(file, storage)
 
 
 def _storages() -> list[Storage]:
