@@ -151,7 +151,7 @@ def forget_former(name: str, config: Config) -> None:
 
 
 def _image_of(file: Any) -> ImageFile:
-    """Return a source as sorl sees it; sorl before 13 cannot open the storage of a plain name by its alias."""
+    """Return a source as sorl sees it. Before version 13 it cannot open THUMBNAIL_STORAGE by an alias."""
     storage, _ = storage_and_name(file, get_config())
     return ImageFile(file, storage)
 
