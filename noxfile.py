@@ -12,7 +12,7 @@ import nox
 
 PYTHONS = ("3.11", "3.12", "3.13")
 DJANGOS = {"3.11": ("5.2",), "3.12": ("5.2", "6.0", "6.1"), "3.13": ("5.2", "6.0", "6.1")}
-SORLS = ("13.1", "13.2", "13.3", "13.4")
+SORLS = ("12.11", "13.0", "13.1", "13.2", "13.3", "13.4")
 # The thumbnail server makes what this one makes; older ones are for clients alone.
 SERVERS_SORL = "13.4"
 # What Zappa deploys has the versions of its own environment, and so have clients in other languages.

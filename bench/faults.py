@@ -1,7 +1,7 @@
 """What a page of 100 recorded thumbnails takes when its shared cache fails, beside the page before that.
 
 Each round has a cache server of its own, which is healthy for one page and fails for the next two: the
-first of them finds out, the second leaves the cache alone. All with the default THUMBNAIL_CACHE_TIMEOUT.
+first of them finds out, the second leaves the cache alone. All with the default THUMBNAIL_CACHE_WAIT_SECONDS.
 
     python -m bench.faults
 """
@@ -43,7 +43,7 @@ def main() -> None:
             f"| {backend} | {name} | {healthy:.1f} | {first:.1f} | {first - healthy:.1f} | {second:.1f} |"
         )
     text = (
-        f"A page of 100 recorded thumbnails, medians of {ROUNDS}; THUMBNAIL_CACHE_TIMEOUT is "
+        f"A page of 100 recorded thumbnails, medians of {ROUNDS}; THUMBNAIL_CACHE_WAIT_SECONDS is "
         f"{CACHE_TIMEOUT} s. Slow: each answer comes 40 ms late; slower: 200 ms.\n\n"
     )
     redis = run(["redis-server", "--version"]).split("v=")[1].split()[0]
@@ -88,7 +88,7 @@ def _round(backend: str, fault: Any) -> tuple[float, float, float]:
                 THUMBNAIL_CACHE_BACKEND=backend,
                 THUMBNAIL_CACHE_NAME="unused",
                 THUMBNAIL_CACHE_LOCATION=location,
-                THUMBNAIL_CACHE_TIMEOUT=None,
+                THUMBNAIL_CACHE_WAIT_SECONDS=None,
             )
         )
         page._guesses = page.Guesses()

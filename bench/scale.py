@@ -266,7 +266,7 @@ def main(arguments: Sequence[str]) -> None:
             "THUMBNAIL_SECRET_KEY": SECRET,
             "THUMBNAIL_CACHE_LOCATION": redis.url,
             # 2 cores for 100 processes: waiting for Redis says nothing of Redis.
-            "THUMBNAIL_CACHE_TIMEOUT": "60",
+            "THUMBNAIL_CACHE_WAIT_SECONDS": "60",
             "THUMBNAIL_WAIT_SECONDS": "60",
             "THUMBNAIL_BUCKET": BUCKET,
             "THUMBNAIL_SOURCES": "s3://photos",

@@ -11,9 +11,11 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.core.files.storage import Storage, storages
 from django.utils.module_loading import import_string
-from sorl.thumbnail.base import ThumbnailBackend
+from sorl.thumbnail import default
+from sorl.thumbnail.base import EXTENSIONS, ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.conf import (
@@ -27,8 +29,9 @@ from shrinkmeister.images import with_resolution
 from shrinkmeister.kvstore import FormerImage, FormerStore, get_former_store
 from shrinkmeister.results import get_former_results
 from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.sources import place_of
+from shrinkmeister.sources import place_of, storage_and_name
 from shrinkmeister.spec import Source
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,8 @@ class Former:
 def former_of(file: Any, geometry: str | int, options: Mapping[str, Any], config: Config) -> Former | None:
     """The thumbnail that the former backend would make of a call; None where the site has adopted none."""
     namer = _get_namer()
-    if namer is None:
+    # sorl before 13.1 makes no AVIF, and has no name for one.
+    if namer is None or options.get("format", config.options.get("format", "JPEG")) not in EXTENSIONS:
         return None
     try:
         namer.get_thumbnail(file, geometry, **options)
@@ -60,7 +64,7 @@ def former_of(file: Any, geometry: str | int, options: Mapping[str, Any], config
 
 def former_place(name: str, config: Config) -> Source:
     """Where a thumbnail of the former backend lies."""
-    return place_of(storages[config.storage], name)
+    return place_of(open_thumbnail_storage(config), name)
 
 
 @per_configuration
@@ -94,7 +98,7 @@ def check_adopted_backend() -> bool:
 
 def former_image(name: str, config: Config) -> ImageFile:
     """A thumbnail as sorl finds it: its name there may be without the location of its storage."""
-    return ImageFile(name, storages[config.storage])
+    return ImageFile(name, open_thumbnail_storage(config))
 
 
 def former_places(image: FormerImage) -> list[Source]:
@@ -108,7 +112,14 @@ def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
 
     keep: names of files that stay
     """
-    erase(get_former_store(), [ImageFile(file).key], config, keep)
+    erase(get_former_store(), [_image_of(file).key], config, keep)
+
+
+def forget_size(file: Any) -> None:
+    """Remove a source from sorl's key-value store, which would go on answering with a former size."""
+    # Without the app there is no table.
+    if apps.is_installed("sorl.thumbnail"):
+        default.kvstore._delete(_image_of(file).key)
 
 
 def erase(store: FormerStore, sources: list[str], config: Config, keep: Container[str] = ()) -> None:
@@ -137,6 +148,12 @@ def forget_former(name: str, config: Config) -> None:
     """Removes what is known of one thumbnail: its adopted record, and sorl's own entry."""
     get_shared_cache().forget_adopted([former_place(name, config)])
     get_former_store().forget([former_image(name, config).key])
+
+
+def _image_of(file: Any) -> ImageFile:
+    """Return a source as sorl sees it. Before version 13 it cannot open THUMBNAIL_STORAGE by an alias."""
+    storage, _ = storage_and_name(file, get_config())
+    return ImageFile(file, storage)
 
 
 def _storages() -> list[Storage]:

@@ -1,8 +1,9 @@
 """What happens when Django starts: little, and loading little, since many commands need none of it."""
 
+from functools import cache
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import register
 
@@ -10,22 +11,16 @@ from django.core.checks import register
 class ShrinkmeisterConfig(AppConfig):
     name = "shrinkmeister"
 
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        super().__init__(app_name, app_module)
+        # Now, whatever the order of INSTALLED_APPS: models and other apps may import what is changed here.
+        _change_sorl()
+
     def ready(self) -> None:
-        from shrinkmeister import filters, page, uploads
+        from shrinkmeister import page, sorls_command, uploads
 
-        names = [app.name for app in apps.get_app_configs()]
-        if "sorl.thumbnail" in names[: names.index(self.name)]:
-            from shrinkmeister.conf import SettingError
-
-            # Django runs the command `thumbnail` of the first app that has one, and sorl's would delete
-            # what records point to.
-            raise SettingError(
-                "shrinkmeister.E015",
-                "INSTALLED_APPS has 'sorl.thumbnail' before 'shrinkmeister'.",
-                "Write 'shrinkmeister' before 'sorl.thumbnail'.",
-            )
         register(check_client)
-        filters.install()
+        sorls_command.install()
         page.connect()
         uploads.connect()
         # Not by the Config, which a wrong setting of another kind would keep from being made.
@@ -33,6 +28,14 @@ class ShrinkmeisterConfig(AppConfig):
             from shrinkmeister import cleanup
 
             cleanup.connect()
+
+
+@cache
+def _change_sorl() -> None:
+    from shrinkmeister import filters, invalidation
+
+    filters.install()
+    invalidation.install()
 
 
 def check_client(*args: Any, **kwargs: Any) -> Any:

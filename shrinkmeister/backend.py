@@ -10,7 +10,7 @@ from django.apps import apps
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption import Former, delete_former, former_of
+from shrinkmeister.adoption import Former, delete_former, forget_size, former_of
 from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.credentials import caused, described
 from shrinkmeister.eager import is_eager, make_now
@@ -51,7 +51,7 @@ class ShrinkmeisterBackend:
             raise SettingError(
                 "shrinkmeister.E021",
                 "THUMBNAIL_BACKEND is Shrinkmeister's, and INSTALLED_APPS has no 'shrinkmeister'.",
-                "Write 'shrinkmeister' there, before 'sorl.thumbnail'.",
+                "Write 'shrinkmeister' there, beside 'sorl.thumbnail'.",
             )
 
     @as_sorls
@@ -119,6 +119,8 @@ def delete_thumbnails(file_: Any, source: Source, config: Config) -> None:
     get_shared_cache().forget(source, names)
     if config.adopted_backend:
         delete_former(file_, config, in_use)
+    else:
+        forget_size(file_)
 
 
 def _source_with_thumbnails(file_: Any, is_url: bool, config: Config) -> Source | None:
@@ -151,8 +153,7 @@ def _go_on_without_cache(source: Source, deleted: bool, error: DriverError, conf
 
 def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
     """As `get_thumbnail`, of a spec; former: what sorl has made in its place, if that is adopted."""
-    page = current_page() if config.prefetch else None
-    known = get_shared_cache().look_up(spec, former.place if former else None, page)
+    known = get_shared_cache().look_up(spec, former.place if former else None, current_page())
     thumbnail = None
     if known.thumbnail and not known.due:
         thumbnail = _recorded(spec, known.thumbnail, config)

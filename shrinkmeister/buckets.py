@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import storages
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, SettingError, get_config, per_configuration
 from shrinkmeister.credentials import caused, described, is_safe
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
 from shrinkmeister.storage_kinds import is_a
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
 # Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits.
@@ -77,7 +77,7 @@ def is_reached_by_server(storage: Any) -> bool:
 @per_configuration
 def _own() -> tuple[Any, tuple[Any, ...]]:
     """Return the S3 storage whose endpoint and account the server shares, and its connection."""
-    storage: Any = storages[get_config().storage]
+    storage = open_thumbnail_storage(get_config())
     if not is_s3(storage):
         # The file whose place is asked for has an S3 storage, so that the import is done already.
         storage = import_string(S3_BACKEND)()
@@ -109,8 +109,8 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
     """
     options: dict[str, Any] = {}
     backend = S3_BACKEND
-    if is_s3(storages[config.storage]):
-        parameters = settings.STORAGES[config.storage]
+    if is_s3(open_thumbnail_storage(config)):
+        parameters = settings.STORAGES.get(config.storage, {"BACKEND": config.storage})
         backend, options = parameters["BACKEND"], parameters.get("OPTIONS", {})
     options = {**options, "bucket_name": bucket, "location": location}
     try:

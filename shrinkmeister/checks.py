@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import DEFAULT_STORAGE_ALIAS, settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import default_storage, storages
+from django.core.files.storage import default_storage
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.conf import settings as sorl_settings
@@ -30,8 +30,26 @@ from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.image_fields import field_storages
 from shrinkmeister.sources import is_elsewhere, place_of
 from shrinkmeister.texts import check_text_sources
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
+# Settings that not every sorl has in its defaults. Sites keep them when they change versions.
+SORLS_OTHER_SETTINGS = frozenset(
+    {
+        "THUMBNAIL_COMMAND_TIMEOUT",
+        "THUMBNAIL_DYNAMODB_NAME",
+        "THUMBNAIL_FAST_URL",
+        "THUMBNAIL_FORCE_OVERWRITE",
+        "THUMBNAIL_LAZY_FILL_EMPTY",
+        "THUMBNAIL_REDIS_SSL",
+        "THUMBNAIL_REDIS_TIMEOUT",
+        "THUMBNAIL_REDIS_URL",
+        "THUMBNAIL_REMOVE_URL_ARGS",
+        "THUMBNAIL_VIPSHEADER",
+        "THUMBNAIL_VIPSTHUMBNAIL",
+        "THUMBNAIL_VIPS_CACHE_MAX",
+    }
+)
 # Ids of what the doctor asks the server about.
 ABOUT_PLACES = ("shrinkmeister.W013", "shrinkmeister.W015")
 
@@ -109,12 +127,12 @@ def check_fields(config: Config) -> Iterator[CheckMessage]:
 
 def check_expiry(config: Config) -> Iterator[CheckMessage]:
     """Warn of signed URLs that are to work for longer than S3 allows; for site and server."""
-    parameters = settings.STORAGES[config.storage]
+    parameters = settings.STORAGES.get(config.storage, {})
     long = getattr(settings, "AWS_QUERYSTRING_EXPIRE", 0)
     if max(long, parameters.get("OPTIONS", {}).get("querystring_expire", 0)) <= MOST_SIGNED_SECONDS:
         return
     try:
-        storage: Any = storages[config.storage]
+        storage = open_thumbnail_storage(config)
         if not is_s3(storage):
             if not config.bucket or find_spec("storages") is None:
                 return
@@ -136,7 +154,8 @@ def said(problem: Problem) -> CheckMessage:
 
 
 def known_to_sorl() -> set[str]:
-    return {name for name in dir(sorl_defaults) if name.startswith("THUMBNAIL_")}
+    """Return the names that some sorl reads: the installed one, an older or a newer one."""
+    return {name for name in dir(sorl_defaults) if name.startswith("THUMBNAIL_")} | SORLS_OTHER_SETTINGS
 
 
 def misspelled(names: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:

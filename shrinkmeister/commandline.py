@@ -45,7 +45,7 @@ SETTINGS: Mapping[str, Callable[[Environment, str, Any], Any]] = {
     "THUMBNAIL_CACHE_LOCATION": Environment.secret,
     "THUMBNAIL_CACHE_NAME": Environment.text,
     "THUMBNAIL_CACHE_KEY_PREFIX": Environment.text,
-    "THUMBNAIL_CACHE_TIMEOUT": Environment.number,
+    "THUMBNAIL_CACHE_WAIT_SECONDS": Environment.number,
     "THUMBNAIL_CHECK_TTL": partial(Environment.integer, least=1),
     "THUMBNAIL_BUCKET": Environment.text,
     "THUMBNAIL_STORAGE": Environment.text,
@@ -78,7 +78,7 @@ SETTINGS: Mapping[str, Callable[[Environment, str, Any], Any]] = {
 }
 # As the server has them; and whoever types a command can wait for longer than a page.
 DEFAULTS: Mapping[str, Any] = {
-    "THUMBNAIL_CACHE_TIMEOUT": 2.0,
+    "THUMBNAIL_CACHE_WAIT_SECONDS": 2.0,
     "AWS_S3_SIGNATURE_VERSION": "s3v4",
     "AWS_QUERYSTRING_AUTH": False,
 }

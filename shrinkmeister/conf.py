@@ -9,12 +9,15 @@ from dataclasses import astuple, dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from threading import RLock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
+from django.conf import DEFAULT_STORAGE_ALIAS
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError
@@ -48,6 +51,12 @@ KEY_PREFIX = re.compile(r"[!-~]{0,200}", re.ASCII)
 # servers and old buckets have beyond it.
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", re.ASCII)
 
+# Settings that decide about values which a process keeps. The storages of django-storages and the clients
+# of django-redis read their own ones. Django makes its storages anew when STATIC_ROOT or STATIC_URL change.
+READ_SETTINGS = re.compile(
+    r"CACHES|STORAGES|(MEDIA|STATIC)_(ROOT|URL)|(THUMBNAIL|AWS|AZURE|GS|DROPBOX|SFTP|FTP|LIBCLOUD|DJANGO_REDIS)_\w+"
+)
+
 OUR_SETTINGS = frozenset(
     {
         "THUMBNAIL_SECRET_KEY",
@@ -61,7 +70,7 @@ OUR_SETTINGS = frozenset(
         "THUMBNAIL_CACHE_NAME",
         "THUMBNAIL_CACHE_LOCATION",
         "THUMBNAIL_CACHE_KEY_PREFIX",
-        "THUMBNAIL_CACHE_TIMEOUT",
+        "THUMBNAIL_CACHE_WAIT_SECONDS",
         "THUMBNAIL_TTL",
         "THUMBNAIL_LOCAL_TTL",
         "THUMBNAIL_CHECK_TTL",
@@ -183,7 +192,7 @@ T = TypeVar("T")
 
 
 def per_configuration(make: Callable[[], T]) -> Callable[[], T]:
-    """Makes a value once, and again after Django's settings have changed, as override_settings does."""
+    """Makes a value once, and again after a change of READ_SETTINGS, such as override_settings makes."""
     kept: list[T] = []
     # The first requests come all at once, and would import and build all at once.
     lock = RLock()
@@ -197,9 +206,10 @@ def per_configuration(make: Callable[[], T]) -> Callable[[], T]:
                 kept.append(make())
             return kept[0]
 
-    def forget(**kwargs: Any) -> None:
-        with lock:
-            kept.clear()
+    def forget(setting: str, **kwargs: Any) -> None:
+        if READ_SETTINGS.fullmatch(setting):
+            with lock:
+                kept.clear()
 
     setting_changed.connect(forget, weak=False)
     return made
@@ -238,6 +248,18 @@ def is_plain(name: str) -> bool:
     as another name.
     """
     return bool(PREFIX.fullmatch(unquote(name)))
+
+
+def _alias_of_class(kind: type) -> str | None:
+    """Return the alias of STORAGES that is this class without options; None if there is none."""
+    for alias, parameters in django_settings.STORAGES.items():
+        if not parameters.get("OPTIONS"):
+            try:
+                if import_string(parameters["BACKEND"]) is kind:
+                    return str(alias)
+            except ImportError:
+                continue  # Django reports it when the alias is opened
+    return None
 
 
 def _text_folder(entry: Any, sources: tuple[tuple[str, str, str], ...]) -> str | None:
@@ -411,14 +433,22 @@ class SettingsReader:
         return bucket
 
     def _storage(self) -> str:
-        alias = sorl_settings.THUMBNAIL_STORAGE
-        if not isinstance(alias, str) or alias not in django_settings.STORAGES:
-            self.problem(
-                "E006",
-                f"THUMBNAIL_STORAGE is {alias!r}, and STORAGES has no such alias.",
-                f"Use one of {sorted(django_settings.STORAGES)}, or add it to STORAGES.",
-            )
-        return str(alias)
+        # Not sorl's default: before sorl 13 that is the class of the default storage, without its OPTIONS.
+        name = getattr(django_settings, "THUMBNAIL_STORAGE", DEFAULT_STORAGE_ALIAS)
+        if isinstance(name, str) and name in django_settings.STORAGES:
+            return name
+        hint = f"Use one of {sorted(django_settings.STORAGES)}, or add it to STORAGES."
+        problem = f"THUMBNAIL_STORAGE is {name!r}, and STORAGES has no such alias."
+        if isinstance(name, str) and DOTTED_PATH.fullmatch(name):
+            try:
+                kind = import_string(name)
+                if not isinstance(kind, type):
+                    raise TypeError("it is not a class")
+                return _alias_of_class(kind) or name
+            except (ImportError, TypeError) as error:
+                problem = f"THUMBNAIL_STORAGE is {name!r}, which cannot be used: {error}."
+        self.problem("E006", problem, hint)
+        return str(name)
 
     def _prefix(self) -> str:
         prefix = sorl_settings.THUMBNAIL_PREFIX
@@ -502,13 +532,13 @@ class SettingsReader:
         return CacheConfig(str(backend), alias, bool(name), Secret(str(location)), prefix, timeout)
 
     def _cache_timeout(self) -> float:
-        value = getattr(django_settings, "THUMBNAIL_CACHE_TIMEOUT", None)
+        value = getattr(django_settings, "THUMBNAIL_CACHE_WAIT_SECONDS", None)
         if value is None:
             return CACHE_TIMEOUT
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 60:
             self.problem(
                 "E023",
-                f"THUMBNAIL_CACHE_TIMEOUT is {value!r}.",
+                f"THUMBNAIL_CACHE_WAIT_SECONDS is {value!r}.",
                 f"Write seconds above 0 and up to 60, or leave it out for {CACHE_TIMEOUT}.",
             )
             return CACHE_TIMEOUT
@@ -573,7 +603,7 @@ class SettingsReader:
             except SpecError as error:
                 hint = "Write text, a number, True, False or None."
                 self.problem("E022", f"THUMBNAIL_{name.upper()} is {value!r}: {error}.", hint)
-        return chosen
+        return MappingProxyType(chosen)
 
 
 def _shown(value: object) -> str:

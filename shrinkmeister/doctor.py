@@ -295,7 +295,7 @@ class Examination:
                     "cache",
                     f"the {side} cannot use the shared cache: {failure}",
                     f"Correct THUMBNAIL_CACHE_LOCATION or CACHES of the {side}, start the cache, or let "
-                    f"the {side} through to it. If it is only slow, raise THUMBNAIL_CACHE_TIMEOUT.",
+                    f"the {side} through to it. If it is only slow, raise THUMBNAIL_CACHE_WAIT_SECONDS.",
                 )
         there, back = trial.found == written, read is not None and read == trial.written
         ours = cache_kind(self._config)

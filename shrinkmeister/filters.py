@@ -1,10 +1,11 @@
 """sorl's filters that look into its key-value store, and those that make thumbnails of what visitors write.
 
 `is_portrait`, `margin` and `background_margin` of `{% load thumbnail %}` are replaced in sorl's library
-when Django starts, so that templates stay as they are: sorl's own would open a file and write SQL for each
-lazy thumbnail. Sizes come from the thumbnail, or for a source from the shared cache; where a size is not
-known they answer what sorl's answer to an error is. In the place of `markdown_thumbnails` and
-`html_thumbnails` are those of `texts.py`. With sorl's own backend all of them are sorl's own.
+and its module when Django starts, so that templates and imports stay as they are: sorl's own would open a
+file and write SQL for each lazy thumbnail. Sizes come from the thumbnail, or for a source from the shared
+cache; where a size is not known they answer what sorl's answer to an error is. In the place of
+`markdown_thumbnails` and `html_thumbnails` are those of `texts.py`. With sorl's own backend all of them are
+sorl's own.
 """
 
 from collections.abc import Callable
@@ -40,13 +41,23 @@ def background_margin(size: Size, geometry: str) -> str:
     return " ".join(f"{room / 2}px" for room in _room(size, geometry))
 
 
+#: sorl's own, by name
+SORLS: dict[str, Callable[..., Any]] = {}
+
+
 def install() -> None:
-    """Puts them in the place of sorl's; to be called once."""
+    """Put them in the place of sorl's, for templates and for Python code. Call once."""
     for ours, unknown in ((is_portrait, False), (margin, "auto"), (background_margin, "auto")):
-        name = ours.__name__
-        library.register.filter(name, _in_place_of(library.register.filters[name], ours, unknown))
+        _replace(ours.__name__, _in_place_of(getattr(library, ours.__name__), ours, unknown))
     for name in ("markdown_thumbnails", "html_thumbnails"):
-        library.register.filter(name, _of_texts(name, library.register.filters[name]))
+        _replace(name, _of_texts(name, getattr(library, name)))
+
+
+def _replace(name: str, replacement: Callable[..., Any]) -> None:
+    SORLS[name] = getattr(library, name)
+    library.register.filter(name, replacement)
+    # Sites with Jinja2 import them.
+    setattr(library, name, replacement)
 
 
 def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: Any) -> Callable[..., Any]:

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from django.core.files.storage import storages
-
 import shrinkmeister
 from shrinkmeister.adoption import forget_former
 from shrinkmeister.conf import Config, SettingError, get_config
@@ -29,6 +27,7 @@ from shrinkmeister.results import Results, get_former_results, get_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import place_of
 from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 # How long the thumbnail server may take: as long as it reads a source and works on a thumbnail at most.
 SERVER_SECONDS = 40
@@ -52,7 +51,7 @@ class Made(Origin):
     def name(self) -> str:
         config = get_config()
         with _reasons("name"):
-            storage = storages[config.storage]
+            storage = open_thumbnail_storage(config)
             if not _has_thumbnails(storage, config):
                 raise _error(
                     f"thumbnails are in the bucket {config.bucket!r} (THUMBNAIL_BUCKET), and plain names "
@@ -64,7 +63,7 @@ class Made(Origin):
     def storage(self) -> Any:
         with _reasons("storage"):
             config = get_config()
-            storage = storages[config.storage]
+            storage = open_thumbnail_storage(config)
             return storage if _has_thumbnails(storage, config) else get_results().storage
 
     def stored(self) -> tuple[Any, str]:
@@ -126,7 +125,7 @@ class Adopted(Origin):
             raise _error("sorl made it, and its file is lost", "name")
 
     def storage(self) -> Any:
-        return storages[get_config().storage]
+        return open_thumbnail_storage(get_config())
 
     def stored(self) -> tuple[Any, str]:
         return self.storage(), self.name()

@@ -22,6 +22,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
 from django.core.signals import request_finished, request_started
 from django.utils.decorators import sync_and_async_middleware
 
@@ -102,6 +103,8 @@ class Guesses:
         return self._keys.get(name, ())
 
     def remember(self, page: Page) -> None:
+        if not page.name:
+            return
         keys = tuple(page.asked)[:MOST_KEYS_OF_A_PAGE]
         with self._lock:
             self._count += len(keys) - len(self._keys.pop(page.name, ()))
@@ -176,7 +179,13 @@ def _end(**kwargs: Any) -> None:
 
 
 def _page_of(environ: Mapping[str, Any]) -> Page:
-    """A page is known by its host, path and query."""
+    """A page is known by its host, path and query.
+
+    With THUMBNAIL_PREFETCH = False it has no name and no guess.
+    """
+    # Not of the Config: a wrong setting would fail requests that show no thumbnail. Look-ups report it.
+    if getattr(settings, "THUMBNAIL_PREFETCH", True) is False:
+        return Page()
     parts = [str(environ.get(part, "")) for part in ("HTTP_HOST", "PATH_INFO", "QUERY_STRING")]
     name = blake2b("\0".join(parts).encode(errors="replace"), digest_size=16).digest()
     return Page(_guesses.of(name), name)

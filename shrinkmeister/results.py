@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from django.core.files.base import ContentFile
 from django.core.files.images import get_image_dimensions
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import FileSystemStorage
 from django.utils.timezone import is_naive, make_aware
 
 from shrinkmeister.buckets import bucket_errors, bucket_storage, is_s3, refuses_form, status_of
@@ -31,6 +31,7 @@ from shrinkmeister.listing import StoredObject, name_below
 from shrinkmeister.records import RESOLUTION, SourceRecord
 from shrinkmeister.spec import CONTENT_TYPES, EXTENSIONS
 from shrinkmeister.storage_kinds import check, delete_file, is_missing, walk
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 # Objects never change under their name: another source, geometry or option has another one, and so has
 # a new `version`. A day keeps a replaced source of the same name from staying for ever.
@@ -391,7 +392,7 @@ def get_results() -> Results:
 def get_former_results() -> Results:
     """The storage THUMBNAIL_STORAGE itself, where sorl's own backend keeps its thumbnails."""
     config = get_config()
-    storage: Any = storages[config.storage]
+    storage = open_thumbnail_storage(config)
     if is_s3(storage):
         return S3Results(bucket_storage(storage.bucket_name, config, storage.location))
     return StorageResults(storage)

@@ -32,13 +32,14 @@ from shrinkmeister.records import ChangeRecord, FailureRecord, SourceRecord, Thu
 from shrinkmeister.seals import Seals
 from shrinkmeister.secret import Secret
 from shrinkmeister.spec import KEPT, Source, ThumbnailSpec
+from shrinkmeister.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
 # Seconds in which a cache that failed is not asked again, so that a page of 100 thumbnails waits for a
 # dead one once.
 BREAK = 5.0
-# In which garbage or slowness is told of once.
+# Seconds between two log lines about slowness, and between two about garbage.
 QUIET = 60.0
 # In which a command that was stopped can be taken up again.
 BOOKMARK_SECONDS = 7 * 24 * 3600
@@ -152,7 +153,10 @@ class SharedCache:
         self._patience = patience
         self._local = local
         self._metrics = metrics
-        self._broken_until = self._quiet_until = -math.inf
+        self._broken_until = -math.inf
+        # One for each warning: slowness must not silence garbage.
+        self._slow_log = Throttle(QUIET, clock)
+        self._garbage_log = Throttle(QUIET, clock)
 
     def look_up(
         self, spec: ThumbnailSpec, adopted: Source | None = None, page: Page | None = None
@@ -371,7 +375,7 @@ class SharedCache:
             return self._fetch_or_keep(keys)
         if self._is_broken() or not page.is_tired(self._patience):
             return page.get(keys, self._fetch_or_keep)
-        if self._is_told_in_a_while():
+        if self._slow_log.passes():
             logger.warning("The shared cache is slow: pages wait %g s for it and go on", self._patience)
         return page.get(keys, lambda wanted: {})
 
@@ -431,19 +435,12 @@ class SharedCache:
             return kind.load(self._seals.open(key, found[key]))
         except RecordError as error:
             # After a change of secrets all records may be such.
-            if self._is_told_in_a_while():
+            if self._garbage_log.passes():
                 logger.warning("The shared cache holds %s under %s; it counts as a miss", error, key)
             return None
 
     def _is_broken(self) -> bool:
         return self._clock() < self._broken_until
-
-    def _is_told_in_a_while(self) -> bool:
-        """Whether it is time for a line about what is wrong with each page."""
-        if self._clock() < self._quiet_until:
-            return False
-        self._quiet_until = self._clock() + QUIET
-        return True
 
     def _try(self, call: Callable[[], T], otherwise: T) -> T:
         if self._is_broken():

@@ -30,5 +30,4 @@ def size_of(file: Any) -> tuple[int, int] | None:
     if isinstance(file, BaseImageFile) and file.size:
         return file.size[0], file.size[1]
     config = get_config()
-    page = current_page() if config.prefetch else None
-    return get_shared_cache().look_up_image(source_of(file, config), page)
+    return get_shared_cache().look_up_image(source_of(file, config), current_page())

@@ -8,12 +8,14 @@ from typing import Any
 from django.core.files.storage import storages
 from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
+from sorl.thumbnail.images import UrlStorage
 
 from shrinkmeister.buckets import is_reached_by_server, is_s3
 from shrinkmeister.conf import Config, per_configuration
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.images import Thumbnail
 from shrinkmeister.spec import KEPT, Source
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 # A site may make a storage for each request.
 MOST_STORAGES = 256
@@ -65,12 +67,14 @@ def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
         name = name.split("?")[0]
     if name.startswith("//"):
         name = f"http:{name}"
+    if isinstance(storage := getattr(file, "storage", None), UrlStorage):
+        return None, name  # an ImageFile of sorl, made of a URL
     if hasattr(file, "storage"):
         storage = file.storage
     elif URL.match(name):
         return None, name
     else:
-        storage = storages[config.storage]
+        storage = open_thumbnail_storage(config)
     storage = _unwrapped(storage)
     location = getattr(storage, "location", None)
     if location is not None:

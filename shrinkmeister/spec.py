@@ -12,8 +12,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any, Self
 
 from shrinkmeister.exceptions import SpecError
@@ -164,13 +166,18 @@ class ThumbnailSpec:
         if not isinstance(format := options.get("format", "JPEG"), str) or format not in EXTENSIONS:
             raise SpecError(f"the format is {format!r}; one of {list(EXTENSIONS)}")
         object.__setattr__(self, "geometry", str.__str__(self.geometry))
-        object.__setattr__(self, "options", options)
+        # Specs are kept for the whole process: a caller that changed one would change it for all pages.
+        object.__setattr__(self, "options", MappingProxyType(options))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ThumbnailSpec) and self._canonical == other._canonical
 
     def __hash__(self) -> int:
         return hash(self._canonical)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the arguments: a read-only mapping can be neither pickled nor copied."""
+        return type(self), (self.source, self.geometry, dict(self.options))
 
     @property
     def format(self) -> str:
@@ -184,7 +191,7 @@ class ThumbnailSpec:
 
     def full_options(self) -> dict[str, Any]:
         """Every option that an engine looks at, with the defaults put back; a new dict each time."""
-        return {**DEFAULT_OPTIONS, **self.options}
+        return deepcopy({**DEFAULT_OPTIONS, **self.options})
 
     def canonical(self) -> bytes:
         """UTF-8 JSON in its one canonical form."""

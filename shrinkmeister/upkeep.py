@@ -24,7 +24,7 @@ from shrinkmeister.keys import (
     record_key_of_object,
     source_key_of_object,
 )
-from shrinkmeister.kvstore import FormerStore, Size
+from shrinkmeister.kvstore import FormerStore, Size, get_former_store
 from shrinkmeister.listing import StoredThumbnail, thumbnails_of
 from shrinkmeister.records import ThumbnailRecord, base_of
 from shrinkmeister.results import Results, get_former_results, get_results
@@ -174,6 +174,17 @@ def prune_adopted(store: FormerStore, dry_run: bool = False) -> Iterator[Pruning
         done.thumbnails += len(thumbnails)
         done.objects += len(thumbnails) * (1 + len(config.resolutions))
         yield done
+
+
+def forget_adopted() -> Iterator[int]:
+    """Remove the records of the thumbnails that sorl's key-value store lists; yield how many so far."""
+    config = get_config()
+    count = 0
+    for keys, _ in get_former_store().sources() if config.adopted_backend else ():
+        names = [former_image(one.name, config).name for one in get_former_store().thumbnails(keys)]
+        get_shared_cache().forget_adopted(former_place(name, config) for name in names)
+        count += len(names)
+        yield count
 
 
 def _records_of(

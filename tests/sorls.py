@@ -1,23 +1,38 @@
 """sorl's own backend beside ours, on the storages and settings of a test."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.storage import storages
-from sorl.thumbnail import default
+from django.utils.module_loading import import_string
+from sorl.thumbnail import default, images
 from sorl.thumbnail.base import ThumbnailBackend
+from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.images import get_or_create_storage
 
 
 def follow_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """sorl keeps the storage, the engine and the key-value store that it has seen first."""
     get_or_create_storage.cache_clear()
-    default.storage._setup()
+    with suppress(ValueError):  # sorl before 13 does not know aliases
+        default.storage._setup()
     default.engine._setup()
     default.kvstore._setup()
+    if "." in sorl_defaults.THUMBNAIL_STORAGE:
+        # sorl before 13 opens a class without OPTIONS, which the storages of tests have.
+        default.storage._wrapped = storages[getattr(settings, "THUMBNAIL_STORAGE", "default")]
+        monkeypatch.setattr(images, "get_or_create_storage", _storage_of_class)
     for kept in (default.storage, default.engine, default.kvstore):
         monkeypatch.setattr(kept, "_wrapped", kept._wrapped)
+
+
+def _storage_of_class(path: str) -> Any:
+    """Return the first storage of a class."""
+    kind = import_string(path)
+    return next((one for one in map(storages.__getitem__, storages.backends) if type(one) is kind), None)
 
 
 class Sorl:

@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from sorl.thumbnail import default, delete, get_thumbnail
-from sorl.thumbnail.base import ThumbnailBackend
+from sorl.thumbnail.base import EXTENSIONS, ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.models import KVStore
 
@@ -649,3 +649,16 @@ class TestSettings:
         follow_settings(monkeypatch)
         with pytest.raises(CommandError, match="cached_db"):
             adopt()
+
+
+def test_a_format_that_the_former_sorl_does_not_make(
+    media: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AVIF, before sorl 13.1: nothing was made of it, and a page asks for it all the same."""
+    settings.THUMBNAIL_ADOPTED_BACKEND = SORLS_BACKEND
+    known = {name: extension for name, extension in EXTENSIONS.items() if name != "AVIF"}
+    for module in ("sorl.thumbnail.base", "shrinkmeister.adoption"):
+        monkeypatch.setattr(f"{module}.EXTENSIONS", known)
+    assert get_thumbnail("photos/dawn.jpg", "300", format="AVIF").lazy
+    settings.THUMBNAIL_FORMAT = "AVIF"
+    assert get_thumbnail("photos/dawn.jpg", "300").lazy

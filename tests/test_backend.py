@@ -293,6 +293,7 @@ class TestDoors:
                 delete(nothing)
 
 
+@pytest.mark.django_db  # sorl's key-value store forgets the source too
 class TestDelete:
     """On a folder; tests/test_buckets.py has S3."""
 

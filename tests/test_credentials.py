@@ -108,7 +108,7 @@ def unreachable(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     settings.THUMBNAIL_SERVER_URL = "http://127.0.0.1:1"
-    settings.THUMBNAIL_CACHE_TIMEOUT = 0.05
+    settings.THUMBNAIL_CACHE_WAIT_SECONDS = 0.05
 
 
 @pytest.mark.parametrize("backend", ["redis", "memcached", "django"])

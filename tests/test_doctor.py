@@ -180,7 +180,7 @@ def on_s3(
     variables = {
         "THUMBNAIL_SECRET_KEY": SECRET,
         "THUMBNAIL_CACHE_LOCATION": redis_location,
-        "THUMBNAIL_CACHE_TIMEOUT": "5",
+        "THUMBNAIL_CACHE_WAIT_SECONDS": "5",
         "THUMBNAIL_BUCKET": thumbs,
         "THUMBNAIL_SOURCES": f"s3://{media}",
         "AWS_S3_URL_PROTOCOL": "http:",
@@ -200,7 +200,7 @@ def on_memcached(on_files: Deployment, settings: Any, memcached_location: str) -
         "THUMBNAIL_CACHE_BACKEND": "memcached",
         "THUMBNAIL_CACHE_NAME": "",
         "THUMBNAIL_CACHE_LOCATION": memcached_location,
-        "THUMBNAIL_CACHE_TIMEOUT": "5",
+        "THUMBNAIL_CACHE_WAIT_SECONDS": "5",
     }
     return on_files
 

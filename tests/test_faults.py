@@ -90,7 +90,7 @@ READABLE = (full, read_only)
 def expect_no_answer(fault: Callable[[Cache], None], settings: Any) -> None:
     """Shortens the patience, which the others need: a machine that is busy with tests answers late."""
     if fault is stopped:
-        settings.THUMBNAIL_CACHE_TIMEOUT = 0.3
+        settings.THUMBNAIL_CACHE_WAIT_SECONDS = 0.3
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_a_slow_cache_is_asked_as_often_as_a_page_has_patience(
     monkeypatch.setattr(page, "_guesses", page.Guesses())
     settings.THUMBNAIL_CACHE_BACKEND = "redis"
     settings.THUMBNAIL_CACHE_NAME = "unused"
-    settings.THUMBNAIL_CACHE_TIMEOUT = 4
+    settings.THUMBNAIL_CACHE_WAIT_SECONDS = 4
     with running_relay(redis_server.port) as relay:
         settings.THUMBNAIL_CACHE_LOCATION = f"redis://127.0.0.1:{relay.port}/0"
         for name in NAMES:

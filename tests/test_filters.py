@@ -1,7 +1,10 @@
 """sorl's filters: on lazy thumbnails they touch nothing, on recorded ones they say what sorl says."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -32,9 +35,8 @@ OTHERS = '{{ im|margin:"310x215" }}|{{ im|background_margin:"310x215" }}|{{ im|i
 
 
 def sorls(name: str) -> Callable[..., Any]:
-    """sorl's own filter, behind the one that has its place."""
-    original: Callable[..., Any] = getattr(library, name)
-    return original
+    """Return sorl's own filter, which ours has replaced."""
+    return filters.SORLS[name]
 
 
 class Store:
@@ -141,5 +143,40 @@ def test_they_stand_in_both_libraries() -> None:
 
     for name in ("is_portrait", "margin", "background_margin"):
         assert sorl_thumbnail.register.filters[name] is library.register.filters[name]
-        assert library.register.filters[name] is not getattr(library, name)
+        assert library.register.filters[name] is getattr(library, name) is getattr(sorl_thumbnail, name)
+        assert getattr(library, name) is not sorls(name)
         assert library.register.filters[name].__doc__ == getattr(filters, name).__doc__
+
+
+@pytest.mark.usefixtures("untouchable")
+def test_they_are_imported_by_python_code_too(caplog: pytest.LogCaptureFixture, settings: Any) -> None:
+    """As sites with Jinja2 do it."""
+    from sorl.thumbnail.templatetags.thumbnail import background_margin, is_portrait, margin, resolution
+
+    settings.THUMBNAIL_DEBUG = False
+    certain, unknown = lazy(crop="center"), lazy(geometry="300")
+    assert margin(certain, "310x215") == "7px 5px 8px 5px"
+    assert background_margin(certain, "310x215") == "5.0px 7.5px"
+    assert (is_portrait(certain), is_portrait(unknown)) == (False, False)
+    assert (margin(unknown, "310x215"), background_margin(unknown, "310x215")) == ("auto", "auto")
+    assert resolution(certain.url, "2x") == certain.url_of("2x")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("apps", [*permutations(["tests.early", "sorl.thumbnail", "shrinkmeister"])])
+def test_code_that_imports_them_while_django_starts_gets_ours(apps: tuple[str, ...]) -> None:
+    """In a process of its own; tests/early imports them in its models, and when it is ready."""
+    script = f"""
+from django.conf import settings
+settings.configure(INSTALLED_APPS={[*apps]})
+import django
+django.setup()
+from shrinkmeister.filters import SORLS
+from tests.early import models
+found = django.apps.apps.get_app_config("early").found
+for name, sorls in SORLS.items():
+    assert getattr(models, name) is found[name] is not sorls, name
+print(len(SORLS))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("5\n", "")

@@ -149,6 +149,17 @@ def test_it_can_be_switched_off(trips: Trips, settings: Any) -> None:
         assert trips.taken() == 5
 
 
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_what_a_view_prefetches_is_one_trip(trips: Trips, settings: Any, prefetch: bool) -> None:
+    """Without guesses too; the templates of the view find it."""
+    settings.THUMBNAIL_PREFETCH = prefetch
+    for _ in range(2):
+        assert get("/prefetched") == ["True"] * 5
+        assert trips.taken() == 1
+    prefetch_thumbnails([Photo(image=name) for name in names()], "image", "300x200")
+    assert trips.taken() == 1
+
+
 def test_outside_of_requests_nothing_is_kept(trips: Trips) -> None:
     for _ in range(2):
         get_thumbnail("photos/1.jpg", "300x200")

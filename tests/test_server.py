@@ -18,7 +18,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 from PIL import Image, ImageCms, ImageStat
 from sorl.thumbnail import get_thumbnail
-from sorl.thumbnail.conf.defaults import DefaultRGB
+from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
 from shrinkmeister.conf import DAY, get_tokens, per_configuration
@@ -724,7 +724,7 @@ class TellingEngine(PilEngine):  # type: ignore[misc]  # sorl has no types
     def prepare(self, image: Any, options: Any) -> Any:
         self.told.append("prepare")
         # sorl's convert engine asks for sRGB then, and for linear RGB where somebody asked for "RGB".
-        assert isinstance(options["colorspace"], DefaultRGB)
+        assert isinstance(options["colorspace"], sorl_defaults.DefaultRGB)
         return super().prepare(image, options)
 
     def cleanup(self, image: Any) -> None:

@@ -11,6 +11,7 @@ from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.expiring import Expiring
 from shrinkmeister.keys import change_key, failure_key, record_key, source_key
+from shrinkmeister.page import Page
 from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
 from shrinkmeister.shared_cache import (
@@ -72,6 +73,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+    def pass_by(self, seconds: float) -> dict[str, bytes]:
+        """A trip that takes so long and finds nothing."""
+        self.now += seconds
+        return {}
 
 
 @pytest.fixture
@@ -187,6 +193,27 @@ def test_garbage_is_a_miss_and_a_log_line(
     clock.now += QUIET
     cache.look_up(SPEC)
     assert len(caplog.records) == 2
+
+
+def test_a_slow_cache_does_not_silence_garbage(
+    memory: Memory, clock: Clock, now: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each warning comes once in a while, whatever others have come."""
+    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, clock, now, patience=1)
+    memory.values[f"p:{record_key(SPEC)}"] = b"<html>"
+    page = Page(clock=clock)
+    page.get(["slow"], lambda keys: clock.pass_by(2))
+    other = replace(SPEC, geometry="301")
+    for _ in range(2):
+        assert cache.look_up(other, page=page) == Known()
+        assert cache.look_up(SPEC) == Known()
+    slow, garbage = [record.msg for record in caplog.records]
+    assert slow != garbage
+    clock.now += QUIET
+    assert cache.look_up(SPEC) == Known()
+    clock.now += QUIET / 2
+    assert cache.look_up(SPEC) == Known()
+    assert [record.msg for record in caplog.records] == [slow, garbage, garbage]
 
 
 def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(

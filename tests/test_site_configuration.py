@@ -1,19 +1,41 @@
 """Every setting that is missing, misspelled or contradictory: a system check, and a clear error."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import Error, Warning, run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from sorl.thumbnail.conf import defaults as sorl_defaults
 
+import shrinkmeister
+import shrinkmeister_server
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import DEFAULT_TTL, get_config, get_tokens, per_configuration
+from shrinkmeister.checks import known_to_sorl
+from shrinkmeister.commandline import SETTINGS as COMMANDS_SETTINGS
+from shrinkmeister.conf import (
+    DEFAULT_TTL,
+    OUR_SETTINGS,
+    READ_SETTINGS,
+    get_config,
+    get_tokens,
+    per_configuration,
+)
+from shrinkmeister.exceptions import SourceNotAllowedError
+from shrinkmeister.results import get_results
 from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.sources import source_of
+from shrinkmeister.thumbnail_storage import open_thumbnail_storage
+from tests.pages import render
+from tests.site.models import Photo
+from tests.sorls_settings import SHARED, SORLS_SETTINGS
 
 SECRET = "the secret of a site, which is long enough"
 
@@ -237,3 +259,111 @@ def test_values_follow_override_settings(settings: Any) -> None:
     assert get_shared_cache() is not cache
     assert get_tokens() is not tokens
     assert get_config().options["quality"] == 50
+
+
+@pytest.mark.parametrize("name", SORLS_SETTINGS)
+def test_a_setting_of_sorls_is_taken_as_it_is(settings: Any, media: Any, name: str) -> None:
+    """Sites keep what they have: no message, and thumbnails."""
+    setattr(settings, name, SORLS_SETTINGS[name])
+    settings.THUMBNAIL_DUMMY_SOURCE = "https://dummy.example.com/%(width)sx%(height)s"
+    assert messages() == {}
+    page = "{% load thumbnail %}{% thumbnail f '300x200' as im %}{{ im.url }}{% endthumbnail %}"
+    assert render(page, f=Photo(image="photos/dawn.jpg").image).startswith("https://")
+
+
+def test_no_setting_of_ours_has_another_meaning_to_sorl() -> None:
+    server = Path(str(shrinkmeister_server.__file__)).with_name("settings.py").read_text()
+    ours = OUR_SETTINGS | COMMANDS_SETTINGS.keys() | {*re.findall(r"^(THUMBNAIL_\w+) =", server, re.M)}
+    assert ours & SORLS_SETTINGS.keys() == SHARED
+
+
+def test_all_settings_of_sorls_are_in_the_table() -> None:
+    """Of the installed one; a new release may take a name that is ours."""
+    installed = {name for name in dir(sorl_defaults) if name.startswith("THUMBNAIL_")}
+    assert installed <= SORLS_SETTINGS.keys() <= known_to_sorl()
+
+
+FILES = "django.core.files.storage.FileSystemStorage"
+
+
+class OwnStorage(FileSystemStorage):
+    """Of a site, and without an alias."""
+
+
+class TestStorageByItsClass:
+    """THUMBNAIL_STORAGE is an alias since sorl 13, and was the dotted path of a class before."""
+
+    def test_a_class_with_an_alias_is_that_alias(self, settings: Any) -> None:
+        settings.STORAGES = {
+            "default": {"BACKEND": FILES, "OPTIONS": {"location": "/srv"}},
+            "broken": {"BACKEND": "no.such.Storage"},
+            # Another path of the same class.
+            "plain": {"BACKEND": "django.core.files.storage.filesystem.FileSystemStorage"},
+        }
+        settings.THUMBNAIL_STORAGE = FILES
+        assert messages() == {}
+        assert get_config().storage == "plain"
+        assert str(source_of("a.jpg", get_config())) == "storage://plain/a.jpg"
+
+    def test_one_without_an_alias_is_made_as_sorl_makes_it(self, settings: Any, tmp_path: Path) -> None:
+        settings.MEDIA_ROOT = tmp_path
+        settings.MEDIA_URL = "https://media.example.com/"
+        settings.STORAGES = {"default": {"BACKEND": FILES, "OPTIONS": {"location": "/srv"}}}
+        settings.THUMBNAIL_STORAGE = f"{__name__}.OwnStorage"
+        assert messages() == {}
+        storage = open_thumbnail_storage(get_config())
+        assert type(storage) is OwnStorage
+        assert storage is open_thumbnail_storage(get_config())
+        assert storage.location == str(tmp_path)
+        assert get_results().url("cache/a.jpg") == "https://media.example.com/cache/a.jpg"
+        # The server could not find its files.
+        with pytest.raises(SourceNotAllowedError):
+            source_of("a.jpg", get_config())
+
+    @pytest.mark.parametrize("bucket", [None, "my-thumbnails"])
+    def test_a_bucket(self, settings: Any, bucket: str | None) -> None:
+        settings.AWS_STORAGE_BUCKET_NAME = "photos"
+        settings.AWS_S3_CUSTOM_DOMAIN = "media.example.com"
+        settings.THUMBNAIL_BUCKET = bucket
+        settings.THUMBNAIL_STORAGE = "storages.backends.s3.S3Storage"
+        assert messages() == {}
+        assert str(source_of("a.jpg", get_config())) == "s3://photos/a.jpg"
+        results: Any = get_results()
+        assert results.full_name("cache/a.jpg") == "cache/a.jpg"
+
+    @pytest.mark.parametrize("name", ["no.such.Storage", "os.path", "a b.c", 5, None])
+    def test_what_is_none(self, settings: Any, name: Any) -> None:
+        settings.THUMBNAIL_STORAGE = name
+        assert repr(name) in messages()["shrinkmeister.E006"].msg
+
+
+@pytest.mark.parametrize("name", ["LANGUAGE_CODE", "TIME_ZONE", "DEBUG", "ROOT_URLCONF", "OF_THE_SITE"])
+def test_other_settings_build_nothing_anew(settings: Any, name: str) -> None:
+    makers = (get_config, get_tokens, get_shared_cache)
+    kept = [make() for make in makers]
+    for _ in range(3):
+        setattr(settings, name, getattr(settings, name, None))
+        assert all(make() is value for make, value in zip(makers, kept, strict=True))
+
+
+# What is read once, or with each use, and decides about no value that a process keeps.
+NOT_KEPT = {
+    "DEBUG",
+    "FILES_WITH_SECRETS",
+    "PORT",
+    "PROMETHEUS_MULTIPROC_DIR",
+    "READ_VARIABLES",
+    "UNREAD_VARIABLES",
+}
+
+
+def test_each_setting_that_is_read_builds_values_anew() -> None:
+    """Looked up in our code."""
+    read = set()
+    for package in (shrinkmeister, shrinkmeister_server):
+        for path in Path(str(package.__file__)).parent.rglob("*.py"):
+            code = path.read_text(encoding="utf-8")
+            read |= {*re.findall(r"settings(?:\.|, \")([A-Z][A-Z_0-9]+)\b", code)}
+    assert {"CACHES", "STORAGES", "MEDIA_URL", "PORT"} <= read
+    assert {name for name in read if not READ_SETTINGS.fullmatch(name)} == NOT_KEPT
+    assert all(map(READ_SETTINGS.fullmatch, OUR_SETTINGS))

@@ -295,6 +295,7 @@ def test_nobody_remembers_that_there_is_no_record(media: Path, photo: str, serve
     assert json.loads(value)["v"] == 1
 
 
+@pytest.mark.django_db
 def test_delete_deletes_the_source_and_all_that_was_made(
     server: Server, media: Path, photo: str, settings: Any
 ) -> None:

@@ -1,5 +1,7 @@
 """Specs, keys and object names, against the vectors and at their edges."""
 
+import copy
+import pickle
 from enum import Enum
 from hashlib import sha256
 from typing import Any
@@ -194,3 +196,24 @@ def test_defaults_are_those_of_sorl() -> None:
     from sorl.thumbnail.base import EXTENSIONS as SORL_EXTENSIONS
 
     assert dict(EXTENSIONS) == SORL_EXTENSIONS
+
+
+def test_options_cannot_be_changed() -> None:
+    """A process keeps specs, and gives the same one to all its pages."""
+    source = Source("s3", "photos", "a.jpg")
+    spec = ThumbnailSpec.kept(source, "300", {"quality": 80})
+    options: Any = spec.options
+    with pytest.raises(TypeError):
+        options["quality"] = 10
+    spec.full_options()["quality"] = 10
+    assert ThumbnailSpec.kept(source, "300", {"quality": 80}).options == {"quality": 80}
+    nested = ThumbnailSpec(source, "300", {"own": {"a": [1]}})
+    nested.full_options()["own"]["a"].append(2)
+    assert nested.full_options()["own"] == {"a": [1]}
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda spec: pickle.loads(pickle.dumps(spec))])
+def test_copies_and_pickles_are_equal(again: Any) -> None:
+    spec = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300", {"quality": 80, "own": [1, {"a": None}]})
+    assert again(spec) == spec
+    assert again(spec).options == spec.options

@@ -17,6 +17,7 @@ from sorl.thumbnail.templatetags import thumbnail as library
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.eager import eager_thumbnails
+from shrinkmeister.filters import SORLS
 from shrinkmeister.links import Link
 from shrinkmeister.spec import Source
 from shrinkmeister.texts import MOST_CHARACTERS, MOST_IMAGES, check_text_sources
@@ -417,7 +418,8 @@ def test_with_sorls_backend_they_are_sorls(sorl: Sorl, photo: str, monkeypatch: 
 def test_they_are_in_both_libraries() -> None:
     for name in ("markdown_thumbnails", "html_thumbnails"):
         assert sorl_thumbnail.register.filters[name] is library.register.filters[name]
-        assert library.register.filters[name] is not getattr(library, name)
+        assert library.register.filters[name] is getattr(library, name) is getattr(sorl_thumbnail, name)
+        assert getattr(library, name) is not SORLS[name]
 
 
 IN_SYNTAX = ("a.jpg", "/media/a b/c-d_e%20.jpg", "http://x:80/a", "-", " ")
@@ -448,7 +450,7 @@ def test_the_syntax_is_sorls(
     }
     for name, of_filter in texts.items():
         for text in of_filter:
-            getattr(library, name)(text)
+            SORLS[name](text)
             sorls = found.copy()
             found.clear()
             library.register.filters[name](text)

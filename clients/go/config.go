@@ -42,7 +42,7 @@ type Config struct {
 	NoKeyPrefix bool
 
 	// CacheTimeout is how long a look-up waits for the shared cache, 60 s at most. Default: 80 ms.
-	// THUMBNAIL_CACHE_TIMEOUT.
+	// THUMBNAIL_CACHE_WAIT_SECONDS.
 	CacheTimeout time.Duration
 
 	// OnError is told when the shared cache fails or is too slow, at most once in 5 seconds by each
@@ -137,7 +137,7 @@ func (c *Config) complete() error {
 	}
 
 	if c.CacheTimeout < 0 || maxCacheTimeout < c.CacheTimeout {
-		wrong("CacheTimeout (THUMBNAIL_CACHE_TIMEOUT) is %s; write up to %s, or leave it out for %s",
+		wrong("CacheTimeout (THUMBNAIL_CACHE_WAIT_SECONDS) is %s; write up to %s, or leave it out for %s",
 			c.CacheTimeout, maxCacheTimeout, defaultCacheTimeout)
 	}
 	if c.CacheTimeout == 0 {

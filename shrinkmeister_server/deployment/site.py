@@ -31,7 +31,7 @@ def site_settings(variables: Mapping[str, str], server_url: str = UNKNOWN_URL) -
 
 
 def _lines(variables: Mapping[str, str], server_url: str) -> Iterator[str]:
-    yield 'INSTALLED_APPS = ["shrinkmeister", *INSTALLED_APPS]  # in front of sorl.thumbnail'
+    yield 'INSTALLED_APPS = ["shrinkmeister", *INSTALLED_APPS]'
     yield 'THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"'
     comment = "  # what `zappa deploy` tells" if server_url == UNKNOWN_URL else ""
     yield f"THUMBNAIL_SERVER_URL = {_literal(server_url)}{comment}"

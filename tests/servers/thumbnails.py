@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.servers.process import HOST, free_port, retried, running, wait_for_answer
 
 # A machine that is busy with tests is no cache that has failed.
-PATIENT = {"THUMBNAIL_CACHE_TIMEOUT": "5"}
+PATIENT = {"THUMBNAIL_CACHE_WAIT_SECONDS": "5"}
 
 
 @dataclass(frozen=True)

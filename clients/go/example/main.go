@@ -113,7 +113,7 @@ func configOfEnvironment() (shrinkmeister.Config, error) {
 	if config.URLTTL, err = seconds("THUMBNAIL_URL_TTL"); err != nil {
 		return config, err
 	}
-	if config.CacheTimeout, err = seconds("THUMBNAIL_CACHE_TIMEOUT"); err != nil {
+	if config.CacheTimeout, err = seconds("THUMBNAIL_CACHE_WAIT_SECONDS"); err != nil {
 		return config, err
 	}
 	if location := os.Getenv("THUMBNAIL_CACHE_LOCATION"); location != "" {

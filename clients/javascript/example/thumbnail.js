@@ -75,7 +75,7 @@ async function main() {
       checkTtl: number(env.THUMBNAIL_CHECK_TTL),
       urlTtl: number(env.THUMBNAIL_URL_TTL),
       resolutions: list(env.THUMBNAIL_ALTERNATIVE_RESOLUTIONS),
-      cacheTimeout: number(env.THUMBNAIL_CACHE_TIMEOUT),
+      cacheTimeout: number(env.THUMBNAIL_CACHE_WAIT_SECONDS),
       mget: redis && ((keys) => redis.mGet(keys)),
       onError: (error) => console.error(error.message),
     });

@@ -49,7 +49,7 @@ function config(): Config
         'secretKey' => variable('SECRET_KEY') ?? '',
         'serverUrl' => variable('SERVER_URL') ?? '',
         'secretKeyFallbacks' => listed('SECRET_KEY_FALLBACKS'),
-        'mget' => $location === null ? null : (new RedisLookup($location, (float) (variable('CACHE_TIMEOUT') ?? 0.08)))(...),
+        'mget' => $location === null ? null : (new RedisLookup($location, (float) (variable('CACHE_WAIT_SECONDS') ?? 0.08)))(...),
         'keyPrefix' => variable('CACHE_KEY_PREFIX'),
         'prefix' => variable('PREFIX'),
         'checkTtl' => seconds('CHECK_TTL'),

@@ -124,5 +124,5 @@ THUMBNAIL_CACHE_NAME = None if THUMBNAIL_CACHE_LOCATION else "shrinkmeister"
 if THUMBNAIL_CACHE_LOCATION:
     del CACHES["shrinkmeister"]
 # Seconds. One that is far away, or on a busy machine, may need more than the default.
-if timeout := env("THUMBNAIL_CACHE_TIMEOUT"):
-    THUMBNAIL_CACHE_TIMEOUT = float(timeout)
+if timeout := env("THUMBNAIL_CACHE_WAIT_SECONDS"):
+    THUMBNAIL_CACHE_WAIT_SECONDS = float(timeout)

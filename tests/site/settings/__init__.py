@@ -49,6 +49,6 @@ THUMBNAIL_SERVER_URL = "https://thumbs.example.com"
 THUMBNAIL_CACHE_BACKEND = "django"
 THUMBNAIL_CACHE_NAME = "shrinkmeister"
 # A machine that is busy with tests is no cache that has failed.
-THUMBNAIL_CACHE_TIMEOUT = 5
+THUMBNAIL_CACHE_WAIT_SECONDS = 5
 # An exception in a tag is a failed test, not an empty page.
 THUMBNAIL_DEBUG = True

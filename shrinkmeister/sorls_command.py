@@ -1,12 +1,14 @@
-"""sorl's command `thumbnail`, which must not meddle with thumbnails that are ours."""
+"""sorl's command `thumbnail`, which must not meddle with thumbnails that are ours.
 
+It is changed in place: which app Django takes a command from depends on the order of INSTALLED_APPS.
+"""
+
+from functools import wraps
 from typing import Any
 
 from django.core.management.base import CommandError
 from sorl.thumbnail import default
-from sorl.thumbnail.management.commands import thumbnail as sorls
-
-from shrinkmeister.backend import ShrinkmeisterBackend
+from sorl.thumbnail.management.commands.thumbnail import Command
 
 # What sorl's would do, and what does that here.
 INSTEAD = {
@@ -24,13 +26,20 @@ INSTEAD = {
 }
 
 
-class Command(sorls.Command):  # type: ignore[misc]  # sorl has no types
-    """Refuses with Shrinkmeister's backend; with any other it is sorl's own."""
+def install() -> None:
+    """Make the command refuse with Shrinkmeister's backend. Call once."""
+    sorls = Command.handle
 
-    def handle(self, *labels: str, **options: Any) -> None:
+    @wraps(sorls)
+    def handle(self: Any, *labels: str, **options: Any) -> None:
+        # Loaded with the first command: this module is loaded when Django starts.
+        from shrinkmeister.backend import ShrinkmeisterBackend
+
         if isinstance(default.backend, ShrinkmeisterBackend):
             raise CommandError(
                 f"`thumbnail {labels[0]}` is not run with THUMBNAIL_BACKEND = Shrinkmeister's. "
                 f"{INSTEAD[labels[0]]}"
             )
-        super().handle(*labels, **options)
+        sorls(self, *labels, **options)
+
+    Command.handle = handle

@@ -1,0 +1,1 @@
+"""An app that imports sorl's filters while Django starts."""

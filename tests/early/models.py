@@ -1,0 +1,1 @@
+from sorl.thumbnail.templatetags.thumbnail import *  # noqa: F403
