@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from shrinkmeister.breaker import BREAK
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.expiring import Expiring
@@ -14,7 +15,6 @@ from shrinkmeister.keys import change_key, failure_key, record_key, source_key
 from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
 from shrinkmeister.shared_cache import (
-    BREAK,
     CHANGE_SECONDS,
     DOUBT_KEY,
     QUIET,
