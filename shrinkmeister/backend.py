@@ -1,6 +1,8 @@
 """The client path, top to bottom: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
 
 import logging
+import math
+import time
 from collections.abc import Callable, Set
 from functools import lru_cache, partial
 from typing import Any
@@ -199,6 +201,9 @@ def _of_storage(
     results: Results, url: str, name: str, size: tuple[int, int], name_of: Callable[[], str]
 ) -> Thumbnail:
     """Whose storage makes each URL: it is signed, or relative to the site."""
+    # Half of its time is left at least: a storage gives a signed URL for so long.
+    if not lasting(url) and (page := current_page()):
+        page.note(False, time.time() + results.url_lifetime / 2)
     return Thumbnail(
         url, name, size, False, lambda resolution: results.url(with_resolution(name, resolution)), name_of
     )
@@ -256,5 +261,7 @@ def _delete_source(storage: Any, name: str) -> None:
 
 def _lazy(spec: ThumbnailSpec, size: tuple[int, int] | None, config: Config) -> Thumbnail:
     url = lazy_url(spec, config)
+    if page := current_page():
+        page.note(True, math.inf if config.url_ttl is None else time.time() + config.url_ttl)
     name, name_of = object_name(spec, config.prefix), partial(stored_name, spec, False)
     return Thumbnail(url, name, size, True, partial(with_resolution, url), name_of)

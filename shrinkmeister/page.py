@@ -1,16 +1,16 @@
 """One round trip for a page: what it looked up last time is fetched with its first look-up.
 
 A page is what one path and query gave last time in this process. An unknown query, such as the id of a
-click, is taken for one that changes nothing. A guess that is wrong costs a further look-up, and nothing else:
-what was not fetched is asked for. Nothing outlives its request but the keys that it asked for, and of those
-only so many.
+click, is taken for one that changes nothing. A guess that is wrong costs a further look-up, and nothing
+else: what was not fetched is asked for. Nothing outlives its request but the keys that it asked for, and of
+those only so many.
 
     request_started      a Page with the guess of last time
     look-ups             the first fetches the guess too; the others find their values there
     request_finished     what was asked for is the guess for next time
 
-Under ASGI, Django before 6.1 sends those signals from tasks of their own, which cannot set a variable of the
-request's task: there `page_middleware` does it.
+Under ASGI, Django before 6.1 sends those signals from tasks of their own, which cannot set a variable of
+the request's task: there `page_middleware` does it.
 """
 
 import time
@@ -27,10 +27,12 @@ from asgiref.sync import iscoroutinefunction
 from django.core.signals import request_finished, request_started
 from django.utils.decorators import sync_and_async_middleware
 
+from shrinkmeister.lifetime import Lifetime
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-# Keys that are remembered, of all pages, of pages that were visited once, and of one page: some 10 MB in all.
+# Keys that are remembered: of all pages, of those visited once, and of one page. They take some 10 MB.
 MOST_KEYS = 50_000
 MOST_KEYS_ONCE = 10_000
 MOST_KEYS_OF_A_PAGE = 5_000
@@ -76,6 +78,8 @@ class Page:
     ) -> None:
         self.address = address
         self.asked: dict[str, None] = {}
+        # Of the page, and of the fragments of it that are being rendered.
+        self.lifetimes = [Lifetime()]
         self._guess = dict.fromkeys(guess)
         self._found: dict[str, bytes | None] = {}
         # That this page has waited for slow trips, and for the longest of them.
@@ -100,6 +104,11 @@ class Page:
             self._took(self._clock() - start)
             self._found.update((key, found.get(key)) for key in wanted)
         return {key: value for key in keys if (value := self._found.get(key)) is not None}
+
+    def note(self, lazy: bool, ends: float) -> None:
+        """Remember of a thumbnail that is shown what `Lifetime.note` takes."""
+        for lifetime in self.lifetimes:
+            lifetime.note(lazy, ends)
 
     def is_tired(self, patience: float) -> bool:
         """Whether another slow trip would make it more than so many seconds that this page has waited."""

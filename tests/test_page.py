@@ -277,11 +277,11 @@ def test_a_page_that_takes_long_looks_again() -> None:
 
 
 class TestGuesses:
-    def visit(self, guesses: Guesses, path: str, query: str = "", keys: int = 3, of: str = "") -> bool:
+    def visit(self, guesses: Guesses, where: str, query: str = "", keys: int = 3, of: str = "") -> bool:
         """Return whether all keys of a page were remembered. By default all queries show the same page."""
-        address = Address.of("example.com", path, query)
+        address = Address.of("example.com", where, query)
         visited = Page(address=address)
-        visited.asked = dict.fromkeys(f"{of or path}:{key}" for key in range(keys))
+        visited.asked = dict.fromkeys(f"{of or where}:{key}" for key in range(keys))
         known = {*guesses.of(address)}
         guesses.remember(visited)
         return known.issuperset(visited.asked)
@@ -304,13 +304,18 @@ class TestGuesses:
 
     def test_what_was_visited_lately_stays(self) -> None:
         guesses = Guesses(most=12, most_once=3)
-        for path in ("/1", "/2", "/3"):
+        for where in ("/1", "/2", "/3"):
             for _ in range(2):
-                self.visit(guesses, path)
+                self.visit(guesses, where)
         self.visit(guesses, "/1")
         for _ in range(2):
             self.visit(guesses, "/4")
-        assert [self.visit(guesses, path) for path in ("/1", "/3", "/4", "/2")] == [True, True, True, False]
+        assert [self.visit(guesses, where) for where in ("/1", "/3", "/4", "/2")] == [
+            True,
+            True,
+            True,
+            False,
+        ]
 
     def test_a_page_without_thumbnails_takes_no_place(self) -> None:
         guesses = Guesses()
@@ -348,13 +353,13 @@ class TestGuesses:
     def test_pages_that_are_visited_once_forget_no_others(self) -> None:
         guesses = Guesses(most=2000, most_once=100)
         pages = [("/", ""), ("/", "page=2"), ("/shop", "")]
-        for path, query in pages * 2:
-            self.visit(guesses, path, query, of=path + query)
+        for where, query in pages * 2:
+            self.visit(guesses, where, query, of=where + query)
         for number in range(1000):
             self.visit(guesses, "/search", f"q={number}", of=f"{number}")
             self.visit(guesses, f"/{number}")
             self.visit(guesses, "/", f"fbclid={number}")
-        assert all(self.visit(guesses, path, query, of=path + query) for path, query in pages)
+        assert all(self.visit(guesses, where, query, of=where + query) for where, query in pages)
 
     def test_hosts_are_apart(self) -> None:
         assert Address.of("a.example", "/", "") != Address.of("b.example", "/", "")

@@ -193,7 +193,7 @@ def test_asgi_without_a_middleware(warm: Site) -> None:
             "headers": [(b"host", b"testserver")],
             "server": ("testserver", 80),
         }
-        communicator = ApplicationCommunicator(application, scope)  # type: ignore[no-untyped-call]
+        communicator: Any = ApplicationCommunicator(application, scope)  # type: ignore[no-untyped-call]
         await communicator.send_input({"type": "http.request", "body": b"", "more_body": False})
         start = await communicator.receive_output(60)
         assert start["status"] == 200
