@@ -1,27 +1,32 @@
 """Connections that are lost or reset while they are idle: the next call makes a new one, and does its work.
 
-Each driver of the shared cache behind a relay, before a real server.
+Each driver of the shared cache, and the storage of thumbnails, behind a relay before a real server.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import caches
 
+from shrinkmeister import buckets
 from shrinkmeister.conf import CacheConfig
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
+from shrinkmeister.results import StoredInfo, get_results
 from shrinkmeister.secret import Secret
 from tests.conftest import left_out_if_missing
 from tests.servers.memcached import running_memcached
 from tests.servers.process import ask, wait_until
 from tests.servers.redis import running_redis
 from tests.servers.relay import Relay, running_relay
+from tests.servers.s3 import S3Server
 
 pytestmark = pytest.mark.survives("connections that are lost or reset")
 
@@ -180,6 +185,57 @@ def test_options_of_the_site_beside_our_retry(behind: Behind, settings: Any) -> 
     driver.set("a", b"1", 60)
     assert behind.relay.forget() > 0
     assert driver.get("a") == b"1"
+
+
+class TestS3:
+    @pytest.fixture
+    def relay(
+        self,
+        s3_server: S3Server,
+        s3_bucket: Callable[..., str],
+        settings: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Iterator[Relay]:
+        """With three connections of the server, all idle: it has served three visitors at a time."""
+        monkeypatch.setitem(buckets.CLIENT_OPTIONS, "read_timeout", TIMEOUT)
+        address = urlsplit(s3_server.endpoint_url)
+        if s3_server.kind != "ceph":
+            pytest.skip("the relay is for a server on this machine")
+        assert address.port
+        with running_relay(address.port) as relay:
+            options = {
+                **s3_server.storage_options,
+                "bucket_name": s3_bucket(),
+                "endpoint_url": f"http://127.0.0.1:{relay.port}",
+            }
+            settings.STORAGES = {"default": {"BACKEND": buckets.S3_BACKEND, "OPTIONS": options}}
+            get_results().save("cache/a.jpg", b"picture", "image/jpeg", StoredInfo(4, 3))
+            assert self.three_at_once() == [b"picture"] * 3
+            yield relay
+
+    def three_at_once(self) -> list[bytes]:
+        results: Any = get_results()
+        request = {"Bucket": results.bucket, "Key": "cache/a.jpg"}
+        bodies = [results._client.get_object(**request)["Body"] for _ in range(3)]
+        return [body.read() for body in bodies]
+
+    @pytest.mark.parametrize("happens", [Relay.lose, Relay.forget, Relay.reset])
+    def test_one_request_notices(self, relay: Relay, happens: Callable[[Relay], int]) -> None:
+        """The others of the pool are not tried, one after another, by the requests to come."""
+        assert happens(relay) == 3
+        assert self.three_at_once() == [b"picture"] * 3
+        assert sum(link.used for link in relay.links) == (1 if happens is Relay.lose else 0)
+        assert len(relay.links) == 6
+
+    def test_old_connections_are_not_used(self, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So that a lost one costs nothing: not one request is sent on it."""
+        assert relay.lose() == 3
+        now = time.time() + buckets.CONNECTION_SECONDS
+        monkeypatch.setattr(time, "time", lambda: now)
+        assert get_results().find("cache/a.jpg", {})
+        assert get_results().find("cache/b.jpg", {}) is None
+        assert len(relay.links) == 4
+        assert not any(link.used for link in relay.links if link.lost)
 
 
 def _tell(port: int, command: str) -> None:

@@ -17,11 +17,12 @@ class Link:
     """One connection of a client, and that of the relay to the server.
 
     lost       whether the relay drops what either side sends, as firewalls do that forget a connection
+    used       whether either side has sent something since then
     forgotten  whether the relay answers what the client sends with a reset, as load balancers do
     """
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
-        self.lost = self.forgotten = False
+        self.lost = self.used = self.forgotten = False
         self._is_reset = False
         self._client, self._server = client, server
         self._threads: list[threading.Thread] = []
@@ -56,7 +57,9 @@ class Link:
                     relay.delay()
                 if self.forgotten and one is self._client:
                     self.reset()
-                elif not self.lost:
+                elif self.lost:
+                    self.used = True
+                else:
                     other.sendall(data)
         if not (self.lost or self._is_reset):
             with suppress(OSError):
