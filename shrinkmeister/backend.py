@@ -1,6 +1,8 @@
 """The client path, top to bottom: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
 
 import logging
+import math
+import time
 from collections.abc import Callable, Set
 from functools import lru_cache
 from typing import Any
@@ -165,7 +167,7 @@ def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = No
         return _made(spec, config)
     record = known.thumbnail
     sides = (record.width, record.height) if record else certain_sides(spec, known.source)
-    return Thumbnail(lazy_url(spec, config), object_name(spec, config.prefix), sides, True, Made(spec))
+    return _lazy(spec, sides, config)
 
 
 def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
@@ -221,10 +223,14 @@ def _final(
         return Thumbnail(record.base + ending, name, size, False, origin)
     # Made here, without asking S3; in a private bucket it is signed.
     try:
-        url = results_of().url(name)
+        results = results_of()
+        url = results.url(name)
     except (SettingError, StorageError) as error:
         _log_unsigned(str(error))
         return None
+    # A storage signs a URL for so long that half of the time is left at least.
+    if not lasting(url) and (page := current_page()):
+        page.note(False, time.time() + results.url_lifetime / 2)
     return Thumbnail(url, name, size, False, origin)
 
 
@@ -272,3 +278,9 @@ def _delete_source(storage: Any, name: str) -> None:
     else:
         return
     raise failed
+
+
+def _lazy(spec: ThumbnailSpec, sides: Sides, config: Config) -> Thumbnail:
+    if page := current_page():
+        page.note(True, math.inf if config.url_ttl is None else time.time() + config.url_ttl)
+    return Thumbnail(lazy_url(spec, config), object_name(spec, config.prefix), sides, True, Made(spec))

@@ -1,6 +1,7 @@
 """A bucket as django-storages' S3Storage, with the account and the endpoint that the site uses already."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -29,6 +30,10 @@ CLIENT_OPTIONS: dict[str, Any] = {
     # S3-compatible stores refuse. Without it the signature covers the SHA-256 of the body.
     "request_checksum_calculation": "when_required",
 }
+
+# Seconds for which connections are used. Firewalls and NAT gateways forget one that is idle for minutes,
+# mostly without notice: then a request on it is waited for until read_timeout is over.
+CONNECTION_SECONDS = 60
 
 # boto3 signs URLs with version 2 in some regions. Buckets created since 2020, and many other stores,
 # refuse it.
@@ -145,7 +150,7 @@ def _prepared(storage: Any, options: dict[str, Any]) -> Any:
 
     # boto3's clients are for all threads. django-storages makes one in each (1.14), which takes 0.2 s, and
     # there are servers with a thread for each request.
-    storage._connections, storage._unsigned_connections = SimpleNamespace(), SimpleNamespace()
+    storage._connections, storage._unsigned_connections = _Connections(), SimpleNamespace()
     if not options.get("client_config") and not getattr(settings, "AWS_S3_CLIENT_CONFIG", None):
         storage.client_config = storage.client_config.merge(ClientConfig(**CLIENT_OPTIONS))
     if storage.client_config.signature_version is None:
@@ -159,6 +164,40 @@ def _prepared(storage: Any, options: dict[str, Any]) -> Any:
     if storage.security_token == token and storage.access_key != lookup_env(["AWS_ACCESS_KEY_ID"]):
         storage.security_token = None
     return storage
+
+
+class _Connections:
+    """Where django-storages keeps boto3's resource. The connections of its client are made new in time."""
+
+    def __init__(self) -> None:
+        self._resource: Any = None
+        self._since = time.time()
+
+    @property
+    def connection(self) -> Any:
+        return self._resource
+
+    @connection.setter
+    def connection(self, resource: Any) -> None:
+        events = resource.meta.client.meta.events
+        events.register("before-send.s3", self._renew_old)
+        events.register("needs-retry.s3", self._renew_failed)
+        self._resource = resource
+
+    def _renew_old(self, **kwargs: Any) -> None:
+        # Also where the clock was set back.
+        if not 0 <= time.time() - self._since < CONNECTION_SECONDS:
+            self._renew()
+
+    def _renew_failed(self, caught_exception: Exception | None = None, **kwargs: Any) -> None:
+        """Where one connection was lost, the others of the pool were, too."""
+        if caught_exception is not None:
+            self._renew()
+
+    def _renew(self) -> None:
+        self._since = time.time()
+        # Those in use are closed when their request is over; the next request makes new ones.
+        self._resource.meta.client.close()
 
 
 def signs_for_too_long(storage: Any) -> bool:

@@ -5,6 +5,9 @@ others finds them.
 """
 
 from functools import cache
+from typing import Literal
+
+Operation = Literal["read", "write"]
 
 
 class CacheMetrics:
@@ -22,24 +25,28 @@ class CacheMetrics:
         self._failures = Counter(
             "shrinkmeister_cache_failures_total",
             "Times that the shared cache failed, and was left alone then.",
+            ["operation"],
         )
         # Of several processes the one that has seen it last knows best, also of one that is gone.
         self._open = Gauge(
             "shrinkmeister_cache_open",
             "1 from a failure of the shared cache until it has answered again.",
+            ["operation"],
             multiprocess_mode="mostrecent",
         )
-        self._open.set(0)
+        for operation in ("read", "write"):
+            self._failures.labels(operation)
+            self._open.labels(operation).set(0)
 
     def looked_up(self, found: bool, due: bool) -> None:
         (self._due if due else self._hit if found else self._miss).inc()
 
-    def failed(self) -> None:
-        self._failures.inc()
-        self._open.set(1)
+    def failed(self, operation: Operation) -> None:
+        self._failures.labels(operation).inc()
+        self._open.labels(operation).set(1)
 
-    def answered_again(self) -> None:
-        self._open.set(0)
+    def answered_again(self, operation: Operation) -> None:
+        self._open.labels(operation).set(0)
 
 
 @cache

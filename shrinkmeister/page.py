@@ -1,15 +1,16 @@
 """One round trip for a page: what it looked up last time is fetched with its first look-up.
 
-A page is what one path and query gave last time in this process. A guess that is wrong costs a further
-look-up, and nothing else: what was not fetched is asked for. Nothing outlives its request but the keys that
-it asked for, and of those only so many.
+A page is what one path and query gave last time in this process. An unknown query, such as the id of a
+click, is taken for one that changes nothing. A guess that is wrong costs a further look-up, and nothing
+else: what was not fetched is asked for. Nothing outlives its request but the keys that it asked for, and of
+those only so many.
 
     request_started      a Page with the guess of last time
     look-ups             the first fetches the guess too; the others find their values there
     request_finished     what was asked for is the guess for next time
 
-Under ASGI Django sends those signals from tasks of their own, which can tell the request's task nothing:
-there `page_middleware` does it.
+Under ASGI, Django before 6.1 sends those signals from tasks of their own, which cannot set a variable of
+the request's task: there `page_middleware` does it.
 """
 
 import time
@@ -17,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,11 +28,14 @@ from django.conf import settings
 from django.core.signals import request_finished, request_started
 from django.utils.decorators import sync_and_async_middleware
 
+from shrinkmeister.lifetime import Lifetime
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-# Keys that are remembered, of all pages and of one: some 10 MB in all.
+# Keys that are remembered: of all pages, of those visited once, and of one page. They take some 10 MB.
 MOST_KEYS = 50_000
+MOST_KEYS_ONCE = 10_000
 MOST_KEYS_OF_A_PAGE = 5_000
 
 # For which a page believes what it has found.
@@ -42,14 +47,40 @@ SLOW_TRIP = 0.01
 Fetch = Callable[[Sequence[str]], dict[str, bytes]]
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where a page is: digests under which its keys are remembered.
+
+    exact  of its host, path and query
+    path   of its host and path without a query
+    any    of its host and path, for the last visit with an unknown query
+    """
+
+    exact: bytes
+    path: bytes
+    any: bytes
+
+    @classmethod
+    def of(cls, host: str, path: str, query: str) -> "Address":
+        def digest(*parts: str) -> bytes:
+            return blake2b("\0".join(parts).encode(errors="replace"), digest_size=16).digest()
+
+        return cls(digest(host, path, query), digest(host, path, ""), digest(host, path))
+
+
 class Page:
     """What the shared cache held when a page asked for it, some seconds ago at most."""
 
     def __init__(
-        self, guess: Iterable[str] = (), name: bytes = b"", clock: Callable[[], float] = time.monotonic
+        self,
+        guess: Iterable[str] = (),
+        address: Address | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = name
+        self.address = address
         self.asked: dict[str, None] = {}
+        # Of the page, and of the fragments of it that are being rendered.
+        self.lifetimes = [Lifetime()]
         self._guess = dict.fromkeys(guess)
         self._found: dict[str, bytes | None] = {}
         # That this page has waited for slow trips, and for the longest of them.
@@ -75,6 +106,11 @@ class Page:
             self._found.update((key, found.get(key)) for key in wanted)
         return {key: value for key in keys if (value := self._found.get(key)) is not None}
 
+    def note(self, lazy: bool, ends: float) -> None:
+        """Remember of a thumbnail that is shown what `Lifetime.note` takes."""
+        for lifetime in self.lifetimes:
+            lifetime.note(lazy, ends)
+
     def is_tired(self, patience: float) -> bool:
         """Whether another slow trip would make it more than so many seconds that this page has waited."""
         return self._waited > 0 and self._waited + self._longest > patience
@@ -91,28 +127,69 @@ class Page:
 
 
 class Guesses:
-    """page -> the keys that it asked for last time; the pages that were asked for least lately go first."""
+    """The keys that pages asked for last time.
 
-    def __init__(self, most: int = MOST_KEYS) -> None:
+    A page without a query is remembered, and one with a query if no other visit to its path would have
+    fetched all of its keys. Pages that were visited again have a place of their own: what is visited once,
+    such as the URL of a search or of a click, takes the place of its like alone. In each of the two, the
+    pages that were visited least lately are forgotten first.
+    """
+
+    def __init__(self, most: int = MOST_KEYS, most_once: int = MOST_KEYS_ONCE) -> None:
+        self._again, self._once = _Keys(most - most_once), _Keys(most_once)
+        self._lock = Lock()
+
+    def of(self, address: Address) -> tuple[str, ...]:
+        if exact := self._get(address.exact):
+            return exact
+        union = dict.fromkeys((*self._get(address.path), *self._get(address.any)))
+        return tuple(union)[:MOST_KEYS_OF_A_PAGE]
+
+    def remember(self, page: Page) -> None:
+        keys, address = tuple(page.asked)[:MOST_KEYS_OF_A_PAGE], page.address
+        if address is None:
+            return
+        with self._lock:
+            if address.exact == address.path or self._get(address.exact):
+                self._put(address.exact, keys)
+            elif keys:
+                fetched = {*self._get(address.path), *self._get(address.any)}
+                self._put(address.any, keys)
+                if not fetched.issuperset(keys):
+                    self._put(address.exact, keys)
+
+    def _get(self, name: bytes) -> tuple[str, ...]:
+        return self._again.get(name) or self._once.get(name)
+
+    def _put(self, name: bytes, keys: tuple[str, ...]) -> None:
+        is_known = bool(self._get(name))
+        self._once.remove(name)
+        self._again.remove(name)
+        if keys:
+            (self._again if is_known else self._once).put(name, keys)
+
+
+class _Keys:
+    """name -> keys, so many keys in all."""
+
+    def __init__(self, most: int) -> None:
         self._most = most
         self._count = 0
         self._keys: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
-        self._lock = Lock()
 
-    def of(self, name: bytes) -> tuple[str, ...]:
+    def get(self, name: bytes) -> tuple[str, ...]:
         return self._keys.get(name, ())
 
-    def remember(self, page: Page) -> None:
-        if not page.name:
-            return
-        keys = tuple(page.asked)[:MOST_KEYS_OF_A_PAGE]
-        with self._lock:
-            self._count += len(keys) - len(self._keys.pop(page.name, ()))
-            if keys:
-                self._keys[page.name] = keys
-            while self._count > self._most:
-                _, gone = self._keys.popitem(last=False)
-                self._count -= len(gone)
+    def put(self, name: bytes, keys: tuple[str, ...]) -> None:
+        """Add a name that is not there."""
+        self._keys[name] = keys
+        self._count += len(keys)
+        while self._count > self._most:
+            _, gone = self._keys.popitem(last=False)
+            self._count -= len(gone)
+
+    def remove(self, name: bytes) -> None:
+        self._count -= len(self._keys.pop(name, ()))
 
 
 _page: ContextVar[Page | None] = ContextVar("shrinkmeister.page", default=None)
@@ -142,10 +219,12 @@ def connect() -> None:
 
 @sync_and_async_middleware
 def page_middleware(get_response: Any) -> Any:
-    """For MIDDLEWARE of sites on ASGI. On WSGI it is not needed, and does no harm."""
+    """For MIDDLEWARE of sites on ASGI before Django 6.1. Elsewhere it is not needed, and does no harm."""
     if iscoroutinefunction(get_response):
 
         async def answer(request: "HttpRequest") -> Any:
+            if current_page():
+                return await get_response(request)
             with _remembered(_page_of(request.META)):
                 return await get_response(request)
 
@@ -167,8 +246,11 @@ def _remembered(page: Page) -> Iterator[None]:
     _guesses.remember(page)
 
 
-def _begin(environ: dict[str, Any] | None = None, **kwargs: Any) -> None:
-    _page.set(_page_of(environ or {}))
+def _begin(
+    environ: Mapping[str, Any] | None = None, scope: Mapping[str, Any] | None = None, **kwargs: Any
+) -> None:
+    """environ: of WSGI; scope: of ASGI."""
+    _page.set(_page_of(_meta_of(scope) if scope else environ or {}))
 
 
 def _end(**kwargs: Any) -> None:
@@ -178,14 +260,25 @@ def _end(**kwargs: Any) -> None:
         _page.set(None)
 
 
+def _meta_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """Return the part of an ASGI scope that names a page, as WSGI names it."""
+    host = next((value for name, value in scope.get("headers", ()) if name == b"host"), b"")
+    query = scope.get("query_string", b"")  # text in Django's own test client
+    return {
+        "HTTP_HOST": host.decode("latin-1"),
+        "PATH_INFO": scope.get("path", ""),
+        "QUERY_STRING": query.decode("latin-1") if isinstance(query, bytes) else query,
+    }
+
+
 def _page_of(environ: Mapping[str, Any]) -> Page:
     """A page is known by its host, path and query.
 
-    With THUMBNAIL_PREFETCH = False it has no name and no guess.
+    With THUMBNAIL_PREFETCH = False it has no address and no guess.
     """
     # Not of the Config: a wrong setting would fail requests that show no thumbnail. Look-ups report it.
     if getattr(settings, "THUMBNAIL_PREFETCH", True) is False:
         return Page()
-    parts = [str(environ.get(part, "")) for part in ("HTTP_HOST", "PATH_INFO", "QUERY_STRING")]
-    name = blake2b("\0".join(parts).encode(errors="replace"), digest_size=16).digest()
-    return Page(_guesses.of(name), name)
+    parts = ("HTTP_HOST", "PATH_INFO", "QUERY_STRING")
+    address = Address.of(*(str(environ.get(part, "")) for part in parts))
+    return Page(_guesses.of(address), address)

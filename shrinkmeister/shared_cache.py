@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
+from shrinkmeister.breaker import BREAK, Breaker
 from shrinkmeister.conf import get_config, per_configuration
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
@@ -26,7 +27,7 @@ from shrinkmeister.keys import (
     record_key_of_object,
     source_key,
 )
-from shrinkmeister.metrics import CacheMetrics, get_cache_metrics
+from shrinkmeister.metrics import CacheMetrics, Operation, get_cache_metrics
 from shrinkmeister.page import Page
 from shrinkmeister.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
@@ -36,9 +37,6 @@ from shrinkmeister.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
-# Seconds in which a cache that failed is not asked again, so that a page of 100 thumbnails waits for a
-# dead one once.
-BREAK = 5.0
 # Seconds between two log lines about slowness, and between two about garbage.
 QUIET = 60.0
 # In which a command that was stopped can be taken up again.
@@ -54,6 +52,11 @@ DOUBT_KEY = "doubt"
 CHANGE_SECONDS = 3600
 # Records that a process keeps with THUMBNAIL_LOCAL_TTL: some 5 MB.
 MOST_LOCAL = 10_000
+
+FAILED: dict[Operation, str] = {
+    "read": "The shared cache is not used for %g s: %s",
+    "write": "The shared cache is not written to for %g s: %s",
+}
 
 T = TypeVar("T")
 R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord, ChangeRecord)
@@ -153,10 +156,11 @@ class SharedCache:
         self._patience = patience
         self._local = local
         self._metrics = metrics
-        self._broken_until = -math.inf
         # One for each warning: slowness must not silence garbage.
         self._slow_log = Throttle(QUIET, clock)
         self._garbage_log = Throttle(QUIET, clock)
+        # One for each direction: a cache that is full, or a replica, refuses writes and can be read.
+        self._reads, self._writes = Breaker(self._time), Breaker(self._time)
 
     def look_up(
         self, spec: ThumbnailSpec, adopted: Source | None = None, page: Page | None = None
@@ -230,9 +234,9 @@ class SharedCache:
         """
         name, now = self._prefix + COMPLETE_KEY, int(self._now())
         later = b"%d" % (now + self._ttl)
-        if not (self._try(lambda: self._driver.add(name, later, COMPLETE_SECONDS), False) and is_empty()):
+        if not (self._write(lambda: self._driver.add(name, later, COMPLETE_SECONDS), False) and is_empty()):
             return False
-        self._try(lambda: self._driver.set(name, b"%d" % now, COMPLETE_SECONDS), None)
+        self._write(lambda: self._driver.set(name, b"%d" % now, COMPLETE_SECONDS), None)
         return True
 
     def look_up_image(self, image: Source, page: Page | None = None) -> tuple[int, int] | None:
@@ -261,7 +265,7 @@ class SharedCache:
         if source:
             values |= self._sealed({source_key(spec.source): source})
         seconds = self._ttl if most is None else min(self._ttl, int(most))
-        self._try(lambda: self._driver.set_many(values, seconds), None)
+        self._write(lambda: self._driver.set_many(values, seconds), None)
         self._drop(values)
 
     def doubt(self) -> None:
@@ -280,11 +284,11 @@ class SharedCache:
         seconds = min(seconds, CHANGE_SECONDS)
         failure = FailureRecord(kind, change, int(self._now()) + seconds)
         values = self._sealed({failure_key(spec): failure})
-        self._try(lambda: self._driver.set_many(values, seconds), None)
+        self._write(lambda: self._driver.set_many(values, seconds), None)
 
     def notice_change(self, source: Source) -> None:
         """As `mark_change`, for whoever has to go on where the cache is down."""
-        self._try(lambda: self.mark_change(source), None)
+        self._write(lambda: self.mark_change(source), None)
 
     def mark_change(self, source: Source) -> None:
         """To be called when a source has been written or deleted, before its thumbnails are.
@@ -300,11 +304,22 @@ class SharedCache:
 
         None where the cache is down or takes nothing: then everybody has to.
         """
-        name = self._prefix + lock_key(spec)
-        return self._try(lambda: self._driver.add(name, b"1", seconds), None)
+        name, mark = self._prefix + lock_key(spec), secrets.token_bytes(9)
+
+        def add() -> bool:
+            # A driver whose connection breaks tries again, and may find the lock that it has set itself.
+            return self._driver.add(name, mark, seconds) or self._driver.get(name) == mark
+
+        return self._write(add, None)
 
     def unlock(self, spec: ThumbnailSpec) -> None:
-        self._try(lambda: self._driver.delete_many([self._prefix + lock_key(spec)]), None)
+        # Also after a write was refused: a full cache deletes, and a lock that stays makes servers wait.
+        # That it has deleted does not show that it takes values again.
+        if not self._reads.is_open:
+            try:
+                self._driver.delete_many([self._prefix + lock_key(spec)])
+            except DriverError as error:
+                self._failed("write", error)
 
     def forget(self, source: Source, object_names: Iterable[str]) -> None:
         """Removes the records of a source and of the thumbnails with these object names.
@@ -373,7 +388,7 @@ class SharedCache:
         """By keys without the prefix."""
         if page is None:
             return self._fetch_or_keep(keys)
-        if self._is_broken() or not page.is_tired(self._patience):
+        if self._reads.is_open or not page.is_tired(self._patience):
             return page.get(keys, self._fetch_or_keep)
         if self._slow_log.passes():
             logger.warning("The shared cache is slow: pages wait %g s for it and go on", self._patience)
@@ -406,7 +421,7 @@ class SharedCache:
         """None where the cache does not answer."""
         names = [self._prefix + key for key in keys]
         nothing: dict[str, bytes] | None = None
-        found = self._try(lambda: self._driver.get_many(names), nothing)
+        found = self._read(lambda: self._driver.get_many(names), nothing)
         if found is None:
             return None
         return {key: found[name] for key, name in zip(keys, names, strict=True) if name in found}
@@ -439,24 +454,38 @@ class SharedCache:
                 logger.warning("The shared cache holds %s under %s; it counts as a miss", error, key)
             return None
 
-    def _is_broken(self) -> bool:
-        return self._clock() < self._broken_until
+    def _time(self) -> float:
+        return self._clock()
 
-    def _try(self, call: Callable[[], T], otherwise: T) -> T:
-        if self._is_broken():
-            return otherwise
+    def _read(self, call: Callable[[], T], otherwise: T) -> T:
+        return otherwise if self._reads.is_open else self._try("read", call, otherwise)
+
+    def _write(self, call: Callable[[], T], otherwise: T) -> T:
+        # What cannot be read is down, and would be waited for once more.
+        is_open = self._reads.is_open or self._writes.is_open
+        return otherwise if is_open else self._try("write", call, otherwise)
+
+    def _try(self, operation: Operation, call: Callable[[], T], otherwise: T) -> T:
         try:
             answer = call()
         except DriverError as error:
-            self._broken_until = self._clock() + BREAK
-            if self._metrics:
-                self._metrics.failed()
-            logger.warning("The shared cache is not used for %g s: %s", BREAK, error)
+            self._failed(operation, error)
             return otherwise
-        if self._metrics and self._broken_until > -math.inf:
-            self._broken_until = -math.inf
-            self._metrics.answered_again()
+        breaker = self._breaker(operation)
+        if breaker.has_failed:
+            breaker.succeed()
+            if self._metrics:
+                self._metrics.answered_again(operation)
         return answer
+
+    def _failed(self, operation: Operation, error: DriverError) -> None:
+        self._breaker(operation).fail()
+        if self._metrics:
+            self._metrics.failed(operation)
+        logger.warning(FAILED[operation], BREAK, error)
+
+    def _breaker(self, operation: Operation) -> Breaker:
+        return self._reads if operation == "read" else self._writes
 
 
 @lru_cache(maxsize=KEPT)

@@ -20,8 +20,9 @@ from redis import Redis
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister import page
+from shrinkmeister.breaker import BREAK
 from shrinkmeister.page import page_middleware
-from shrinkmeister.shared_cache import BREAK, get_shared_cache
+from shrinkmeister.shared_cache import get_shared_cache
 from tests.conftest import left_out_if_missing
 from tests.pages import CDN, record, render
 from tests.pictures import size_of

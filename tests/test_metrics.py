@@ -14,9 +14,10 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from sorl.thumbnail import get_thumbnail
 
+from shrinkmeister.breaker import BREAK
 from shrinkmeister.conf import SettingError, get_config, get_tokens
 from shrinkmeister.exceptions import DriverError
-from shrinkmeister.shared_cache import BREAK, get_shared_cache
+from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
 from tests.pages import record
 from tests.pictures import picture
@@ -138,11 +139,11 @@ class TestSite:
         shared = get_shared_cache()
         now = [0.0]
         monkeypatch.setattr(shared, "_clock", lambda: now[0])
-        failures = count("shrinkmeister_cache_failures_total")
+        failures = count("shrinkmeister_cache_failures_total", operation="read")
 
         def open_after_a_page() -> float:
             get_thumbnail("a.jpg", "300x200", crop="center")
-            return count("shrinkmeister_cache_open")
+            return count("shrinkmeister_cache_open", operation="read")
 
         assert open_after_a_page() == 0
         with monkeypatch.context() as failing:
@@ -151,7 +152,7 @@ class TestSite:
         assert open_after_a_page() == 1  # it is not asked
         now[0] += BREAK
         assert open_after_a_page() == 0
-        assert count("shrinkmeister_cache_failures_total") == failures + 1
+        assert count("shrinkmeister_cache_failures_total", operation="read") == failures + 1
 
 
 @pytest.mark.makes_thumbnails
@@ -196,5 +197,5 @@ def test_the_processes_of_a_server_count_together(tmp_path: Path, settings: Any)
         assert [asked() for _ in range(10)] == [requests] * 10
         get(url_of())
         told = counted(get("/metrics"))
-        assert told["shrinkmeister_cache_open", frozenset()] == 1
+        assert told["shrinkmeister_cache_open", frozenset({("operation", "read")})] == 1
         assert told["shrinkmeister_making_seconds_count", frozenset()] == 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +18,7 @@ from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.keys import record_key
-from shrinkmeister.page import Guesses, Page, current_page
+from shrinkmeister.page import Address, Guesses, Page, current_page
 from shrinkmeister.prefetch import prefetch_thumbnails
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.shared_cache import get_shared_cache
@@ -32,27 +32,30 @@ HEIGHTS = "{% load thumbnail %}{% for f in files %}{{ f|is_portrait }} {% endfor
 shown = {"count": 5}
 
 
-def names() -> list[str]:
-    return [f"photos/{number}.jpg" for number in range(shown["count"])]
+def names(request: HttpRequest) -> list[str]:
+    page = request.GET.get("page", "")
+    return [f"photos/{page}{number}.jpg" for number in range(shown["count"])]
 
 
 def show(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(render(TEMPLATE, files=names()))
+    return HttpResponse(render(TEMPLATE, files=names(request)))
 
 
 def show_filters(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(render(HEIGHTS, files=names()) + " " + render(TEMPLATE, files=names()))
+    return HttpResponse(
+        render(HEIGHTS, files=names(request)) + " " + render(TEMPLATE, files=names(request))
+    )
 
 
 def show_prefetched(request: HttpRequest) -> HttpResponse:
-    photos = [Photo(image=name) for name in names()]
+    photos = [Photo(image=name) for name in names(request)]
     prefetch_thumbnails(photos, "image", "300x200")
     return HttpResponse(render(TEMPLATE, files=[photo.image for photo in photos]))
 
 
 async def show_async(request: HttpRequest) -> HttpResponse:
     await asyncio.sleep(0)
-    return HttpResponse(render(TEMPLATE, files=names()))
+    return HttpResponse(render(TEMPLATE, files=names(request)))
 
 
 urlpatterns = [
@@ -126,6 +129,9 @@ def test_pages_are_told_apart(trips: Trips) -> None:
     for where in ("/?page=2", "/filters"):
         get(where)
         assert trips.taken() > 1
+    for where in ("/?page=2", "/?gclid=1", "/?gclid=2&utm_source=x"):
+        get(where)
+        assert trips.taken() == 1
     Client().get("/", headers={"host": "localhost"})
     assert trips.taken() == 5
     get()
@@ -198,7 +204,7 @@ def test_requests_at_once_have_pages_of_their_own(trips: Trips) -> None:
         client = Client()
         for _ in range(5):
             barrier.wait()
-            answer = get(f"/?{number}", client)
+            answer = get(f"/?page={number}", client)
         return len(answer), answer
 
     with ThreadPoolExecutor(4) as pool:
@@ -213,7 +219,7 @@ def test_async_requests(trips: Trips, settings: Any) -> None:
         client = AsyncClient()
         answers = []
         for _ in range(2):
-            several = await asyncio.gather(*(client.get("/async", {"n": number}) for number in range(3)))
+            several = await asyncio.gather(*(client.get("/async", {"page": number}) for number in range(3)))
             answers += [answer.content for answer in several]
         return answers
 
@@ -282,39 +288,90 @@ def test_a_page_that_takes_long_looks_again() -> None:
 
 
 class TestGuesses:
-    def pages(self, count: int, keys: int) -> Iterator[Page]:
-        for number in range(count):
-            page = Page(name=b"%d" % number)
-            page.asked = dict.fromkeys(f"{number}:{key}" for key in range(keys))
-            yield page
+    def visit(self, guesses: Guesses, where: str, query: str = "", keys: int = 3, of: str = "") -> bool:
+        """Return whether all keys of a page were remembered. By default all queries show the same page."""
+        address = Address.of("example.com", where, query)
+        visited = Page(address=address)
+        visited.asked = dict.fromkeys(f"{of or where}:{key}" for key in range(keys))
+        known = {*guesses.of(address)}
+        guesses.remember(visited)
+        return known.issuperset(visited.asked)
 
     def test_they_are_bounded(self) -> None:
-        guesses = Guesses(most=10)
-        for one in self.pages(100, 3):
-            guesses.remember(one)
-        assert [bool(guesses.of(b"%d" % number)) for number in range(95, 100)] == [False] * 2 + [True] * 3
+        for visits in (1, 2):  # each has a bound of its own
+            guesses = Guesses(most=20, most_once=10)
+            for number in range(100):
+                for _ in range(visits):
+                    self.visit(guesses, f"/{number}")
+            known = [bool(guesses.of(Address.of("example.com", f"/{number}", ""))) for number in range(100)]
+            assert known == [False] * 97 + [True] * 3
 
     def test_one_page_is_bounded(self) -> None:
         guesses = Guesses()
-        (one,) = self.pages(1, 10_000)
-        guesses.remember(one)
-        assert len(guesses.of(b"0")) == page.MOST_KEYS_OF_A_PAGE
+        self.visit(guesses, "/", keys=10_000)
+        assert len(guesses.of(Address.of("example.com", "/", ""))) == page.MOST_KEYS_OF_A_PAGE
+        self.visit(guesses, "/", "?other", keys=10_000, of="other")
+        assert len(guesses.of(Address.of("example.com", "/", "?unknown"))) == page.MOST_KEYS_OF_A_PAGE
 
-    def test_what_was_asked_for_lately_stays(self) -> None:
-        guesses = Guesses(most=9)
-        first, second, third, fourth = self.pages(4, 3)
-        for one in (first, second, third, first, fourth):
-            guesses.remember(one)
-        assert [bool(guesses.of(one.name)) for one in (first, second, third, fourth)] == [
+    def test_what_was_visited_lately_stays(self) -> None:
+        guesses = Guesses(most=12, most_once=3)
+        for where in ("/1", "/2", "/3"):
+            for _ in range(2):
+                self.visit(guesses, where)
+        self.visit(guesses, "/1")
+        for _ in range(2):
+            self.visit(guesses, "/4")
+        assert [self.visit(guesses, where) for where in ("/1", "/3", "/4", "/2")] == [
             True,
+            True,
+            True,
+            False,
+        ]
+
+    def test_a_page_without_thumbnails_takes_no_place(self) -> None:
+        guesses = Guesses()
+        self.visit(guesses, "/")
+        self.visit(guesses, "/", keys=0)
+        assert guesses.of(Address.of("example.com", "/", "")) == ()
+
+    def test_an_unknown_query_is_taken_for_one_that_changes_nothing(self) -> None:
+        guesses = Guesses()
+        assert not self.visit(guesses, "/")
+        assert all(self.visit(guesses, "/", f"gclid={number}") for number in range(100))
+        assert not self.visit(guesses, "/other", "gclid=1")
+        assert self.visit(guesses, "/other", "gclid=2")
+        assert self.visit(guesses, "/other")
+
+    def test_queries_that_change_a_page(self) -> None:
+        guesses = Guesses()
+        self.visit(guesses, "/")
+        assert not self.visit(guesses, "/", "page=2", of="second")
+        assert not self.visit(guesses, "/", "page=3", of="third")
+        assert self.visit(guesses, "/", "page=2", of="second")
+        assert self.visit(guesses, "/", "page=3", of="third")
+        assert self.visit(guesses, "/", "gclid=1")
+        assert self.visit(guesses, "/", "gclid=2")
+
+    def test_a_page_that_has_changed_since_it_was_visited_without_a_query(self) -> None:
+        guesses = Guesses()
+        self.visit(guesses, "/")
+        assert [self.visit(guesses, "/", f"gclid={n}", of="changed") for n in range(3)] == [
             False,
             True,
             True,
         ]
 
-    def test_a_page_without_thumbnails_takes_no_place(self) -> None:
-        guesses = Guesses()
-        (one,) = self.pages(1, 3)
-        guesses.remember(one)
-        guesses.remember(Page(name=b"0"))
-        assert guesses.of(b"0") == ()
+    def test_pages_that_are_visited_once_forget_no_others(self) -> None:
+        guesses = Guesses(most=2000, most_once=100)
+        pages = [("/", ""), ("/", "page=2"), ("/shop", "")]
+        for where, query in pages * 2:
+            self.visit(guesses, where, query, of=where + query)
+        for number in range(1000):
+            self.visit(guesses, "/search", f"q={number}", of=f"{number}")
+            self.visit(guesses, f"/{number}")
+            self.visit(guesses, "/", f"fbclid={number}")
+        assert all(self.visit(guesses, where, query, of=where + query) for where, query in pages)
+
+    def test_hosts_are_apart(self) -> None:
+        assert Address.of("a.example", "/", "") != Address.of("b.example", "/", "")
+        assert len({*vars(Address.of("a.example", "/", "q")).values()}) == 3

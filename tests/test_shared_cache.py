@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from shrinkmeister.breaker import BREAK
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.expiring import Expiring
@@ -15,7 +16,6 @@ from shrinkmeister.page import Page
 from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.seals import Seals
 from shrinkmeister.shared_cache import (
-    BREAK,
     CHANGE_SECONDS,
     DOUBT_KEY,
     QUIET,
@@ -34,18 +34,20 @@ DAY = 24 * 3600
 
 
 class Memory(Driver):
-    """A cache that counts its calls and breaks when it is told to."""
+    """A cache that counts its calls, and breaks, or takes no more values, when a test sets that."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self.timeouts: dict[str, int] = {}
         self.calls: list[str] = []
-        self.broken = False
+        self.broken = self.full = False
 
     def _call(self, name: str) -> None:
         self.calls.append(name)
         if self.broken:
             raise DriverError("the server is gone")
+        if self.full and name in ("set", "add"):
+            raise DriverError("no memory is left")
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         self._call("get_many")
@@ -235,6 +237,63 @@ def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(
     assert cache.look_up(SPEC) == Known()
     clock.now += 0.2
     assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+
+
+class TestRefusedWrites:
+    """Of a cache that is full, or of a replica, which can be read."""
+
+    @pytest.fixture
+    def full(self, cache: SharedCache, memory: Memory) -> Memory:
+        cache.record(SPEC, RECORD, SOURCE)
+        assert cache.lock(SPEC, 30)
+        memory.full = True
+        memory.calls.clear()
+        return memory
+
+    def test_reads_go_on(self, cache: SharedCache, full: Memory, caplog: pytest.LogCaptureFixture) -> None:
+        for _ in range(10):
+            cache.notice_change(SPEC.source)
+            cache.record(SPEC, RECORD, SOURCE)
+            assert cache.lock(SPEC, 30) is None
+            assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+        assert full.calls.count("set") + full.calls.count("add") == 1
+        assert full.calls.count("get_many") == 10
+        assert len(caplog.records) == 1
+
+    def test_a_lock_is_given_back(self, cache: SharedCache, full: Memory) -> None:
+        """Others would wait for it."""
+        cache.record(SPEC, RECORD, SOURCE)
+        cache.unlock(SPEC)
+        assert not any(key.startswith("p:l1:") for key in full.values)
+        assert cache.lock(SPEC, 30) is None
+
+    def test_they_are_tried_again(self, cache: SharedCache, full: Memory, clock: Clock) -> None:
+        cache.record(SPEC, RECORD, SOURCE)
+        full.full = False
+        cache.unlock(SPEC)
+        assert cache.lock(SPEC, 30) is None
+        clock.now += BREAK
+        assert cache.lock(SPEC, 30)
+
+    def test_what_cannot_be_read_is_not_written_to(self, cache: SharedCache, full: Memory) -> None:
+        full.broken = True
+        cache.look_up(SPEC)
+        cache.record(SPEC, RECORD, SOURCE)
+        cache.unlock(SPEC)
+        assert full.calls == ["get_many"]
+
+
+def test_a_driver_that_has_tried_again_finds_its_own_lock(cache: SharedCache, memory: Memory) -> None:
+    """The first attempt has set it, and its answer was lost with the connection."""
+    add = memory.add
+
+    def twice(key: str, value: bytes, timeout: int) -> bool:
+        add(key, value, timeout)
+        return add(key, value, timeout)
+
+    memory.add = twice  # type: ignore[method-assign]
+    assert cache.lock(SPEC, 30)
+    assert not cache.lock(SPEC, 30)
 
 
 def test_a_dead_cache_lets_everybody_make_thumbnails(cache: SharedCache, memory: Memory) -> None:

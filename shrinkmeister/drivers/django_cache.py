@@ -7,6 +7,7 @@ servers may now and then make one thumbnail twice.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -55,8 +56,14 @@ class DjangoCacheDriver(Driver):
     def _call(self, method: str, *args: Any) -> Any:
         # Caches are looked up by alias each time: Django keeps one a thread.
         try:
-            cache = caches[self._alias]
-            return getattr(cache, method)(*args)
+            try:
+                return getattr(caches[self._alias], method)(*args)
+            except Exception:
+                # Once more, with a new cache: most have connections of their own, which may have been lost
+                # while they were idle. pymemcache's HashClient would answer nothing for a second.
+                with suppress(AttributeError):  # where making the cache has failed
+                    del caches[self._alias]
+                return getattr(caches[self._alias], method)(*args)
         # A backend raises whatever its library raises; all of it means that the cache failed.
         except Exception as error:
             failed = caused(DriverError(f"CACHES[{self._alias!r}]: {described(error)}"), error)

@@ -10,6 +10,7 @@ An alias of CACHES gives the servers' addresses alone: its values would pass Dja
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -65,31 +66,31 @@ class MemcachedDriver(Driver):
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for client, of_server in self._by_client(keys):
-            found |= self._call(client.get_many, of_server)
+            found |= self._call(client, "get_many", of_server)
         return found
 
     def set(self, key: str, value: bytes, timeout: int) -> None:
-        if not self._call(self._client(key).set, key, value, expire=_expire(timeout)):
+        if not self._call(self._client(key), "set", key, value, expire=_expire(timeout)):
             raise DriverError(f"Memcached: did not store {key}")
 
     def add(self, key: str, value: bytes, timeout: int) -> bool:
-        return bool(self._call(self._client(key).add, key, value, expire=_expire(timeout)))
+        return bool(self._call(self._client(key), "add", key, value, expire=_expire(timeout)))
 
     def set_many(self, values: Mapping[str, bytes], timeout: int) -> None:
         for client, of_server in self._by_client(values):
             written = {key: values[key] for key in of_server}
-            if failed := self._call(client.set_many, written, expire=_expire(timeout)):
+            if failed := self._call(client, "set_many", written, expire=_expire(timeout)):
                 raise DriverError(f"Memcached: did not store {len(failed)} values")
 
     def delete_many(self, keys: Iterable[str]) -> None:
         for client, of_server in self._by_client(keys):
-            self._call(client.delete_many, of_server)
+            self._call(client, "delete_many", of_server)
 
     def keys(self, prefix: str) -> Iterator[str]:
         # https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "LRU_Crawler". One that does
         # not list its keys says so in a line of another end, which is waited for until the time is over.
         for client in self._clients.values():
-            answer = self._call(client.raw_command, "lru_crawler metadump hash", "END\r\n")
+            answer = self._call(client, "raw_command", "lru_crawler metadump hash", "END\r\n")
             for line in answer.decode(errors="replace").splitlines():
                 field, _, name = line.partition(" ")[0].partition("=")
                 if field == "key" and (key := unquote(name)).startswith(prefix):
@@ -104,9 +105,20 @@ class MemcachedDriver(Driver):
             grouped[self._hash.get_node(key)].append(key)
         return [(self._clients[server], of_server) for server, of_server in grouped.items()]
 
-    def _call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, client: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        from pymemcache.exceptions import MemcacheUnexpectedCloseError
+
+        call = partial(getattr(client, method), *args, **kwargs)
         try:
-            return method(*args, **kwargs)
+            try:
+                return call()
+            except (OSError, MemcacheUnexpectedCloseError):
+                # Idle connections may be lost without notice, all at a time. So the retry is on a new one:
+                # pymemcache's RetryingClient would take the next one of the pool.
+                pool = client.client_pool
+                while pool.free:
+                    pool.destroy(pool.get())
+                return call()
         # Of answers that are none, the library raises anything: ValueError, KeyError, RecursionError.
         except Exception as error:
             failed = caused(DriverError(f"Memcached: {described(error)}"), error)

@@ -18,6 +18,9 @@ from shrinkmeister.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
+# redis-py's own, in django-redis' CONNECTION_POOL_KWARGS: a site that sets one of them decides alone.
+RETRY_OPTIONS = {"retry", "retry_on_error", "retry_on_timeout"}
+
 # One command for a page needs all of its keys in one place.
 CLUSTER = ": a cluster cannot be the shared cache. Use one with cluster mode disabled, or Memcached"
 
@@ -28,13 +31,12 @@ class RedisDriver(Driver):
             from django_redis.cache import RedisCache
         except ImportError as error:
             raise missing_library(cache, "django-redis", error) from error
-        timeouts = {"SOCKET_CONNECT_TIMEOUT": cache.timeout, "SOCKET_TIMEOUT": cache.timeout}
         if cache.name in settings.CACHES:
-            # As Django builds it, with an end to its patience.
+            # As Django builds it, with timeouts and a retry.
             parameters = dict(settings.CACHES[cache.name])
             backend = parameters.pop("BACKEND")
             location = parameters.pop("LOCATION", "")
-            parameters["OPTIONS"] = {**timeouts, **parameters.get("OPTIONS", {})}
+            parameters["OPTIONS"] = _with_defaults(parameters.get("OPTIONS", {}), cache)
             cache_class = import_string(backend)
             if not issubclass(cache_class, RedisCache):
                 raise CacheSettingError(
@@ -46,13 +48,12 @@ class RedisDriver(Driver):
             shared = cache_class(location, parameters)
         else:
             location = required_location(cache, "redis://127.0.0.1:6379/0")
-            # In the address too: django-redis has one pool of connections for each, with the options of
-            # whoever was first.
-            query = f"socket_timeout={cache.timeout}&socket_connect_timeout={cache.timeout}"
-            parts = [f"{one}{'&' if '?' in one else '?'}{query}" for one in location.split(",")]
-            shared = RedisCache(",".join(parts), {"OPTIONS": timeouts})
+            shared = RedisCache(location, {"OPTIONS": _with_defaults({}, cache)})
         # Makes the client, which imports and reads the address; it connects when it is used.
         self._client = shared.client
+        # django-redis shares a pool of connections among all caches with one address, and gives it the
+        # options of the first one. The site's own cache would leave us without timeouts and retry.
+        self._client.connection_factory._pools = {}
         self._client.get_client(write=True)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
@@ -98,3 +99,19 @@ class RedisDriver(Driver):
             hint = CLUSTER if isinstance(error, ClusterCrossSlotError) else ""
             failed = caused(DriverError(f"Redis: {described(error)}{hint}"), error)
         raise failed
+
+
+def _with_defaults(options: Mapping[str, Any], cache: CacheConfig) -> dict[str, Any]:
+    """Return OPTIONS of django-redis with our timeouts and our retry, where the site has set none."""
+    from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError, ReadOnlyError
+    from redis.retry import Retry
+
+    timeouts = {"SOCKET_CONNECT_TIMEOUT": cache.timeout, "SOCKET_TIMEOUT": cache.timeout}
+    connections = options.get("CONNECTION_POOL_KWARGS", {})
+    if not RETRY_OPTIONS & connections.keys():
+        # Once, on a new connection. An idle connection may be lost without notice, and after a failover
+        # it may still lead to the former primary, which is a replica now and refuses writes.
+        retry = {"retry": Retry(NoBackoff(), 1), "retry_on_error": [ReadOnlyError, ConnectionError]}
+        connections = {**retry, **connections}
+    return {**timeouts, **options, "CONNECTION_POOL_KWARGS": connections}

@@ -3,9 +3,11 @@
 from django.template import Library
 from sorl.thumbnail.images import BaseImageFile
 
+from shrinkmeister.fragments import parse
 from shrinkmeister.images import Thumbnail, with_resolution
 
 register = Library()
+register.tag("cache_thumbnails", parse)
 
 
 @register.filter

@@ -1,0 +1,133 @@
+"""Caches of whole pages and of fragments, which keep no lazy URL for long, and no signed one that ends.
+
+from shrinkmeister.caching import cache_page     instead of Django's
+
+{% load shrinkmeister %}                         instead of {% cache %}
+{% cache_thumbnails 900 sidebar %}...{% endcache_thumbnails %}
+
+if has_lazy_thumbnails(): ...                    for code of your own
+cache.set(key, html, cache_seconds(900))
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import iscoroutinefunction
+from django.middleware import cache as django_cache
+from django.utils.cache import get_max_age
+from django.utils.decorators import decorator_from_middleware_with_args, sync_and_async_middleware
+
+from shrinkmeister.lifetime import LAZY_SECONDS, Lifetime
+from shrinkmeister.page import Page, current_page, using_page
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+# Of caches of many visitors, and of each browser.
+MAX_AGE = re.compile(
+    r"\b(?P<name>max-age|s-maxage)\s*=\s*\"?(?P<seconds>[0-9]+)\"?", re.ASCII | re.IGNORECASE
+)
+
+
+def has_lazy_thumbnails() -> bool:
+    """Return whether the page that is being answered has shown a lazy thumbnail so far."""
+    return _lifetime().lazy
+
+
+def cache_seconds(most: int | None, lazy: int = LAZY_SECONDS) -> int | None:
+    """Return for how many seconds the page that is being answered may be kept, `most` at most.
+
+    lazy: the most for a page with a lazy thumbnail
+    """
+    return _lifetime().cache_seconds(most, lazy)
+
+
+@contextmanager
+def watch_thumbnails() -> Iterator[Lifetime]:
+    """Give a Lifetime of what is rendered in the block, which is a part of a page or of none."""
+    with ExitStack() as stack:
+        page = current_page()
+        if page is None:
+            stack.enter_context(using_page(page := Page()))
+        lifetime = Lifetime()
+        page.lifetimes.append(lifetime)
+        try:
+            yield lifetime
+        finally:
+            # By identity: those of two fragments may be equal.
+            page.lifetimes[:] = [one for one in page.lifetimes if one is not lifetime]
+
+
+class _Limited(django_cache.UpdateCacheMiddleware):
+    """Django's, with a timeout that the thumbnails of the page allow."""
+
+    lazy = LAZY_SECONDS
+    page_timeout: int | None
+
+    def process_response(self, request: "HttpRequest", response: Any) -> Any:
+        most = self.page_timeout
+        if most is None and (most := get_max_age(response)) is None:
+            most = self.cache_timeout
+        # One instance answers all requests.
+        limited = copy(self)
+        limited.page_timeout = cache_seconds(most, self.lazy)
+        return super(_Limited, limited).process_response(request, response)
+
+
+class UpdateCacheMiddleware(_Limited):
+    """For MIDDLEWARE, in the place of Django's."""
+
+
+class _CacheMiddleware(_Limited, django_cache.CacheMiddleware):
+    def __init__(self, get_response: Any, lazy: int, **kwargs: Any) -> None:
+        super().__init__(get_response, **kwargs)
+        self.lazy = lazy
+
+
+def cache_page(
+    timeout: int, *, lazy: int = LAZY_SECONDS, cache: str | None = None, key_prefix: str | None = None
+) -> Callable[[Any], Any]:
+    """Keep a view's pages, as Django's `cache_page` does, for no longer than their thumbnails allow.
+
+    lazy: seconds for which a page with a lazy thumbnail is kept
+    """
+    decorator: Callable[[Any], Any] = decorator_from_middleware_with_args(_CacheMiddleware)(
+        page_timeout=timeout, lazy=lazy, cache_alias=cache, key_prefix=key_prefix
+    )
+    return decorator
+
+
+@sync_and_async_middleware
+def max_age_middleware(get_response: Any) -> Any:
+    """Lower the max-age and s-maxage of responses, by which CDNs and browsers keep pages.
+
+    A response without them stays as it is.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def answer(request: "HttpRequest") -> Any:
+            return _with_lower_max_age(await get_response(request))
+
+        return answer
+
+    return lambda request: _with_lower_max_age(get_response(request))
+
+
+def _with_lower_max_age(response: "HttpResponse") -> "HttpResponse":
+    header = response.get("Cache-Control", "")
+    lowered = MAX_AGE.sub(lambda one: f"{one['name']}={cache_seconds(int(one['seconds']))}", header)
+    if lowered != header:
+        response["Cache-Control"] = lowered
+        # It says the same to caches of HTTP/1.0.
+        del response["Expires"]
+    return response
+
+
+def _lifetime() -> Lifetime:
+    page = current_page()
+    # Without a page nothing is known: outside of requests, and under ASGI before Django 6.1 without
+    # `page_middleware`.
+    return page.lifetimes[0] if page else Lifetime(lazy=True)

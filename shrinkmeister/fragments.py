@@ -1,0 +1,105 @@
+"""`{% cache_thumbnails %}`: Django's `{% cache %}`, for no longer than the thumbnails in it allow."""
+
+from typing import Any
+
+from django.core.cache import BaseCache, InvalidCacheBackendError, caches
+from django.core.cache.utils import make_template_fragment_key
+from django.template import TemplateSyntaxError, VariableDoesNotExist
+from django.template.base import FilterExpression, Node, NodeList, Parser, Token
+from django.template.context import Context
+from django.utils.safestring import SafeString
+
+from shrinkmeister.caching import watch_thumbnails
+from shrinkmeister.lifetime import Lifetime
+from shrinkmeister.page import current_page
+
+END = "endcache_thumbnails"
+
+
+class Fragment(SafeString):
+    """The HTML of a fragment whose thumbnails will have other URLs.
+
+    Text as Django's own tag keeps it: that can read it where a template goes back to `{% cache %}`.
+    """
+
+    lifetime: Lifetime
+
+
+class CacheThumbnailsNode(Node):
+    def __init__(
+        self,
+        nodelist: NodeList,
+        timeout: FilterExpression,
+        name: str,
+        vary_on: list[FilterExpression],
+        using: FilterExpression | None,
+    ) -> None:
+        self.nodelist = nodelist
+        self._timeout = timeout
+        self._name = name
+        self._vary_on = vary_on
+        self._using = using
+
+    def render(self, context: Context) -> SafeString:
+        timeout, cache = self._seconds(context), self._cache(context)
+        key = make_template_fragment_key(self._name, [one.resolve(context) for one in self._vary_on])
+        kept = cache.get(key)
+        if kept is not None:
+            if isinstance(kept, Fragment) and (page := current_page()):
+                page.note(kept.lifetime.lazy, kept.lifetime.ends)
+            return SafeString(kept)
+        with watch_thumbnails() as lifetime:
+            html = self.nodelist.render(context)
+        value: str = html
+        if lifetime.is_limited:
+            value = Fragment(html)
+            value.lifetime = lifetime
+        cache.set(key, value, lifetime.cache_seconds(timeout))
+        return html
+
+    def _seconds(self, context: Context) -> int | None:
+        timeout: Any = self._resolved(self._timeout, context)
+        try:
+            return None if timeout is None else int(timeout)
+        except (ValueError, TypeError) as error:
+            raise TemplateSyntaxError(
+                f"cache_thumbnails got {timeout!r} as its timeout, which is not a number of seconds."
+            ) from error
+
+    def _cache(self, context: Context) -> BaseCache:
+        if self._using is not None:
+            alias = self._resolved(self._using, context)
+            try:
+                return caches[alias]
+            except InvalidCacheBackendError as error:
+                raise TemplateSyntaxError(f"cache_thumbnails got using={alias!r}: {error}") from error
+        try:
+            return caches["template_fragments"]
+        except InvalidCacheBackendError:
+            return caches["default"]
+
+    def _resolved(self, expression: FilterExpression, context: Context) -> Any:
+        try:
+            return expression.resolve(context)
+        except VariableDoesNotExist as error:
+            raise TemplateSyntaxError(f"cache_thumbnails got an unknown variable: {expression}") from error
+
+
+def parse(parser: Parser, token: Token) -> CacheThumbnailsNode:
+    """`{% cache_thumbnails seconds name [variable ...] [using="alias"] %}`, as Django's `{% cache %}`."""
+    nodelist = parser.parse((END,))
+    parser.delete_first_token()
+    _, *arguments = token.split_contents()
+    using = None
+    if arguments and arguments[-1].startswith("using="):
+        using = parser.compile_filter(arguments.pop().removeprefix("using="))
+    if len(arguments) < 2:
+        raise TemplateSyntaxError("cache_thumbnails needs two arguments: a number of seconds and a name.")
+    timeout, name, *vary_on = arguments
+    return CacheThumbnailsNode(
+        nodelist,
+        parser.compile_filter(timeout),
+        name,
+        [parser.compile_filter(one) for one in vary_on],
+        using,
+    )
