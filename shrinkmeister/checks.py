@@ -26,6 +26,7 @@ from shrinkmeister.conf import (
     get_config,
 )
 from shrinkmeister.drivers import make_driver
+from shrinkmeister.eager import server_problems, server_settings
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.image_fields import field_storages
 from shrinkmeister.sources import is_elsewhere, place_of
@@ -66,6 +67,9 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         message = f"shrinkmeister is in INSTALLED_APPS, and not in use: THUMBNAIL_BACKEND is {path!r}."
         return [Warning(message, f"Set THUMBNAIL_BACKEND = {BACKEND!r}.", id="shrinkmeister.W001")]
     messages = check_settings()
+    # Warnings do not keep the eager mode from working, and it needs no THUMBNAIL_SERVER_URL.
+    valid = not any(message.is_serious() for message in messages)
+    messages += map(said, server_problems(get_config() if valid else None))
     if getattr(settings, "THUMBNAIL_SERVER_URL", None) is None:
         messages.append(said(MISSING_SERVER_URL))
     if not messages:
@@ -77,7 +81,7 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         else:
             messages += [*check_fields(get_config()), *check_expiry(get_config())]
     names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}
-    return messages + misspelled(names, known_to_sorl() | OUR_SETTINGS)
+    return messages + misspelled(names, known_to_sorl() | OUR_SETTINGS | server_settings())
 
 
 def check_settings() -> list[CheckMessage]:

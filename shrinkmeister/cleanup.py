@@ -6,7 +6,7 @@ never deletes the file: that remains the site's decision, as it is Django's. Nor
 that the instance names as its file.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from typing import Any
 
 from django.apps import apps
@@ -19,8 +19,9 @@ from sorl.thumbnail import delete
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.uploads import UPLOADS, image_fields
 
-# On an instance: what the table said before each save or deletion that is going on, since one may be within
-# another.
+# On an instance: the names of each of its fields that the table had before a save or a deletion that is not
+# done. A save may be within another one, and one that fails ends without a signal: so names are collected,
+# and the save that is done first forgets all of them.
 BEFORE = "_shrinkmeister_before"
 
 
@@ -41,7 +42,12 @@ def connect() -> None:
     for model in apps.get_models():
         if image_fields(model):
             for signal, receiver in RECEIVERS:
-                signal.connect(receiver, sender=model, dispatch_uid=receiver.__qualname__)
+                signal.connect(receiver, sender=model, dispatch_uid=uid_of(receiver))
+
+
+def uid_of(receiver: Callable[..., None]) -> str:
+    """Return the name by which Django knows a receiver, which no site gives one of its own."""
+    return f"{receiver.__module__}.{receiver.__qualname__}"
 
 
 def _before_save(
@@ -52,66 +58,88 @@ def _before_save(
     update_fields: Iterable[str] | None,
     **kwargs: Any,
 ) -> None:
-    saved = [
-        field for field in image_fields(sender) if update_fields is None or field.name in update_fields
-    ]
     # A key that is made with the instance cannot be in the table yet.
     is_new = instance.pk is None or (instance._state.adding and instance._meta.pk.has_default())
-    names = {} if is_new or raw or not saved else _names_in_table(sender, instance, using)
-    _push(instance, ([] if raw else saved, names))
+    saved = _saved_fields(sender, raw, update_fields)
+    names = {} if is_new or not saved else _names_in_table(sender, instance, using)
+    _remember(instance, saved, names)
 
 
-def _after_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    saved, before = _pop(instance)
+def _after_save(
+    sender: type[Model],
+    instance: Model,
+    raw: bool,
+    using: str,
+    update_fields: Iterable[str] | None,
+    **kwargs: Any,
+) -> None:
+    saved = _saved_fields(sender, raw, update_fields)
+    before = _recall(instance, saved)
+    had = set[str | None]().union(*before.values())
     uploads = instance.__dict__.get(UPLOADS, set())
     for field in saved:
         name, former = getattr(instance, field.attname).name, before.get(field.attname)
-        if field.attname in uploads or name != former:
-            for either in {name, former} - {None, ""}:
-                _forget(instance, field, either, before, using)
+        if field.attname in uploads or (former is not None and former != {name}):
+            for either in {name, *(former or ())} - {None, ""}:
+                _forget(instance, field, either, had, using)
         uploads.discard(field.attname)
 
 
 def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     # Of the table: what stands in the instance may be deferred, or not be saved.
-    _push(instance, (image_fields(sender), _names_in_table(sender, instance, using)))
+    _remember(instance, image_fields(sender), _names_in_table(sender, instance, using))
 
 
 def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    fields, before = _pop(instance)
+    fields = image_fields(sender)
+    before = _recall(instance, fields)
+    had = set[str | None]().union(*before.values())
     for field in fields:
-        if name := before.get(field.attname):
-            _forget(instance, field, name, before, using)
+        for name in before.get(field.attname, set()) - {None, ""}:
+            _forget(instance, field, name, had, using)
 
 
-def _names_in_table(sender: type[Model], instance: Model, using: str) -> dict[str, str]:
+def _saved_fields(sender: type[Model], raw: bool, update_fields: Iterable[str] | None) -> list[ImageField]:
+    fields = [] if raw else image_fields(sender)
+    return [field for field in fields if update_fields is None or field.name in update_fields]
+
+
+def _names_in_table(sender: type[Model], instance: Model, using: str) -> dict[str, str | None]:
     rows = sender._base_manager.using(using).filter(pk=instance.pk)
     return rows.values(*(field.attname for field in image_fields(sender))).first() or {}
 
 
-def _push(instance: Model, before: tuple[list[ImageField], dict[str, str]]) -> None:
-    instance.__dict__.setdefault(BEFORE, []).append(before)
+def _remember(instance: Model, fields: Iterable[ImageField], names: dict[str, str | None]) -> None:
+    before: dict[str, set[str | None]] = instance.__dict__.setdefault(BEFORE, {})
+    for field in fields:
+        collected = before.setdefault(field.attname, set())
+        if field.attname in names:
+            collected.add(names[field.attname])
 
 
-def _pop(instance: Model) -> tuple[list[ImageField], dict[str, str]]:
-    stack = instance.__dict__.get(BEFORE)
-    return stack.pop() if stack else ([], {})
+def _recall(instance: Model, fields: Iterable[ImageField]) -> dict[str, set[str | None]]:
+    """Take away the names that each field had before; a save within this one has taken its own."""
+    before: dict[str, set[str | None]] = instance.__dict__.pop(BEFORE, {})
+    found = {field.attname: before.pop(field.attname) for field in fields if field.attname in before}
+    if before:
+        instance.__dict__[BEFORE] = before
+    return found
 
 
-def _names_in_memory(instance: Model) -> set[str]:
+def _names_in_memory(instance: Model) -> set[str | None]:
     fields = [field for field in image_fields(type(instance)) if field.attname in instance.__dict__]
     return {getattr(instance, field.attname).name for field in fields}
 
 
-def _forget(instance: Model, field: ImageField, name: str, before: dict[str, str], using: str) -> None:
-    """before: what the table said of the instance; empty for a new one"""
-    known = {*before.values(), *_names_in_memory(instance)}
+def _forget(instance: Model, field: ImageField, name: str, had: Set[str | None], using: str) -> None:
+    """had: the names that the table had of the instance; empty for a new one"""
+    known = {*had, *_names_in_memory(instance)}
 
     def forget() -> None:
         file = LostFile(instance, field, name)
         # The instance may have been saved again since, also by another object of the same row.
-        later = _names_in_table(type(instance), instance, using) if before else {}
-        file.files_in_use = known | set(later.values())
+        later = _names_in_table(type(instance), instance, using) if had else {}
+        file.files_in_use = {name for name in known | set(later.values()) if name}
         try:
             delete(file, delete_file=False)
         except SourceNotAllowedError:

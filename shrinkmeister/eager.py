@@ -6,18 +6,23 @@ For a site's own tests, for e-mails and for commands: THUMBNAIL_EAGER for a whol
         html = render_to_string("mail.html", ...)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from django.utils.module_loading import import_string
 
-from shrinkmeister.conf import Config, SettingError
+from shrinkmeister.conf import Config, Problem, SettingError
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.spec import ThumbnailSpec
 
 # As text, and loaded when it is wanted: a site without the eager mode has not installed what it needs.
 MAKER = "shrinkmeister_server.pipeline.make_for_site"
+ENGINE = "shrinkmeister_server.rendering.get_engine"
+# These need no library of images.
+PROBLEMS = "shrinkmeister_server.conf.setting_problems"
+SETTINGS = "shrinkmeister_server.conf.SETTINGS"
 
 # How many blocks are open; a generator may close its own after those that were opened later.
 _eager: ContextVar[int] = ContextVar("shrinkmeister.eager", default=0)
@@ -60,3 +65,28 @@ def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecor
             "Install it with `pip install shrinkmeister[server]`.",
         ) from error
     return maker
+
+
+def server_settings() -> frozenset[str]:
+    """Return the names of the server's own settings, which the eager mode reads."""
+    try:
+        settings: Mapping[str, Any] = import_string(SETTINGS)
+    except ImportError:
+        return frozenset()  # the server's package is not installed
+    return frozenset(settings)
+
+
+def server_problems(config: Config | None) -> Iterator[Problem]:
+    """Yield what is wrong with the server's settings on this site.
+
+    config: the site's settings, where these are valid. With THUMBNAIL_EAGER the engine is loaded too
+    """
+    if not server_settings():
+        return
+    yield from import_string(PROBLEMS)()
+    if config and config.eager:
+        try:
+            get_maker()
+            import_string(ENGINE)()
+        except SettingError as error:
+            yield error.problem

@@ -60,11 +60,11 @@ class Environment:
         return self._cast(name, default, float, "a number")
 
     def flag(self, name: str, default: Any = MISSING) -> Any:
-        return self._cast(name, default, _flag, "true or false")
+        return self._cast(name, default, as_flag, "true or false")
 
     def names(self, name: str, default: Any = MISSING) -> Any:
         """Texts between commas."""
-        return self._cast(name, default, _names, "names between commas")
+        return self._cast(name, default, as_names, "names between commas")
 
     def hosts(self, name: str, default: Any = MISSING) -> Any:
         """Host names between commas, as Django's ALLOWED_HOSTS takes them: no port, no https://."""
@@ -90,7 +90,7 @@ class Environment:
         form = (
             "origins between commas, such as https://www.example.com (no path, no slash at its end), or *"
         )
-        return self._cast(name, default, _origins, form)
+        return self._cast(name, default, as_origins, form)
 
     def header(self, name: str, default: Any = MISSING) -> Any:
         """A header as WSGI names it and its value: "HTTP_X_FORWARDED_PROTO,https"."""
@@ -132,39 +132,39 @@ class Environment:
         raise ImproperlyConfigured(f"The environment variable {name} is {shown}; it has to be {form}.")
 
 
-def _flag(value: str) -> bool:
+def as_flag(value: str) -> bool:
     flags = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if value.lower() not in flags:
         raise ValueError(value)
     return flags[value.lower()]
 
 
-def _names(value: str) -> list[str]:
+def as_names(value: str) -> list[str]:
     return [name.strip() for name in value.split(",") if name.strip()]
 
 
 def _hosts(value: str) -> list[str]:
-    if not _names(value) or not all(HOST.fullmatch(name) for name in _names(value)):
+    if not as_names(value) or not all(HOST.fullmatch(name) for name in as_names(value)):
         raise ValueError(value)
-    return _names(value)
+    return as_names(value)
 
 
-def _origins(value: str) -> list[str]:
-    names = _names(value)
+def as_origins(value: str) -> list[str]:
+    names = as_names(value)
     if names != ["*"] and not (names and all(ORIGIN.fullmatch(name) for name in names)):
         raise ValueError(value)
     return names
 
 
 def _header(value: str) -> tuple[str, str]:
-    names = _names(value)
+    names = as_names(value)
     if len(names) != 2 or not HEADER.fullmatch(names[0]):
         raise ValueError(value)
     return names[0], names[1]
 
 
 def _numbers(value: str) -> list[int | float]:
-    return [int(n) if n.isdecimal() else float(n) for n in _names(value)]
+    return [int(n) if n.isdecimal() else float(n) for n in as_names(value)]
 
 
 def _mapping(value: str) -> dict[str, Any]:

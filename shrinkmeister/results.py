@@ -23,7 +23,7 @@ from django.core.files.storage import FileSystemStorage
 from django.utils.timezone import is_naive, make_aware
 
 from shrinkmeister.buckets import bucket_errors, bucket_storage, is_s3, refuses_form, status_of
-from shrinkmeister.conf import get_config, per_configuration
+from shrinkmeister.conf import SettingError, get_config, per_configuration
 from shrinkmeister.credentials import caused, described
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.expiring import Expiring
@@ -113,7 +113,10 @@ class Results(ABC):
 
     @abstractmethod
     def url(self, name: str) -> str:
-        """A URL that works for a browser now; signed where the bucket is private."""
+        """Return a URL that works for a browser now; signed where the bucket is private.
+
+        Raises SettingError for a storage that has no URLs.
+        """
 
     @abstractmethod
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
@@ -331,7 +334,18 @@ class StorageResults(Results):
         return StoredInfo(width, height, tuple(stored), modified=self.modified(StoredObject(name)))
 
     def url(self, name: str) -> str:
-        return str(self._storage.url(name))
+        try:
+            with self._translated("could not make a URL"):
+                return str(self._storage.url(name))
+        except StorageError as error:
+            # As Storage.url and FileSystemStorage without base_url: trying again is of no use.
+            if not isinstance(error.__cause__, NotImplementedError | ValueError):
+                raise
+        raise SettingError(
+            "shrinkmeister.E102",
+            f"The storage of thumbnails in STORAGES gives no URLs: it is a {type(self._storage).__name__}.",
+            "Give it a base_url, such as 'https://www.example.com/media/', or use a storage that has URLs.",
+        )
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         with self._translated(f"could not list {prefix}"):

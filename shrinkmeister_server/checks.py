@@ -11,6 +11,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from shrinkmeister.checks import check_expiry, check_settings, known_to_sorl, misspelled, said
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.credentials import described
+from shrinkmeister_server.conf import setting_problems
 from shrinkmeister_server.pipeline import absolute_url
 from shrinkmeister_server.rendering import get_engine
 
@@ -19,7 +20,7 @@ VIPS_ENGINE = "shrinkmeister_server.engines.vips.Engine"
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    messages = check_settings()
+    messages = [*check_settings(), *map(said, setting_problems())]
     if not messages:
         for make in (get_engine, lambda: absolute_url("health")):
             try:

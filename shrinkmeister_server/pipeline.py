@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from shrinkmeister.conf import DAY, SettingError, get_config
+from shrinkmeister.credentials import is_safe
 from shrinkmeister.exceptions import (
     DriverError,
     OutOfTimeError,
     OverloadError,
     ResolutionError,
+    ShrinkmeisterError,
     SourceError,
     SourceFormatError,
     SourceInvalidError,
@@ -30,6 +32,7 @@ from shrinkmeister.shared_cache import Told, get_shared_cache
 from shrinkmeister.spec import CONTENT_TYPES, Source, ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.gate import get_gate
+from shrinkmeister_server.options import judge_options
 from shrinkmeister_server.rendering import Picture, render
 from shrinkmeister_server.sources import fetch, read
 from shrinkmeister_server.timing import Timing
@@ -294,8 +297,13 @@ def _raise_failure(told: Told, request: Request) -> None:
 def _made(request: Request, change: str | None) -> ThumbnailRecord:
     try:
         record, info = _make(request)
-    except (SourceError, StorageError) as error:
+    except Exception as error:
         if before := _made_before(request, error):
+            if not isinstance(error, ShrinkmeisterError):
+                shown = error if is_safe(error) else None
+                logger.error(
+                    "A thumbnail could not be made again, and the stored one is used", exc_info=shown
+                )
             return before
         kind = next((kind for kind, one in FAILURES.items() if isinstance(error, one)), None)
         seconds = get_server_config().error_ttl
@@ -309,8 +317,7 @@ def _made(request: Request, change: str | None) -> ThumbnailRecord:
 
 def _passing(error: Exception) -> bool:
     """Whether it says more of this process, now, than of the source."""
-    cause = None if isinstance(error, SourceMissingError) else error.__cause__
-    return isinstance(cause, MemoryError | RuntimeError) or bool(getattr(cause, "errno", None))
+    return isinstance(error.__cause__, MemoryError)
 
 
 def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
@@ -326,6 +333,7 @@ def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
 def _make(request: Request) -> tuple[ThumbnailRecord, StoredInfo]:
     """Make and store a thumbnail, and return what is to be recorded of it."""
     spec, timing = request.spec, request.timing
+    judge_options(spec.options)
     with timing.of("fetch"):
         data = request.read(spec.source)
     rendering = render(data, spec, get_config().resolutions, timing)

@@ -16,6 +16,7 @@ from shrinkmeister.conf import SettingError, per_configuration
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, SourceTooLargeError, SpecError
 from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
+from shrinkmeister_server.causes import is_about_source
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.inspection import judge, judge_frames, judge_opened
@@ -53,7 +54,8 @@ def get_engine() -> Any:
         if not isinstance(engine, EngineBase):
             raise TypeError("it is not a sorl engine")
         return engine
-    except (ImportError, TypeError) as error:
+    # OSError where a library that the engine binds is not installed.
+    except (ImportError, OSError, TypeError) as error:
         raise SettingError(
             "shrinkmeister.E101",
             f"THUMBNAIL_ENGINE is {path!r}, which cannot be used: {error}.",
@@ -65,7 +67,8 @@ def get_engine() -> Any:
 def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timing: Timing) -> Rendering:
     """Raises SourceInvalidError where the engine cannot make that of the source, SourceFormatError where it
     is none of ours, SourceTooLargeError for its pixels, frames or what they need of memory,
-    SourceTooSlowError, and SpecError where the thumbnail would have too many pixels.
+    SourceTooSlowError, and SpecError where the thumbnail would have too many pixels. Any other error is
+    a mistake in code, or this machine's.
     """
     limit = TimeLimit.after(get_server_config().max_seconds)
     with _engine_errors("the source is broken", limit):
@@ -75,6 +78,8 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     if "colorspace" not in spec.options:
         # sorl tells its own default from a "RGB" that somebody asked for (convert_engine.py).
         options["colorspace"] = sorl_defaults.THUMBNAIL_COLORSPACE
+    if "progressive" in options:
+        options["progressive"] = bool(options["progressive"])  # as libvips has to get it
     with _engine_errors("the source is not an image that the engine opens", limit):
         image = engine.get_image(_SourceFile(data, limit))
         judge_opened(image)
@@ -233,9 +238,9 @@ def _engine_errors(what: str, limit: TimeLimit) -> Iterator[None]:
     except MemoryError as error:
         # Of this process, whatever the limits say; the next source may be smaller.
         raise SourceTooLargeError(f"{what}: there is not enough memory for it") from error
-    # Engines raise whatever their libraries do, from SyntaxError (Pillow, for a broken PNG) to
-    # struct.error; to whoever asked, all of it says that this source cannot be made into that.
     except Exception as error:
+        if not is_about_source(error):
+            raise
         limit.check()  # which is why libraries that have been stopped fail
         reason = " ".join(str(error).split())[:MAX_REASON]
         raise SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error

@@ -11,7 +11,8 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection, transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_save
+from django.db.models.sql import DeleteQuery
 from django.test.utils import CaptureQueriesContext
 
 from shrinkmeister import backend, cleanup
@@ -38,7 +39,7 @@ def _connected() -> Iterator[None]:
     yield
     for model in (Photo, Album, Portrait):
         for signal, receiver in cleanup.RECEIVERS:
-            signal.disconnect(sender=model, dispatch_uid=receiver.__qualname__)
+            signal.disconnect(sender=model, dispatch_uid=cleanup.uid_of(receiver))
 
 
 def upload(name: str = "dawn.jpg") -> Any:
@@ -218,6 +219,81 @@ def test_a_save_that_fails_loses_nothing(
             saved.save()
     assert not lazy(former).lazy
     saved.save()
+    assert lazy(former).lazy
+
+
+def test_saves_that_fail_leave_no_more_than_the_next_one_needs(
+    saved: Photo, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untouched = dict(vars(saved))
+    saved.image = storages["default"].save("photos/other.jpg", upload())
+    with monkeypatch.context() as patch:
+        patch.setattr(Photo, "_save_table", lambda *args, **kwargs: 1 / 0)
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                saved.save()
+    assert vars(saved)[cleanup.BEFORE] == {"image": {untouched["image"].name}}
+    saved.save()
+    assert vars(saved).keys() == untouched.keys()
+
+
+def test_a_save_that_fails_within_a_save(
+    saved: Photo, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver of the site's own that catches the error."""
+    former = saved.image.name
+
+    def again(instance: Photo, **kwargs: Any) -> None:
+        if instance.title != "again":
+            instance.title = "again"
+            with monkeypatch.context() as patch:
+                patch.setattr(Photo, "_save_table", lambda *args, **kwargs: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    instance.save(update_fields=["title"])
+
+    pre_save.connect(again, sender=Photo)
+    try:
+        saved.image = storages["default"].save("photos/other.jpg", upload())
+        saved.save()
+    finally:
+        pre_save.disconnect(again, sender=Photo)
+    assert saved.title == "again"
+    assert lazy(former).lazy
+    assert cleanup.BEFORE not in vars(saved)
+
+
+def test_a_deletion_that_fails(saved: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    former = saved.image.name
+    with monkeypatch.context() as patch:
+        patch.setattr(DeleteQuery, "delete_batch", lambda *args: 1 / 0)
+        with transaction.atomic(), pytest.raises(ZeroDivisionError):
+            saved.delete()
+    saved.save()
+    assert not lazy(former).lazy
+    saved.delete()
+    assert lazy(former).lazy
+    assert cleanup.BEFORE not in vars(saved)
+
+
+def test_receivers_of_a_site_keep_their_names(saved: Photo) -> None:
+    """Django connects no second receiver under a dispatch_uid that a signal has already."""
+    seen = []
+
+    def after_save(instance: Photo, **kwargs: Any) -> None:
+        seen.append(instance)
+
+    name = cleanup._after_save.__qualname__
+    cleanup_uids = {cleanup.uid_of(receiver) for _, receiver in cleanup.RECEIVERS}
+    assert len(cleanup_uids) == len(cleanup.RECEIVERS)
+    assert all(uid.startswith("shrinkmeister.") for uid in cleanup_uids)
+    post_save.connect(after_save, sender=Photo, dispatch_uid=name)
+    try:
+        former = saved.image.name
+        saved.image = upload("dusk.jpg")
+        saved.save()
+    finally:
+        post_save.disconnect(sender=Photo, dispatch_uid=name)
+    assert seen == [saved]
     assert lazy(former).lazy
 
 

@@ -13,6 +13,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.utils import timezone
 from django.utils.encoding import filepath_to_uri
 
+from shrinkmeister.conf import SettingError
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.listing import StoredObject, name_below
 from shrinkmeister.results import Results, StorageResults, StoredInfo, get_former_results
@@ -325,3 +326,22 @@ def test_a_storage_that_raises_for_what_is_missing(tmp_path: Path) -> None:
         delete_file(stubborn, name)
     with pytest.raises(StorageError):
         StorageResults(stubborn).delete([name])
+
+
+class WithoutUrls(FileSystemStorage):
+    def url(self, name: str | None) -> str:
+        raise NotImplementedError("subclasses of Storage must provide a url() method")
+
+
+class OfABrokenLibrary(FileSystemStorage):
+    def url(self, name: str | None) -> str:
+        raise KeyError("account")
+
+
+@pytest.mark.parametrize(
+    ("storage", "error"),
+    [(WithoutUrls, SettingError), (OfABrokenLibrary, StorageError)],
+)
+def test_a_storage_that_makes_no_url(storage: type[FileSystemStorage], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        StorageResults(storage()).url("cache/a.jpg")

@@ -62,7 +62,10 @@ class Directories:
     def pages(self) -> Iterator[Directory]:
         """Yield the directories that follow one another, until one comes again."""
         seen = set[int]()
-        (position,) = self._unpack("Q" if self._big else "L", 8 if self._big else 4)
+        try:
+            (position,) = self._unpack("Q" if self._big else "L", 8 if self._big else 4)
+        except struct.error:
+            return
         while position and position not in seen:
             seen.add(position)
             directory, position = self._directory(position)
