@@ -68,7 +68,7 @@ class _Limited(django_cache.UpdateCacheMiddleware):
     page_timeout: int | None
 
     def process_response(self, request: "HttpRequest", response: Any) -> Any:
-        most = self.page_timeout
+        most: Any = self.page_timeout
         if most is None and (most := get_max_age(response)) is None:
             most = self.cache_timeout
         # One instance answers all requests.

@@ -95,8 +95,9 @@ def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: An
     before = _recall(instance, fields)
     had = set[str | None]().union(*before.values())
     for field in fields:
-        for name in before.get(field.attname, set()) - {None, ""}:
-            _forget(instance, field, name, had, using)
+        for name in before.get(field.attname, ()):
+            if name:
+                _forget(instance, field, name, had, using)
 
 
 def _saved_fields(sender: type[Model], raw: bool, update_fields: Iterable[str] | None) -> list[ImageField]:

@@ -39,8 +39,10 @@ def _is_number(value: Any) -> bool:
 def _is_box(value: Any) -> bool:
     if not value:
         return True
-    left, top, right, bottom = parse_cropbox(value) if isinstance(value, str) else ()
-    return left < right and top < bottom
+    if not isinstance(value, str):
+        return False
+    left, top, right, bottom = parse_cropbox(value)
+    return bool(left < right and top < bottom)
 
 
 def _is_radius(value: Any) -> bool:

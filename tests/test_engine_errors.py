@@ -43,7 +43,8 @@ def argument(*args: Any, **kwargs: Any) -> Any:
 
 
 def key(*args: Any, **kwargs: Any) -> Any:
-    return {}["no such key"]
+    empty: dict[str, Any] = {}
+    return empty["no such key"]
 
 
 def name(*args: Any, **kwargs: Any) -> Any:
@@ -51,7 +52,7 @@ def name(*args: Any, **kwargs: Any) -> Any:
 
 
 def module(*args: Any, **kwargs: Any) -> Any:
-    import no_such_module  # type: ignore[import-not-found]  # noqa: F401
+    import no_such_module  # noqa: F401
 
 
 def wrong_call_of_pillow(*args: Any, **kwargs: Any) -> Any:

@@ -162,7 +162,7 @@ def test_what_a_view_prefetches_is_one_trip(trips: Trips, settings: Any, prefetc
     for _ in range(2):
         assert get("/prefetched") == ["True"] * 5
         assert trips.taken() == 1
-    prefetch_thumbnails([Photo(image=name) for name in names()], "image", "300x200")
+    prefetch_thumbnails([Photo(image=name) for name in names(HttpRequest())], "image", "300x200")
     assert trips.taken() == 1
 
 

@@ -197,7 +197,7 @@ def test_asgi_without_a_middleware(warm: Site) -> None:
         await communicator.send_input({"type": "http.request", "body": b"", "more_body": False})
         start = await communicator.receive_output(60)
         assert start["status"] == 200
-        body = b""
+        body: bytes = b""
         while True:
             message = await communicator.receive_output(60)
             body += message.get("body", b"")
