@@ -134,7 +134,7 @@ def test_a_failover_after_which_the_old_primary_is_a_replica(warm: Site, tmp_pat
 @pytest.mark.parametrize("happens", [Relay.lose, Relay.forget, Relay.reset])
 def test_an_idle_night(warm: Site, happens: Callable[[Relay], int], settings: Any) -> None:
     """Something on the way has lost the connection, answers it with a reset, or has reset it."""
-    settings.THUMBNAIL_CACHE_TIMEOUT = 2  # for which a lost connection is waited for
+    settings.THUMBNAIL_CACHE_WAIT_SECONDS = 2  # for which a lost connection is waited for
     assert warm.is_warm("/home/")
     connections = len(warm.relay.links)
     assert happens(warm.relay) > 0
