@@ -92,7 +92,7 @@ print(*sorted(name for name in sys.modules if name.startswith("shrinkmeister."))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [
-        f"shrinkmeister.{name}" for name in ("apps", "filters", "page", "uploads")
+        f"shrinkmeister.{name}" for name in ("apps", "filters", "lifetime", "page", "uploads")
     ]
 
 
