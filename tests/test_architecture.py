@@ -93,7 +93,7 @@ print(*sorted(name for name in sys.modules if name.startswith("shrinkmeister."))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [
         f"shrinkmeister.{name}"
-        for name in ("apps", "filters", "invalidation", "page", "sorls_command", "uploads")
+        for name in ("apps", "filters", "invalidation", "lifetime", "page", "sorls_command", "uploads")
     ]
 
 
