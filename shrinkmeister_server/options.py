@@ -37,9 +37,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_box(value: Any) -> bool:
-    if not value:
-        return True
-    left, top, right, bottom = parse_cropbox(value) if isinstance(value, str) else ()
+    if not value or not isinstance(value, str):
+        return not value
+    left, top, right, bottom = map(int, parse_cropbox(value))
     return left < right and top < bottom
 
 
