@@ -10,6 +10,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Most tests wait for servers of their own. A file stays in one process, because its tests share servers.
 WORKERS := --numprocesses=2 --dist=loadfile
 
@@ -46,10 +47,12 @@ fuzz: $(VENV)/fuzz.installed
 # Or they go as soon as what needed them is done.
 .SECONDARY: $(VENV)/bench.installed
 
-# The stamp is younger than setup.cfg when what that names is installed.
+# The stamp is younger than setup.cfg when what that names is installed. Where the system has the headers of
+# libvips, pip builds pyvips for that, whose version may be too old, and replaces a file of pyvips-binary.
 $(VENV)/%.installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	$(PIP) install --editable ".[$*]"
+	! $(PIP) show pyvips-binary 2>/dev/null || $(PIP) install --force-reinstall --no-deps pyvips-binary
 	touch $@
 
 clean:

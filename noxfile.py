@@ -95,6 +95,8 @@ def run_tests(session: nox.Session, path: str, *requirements: str, arguments: tu
     session.run(path, "-m", "venv", "--clear", str(virtualenv), external=True)
     pip = (str(virtualenv / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check")
     session.run(*pip, "install", "--editable", ".[dev]", *pinned, external=True)
+    # As the Makefile does it.
+    session.run(*pip, "install", "--force-reinstall", "--no-deps", "pyvips-binary", external=True)
     # Past the server's own requirement.
     session.run(*pip, "install", "--no-deps", f"sorl-thumbnail=={sorl}.*", external=True)
     selected = EVERYTHING if sorl == SERVERS_SORL else CLIENTS_ONLY

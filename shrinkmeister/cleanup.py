@@ -80,7 +80,7 @@ def _after_save(
     for field in saved:
         name, former = getattr(instance, field.attname).name, before.get(field.attname)
         if field.attname in uploads or (former is not None and former != {name}):
-            for either in {name, *(former or ())} - {None, ""}:
+            for either in filter(None, {name, *(former or ())}):
                 _forget(instance, field, either, had, using)
         uploads.discard(field.attname)
 
@@ -95,9 +95,8 @@ def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: An
     before = _recall(instance, fields)
     had = set[str | None]().union(*before.values())
     for field in fields:
-        for name in before.get(field.attname, ()):
-            if name:
-                _forget(instance, field, name, had, using)
+        for name in filter(None, before.get(field.attname, set())):
+            _forget(instance, field, name, had, using)
 
 
 def _saved_fields(sender: type[Model], raw: bool, update_fields: Iterable[str] | None) -> list[ImageField]:

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ImageField, Model
 from django.db.models.fields.files import ImageFieldFile
 
@@ -45,7 +46,8 @@ def _mark_change(file: NoticedFile) -> None:
 
     from shrinkmeister.backend import ShrinkmeisterBackend
     from shrinkmeister.conf import get_config
-    from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
+    from shrinkmeister.credentials import described, is_safe
+    from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError, SpecError
     from shrinkmeister.shared_cache import get_shared_cache
     from shrinkmeister.sources import source_of
 
@@ -57,4 +59,6 @@ def _mark_change(file: NoticedFile) -> None:
         return  # where no server could read it: nothing has failed there
     # The file is saved, and nothing of ours may fail that; failures of before are forgotten soon anyway.
     except Exception as error:
-        logger.warning("The thumbnail server is not told of an upload: %s", error)
+        mistake = not isinstance(error, ShrinkmeisterError | ImproperlyConfigured) and is_safe(error)
+        text = "The thumbnail server is not told of an upload: %s"
+        logger.warning(text, described(error), exc_info=error if mistake else None)

@@ -18,11 +18,16 @@ from shrinkmeister.records import SourceRecord
 from shrinkmeister.spec import ThumbnailSpec
 from shrinkmeister_server.causes import is_about_source
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.inspection import judge, judge_frames, judge_opened
 from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
 from shrinkmeister_server.timing import Timing
 
+ENGINE_HINT = (
+    "Use a sorl engine, for instance 'sorl.thumbnail.engines.pil_engine.Engine', and install what it "
+    "needs: shrinkmeister[vips] for libvips."
+)
 # Characters of a library's error in a line of the log: libvips collects all of a source's.
 MAX_REASON = 300
 
@@ -59,8 +64,7 @@ def get_engine() -> Any:
         raise SettingError(
             "shrinkmeister.E101",
             f"THUMBNAIL_ENGINE is {path!r}, which cannot be used: {error}.",
-            "Use a sorl engine, for instance 'sorl.thumbnail.engines.pil_engine.Engine', and install "
-            "what it needs: shrinkmeister[vips] for libvips.",
+            error.hint if isinstance(error, OldLibvipsError) else ENGINE_HINT,
         ) from error
 
 

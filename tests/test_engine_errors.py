@@ -43,8 +43,7 @@ def argument(*args: Any, **kwargs: Any) -> Any:
 
 
 def key(*args: Any, **kwargs: Any) -> Any:
-    empty: dict[str, Any] = {}
-    return empty["no such key"]
+    return dict[str, int]()["no such key"]
 
 
 def name(*args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,7 @@
 """The engines that shrink on load: sorl's sizes to the pixel, and pictures that nobody can tell apart."""
 
 import sys
+from ctypes import cdll
 from io import BytesIO
 from typing import Any
 
@@ -236,5 +237,20 @@ def test_an_old_libvips_is_named(server: Server, settings: Any, monkeypatch: pyt
     monkeypatch.delitem(sys.modules, VIPS.rpartition(".")[0], raising=False)
     monkeypatch.setattr("pyvips.at_least_libvips", lambda *version: False)
     settings.THUMBNAIL_ENGINE = VIPS
-    with pytest.raises(SettingError, match=r"too old: 8\.15"):
+    with pytest.raises(SettingError, match=r"too old: 8\.15") as raised:
         get_engine()
+    assert raised.value.problem.id == "shrinkmeister.E101"
+    assert "pip install --force-reinstall --no-deps pyvips-binary" in raised.value.problem.hint
+
+
+def test_a_library_that_is_missing_is_a_wrong_setting(server: Server, settings: Any) -> None:
+    """cffi raises OSError where there is no libvips.so."""
+    settings.THUMBNAIL_ENGINE = "tests.test_engines.Unbound"
+    with pytest.raises(SettingError) as raised:
+        get_engine()
+    assert raised.value.problem.id == "shrinkmeister.E101"
+
+
+class Unbound:
+    def __init__(self) -> None:
+        cdll.LoadLibrary("libnosuchlibrary.so.42")

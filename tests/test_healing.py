@@ -261,7 +261,9 @@ class TestFailures:
         assert visit(server, photos[0])
 
     @pytest.mark.django_db
-    @pytest.mark.parametrize("failure", [DriverError("gone wrong"), ImproperlyConfigured("gone wrong")])
+    @pytest.mark.parametrize(
+        "failure", [DriverError("gone wrong"), ImproperlyConfigured("gone wrong"), TypeError("gone wrong")]
+    )
     def test_an_upload_does_not_fail_with_us(
         self,
         media: Path,
@@ -278,6 +280,8 @@ class TestFailures:
             photo.image.save("dawn.jpg", ContentFile(picture((400, 300))))
         assert photo.pk
         assert "gone wrong" in caplog.text
+        shown = [record.exc_info for record in caplog.records if record.exc_info]
+        assert len(shown) == isinstance(failure, TypeError)
 
     @pytest.mark.parametrize(
         "failure",
@@ -297,6 +301,7 @@ class TestFailures:
             SourceTooSlowError("slow"),
             SourceTooLargeError("large"),
             SourceInvalidError("broken"),
+            AttributeError("a mistake"),
             "overload",
         ],
     )

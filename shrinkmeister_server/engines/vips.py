@@ -11,14 +11,14 @@ import pyvips
 from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
+from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
 from shrinkmeister_server.timelimit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
-    # sorl's engine writes with options of that version. Debian 12 has 8.14, which pip prefers to its own if
-    # the headers are there.
-    raise ImportError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is the least")
+    # sorl's engine writes with options of that version. Debian 12 has 8.14.
+    raise OldLibvipsError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is the least")
 
 # For the whole process, as sorl blocks there what libvips does not trust. These are left of what it does.
 LOADERS = ("Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp")
