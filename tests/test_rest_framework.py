@@ -13,7 +13,7 @@ from django.core.signals import request_finished, request_started
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.renderers import JSONRenderer
-from rest_framework.serializers import ListField, ListSerializer, ModelSerializer, Serializer
+from rest_framework.serializers import IntegerField, ListField, ListSerializer, ModelSerializer, Serializer
 from rest_framework.serializers import SerializerMethodField as MethodField
 from rest_framework.test import APIRequestFactory
 from sorl.thumbnail import get_thumbnail
@@ -22,7 +22,7 @@ from shrinkmeister.contrib.rest_framework import ThumbnailField
 from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
 from shrinkmeister.page import Page, current_page, using_page
 from shrinkmeister.prefetch import ThumbnailData, prefetch_thumbnails, thumbnail_data
-from tests.pages import Trips, record
+from tests.pages import Trips, lazy, record
 from tests.site.models import Album, Photo, Room
 
 
@@ -492,3 +492,13 @@ class TestErrors:
     def test_an_attribute_that_is_missing(self, trips: Trips) -> None:
         """As other read-only fields of the framework: left out."""
         assert self.Odd({"picture": "a.jpg"}).data == {}
+
+
+@pytest.mark.usefixtures("media")
+def test_a_field_of_numbers_takes_a_side_that_is_not_certain() -> None:
+    class Sizes(Serializer[Any]):
+        width = IntegerField(source="thumbnail.width")
+        height = IntegerField(source="thumbnail.height")
+
+    shown = Sizes({"thumbnail": lazy(geometry="1200", crop="center")}).data
+    assert json.loads(JSONRenderer().render(shown)) == {"width": 1200, "height": None}
