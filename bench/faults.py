@@ -1,7 +1,7 @@
 """What a page of 100 recorded thumbnails takes when its shared cache fails, beside the page before that.
 
 Each round has a cache server of its own, which is healthy for one page and fails for the next two: the
-first of them finds out, the second leaves the cache alone. All with the default THUMBNAIL_CACHE_WAIT_SECONDS.
+first of them finds out, the second leaves the cache alone. All with the default waiting time.
 
     python -m bench.faults
 """
