@@ -11,7 +11,6 @@ from unittest.mock import Mock
 
 import pytest
 import urllib3
-from django.core.files.storage import FileSystemStorage
 
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.exceptions import DriverError, StorageError
@@ -19,6 +18,7 @@ from shrinkmeister.keys import digest
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister_server import health, pipeline
+from shrinkmeister_server.engines.pillow import Engine
 from shrinkmeister_server.lines import EmfFormatter, JsonFormatter, UntoldErrors
 from shrinkmeister_server.sources import fetch
 from shrinkmeister_server.timing import MAKING, Timing
@@ -283,9 +283,9 @@ class TestForms:
         }
 
 
-class SurprisingStorage(FileSystemStorage):
-    def url(self, name: str | None) -> str:
-        raise RuntimeError("a surprise")
+class SurprisingEngine(Engine):
+    def create(self, *args: Any) -> Any:
+        raise AttributeError("a surprise")
 
 
 @pytest.fixture
@@ -299,11 +299,12 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         "STORAGES": json.dumps(
             {
                 "default": {
-                    "BACKEND": "tests.test_log_lines.SurprisingStorage",
+                    "BACKEND": "django.core.files.storage.FileSystemStorage",
                     "OPTIONS": {"location": str(tmp_path), "base_url": "https://example.com/"},
                 }
             }
         ),
+        "THUMBNAIL_ENGINE": "tests.test_log_lines.SurprisingEngine",
         "LOG_FORMAT": request.param,
         # As docs/operations.md has it.
         "GUNICORN_CMD_ARGS": f"--config {tmp_path}/gunicorn.conf.py",
@@ -339,7 +340,7 @@ def test_nothing_of_a_token_is_in_the_log(running: tuple[str, str, Path], settin
     requests = [one for one in lines if "status" in one]
     assert [one["status"] for one in requests] == [404, *answers]
     assert ["_aws" in one for one in requests] == [form == "emf"] * 6
-    assert [one["outcome"] for one in lines if "traceback" in one] == ["RuntimeError"]
+    assert [one["outcome"] for one in lines if "traceback" in one] == ["AttributeError"]
 
 
 def failing_middleware(get_response: Any) -> Any:
