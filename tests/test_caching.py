@@ -29,7 +29,7 @@ from shrinkmeister.page import Guesses, Page, using_page
 from shrinkmeister.prefetch import prefetch_thumbnails
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
-from tests.pages import record, render
+from tests.pages import Trips, record, render
 from tests.site.models import Photo
 
 IMAGE = (
@@ -38,6 +38,13 @@ IMAGE = (
 )
 FRAGMENT = (
     "{% load shrinkmeister %}{% cache_thumbnails 900 side who %}" + IMAGE + "{% endcache_thumbnails %}"
+)
+PARTS = (
+    "{% load shrinkmeister thumbnail %}"
+    '{% thumbnail "logo.png" "50" as im %}{{ im.url }}{% endthumbnail %}'
+    "{% cache_thumbnails 900 all %}{% for number in numbers %}"
+    '{% thumbnail number "300x200" as im %}{{ im.url }}{% endthumbnail %}'
+    "{% endfor %}{% endcache_thumbnails %}"
 )
 LAZY = "https://thumbs.example.com/"
 
@@ -61,6 +68,14 @@ def show_fragment(request: HttpRequest) -> HttpResponse:
     return HttpResponse(render(FRAGMENT, who=1))
 
 
+def show_parts(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(render(PARTS, numbers="123456"))
+
+
+def show_once(request: HttpRequest) -> HttpResponse:
+    return HttpResponse() if request.method == "POST" else show_parts(request)
+
+
 @django_decorators.cache_control(max_age=3000, public=True, s_maxage=6000)
 def show_to_cdns(request: HttpRequest) -> HttpResponse:
     return show(request)
@@ -80,6 +95,9 @@ async def say_async(request: HttpRequest) -> HttpResponse:
 KEPT = {"now": show, "later": show_later, "prefetched": show_prefetched, "fragment": show_fragment}
 urlpatterns = [
     *(path(name, cache_page(900)(view)) for name, view in KEPT.items()),
+    path("parts", show_parts),
+    path("whole", cache_page(900)(show_parts)),
+    path("form", show_once),
     path("own", cache_page(20, cache="other", key_prefix="x")(show)),
     path("django", django_decorators.cache_page(900)(show)),
     path("plain", show),
@@ -311,6 +329,22 @@ class TestKnowing:
         assert Lifetime(ends=1101.0).cache_seconds(900) == 50
         assert Lifetime(lazy=True, ends=1021.0).cache_seconds(900) == 10
         assert Lifetime(ends=999.0).cache_seconds(900) == 0
+
+
+@pytest.mark.parametrize("where", ["parts", "whole", "form"])
+def test_what_was_kept_for_a_while_takes_one_trip_again(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = Trips(monkeypatch)
+    Client().get(f"/{where}")
+    assert trips.taken() == 7
+    for _ in range(3):
+        Client().get(f"/{where}")
+        Client().post(f"/{where}")
+    caches["default"].clear()
+    trips.taken()
+    Client().get(f"/{where}")
+    assert trips.taken() == 1
 
 
 class TestFragments:
