@@ -227,15 +227,20 @@ def _final(
         return Thumbnail(record.base + ending, name, size, False, origin)
     # Made here, without asking S3; in a private bucket it is signed.
     try:
-        results = results_of()
-        url = results.url(name)
+        url = _url_now(name, results_of())
     except (SettingError, StorageError) as error:
         _log_unsigned(str(error))
         return None
+    return Thumbnail(url, name, size, False, origin)
+
+
+def _url_now(name: str, results: Results) -> str:
+    """Return the URL that the storage of thumbnails makes. A page remembers when a signed one ends."""
+    url = results.url(name)
     # A storage signs a URL for so long that half of the time is left at least.
     if not lasting(url) and (page := current_page()):
         page.note(False, time.time() + results.url_lifetime / 2)
-    return Thumbnail(url, name, size, False, origin)
+    return url
 
 
 @lru_cache(maxsize=8)
@@ -268,7 +273,7 @@ def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
     spec, record = make_now(spec)
     name, size = object_name(spec, config.prefix), (record.width, record.height)
-    url = record.base + object_name(spec, "") if record.base else get_results().url(name)
+    url = record.base + object_name(spec, "") if record.base else _url_now(name, get_results())
     return Thumbnail(url, name, size, False, Made(spec, by_storage=not record.base))
 
 
