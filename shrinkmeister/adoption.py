@@ -26,6 +26,7 @@ from shrinkmeister.conf import (
     get_config,
     per_configuration,
 )
+from shrinkmeister.credentials import described
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.images import with_resolution
 from shrinkmeister.kvstore import FormerImage, FormerStore, get_former_store
@@ -118,8 +119,17 @@ def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
 
 
 def delete_former_files(file: Any, config: Config) -> None:
-    """Delete the files that the former backend has made of a source, and no record of them."""
-    _delete_files(_names(get_former_store().thumbnails([_image_of(file).key]), config), config)
+    """Delete the files that the former backend has made of a source, and no record of them.
+
+    If sorl's key-value store fails, which may be in the same Redis as the shared cache, an error is logged.
+    """
+    try:
+        names = _names(get_former_store().thumbnails([_image_of(file).key]), config)
+    # The store raises whatever its library raises.
+    except Exception as error:
+        logger.error("sorl's thumbnails of a deleted file are left: %s", described(error))
+        return
+    _delete_files(names, config)
 
 
 def former_keys(source: Source) -> list[str]:

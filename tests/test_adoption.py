@@ -606,6 +606,27 @@ class TestSwappingBack:
         assert site.lazy() == [True] * 3 + [False] * 3
         assert default.kvstore.get(ImageFile(site.photos[0].image)) is None
 
+    def test_deleting_while_sorls_store_is_down_too(
+        self, site: Site, media: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As where both are in one Redis: the row of a table can be deleted all the same."""
+        adopt()
+
+        def fail(*args: Any) -> None:
+            raise DriverError("down")
+
+        def fail_raw(*args: Any) -> None:
+            raise ConnectionError("the store's own")
+
+        with monkeypatch.context() as down:
+            down.setattr(SharedCache, "mark_change", fail)
+            down.setattr(type(get_former_store()), "thumbnails", fail_raw)
+            delete(site.photos[0].image)
+        assert not (media / site.photos[0].image.name).exists()
+        assert "the store's own" in caplog.text
+        call_command("shrinkmeister", "prune", "--source", f"storage://default/{site.photos[0].image.name}")
+        assert len([path for path in media.rglob("*") if path.is_file()]) == 4
+
     @pytest.mark.parametrize("folder", ["", "media"])
     def test_pruning_those_of_one_source(
         self,
