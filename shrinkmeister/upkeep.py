@@ -170,10 +170,10 @@ def prune(
         yield done
     if source and older_than is None:
         if config.adopted_backend:
-            store, keys = get_former_store(), former_keys(source)
-            _add_formers(done, store, keys)
+            store, formers = get_former_store(), former_keys(source)
+            _add_formers(done, store, formers)
             if not dry_run:
-                erase(store, keys, config)
+                erase(store, formers, config)
             yield done
         if not dry_run:
             cache.forget(source, [])
