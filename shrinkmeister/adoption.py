@@ -8,6 +8,7 @@ that record for each thumbnail that the key-value store knows and that is really
 
 import logging
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +26,14 @@ from shrinkmeister.conf import (
     get_config,
     per_configuration,
 )
+from shrinkmeister.credentials import described
+from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.images import with_resolution
 from shrinkmeister.kvstore import FormerImage, FormerStore, get_former_store
 from shrinkmeister.results import get_former_results
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import place_of, storage_and_name
-from shrinkmeister.spec import Source
+from shrinkmeister.spec import URL_SCHEMES, Source
 from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 
 logger = logging.getLogger(__name__)
@@ -115,6 +118,34 @@ def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
     erase(get_former_store(), [_image_of(file).key], config, keep)
 
 
+def delete_former_files(file: Any, config: Config) -> None:
+    """Delete the files that the former backend has made of a source, and no record of them.
+
+    If sorl's key-value store fails, which may be in the same Redis as the shared cache, an error is logged.
+    """
+    try:
+        names = _names(get_former_store().thumbnails([_image_of(file).key]), config)
+    # The store raises whatever its library raises.
+    except Exception as error:
+        logger.error("sorl's thumbnails of a deleted file are left: %s", described(error))
+        return
+    _delete_files(names, config)
+
+
+def former_keys(source: Source) -> list[str]:
+    """Return the keys under which sorl's key-value store may have a source."""
+    if source.scheme in URL_SCHEMES:
+        return [str(ImageFile(str(source)).key)]
+    keys = []
+    for storage in _storages():
+        location = str(getattr(storage, "location", "") or "").strip("/")
+        for name in {source.name, source.name.removeprefix(f"{location}/")}:
+            with suppress(SourceError, SpecError):
+                if place_of(storage, name) == source:
+                    keys.append(str(ImageFile(name, storage).key))
+    return keys
+
+
 def forget_size(file: Any) -> None:
     """Remove a source from sorl's key-value store, which would go on answering with a former size."""
     # Without the app there is no table.
@@ -127,21 +158,29 @@ def erase(store: FormerStore, sources: list[str], config: Config, keep: Containe
 
     It can be called again where it was stopped: sorl's entries go last.
     """
-    thumbnails = [one for one in store.thumbnails(sources) if former_image(one.name, config).key == one.key]
-    names = [former_image(one.name, config).name for one in thumbnails]
+    thumbnails = store.thumbnails(sources)
+    names = _names(thumbnails, config)
     places = [former_place(name, config) for name in names]
     places += [place for source in store.images(sources) for place in former_places(source)]
     cache = get_shared_cache()
     # Records before objects, so that no page gets the URL of a thumbnail that is gone.
     cache.forget_adopted(places)
-    gone = [name for name in names if name not in keep]
-    # sorl leaves the alternative resolutions behind.
-    get_former_results().delete(
-        [*gone, *(with_resolution(name, factor) for name in gone for factor in config.resolutions)]
-    )
+    _delete_files([name for name in names if name not in keep], config)
     store.forget([*sources, *(one.key for one in thumbnails)])
     # And again, after whoever was adopting them meanwhile.
     cache.forget_adopted(places)
+
+
+def _names(thumbnails: list[FormerImage], config: Config) -> list[str]:
+    """Return the names of those that are in the storage THUMBNAIL_STORAGE."""
+    images = [(one.key, former_image(one.name, config)) for one in thumbnails]
+    return [image.name for key, image in images if image.key == key]
+
+
+def _delete_files(names: list[str], config: Config) -> None:
+    # sorl leaves the alternative resolutions behind.
+    larger = (with_resolution(name, factor) for name in names for factor in config.resolutions)
+    get_former_results().delete([*names, *larger])
 
 
 def forget_former(name: str, config: Config) -> None:

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption import Former, delete_former, forget_size, former_of
+from shrinkmeister.adoption import Former, delete_former, delete_former_files, forget_size, former_of
 from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.credentials import caused, described
 from shrinkmeister.eager import is_eager, make_now
@@ -102,7 +102,7 @@ class ShrinkmeisterBackend:
             try:
                 delete_thumbnails(file_, source, config)
             except DriverError as error:
-                _go_on_without_cache(source, delete_file, error, config)
+                _go_on_without_cache(file_, source, delete_file, error, config)
 
 
 def delete_thumbnails(file_: Any, source: Source, config: Config) -> None:
@@ -137,7 +137,9 @@ def _source_with_thumbnails(file_: Any, is_url: bool, config: Config) -> Source 
         raise
 
 
-def _go_on_without_cache(source: Source, deleted: bool, error: DriverError, config: Config) -> None:
+def _go_on_without_cache(
+    file: Any, source: Source, deleted: bool, error: DriverError, config: Config
+) -> None:
     """Delete the thumbnails of a deleted source all the same, and log what is left.
 
     Those of a source that stays are kept: pages show it, and would get the URLs of what is gone.
@@ -145,6 +147,8 @@ def _go_on_without_cache(source: Source, deleted: bool, error: DriverError, conf
     results = get_results()
     if deleted:
         results.delete([stored.name for stored in results.walk(folder_name(source, config.prefix))])
+        if config.adopted_backend:
+            delete_former_files(file, config)
     logger.error(
         "The shared cache failed while thumbnails were deleted (%s), and still has records of them. "
         "When it answers again, run `manage.py shrinkmeister prune --source '%s'`",
@@ -223,15 +227,20 @@ def _final(
         return Thumbnail(record.base + ending, name, size, False, origin)
     # Made here, without asking S3; in a private bucket it is signed.
     try:
-        results = results_of()
-        url = results.url(name)
+        url = _url_now(name, results_of())
     except (SettingError, StorageError) as error:
         _log_unsigned(str(error))
         return None
+    return Thumbnail(url, name, size, False, origin)
+
+
+def _url_now(name: str, results: Results) -> str:
+    """Return the URL that the storage of thumbnails makes. A page remembers when a signed one ends."""
+    url = results.url(name)
     # A storage signs a URL for so long that half of the time is left at least.
     if not lasting(url) and (page := current_page()):
         page.note(False, time.time() + results.url_lifetime / 2)
-    return Thumbnail(url, name, size, False, origin)
+    return url
 
 
 @lru_cache(maxsize=8)
@@ -264,7 +273,7 @@ def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
     spec, record = make_now(spec)
     name, size = object_name(spec, config.prefix), (record.width, record.height)
-    url = record.base + object_name(spec, "") if record.base else get_results().url(name)
+    url = record.base + object_name(spec, "") if record.base else _url_now(name, get_results())
     return Thumbnail(url, name, size, False, Made(spec, by_storage=not record.base))
 
 

@@ -16,6 +16,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
+from django.http import FileResponse
 from django.middleware import cache as django_cache
 from django.utils.cache import get_max_age
 from django.utils.decorators import decorator_from_middleware_with_args, sync_and_async_middleware
@@ -104,7 +105,7 @@ def cache_page(
 def max_age_middleware(get_response: Any) -> Any:
     """Lower the max-age and s-maxage of responses, by which CDNs and browsers keep pages.
 
-    A response without them stays as it is.
+    A response without them stays as it is. One that is streamed, but for a file, is taken for lazy.
     """
     if iscoroutinefunction(get_response):
 
@@ -117,8 +118,16 @@ def max_age_middleware(get_response: Any) -> Any:
 
 
 def _with_lower_max_age(response: "HttpResponse") -> "HttpResponse":
+    if isinstance(response, FileResponse):
+        return response
+    # A template that is streamed shows its thumbnails after the headers.
+    lifetime = Lifetime(lazy=True) if response.streaming else _lifetime()
+
+    def lower(one: re.Match[str]) -> str:
+        return f"{one['name']}={lifetime.cache_seconds(int(one['seconds']))}"
+
     header = response.get("Cache-Control", "")
-    lowered = MAX_AGE.sub(lambda one: f"{one['name']}={cache_seconds(int(one['seconds']))}", header)
+    lowered = MAX_AGE.sub(lower, header)
     if lowered != header:
         response["Cache-Control"] = lowered
         # It says the same to caches of HTTP/1.0.

@@ -168,6 +168,9 @@ class SettingError(ShrinkmeisterError, ImproperlyConfigured):
         super().__init__(f"{message} {hint} ({id})")
         self.problem = Problem(id, message, hint)
 
+    def __reduce__(self) -> Any:
+        return SettingError, astuple(self.problem)
+
 
 ADOPTED_BACKEND_HINT = (
     "Write what THUMBNAIL_BACKEND was before: 'sorl.thumbnail.base.ThumbnailBackend', if it was not set."

@@ -4,7 +4,7 @@ What each error means over HTTP is decided in one place, `shrinkmeister_server.v
 catches that was written for sorl is decided in one place too, `shrinkmeister.sorl_errors`.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ShrinkmeisterError(Exception):
@@ -45,6 +45,9 @@ class HostNotListedError(SourceNotAllowedError):
     def __init__(self, message: str, url: str) -> None:
         super().__init__(message)
         self.url = url
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.url)
 
 
 class SourceMissingError(SourceError):

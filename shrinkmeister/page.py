@@ -133,6 +133,9 @@ class Guesses:
     fetched all of its keys. Pages that were visited again have a place of their own: what is visited once,
     such as the URL of a search or of a click, takes the place of its like alone. In each of the two, the
     pages that were visited least lately are forgotten first.
+
+    A visit that asks for nothing, or for a part of the keys, forgets none of them. A cache may have kept
+    the page or fragments of it, or a form was sent there: the next visit may ask for all keys again.
     """
 
     def __init__(self, most: int = MOST_KEYS, most_once: int = MOST_KEYS_ONCE) -> None:
@@ -147,12 +150,12 @@ class Guesses:
 
     def remember(self, page: Page) -> None:
         keys, address = tuple(page.asked)[:MOST_KEYS_OF_A_PAGE], page.address
-        if address is None:
+        if address is None or not keys:
             return
         with self._lock:
             if address.exact == address.path or self._get(address.exact):
                 self._put(address.exact, keys)
-            elif keys:
+            else:
                 fetched = {*self._get(address.path), *self._get(address.any)}
                 self._put(address.any, keys)
                 if not fetched.issuperset(keys):
@@ -162,11 +165,11 @@ class Guesses:
         return self._again.get(name) or self._once.get(name)
 
     def _put(self, name: bytes, keys: tuple[str, ...]) -> None:
-        is_known = bool(self._get(name))
+        known = self._get(name)
         self._once.remove(name)
         self._again.remove(name)
-        if keys:
-            (self._again if is_known else self._once).put(name, keys)
+        place = self._again if known else self._once
+        place.put(name, known if set(known).issuperset(keys) else keys)
 
 
 class _Keys:

@@ -17,14 +17,14 @@ from typing import Any, ParamSpec, TypeVar
 from sorl.thumbnail.helpers import ThumbnailError
 from sorl.thumbnail.parsers import ThumbnailParseError
 
+# No class of it by its name: pickle would find that one in the place of sorl's.
 from shrinkmeister import exceptions
 from shrinkmeister.conf import SettingError
-from shrinkmeister.exceptions import ShrinkmeisterError, SpecError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_kinds: dict[type[ShrinkmeisterError], type[ShrinkmeisterError]] = {}
+_kinds: dict[type[exceptions.ShrinkmeisterError], type[exceptions.ShrinkmeisterError]] = {}
 
 
 def as_sorls(function: Callable[P, R]) -> Callable[P, R]:
@@ -36,7 +36,7 @@ def as_sorls(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except SettingError:
             raise
-        except ShrinkmeisterError as error:
+        except exceptions.ShrinkmeisterError as error:
             # Not another error, so that its traceback, its cause and its attributes stay.
             error.__class__ = sorl_kind(type(error))
             raise
@@ -44,11 +44,11 @@ def as_sorls(function: Callable[P, R]) -> Callable[P, R]:
     return translated
 
 
-def sorl_kind(kind: type[ShrinkmeisterError]) -> type[ShrinkmeisterError]:
+def sorl_kind(kind: type[exceptions.ShrinkmeisterError]) -> type[exceptions.ShrinkmeisterError]:
     """Return a subclass of an error's class that is sorl's too."""
     if issubclass(kind, ThumbnailError):
         return kind
-    sorls = ThumbnailParseError if issubclass(kind, SpecError) else ThumbnailError
+    sorls = ThumbnailParseError if issubclass(kind, exceptions.SpecError) else ThumbnailError
     # Python's dictionaries let one of several threads set a key first.
     return _kinds.setdefault(kind, type(kind.__name__, (kind, sorls), {"__module__": __name__}))
 
@@ -56,6 +56,6 @@ def sorl_kind(kind: type[ShrinkmeisterError]) -> type[ShrinkmeisterError]:
 def __getattr__(name: str) -> Any:
     """Let pickle find the classes, which processes make when they need them."""
     kind = getattr(exceptions, name, None)
-    if isinstance(kind, type) and issubclass(kind, ShrinkmeisterError):
+    if isinstance(kind, type) and issubclass(kind, exceptions.ShrinkmeisterError):
         return sorl_kind(kind)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

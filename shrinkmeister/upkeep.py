@@ -15,7 +15,14 @@ from typing import TypeVar
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import ImageFile
 
-from shrinkmeister.adoption import check_adopted_backend, erase, former_image, former_place, former_places
+from shrinkmeister.adoption import (
+    check_adopted_backend,
+    erase,
+    former_image,
+    former_keys,
+    former_place,
+    former_places,
+)
 from shrinkmeister.conf import ADOPTED_BACKEND_HINT, SettingError, get_config
 from shrinkmeister.keys import (
     adopted_key,
@@ -139,7 +146,10 @@ def clear(dry_run: bool = False) -> Iterator[int]:
 def prune(
     older_than: datetime | None = None, source: Source | None = None, dry_run: bool = False
 ) -> Iterator[Pruning]:
-    """Deletes thumbnails: those that were written before a point in time, of one source or of all."""
+    """Deletes thumbnails: those that were written before a point in time, of one source or of all.
+
+    Without such a point, those that the former backend has made of a source go too.
+    """
     config, results, cache = get_config(), get_results(), get_shared_cache()
     prefix = folder_name(source, config.prefix) if source else config.prefix
     ours = (stored for stored in results.walk(prefix) if is_object_name(stored.name, config.prefix))
@@ -158,8 +168,15 @@ def prune(
         done.thumbnails += len(old)
         done.objects += len(names)
         yield done
-    if source and older_than is None and not dry_run:
-        cache.forget(source, [])
+    if source and older_than is None:
+        if config.adopted_backend:
+            store, formers = get_former_store(), former_keys(source)
+            _add_formers(done, store, formers)
+            if not dry_run:
+                erase(store, formers, config)
+            yield done
+        if not dry_run:
+            cache.forget(source, [])
 
 
 def prune_adopted(store: FormerStore, dry_run: bool = False) -> Iterator[Pruning]:
@@ -167,13 +184,18 @@ def prune_adopted(store: FormerStore, dry_run: bool = False) -> Iterator[Pruning
     config = get_config()
     done = Pruning()
     for keys, _ in store.sources():
-        thumbnails = store.thumbnails(keys)
+        _add_formers(done, store, keys)
         if not dry_run:
             erase(store, keys, config)
-        done.seen += len(thumbnails)
-        done.thumbnails += len(thumbnails)
-        done.objects += len(thumbnails) * (1 + len(config.resolutions))
         yield done
+
+
+def _add_formers(done: Pruning, store: FormerStore, sources: list[str]) -> None:
+    """Count the thumbnails of sources, by sorl's keys of those, as deleted."""
+    count = len(store.thumbnails(sources))
+    done.seen += count
+    done.thumbnails += count
+    done.objects += count * (1 + len(get_config().resolutions))
 
 
 def forget_adopted() -> Iterator[int]:

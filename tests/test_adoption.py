@@ -23,7 +23,7 @@ from shrinkmeister.eager import eager_thumbnails, make_now
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.keys import object_name
 from shrinkmeister.kvstore import get_former_store
-from shrinkmeister.results import StorageResults
+from shrinkmeister.results import StorageResults, get_former_results
 from shrinkmeister.shared_cache import SharedCache, get_shared_cache
 from tests.pages import render
 from tests.pictures import picture
@@ -581,6 +581,79 @@ class TestSwappingBack:
         assert [path.name for path in media.rglob("*") if path.is_file()] == ["tall tree.jpg"]
         assert get_former_store().count() in (0, None)
         assert render("{% load thumbnail %}{{ f|is_portrait }}", f=site.photos[1].image) == "False"
+
+    def test_deleting_while_the_cache_is_down(
+        self,
+        kvstore: str,
+        site: Site,
+        media: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Nobody is to have thumbnails of a deleted source; the logged command deletes their records."""
+        adopt()
+
+        def fail(*args: Any) -> None:
+            raise DriverError("down")
+
+        with monkeypatch.context() as down:
+            down.setattr(SharedCache, "mark_change", fail)
+            delete(site.photos[0].image)
+        assert len([path for path in media.rglob("*") if path.is_file()]) == 4
+        given = f"storage://default/{site.photos[0].image.name}"
+        assert f"prune --source '{given}'" in caplog.text
+        call_command("shrinkmeister", "prune", "--source", given)
+        assert site.lazy() == [True] * 3 + [False] * 3
+        assert default.kvstore.get(ImageFile(site.photos[0].image)) is None
+
+    def test_deleting_while_sorls_store_is_down_too(
+        self, site: Site, media: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As where both are in one Redis: the row of a table can be deleted all the same."""
+        adopt()
+
+        def fail(*args: Any) -> None:
+            raise DriverError("down")
+
+        def fail_raw(*args: Any) -> None:
+            raise ConnectionError("the store's own")
+
+        with monkeypatch.context() as down:
+            down.setattr(SharedCache, "mark_change", fail)
+            down.setattr(type(get_former_store()), "thumbnails", fail_raw)
+            delete(site.photos[0].image)
+        assert not (media / site.photos[0].image.name).exists()
+        assert "the store's own" in caplog.text
+        call_command("shrinkmeister", "prune", "--source", f"storage://default/{site.photos[0].image.name}")
+        assert len([path for path in media.rglob("*") if path.is_file()]) == 4
+
+    @pytest.mark.parametrize("folder", ["", "media"])
+    def test_pruning_those_of_one_source(
+        self,
+        folder: str,
+        s3_server: S3Server,
+        s3_bucket: Callable[..., str],
+        settings: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        settings.THUMBNAIL_ADOPTED_BACKEND = SORLS_BACKEND
+        options = {
+            **s3_server.storage_options,
+            "bucket_name": s3_bucket(public=True),
+            "querystring_auth": False,
+            "location": folder,
+        }
+        settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+        follow_settings(monkeypatch)
+        site = Site(ThumbnailBackend())
+        adopt()
+        source = make_spec(site.photos[1].image, "1", {}, get_config()).source
+        call_command("shrinkmeister", "prune", "--source", str(source), "--dry-run")
+        assert site.lazy() == [False] * 6
+        call_command("shrinkmeister", "prune", "--source", str(source))
+        assert site.lazy() == [False] * 3 + [True] * 3
+        stored = [one.name for one in get_former_results().walk("cache/")]
+        assert len(stored) == 3
 
     def test_deleting_a_source_by_url(self, site: Site, settings: Any, media: Path) -> None:
         """sorl's thumbnails of it go, whether or not the server may read that host now."""

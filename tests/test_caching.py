@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import django
@@ -11,7 +12,9 @@ import pytest
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.utils import make_template_fragment_key
-from django.http import HttpRequest, HttpResponse
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template import TemplateSyntaxError
 from django.template.response import TemplateResponse
 from django.test import AsyncClient, Client, RequestFactory
@@ -24,12 +27,15 @@ from shrinkmeister import caching, page
 from shrinkmeister.backend import make_spec
 from shrinkmeister.caching import cache_page, cache_seconds, has_lazy_thumbnails, watch_thumbnails
 from shrinkmeister.conf import get_config
+from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.lifetime import LAZY_SECONDS, Lifetime
 from shrinkmeister.page import Guesses, Page, using_page
 from shrinkmeister.prefetch import prefetch_thumbnails
 from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.shared_cache import get_shared_cache
-from tests.pages import record, render
+from tests.pages import Trips, lazy, record, render
+from tests.pictures import picture
+from tests.servers.s3 import S3Server
 from tests.site.models import Photo
 
 IMAGE = (
@@ -38,6 +44,13 @@ IMAGE = (
 )
 FRAGMENT = (
     "{% load shrinkmeister %}{% cache_thumbnails 900 side who %}" + IMAGE + "{% endcache_thumbnails %}"
+)
+PARTS = (
+    "{% load shrinkmeister thumbnail %}"
+    '{% thumbnail "logo.png" "50" as im %}{{ im.url }}{% endthumbnail %}'
+    "{% cache_thumbnails 900 all %}{% for number in numbers %}"
+    '{% thumbnail number "300x200" as im %}{{ im.url }}{% endthumbnail %}'
+    "{% endfor %}{% endcache_thumbnails %}"
 )
 LAZY = "https://thumbs.example.com/"
 
@@ -61,9 +74,28 @@ def show_fragment(request: HttpRequest) -> HttpResponse:
     return HttpResponse(render(FRAGMENT, who=1))
 
 
+def show_parts(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(render(PARTS, numbers="123456"))
+
+
+def show_once(request: HttpRequest) -> HttpResponse:
+    return HttpResponse() if request.method == "POST" else show_parts(request)
+
+
 @django_decorators.cache_control(max_age=3000, public=True, s_maxage=6000)
 def show_to_cdns(request: HttpRequest) -> HttpResponse:
     return show(request)
+
+
+@django_decorators.cache_control(max_age=3000)
+def show_in_pieces(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(render(IMAGE) for _ in range(2))
+
+
+@django_decorators.cache_control(max_age=3000)
+def show_file(request: HttpRequest) -> FileResponse:
+    lazy()
+    return FileResponse(BytesIO(b"a file"))
 
 
 def say(request: HttpRequest) -> HttpResponse:
@@ -80,10 +112,15 @@ async def say_async(request: HttpRequest) -> HttpResponse:
 KEPT = {"now": show, "later": show_later, "prefetched": show_prefetched, "fragment": show_fragment}
 urlpatterns = [
     *(path(name, cache_page(900)(view)) for name, view in KEPT.items()),
+    path("parts", show_parts),
+    path("whole", cache_page(900)(show_parts)),
+    path("form", show_once),
     path("own", cache_page(20, cache="other", key_prefix="x")(show)),
     path("django", django_decorators.cache_page(900)(show)),
     path("plain", show),
     path("cdn", show_to_cdns),
+    path("pieces", show_in_pieces),
+    path("file", show_file),
     path("say", say),
     path("say-async", say_async),
 ]
@@ -238,6 +275,10 @@ class TestMaxAge:
         record_one()
         assert self.header("cdn") == {"max-age=3000", "s-maxage=6000", "public"}
 
+    def test_of_streamed_ones(self) -> None:
+        assert self.header("pieces") == {f"max-age={LAZY_SECONDS}"}
+        assert self.header("file") == {"max-age=3000"}
+
     def test_async(self) -> None:
         async def answer(request: HttpRequest) -> HttpResponse:
             return show_to_cdns(request)
@@ -311,6 +352,34 @@ class TestKnowing:
         assert Lifetime(ends=1101.0).cache_seconds(900) == 50
         assert Lifetime(lazy=True, ends=1021.0).cache_seconds(900) == 10
         assert Lifetime(ends=999.0).cache_seconds(900) == 0
+
+
+@pytest.mark.parametrize("where", ["parts", "whole", "form"])
+def test_what_was_kept_for_a_while_takes_one_trip_again(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = Trips(monkeypatch)
+    Client().get(f"/{where}")
+    assert trips.taken() == 7
+    for _ in range(3):
+        Client().get(f"/{where}")
+        Client().post(f"/{where}")
+    caches["default"].clear()
+    trips.taken()
+    Client().get(f"/{where}")
+    assert trips.taken() == 1
+
+
+@pytest.mark.makes_thumbnails
+def test_signed_urls_of_the_eager_mode(
+    s3_server: S3Server, s3_bucket: Callable[..., str], settings: Any, clock: None
+) -> None:
+    options = {**s3_server.storage_options, "bucket_name": s3_bucket(), "querystring_expire": 3600}
+    settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+    default_storage.save("photos/1.jpg", ContentFile(picture()))
+    with watch_thumbnails() as lifetime, eager_thumbnails():
+        get_thumbnail("photos/1.jpg", "300x200")
+    assert lifetime.cache_seconds(9000) == 900
 
 
 class TestFragments:

@@ -149,6 +149,25 @@ def test_a_failover_whose_old_primary_stays_up(behind: Behind, tmp_path: Path) -
         assert ask(other.port, b"DBSIZE\r\n") == b":3\r\n"
 
 
+@pytest.mark.parametrize("behind", ["redis", "redis by alias"], indirect=True)
+def test_a_machine_that_is_gone_is_connected_to_once(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page waits for the answer, and for the new connection; redis-py would wait for that one twice."""
+    behind.driver.set("a", b"1", 60)
+    assert behind.relay.lose() > 0
+    tried = []
+
+    def gone(connection: Any) -> None:
+        tried.append(connection)
+        raise TimeoutError  # as Python's socket raises it
+
+    monkeypatch.setattr("redis.connection.Connection._connect", gone)
+    with pytest.raises(DriverError):
+        behind.driver.get("a")
+    assert len(tried) == 1
+
+
 @pytest.mark.parametrize("behind", ["redis"], indirect=True)
 @pytest.mark.parametrize(
     "options",

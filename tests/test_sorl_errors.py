@@ -16,8 +16,9 @@ from sorl.thumbnail.parsers import ThumbnailParseError
 
 from shrinkmeister import exceptions
 from shrinkmeister.conf import SettingError
+from shrinkmeister.drivers.base import CacheSettingError
 from shrinkmeister.eager import eager_thumbnails
-from shrinkmeister.exceptions import DriverError, ShrinkmeisterError
+from shrinkmeister.exceptions import DriverError, HostNotListedError, ShrinkmeisterError
 from shrinkmeister.prefetch import prefetch_thumbnails
 from shrinkmeister.sorl_errors import as_sorls, sorl_kind
 from tests.pages import lazy, render
@@ -111,6 +112,23 @@ def test_wrong_settings_are_seen(photo: str, settings: Any) -> None:
         get_thumbnail(photo, "300")
     assert isinstance(raised.value, SettingError)
     assert not isinstance(raised.value, ThumbnailError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SettingError("E000", "wrong", "right"),
+        CacheSettingError("wrong", "right"),
+        *(sorl_kind(kind)("wrong") for kind in (exceptions.SpecError, ShrinkmeisterError)),
+        *(kind("wrong", "https://a/") for kind in (HostNotListedError, sorl_kind(HostNotListedError))),
+    ],
+    ids=lambda error: type(error).__module__ + type(error).__name__,
+)
+def test_errors_come_back_from_other_processes(error: Exception) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert isinstance(error, type(again))
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
 
 
 def test_errors_pickle() -> None:

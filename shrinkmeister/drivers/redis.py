@@ -104,14 +104,18 @@ class RedisDriver(Driver):
 def _with_defaults(options: Mapping[str, Any], cache: CacheConfig) -> dict[str, Any]:
     """Return OPTIONS of django-redis with our timeouts and our retry, where the site has set none."""
     from redis.backoff import NoBackoff
-    from redis.exceptions import ConnectionError, ReadOnlyError
+    from redis.exceptions import ConnectionError, ReadOnlyError, TimeoutError
     from redis.retry import Retry
 
     timeouts = {"SOCKET_CONNECT_TIMEOUT": cache.timeout, "SOCKET_TIMEOUT": cache.timeout}
     connections = options.get("CONNECTION_POOL_KWARGS", {})
     if not RETRY_OPTIONS & connections.keys():
         # Once, on a new connection. An idle connection may be lost without notice, and after a failover
-        # it may still lead to the former primary, which is a replica now and refuses writes.
-        retry = {"retry": Retry(NoBackoff(), 1), "retry_on_error": [ReadOnlyError, ConnectionError]}
+        # it may still lead to the former primary, which is a replica now and refuses writes. These are
+        # redis-py's errors: it retries Python's within a retry, and a page would wait three times.
+        retry = {
+            "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError, TimeoutError)),
+            "retry_on_error": [ReadOnlyError, ConnectionError],
+        }
         connections = {**retry, **connections}
     return {**timeouts, **options, "CONNECTION_POOL_KWARGS": connections}

@@ -159,7 +159,7 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         if adopted and (older_than is not None or source is not None):
-            raise CommandError("--adopted goes alone; `delete(file)` deletes what is of one file.")
+            raise CommandError("--adopted goes alone; --source alone deletes those of one source too.")
         if not adopted and older_than is None and source is None:
             raise CommandError("Say which thumbnails: --older-than 90d, --source s3://bucket/key, or both.")
         of = None if source is None else parse_source(source, get_config())
