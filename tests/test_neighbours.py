@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from django.core.files.storage import storages
 from django.http import HttpResponse
 from django.test import RequestFactory
 from rest_framework import serializers
@@ -22,6 +23,7 @@ from tests.pages import lazy
 from tests.pictures import size_of
 from tests.sides import Server
 from tests.site.models import Photo
+from tests.sorls import Sorl
 
 SOURCES: dict[str, Callable[[Photo], Any]] = {
     "the file of a field": lambda photo: photo.image,
@@ -109,6 +111,14 @@ def test_a_file_that_is_deleted_twice(photo: str, media: Path, server: Server) -
     assert not stored.exists()
     assert not (media / photo).exists()
     assert lazy(photo).lazy
+
+
+@pytest.mark.makes_thumbnails
+def test_sorls_store_does_not_have_it(photo: str, sorl: Sorl) -> None:
+    """Code that asks it whether a thumbnail is made is answered as of one that is not."""
+    for kept, thumbnail in ((True, sorl.get(photo, "30")), (False, lazy(photo))):
+        found = default.kvstore.get(ImageFile(thumbnail.name, storages["default"]))
+        assert (found is not None) is kept
 
 
 class TestBackend:
