@@ -3,13 +3,15 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from django.apps import apps
 from django.utils.encoding import filepath_to_uri
+from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import DummyImageFile
 
 from shrinkmeister.adoption import Former, delete_former, delete_former_files, forget_size, former_of
@@ -20,6 +22,7 @@ from shrinkmeister.exceptions import (
     DriverError,
     EmptyFileError,
     HostNotListedError,
+    PrivateNameError,
     SourceNotAllowedError,
     SpecError,
     StorageError,
@@ -36,7 +39,7 @@ from shrinkmeister.results import Results, get_former_results, get_results, last
 from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sorl_errors import as_sorls
 from shrinkmeister.sources import source_of, storage_and_name
-from shrinkmeister.spec import FORMATS, Source, ThumbnailSpec
+from shrinkmeister.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
 from shrinkmeister.storage_kinds import delete_file
 
 logger = logging.getLogger(__name__)
@@ -55,6 +58,22 @@ class ShrinkmeisterBackend:
                 "THUMBNAIL_BACKEND is Shrinkmeister's, and INSTALLED_APPS has no 'shrinkmeister'.",
                 "Write 'shrinkmeister' there, beside 'sorl.thumbnail'.",
             )
+
+    @property
+    def default_options(self) -> Mapping[str, Any]:
+        """The options that the settings give to a call which does not name them. Read-only."""
+        sorls = {name: DEFAULT_OPTIONS[name] for name in ThumbnailBackend.default_options}
+        return MappingProxyType({**sorls, **get_config().options})
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse the other names of sorl's backend with the call that a site can use instead."""
+        if hasattr(ThumbnailBackend, name):
+            raise PrivateNameError(
+                f"default.backend has no {name!r}: the thumbnail server names and makes thumbnails. "
+                "Use get_thumbnail(file, geometry, **options) and its .url or .name. To have the "
+                "thumbnails of a file made again, use delete(file, delete_file=False)."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @as_sorls
     def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> Thumbnail:

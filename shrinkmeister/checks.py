@@ -70,7 +70,8 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     # Warnings do not keep the eager mode from working, and it needs no THUMBNAIL_SERVER_URL.
     valid = not any(message.is_serious() for message in messages)
     messages += map(said, server_problems(get_config() if valid else None))
-    if getattr(settings, "THUMBNAIL_SERVER_URL", None) is None:
+    eager = getattr(settings, "THUMBNAIL_EAGER", False) is True
+    if getattr(settings, "THUMBNAIL_SERVER_URL", None) is None and not eager:
         messages.append(said(MISSING_SERVER_URL))
     if not messages:
         try:

@@ -140,6 +140,12 @@ class ReadOnlyError(ShrinkmeisterError):
     code = "read-only"
 
 
+class PrivateNameError(ShrinkmeisterError, AttributeError):
+    """The caller used a name of sorl's own backend that this backend does not have."""
+
+    code = "private-name"
+
+
 class RecordError(ShrinkmeisterError, ValueError):
     """What the shared cache holds under our key is not a record of ours."""
 

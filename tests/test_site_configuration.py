@@ -48,6 +48,12 @@ def test_a_right_configuration_has_nothing_to_say() -> None:
     assert messages() == {}
 
 
+def test_the_eager_mode_needs_no_server(settings: Any) -> None:
+    settings.THUMBNAIL_EAGER = True
+    settings.THUMBNAIL_SERVER_URL = None
+    assert messages() == {}
+
+
 BAD: list[tuple[str, str, Any, str]] = [
     ("E001", "THUMBNAIL_SECRET_KEY", "", "THUMBNAIL_SECRET_KEY"),
     ("E001", "THUMBNAIL_SECRET_KEY", "short", "5 characters"),
@@ -354,6 +360,7 @@ NOT_KEPT = {
     "PROMETHEUS_MULTIPROC_DIR",
     "READ_VARIABLES",
     "UNREAD_VARIABLES",
+    "USE_THOUSAND_SEPARATOR",
 }
 
 
