@@ -92,6 +92,7 @@ class TestSetting:
         settings.THUMBNAIL_EAGER = False
         assert get_thumbnail(photo, "100") == made
 
+    @pytest.mark.django_db
     def test_a_cache_that_keeps_nothing(self, media: Path, photo: str, settings: Any) -> None:
         """So that the tests of a site know nothing of one another."""
         settings.CACHES = {

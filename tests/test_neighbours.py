@@ -139,7 +139,7 @@ class TestBackend:
             for name, value in ThumbnailBackend.default_options.items()
         }
         assert dict(default.backend.default_options) == sorls
-        options = {"crop": "center"}
+        options: dict[str, Any] = {"crop": "center"}
         for name, value in default.backend.default_options.items():
             options.setdefault(name, value)
         assert options["crop"] == "center"
