@@ -39,10 +39,8 @@ def _is_number(value: Any) -> bool:
 def _is_box(value: Any) -> bool:
     if not value:
         return True
-    if not isinstance(value, str):
-        return False
-    left, top, right, bottom = parse_cropbox(value)
-    return bool(left < right and top < bottom)
+    left, top, right, bottom = box = parse_cropbox(value)
+    return all(isinstance(side, int | float) for side in box) and left < right and top < bottom
 
 
 def _is_radius(value: Any) -> bool:
@@ -51,7 +49,7 @@ def _is_radius(value: Any) -> bool:
 
 FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crop": (_is_text_or_unset, "text, such as 'center'"),
-    "cropbox": (_is_box, "text of four numbers, such as '0,0,200,100'"),
+    "cropbox": (_is_box, "four numbers, such as '0,0,200,100'"),
     "rounded": (_is_radius, "a number of pixels"),
     "blur": (_is_radius, "a number of pixels"),
     "quality": (_is_number, "a number"),

@@ -29,6 +29,8 @@ from tests.servers.s3 import S3Server
 from tests.sides import Server
 from tests.site.models import Photo
 
+pytestmark = pytest.mark.django_db
+
 NAME = "Fotos aus Zürich/a b+c.jpg"
 
 

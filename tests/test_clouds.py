@@ -25,7 +25,7 @@ from tests.sides import Server
 from tests.site.models import Photo
 from tests.sorls import follow_settings
 
-pytestmark = [pytest.mark.clouds, pytest.mark.makes_thumbnails]
+pytestmark = [pytest.mark.clouds, pytest.mark.makes_thumbnails, pytest.mark.django_db]
 
 NAME = "photos/100% Zürich #1.jpg"
 GEOMETRIES = ("300x200", "100")

@@ -21,7 +21,7 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.site.models import Photo
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.django_db]
 
 SECRET = "the secret of site and server, which is long enough"
 

@@ -38,7 +38,7 @@ from tests.pictures import picture
 from tests.sides import Server
 from tests.site.models import Photo
 
-pytestmark = pytest.mark.survives("losses, failures and changes meanwhile")
+pytestmark = [pytest.mark.survives("losses, failures and changes meanwhile"), pytest.mark.django_db]
 
 PHOTOS = [f"photos/{number}.jpg" for number in range(4)]
 MEDIA_URL = "https://example.com/media/"

@@ -30,7 +30,11 @@ from shrinkmeister_server import pipeline
 from shrinkmeister_server.rendering import Picture, Rendering
 from shrinkmeister_server.timing import Timing
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("histories of visits, expiry and loss")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.makes_thumbnails,
+    pytest.mark.survives("histories of visits, expiry and loss"),
+]
 
 CDN = "https://cdn.example.com/"
 NAMES = ("photos/0.jpg", "photos/1.jpg", "photos/2.jpg")

@@ -23,6 +23,9 @@ from tests.sides import Server
 NAMES = [f"cache/x/{number}.jpg" for number in range(20)]
 
 
+pytestmark = pytest.mark.django_db
+
+
 def bulk(request: Request) -> bool:
     return request.method == "POST" and request.path.endswith("?delete")
 
