@@ -8,8 +8,6 @@ type of an error says little without the code that it came from.
 import re
 from traceback import walk_tb
 
-from sorl.thumbnail.helpers import EngineError
-
 # What Python raises for a mistake in code, be it an engine's or a site's.
 MISTAKES = (AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError)
 # Where Pillow reads and writes files. A broken file reaches no other code of Pillow before it is refused.
@@ -22,6 +20,9 @@ def is_about_source(error: Exception) -> bool:
 
     Other errors are a mistake in code, or a machine that has run out of something.
     """
+    # Here, because sorl before 13.3 has no such class, and a site with that can import this module.
+    from sorl.thumbnail.helpers import EngineError
+
     modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
     origin = modules[-1] if modules else ""
     if _is_of_machine(error, origin):

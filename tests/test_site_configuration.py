@@ -48,6 +48,7 @@ def test_a_right_configuration_has_nothing_to_say() -> None:
     assert messages() == {}
 
 
+@pytest.mark.makes_thumbnails
 def test_the_eager_mode_needs_no_server(settings: Any) -> None:
     settings.THUMBNAIL_EAGER = True
     settings.THUMBNAIL_SERVER_URL = None
