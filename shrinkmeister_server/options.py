@@ -7,6 +7,9 @@ from sorl.thumbnail.parsers import parse_cropbox
 
 from shrinkmeister.exceptions import SpecError
 
+# No picture has so many pixels on a side; a number of hundreds of digits cannot become a float.
+MOST = 2**31
+
 
 def judge_options(options: Mapping[str, Any]) -> None:
     """Raise SpecError for an option whose value no engine can use."""
@@ -40,11 +43,12 @@ def _is_box(value: Any) -> bool:
     if not value:
         return True
     left, top, right, bottom = box = parse_cropbox(value)
-    return all(isinstance(side, int | float) for side in box) and left < right and top < bottom
+    are_numbers = all(isinstance(side, int | float) and abs(side) < MOST for side in box)
+    return are_numbers and left < right and top < bottom
 
 
 def _is_radius(value: Any) -> bool:
-    return not value or (isinstance(value, int | float | str) and int(value) >= 0)
+    return not value or (isinstance(value, int | float | str) and 0 <= int(value) < MOST)
 
 
 FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {

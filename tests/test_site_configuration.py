@@ -35,7 +35,7 @@ from shrinkmeister.sources import source_of
 from shrinkmeister.thumbnail_storage import open_thumbnail_storage
 from tests.pages import render
 from tests.site.models import Photo
-from tests.sorls_settings import SHARED, SORLS_SETTINGS
+from tests.sorls_names import SHARED, SORLS_SETTINGS
 
 SECRET = "the secret of a site, which is long enough"
 
