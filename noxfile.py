@@ -24,7 +24,7 @@ CLIENTS_ONLY = ("-m", "not deploys and not clients and not clouds and not makes_
 ONCE = (
     *("anonymous", "cors", "deployment", "gallery", "hosts", "kills", "lambda_events", "lifetimes"),
     *("hostile_containers", "hostile_images", "hostile_parts", "hostile_tokens", "overload", "plain_zappa"),
-    *("losses", "scale", "serving"),
+    *("doctor", "endpoints", "losses", "same_pictures", "scale", "serving"),
 )
 # As in the Makefile.
 WORKERS = ("--numprocesses=2", "--dist=loadfile")
