@@ -254,7 +254,7 @@ def is_plain(name: str) -> bool:
 
 
 def _alias_of_class(kind: type) -> str | None:
-    """Return the alias of STORAGES that is this class without options; None if there is none."""
+    """Return the alias of STORAGES that is this class without options, or None."""
     for alias, parameters in django_settings.STORAGES.items():
         if not parameters.get("OPTIONS"):
             try:

@@ -55,7 +55,7 @@ class Thumbnail:
     sides        (width, height) in pixels, each None where it is not certain
     lazy         whether `url` is one of the thumbnail server
 
-    What needs the file raises NotStoredError where there is none and none can be made.
+    What needs the file raises NotStoredError if the file is missing and cannot be made.
     """
 
     url: str

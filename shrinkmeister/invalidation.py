@@ -35,7 +35,7 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
             default.backend.delete(image_file, delete_file=False)
             return
         if not delete_thumbnails and _is_backend_ours():
-            _forget_size(image_file)
+            _forget_source_record(image_file)
         # sorl's method calls `delete_thumbnails` by itself.
         super().delete(image_file, delete_thumbnails)
 
@@ -94,7 +94,7 @@ def _delete_thumbnails(image_file: Any) -> None:
         return  # in a storage that STORAGES does not name: it cannot have a thumbnail
 
 
-def _forget_size(image_file: Any) -> None:
+def _forget_source_record(image_file: Any) -> None:
     from shrinkmeister.conf import get_config
     from shrinkmeister.exceptions import SourceNotAllowedError
     from shrinkmeister.shared_cache import get_shared_cache

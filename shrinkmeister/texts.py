@@ -156,6 +156,7 @@ def _function(path: str) -> Rule:
 def _left_as_it_is() -> Iterator[None]:
     try:
         yield
+    # One image must not cost a visitor the whole text, whatever the error is: the log has the traceback.
     except Exception:
         if sorl_settings.THUMBNAIL_DEBUG:
             raise

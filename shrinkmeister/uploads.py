@@ -60,5 +60,5 @@ def _mark_change(file: NoticedFile) -> None:
     # The file is saved, and nothing of ours may fail that; failures of before are forgotten soon anyway.
     except Exception as error:
         mistake = not isinstance(error, ShrinkmeisterError | ImproperlyConfigured) and is_safe(error)
-        text = "The thumbnail server is not told of an upload: %s"
+        text = "The thumbnail server did not learn of an upload: %s"
         logger.warning(text, described(error), exc_info=error if mistake else None)

@@ -340,7 +340,7 @@ class TestDelete:
         delete(photo, delete_file=False)
         assert len(self.files(media)) == 3
         assert f"prune --source 'storage://default/{photo}'" in caplog.text
-        # Pages show a deleted source no longer, and nobody is to have its thumbnails.
+        # Pages no longer show a deleted source, so its thumbnails go too.
         delete(photo)
         assert self.files(media) == set()
 

@@ -155,7 +155,7 @@ class TestMistakes:
 
 
 class TestSources:
-    """Pillow's readers raise errors of these types for broken files; nobody made a mistake."""
+    """Pillow's readers raise errors of these types for broken files, without a mistake in code."""
 
     @pytest.mark.parametrize("engine", ENGINES)
     @pytest.mark.parametrize(
