@@ -9,6 +9,7 @@ methods do the same to our records and thumbnails. With sorl's own backend they 
 
 from collections import deque
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from sorl.thumbnail.helpers import get_module_class
 from sorl.thumbnail.kvstores.base import KVStoreBase
 
 # Everything else is loaded with the first call: Django's start loads this module.
+
+_deleting = ContextVar("deleting", default=False)
 
 
 class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
@@ -40,7 +43,8 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
         super().delete(image_file, delete_thumbnails)
 
     def delete_thumbnails(self, image_file: Any) -> None:
-        if _is_backend_ours():
+        # A site's backend that inherits from ours and asks sorl's too comes back here.
+        if not _deleting.get() and _is_backend_ours():
             _delete_thumbnails(image_file)
         super().delete_thumbnails(image_file)
 
@@ -88,10 +92,13 @@ def _is_thumbnail(image_file: Any) -> bool:
 def _delete_thumbnails(image_file: Any) -> None:
     from shrinkmeister.exceptions import SourceNotAllowedError
 
+    token = _deleting.set(True)
     try:
         default.backend.delete(image_file, delete_file=False)
     except SourceNotAllowedError:
         return  # in a storage that STORAGES does not name: it cannot have a thumbnail
+    finally:
+        _deleting.reset(token)
 
 
 def _forget_source_record(image_file: Any) -> None:

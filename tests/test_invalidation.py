@@ -14,7 +14,7 @@ from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.kvstores.base import KVStoreBase
 
-from shrinkmeister.backend import make_spec
+from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
 from shrinkmeister.conf import get_config
 from shrinkmeister.keys import object_name
 from shrinkmeister.page import Page, using_page
@@ -90,6 +90,28 @@ def test_it_does_what_delete_does(how: str, photo: str, thumbnails: tuple[Path, 
     assert other.exists()
     assert is_known(OTHER)
     assert not lazy(OTHER).lazy
+
+
+class BothBackend(ShrinkmeisterBackend):
+    """A site's own, which has thumbnails of sorl's too."""
+
+    def delete(self, file_: Any, delete_file: bool = True) -> None:
+        ThumbnailBackend().delete(file_, delete_file=False)
+        super().delete(file_, delete_file=delete_file)
+
+
+@pytest.mark.parametrize("how", [*INVALIDATIONS, "delete by the backend"])
+def test_a_backend_that_asks_sorls_too(
+    how: str, photo: str, thumbnails: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(default.backend, "_wrapped", BothBackend())
+    if how in INVALIDATIONS:
+        INVALIDATIONS[how](photo)
+    else:
+        delete(photo, delete_file=False)
+    assert not thumbnails[0].exists()
+    assert thumbnails[1].exists()
+    assert not is_known(photo)
 
 
 def test_the_reference_alone(photo: str, thumbnails: tuple[Path, Path], kvstore: Any) -> None:
