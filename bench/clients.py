@@ -70,12 +70,12 @@ def measure_python() -> dict[str, float]:
     django.setup()
 
     from shrinkmeister.backend import spec_of, thumbnail_of
+    from shrinkmeister.cache.shared_cache import get_shared_cache, keys_of
     from shrinkmeister.conf import get_config
-    from shrinkmeister.links import lazy_url
-    from shrinkmeister.page import Page, using_page
-    from shrinkmeister.records import ThumbnailRecord
-    from shrinkmeister.shared_cache import get_shared_cache, keys_of
-    from shrinkmeister.spec import Source, ThumbnailSpec
+    from shrinkmeister.page import RequestCache, using_page
+    from shrinkmeister.protocol.lazy_urls import lazy_url
+    from shrinkmeister.protocol.records import ThumbnailRecord
+    from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 
     config = get_config()
     sources = [f"s3://photos/2024/{number}.jpg" for number in range(SOURCES)]
@@ -89,7 +89,7 @@ def measure_python() -> dict[str, float]:
 
     def look_up(sources: list[str]) -> None:
         specs = [spec(source) for source in sources]
-        page = Page()
+        page = RequestCache()
         for one in specs:
             page.expect(keys_of(one).all)
         with using_page(page):

@@ -23,8 +23,8 @@ from PIL.Image import Resampling
 
 from bench.load import megabytes
 from bench.results import write
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests import events
 from tests.deployments import SECRET, STAGE, Workshop, build_wheel, example_stage, runtime_of
 from tests.pictures import encoded, photograph

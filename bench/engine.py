@@ -251,9 +251,9 @@ def work(engine: str, output: str) -> None:
         STORAGES={"default": {}},
     )
     django.setup()
-    from shrinkmeister.spec import Source, ThumbnailSpec
-    from shrinkmeister_server.rendering import render
-    from shrinkmeister_server.timing import Timing
+    from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+    from shrinkmeister_server.observability.timing import Timing
+    from shrinkmeister_server.rendering.render import render
 
     spec = ThumbnailSpec(Source("s3", "photos", "one.jpg"), GEOMETRY, {"crop": "center"})
     for line in sys.stdin:

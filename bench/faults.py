@@ -91,7 +91,7 @@ def _round(backend: str, fault: Any) -> tuple[float, float, float]:
                 THUMBNAIL_CACHE_WAIT_SECONDS=None,
             )
         )
-        page._guesses = page.Guesses()
+        page._guesses = page.PrefetchHistory()
         for name in NAMES:
             record(name, crop="center")
         shown()

@@ -21,7 +21,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from shrinkmeister.spec import ThumbnailSpec
+from shrinkmeister.protocol.spec import ThumbnailSpec
 from tests.servers.process import HOST
 
 # Imported by a first request.
@@ -95,7 +95,7 @@ def _serve(application: Any, connection: Connection, others: list[Connection]) -
     for other in others:
         other.close()
     outcomes, requests = _Outcomes(), _counted_requests()
-    logger = logging.getLogger("shrinkmeister_server.visits")
+    logger = logging.getLogger("shrinkmeister_server.observability.access_log")
     logger.handlers, logger.propagate = [outcomes], False
     while True:
         try:
@@ -142,10 +142,10 @@ class _Outcomes(logging.Handler):
 
 def _page(specs: tuple[ThumbnailSpec, ...]) -> str:
     """What a site does for a page that it has rendered before: one look-up for all."""
-    from shrinkmeister.page import Page
-    from shrinkmeister.shared_cache import get_shared_cache, keys_of
+    from shrinkmeister.cache.shared_cache import get_shared_cache, keys_of
+    from shrinkmeister.page import RequestCache
 
-    page = Page()
+    page = RequestCache()
     for spec in specs:
         page.expect(keys_of(spec).all)
     cache = get_shared_cache()

@@ -29,17 +29,17 @@ from typing import TYPE_CHECKING, Any
 from bench.instances import Instance, Question, Reply, running_instances
 from bench.load import family, megabytes
 from bench.results import write
-from shrinkmeister.keys import digest, record_key
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.seals import Seals
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.keys import digest, record_key
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests.pictures import encoded, photograph
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, running_s3
 
 if TYPE_CHECKING:
-    from shrinkmeister.shared_cache import SharedCache
+    from shrinkmeister.cache.shared_cache import SharedCache
 
 PACKAGES = ("django", "sorl-thumbnail", "pillow", "boto3", "redis", "django-redis")
 SECRET = "the secret of the measurements, long enough"
@@ -274,7 +274,7 @@ def main(arguments: Sequence[str]) -> None:
         }
         most = max(*options.levels, ASKING)
         instances = stack.enter_context(running_instances(most, variables))
-        from shrinkmeister.shared_cache import get_shared_cache
+        from shrinkmeister.cache.shared_cache import get_shared_cache
 
         load = Load(Servers(redis, s3), instances, get_shared_cache())
         connections = connect(load, options.levels)

@@ -34,8 +34,8 @@ from bench.peers import (
 )
 from bench.plots import bars
 from bench.results import write
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests.pictures import encoded, photograph, size_of, ssim
 from tests.servers.process import HOST, free_port, retried, running, wait_for_answer
 from tests.servers.redis import RedisServer, running_redis

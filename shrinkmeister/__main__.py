@@ -7,7 +7,7 @@ import os
 import sys
 from io import TextIOWrapper
 
-from shrinkmeister.commandline import main
+from shrinkmeister.cli import main
 
 if __name__ == "__main__":
     # A source may have a name that the terminal cannot show.

@@ -17,10 +17,11 @@ class ShrinkmeisterConfig(AppConfig):
         _change_sorl()
 
     def ready(self) -> None:
-        from shrinkmeister import page, sorls_command, uploads
+        from shrinkmeister import page, uploads
+        from shrinkmeister.sorl_patches import command
 
         register(check_client)
-        sorls_command.install()
+        command.install()
         page.connect()
         uploads.connect()
         # Not by the Config, which a wrong setting of another kind would keep from being made.
@@ -32,10 +33,10 @@ class ShrinkmeisterConfig(AppConfig):
 
 @cache
 def _change_sorl() -> None:
-    from shrinkmeister import filters, invalidation
+    from shrinkmeister.sorl_patches import filters, kvstore
 
     filters.install()
-    invalidation.install()
+    kvstore.install()
 
 
 def check_client(*args: Any, **kwargs: Any) -> Any:

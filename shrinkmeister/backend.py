@@ -14,9 +14,10 @@ from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption import Former, delete_former, delete_former_files, forget_size, former_of
+from shrinkmeister.adoption.former import Former, delete_former, delete_former_files, forget_size, former_of
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import Config, SettingError, get_config
-from shrinkmeister.credentials import caused, described
+from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.eager import is_eager, make_now
 from shrinkmeister.exceptions import (
     DriverError,
@@ -28,19 +29,18 @@ from shrinkmeister.exceptions import (
     StorageError,
 )
 from shrinkmeister.geometry import Sides, certain_sides
-from shrinkmeister.images import Origin, Thumbnail
-from shrinkmeister.keys import folder_name, object_name, record_key_of_object
-from shrinkmeister.links import lazy_url
-from shrinkmeister.names import Adopted, Elsewhere, Made
 from shrinkmeister.page import current_page
-from shrinkmeister.plain_numbers import PlainNumber
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.results import Results, get_former_results, get_results, lasting
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.protocol.keys import folder_name, object_name, record_key_of_object
+from shrinkmeister.protocol.lazy_urls import lazy_url
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
 from shrinkmeister.sorl_errors import as_sorls
 from shrinkmeister.sources import source_of, storage_and_name
-from shrinkmeister.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
-from shrinkmeister.storage_kinds import delete_file
+from shrinkmeister.storage.base import ThumbnailStorage, get_former_storage, get_thumbnail_storage, lasting
+from shrinkmeister.storage.kinds import delete_file
+from shrinkmeister.thumbnails.files import Adopted, Elsewhere, Made
+from shrinkmeister.thumbnails.plain_numbers import PlainNumber
+from shrinkmeister.thumbnails.thumbnail import Origin, Thumbnail
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def delete_thumbnails(file_: Any, source: Source, config: Config) -> None:
     """Delete the thumbnails of a source that is deleted or replaced. Raises StorageError, DriverError."""
     # Whoever is making a thumbnail of it now, takes it away again.
     get_shared_cache().mark_change(source)
-    results = get_results()
+    results = get_thumbnail_storage()
     names = [stored.name for stored in results.walk(folder_name(source, config.prefix))]
     # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after them,
     # since a server that has still found an object records it again.
@@ -163,7 +163,7 @@ def _go_on_without_cache(
 
     Those of a source that stays are kept: pages show it, and would get the URLs of what is gone.
     """
-    results = get_results()
+    results = get_thumbnail_storage()
     if deleted:
         results.delete([stored.name for stored in results.walk(folder_name(source, config.prefix))])
         if config.adopted_backend:
@@ -218,7 +218,9 @@ def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Conf
 def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
     """None where the record helps this page to no URL."""
     name, origin = object_name(spec, config.prefix), Made(spec, by_storage=not record.base)
-    thumbnail = _final(record, name, origin, name.removeprefix(config.prefix), get_results, config)
+    thumbnail = _final(
+        record, name, origin, name.removeprefix(config.prefix), get_thumbnail_storage, config
+    )
     # Without a URL in its record it lies in a private bucket; if this side does not sign, the server does.
     return None if thumbnail and not record.base and lasting(thumbnail.url) else thumbnail
 
@@ -226,7 +228,7 @@ def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> T
 def _adopted(name: str, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
     """One that the former backend has made. Without a URL in its record its storage gives one."""
     origin = Adopted(name, by_storage=not record.base)
-    return _final(record, name, origin, filepath_to_uri(name), get_former_results, config)
+    return _final(record, name, origin, filepath_to_uri(name), get_former_storage, config)
 
 
 def _final(
@@ -234,7 +236,7 @@ def _final(
     name: str,
     origin: Origin,
     ending: str,
-    results_of: Callable[[], Results],
+    results_of: Callable[[], ThumbnailStorage],
     config: Config,
 ) -> Thumbnail | None:
     """A thumbnail with a final URL, which ends with `ending`; None where there is none."""
@@ -253,7 +255,7 @@ def _final(
     return Thumbnail(url, name, size, False, origin)
 
 
-def _url_now(name: str, results: Results) -> str:
+def _url_now(name: str, results: ThumbnailStorage) -> str:
     """Return the URL that the storage of thumbnails makes. A page remembers when a signed one ends."""
     url = results.url(name)
     # A storage signs a URL for so long that half of the time is left at least.
@@ -292,7 +294,7 @@ def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
     """The eager mode: finished when it is returned."""
     spec, record = make_now(spec)
     name, size = object_name(spec, config.prefix), (record.width, record.height)
-    url = record.base + object_name(spec, "") if record.base else _url_now(name, get_results())
+    url = record.base + object_name(spec, "") if record.base else _url_now(name, get_thumbnail_storage())
     return Thumbnail(url, name, size, False, Made(spec, by_storage=not record.base))
 
 

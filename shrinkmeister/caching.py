@@ -22,7 +22,7 @@ from django.utils.cache import get_max_age
 from django.utils.decorators import decorator_from_middleware_with_args, sync_and_async_middleware
 
 from shrinkmeister.lifetime import LAZY_SECONDS, Lifetime
-from shrinkmeister.page import Page, current_page, using_page
+from shrinkmeister.page import RequestCache, current_page, using_page
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -52,7 +52,7 @@ def watch_thumbnails() -> Iterator[Lifetime]:
     with ExitStack() as stack:
         page = current_page()
         if page is None:
-            stack.enter_context(using_page(page := Page()))
+            stack.enter_context(using_page(page := RequestCache()))
         lifetime = Lifetime()
         page.lifetimes.append(lifetime)
         try:

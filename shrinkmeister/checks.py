@@ -13,9 +13,8 @@ from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.adoption import check_adopted_backend
+from shrinkmeister.adoption.former import check_adopted_backend
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.buckets import MOST_SIGNED_SECONDS, S3_BACKEND, is_s3, signs_for_too_long
 from shrinkmeister.conf import (
     MISSING_SERVER_URL,
     OUR_SETTINGS,
@@ -28,10 +27,11 @@ from shrinkmeister.conf import (
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.eager import server_problems, server_settings
 from shrinkmeister.exceptions import SourceNotAllowedError
-from shrinkmeister.image_fields import field_storages
+from shrinkmeister.sorl_patches.texts import check_text_sources
 from shrinkmeister.sources import is_elsewhere, place_of
-from shrinkmeister.texts import check_text_sources
-from shrinkmeister.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, S3_BACKEND, is_s3, signs_for_too_long
+from shrinkmeister.storage.image_fields import field_storages
+from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 
 BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
 # Settings that not every sorl has in its defaults. Sites keep them when they change versions.

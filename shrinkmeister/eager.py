@@ -14,12 +14,12 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, Problem, SettingError
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.spec import ThumbnailSpec
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.protocol.spec import ThumbnailSpec
 
 # As text, and loaded when it is wanted: a site without the eager mode has not installed what it needs.
 MAKER = "shrinkmeister_server.pipeline.make_for_site"
-ENGINE = "shrinkmeister_server.rendering.get_engine"
+ENGINE = "shrinkmeister_server.rendering.render.get_engine"
 # These need no library of images.
 PROBLEMS = "shrinkmeister_server.conf.setting_problems"
 SETTINGS = "shrinkmeister_server.conf.SETTINGS"

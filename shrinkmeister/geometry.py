@@ -11,8 +11,8 @@ from typing import Any
 from sorl.thumbnail.helpers import toint
 from sorl.thumbnail.parsers import parse_cropbox, parse_geometry
 
-from shrinkmeister.records import SourceRecord
-from shrinkmeister.spec import KEPT, ThumbnailSpec
+from shrinkmeister.protocol.records import SourceRecord
+from shrinkmeister.protocol.spec import CACHE_SIZE, ThumbnailSpec
 
 Size = tuple[int, int]
 #: (width, height) in pixels, each None where it is not certain.
@@ -46,7 +46,7 @@ def filled_size(spec: ThumbnailSpec) -> Size | None:
     return (width, height) if width and height else None
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def filled_sides(spec: ThumbnailSpec) -> Sides:
     """Return the sides that the geometry gives, if the picture is always cropped or padded to them.
 

@@ -68,7 +68,7 @@ class Address:
         return cls(digest(host, path, query), digest(host, path, ""), digest(host, path))
 
 
-class Page:
+class RequestCache:
     """What the shared cache held when a page asked for it, some seconds ago at most."""
 
     def __init__(
@@ -126,7 +126,7 @@ class Page:
         self._until = self._clock() + SECONDS
 
 
-class Guesses:
+class PrefetchHistory:
     """The keys that pages asked for last time.
 
     A page without a query is remembered, and one with a query if no other visit to its path would have
@@ -148,7 +148,7 @@ class Guesses:
         union = dict.fromkeys((*self._get(address.path), *self._get(address.any)))
         return tuple(union)[:MOST_KEYS_OF_A_PAGE]
 
-    def remember(self, page: Page) -> None:
+    def remember(self, page: RequestCache) -> None:
         keys, address = tuple(page.asked)[:MOST_KEYS_OF_A_PAGE], page.address
         if address is None or not keys:
             return
@@ -195,17 +195,17 @@ class _Keys:
         self._count -= len(self._keys.pop(name, ()))
 
 
-_page: ContextVar[Page | None] = ContextVar("shrinkmeister.page", default=None)
-_guesses = Guesses()
+_page: ContextVar[RequestCache | None] = ContextVar("shrinkmeister.page", default=None)
+_guesses = PrefetchHistory()
 
 
-def current_page() -> Page | None:
+def current_page() -> RequestCache | None:
     """That of the request which is being answered; None outside of requests."""
     return _page.get()
 
 
 @contextmanager
-def using_page(page: Page) -> Iterator[None]:
+def using_page(page: RequestCache) -> Iterator[None]:
     """Makes a page the current one until the block ends."""
     token = _page.set(page)
     try:
@@ -243,7 +243,7 @@ def page_middleware(get_response: Any) -> Any:
 
 
 @contextmanager
-def _remembered(page: Page) -> Iterator[None]:
+def _remembered(page: RequestCache) -> Iterator[None]:
     with using_page(page):
         yield
     _guesses.remember(page)
@@ -274,14 +274,14 @@ def _meta_of(scope: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _page_of(environ: Mapping[str, Any]) -> Page:
+def _page_of(environ: Mapping[str, Any]) -> RequestCache:
     """A page is known by its host, path and query.
 
     With THUMBNAIL_PREFETCH = False it has no address and no guess.
     """
     # Not of the Config: a wrong setting would fail requests that show no thumbnail. Look-ups report it.
     if getattr(settings, "THUMBNAIL_PREFETCH", True) is False:
-        return Page()
+        return RequestCache()
     parts = ("HTTP_HOST", "PATH_INFO", "QUERY_STRING")
     address = Address.of(*(str(environ.get(part, "")) for part in parts))
-    return Page(_guesses.of(address), address)
+    return RequestCache(_guesses.of(address), address)

@@ -5,14 +5,14 @@ from typing import Any, TypedDict
 
 from sorl.thumbnail import default
 
-from shrinkmeister.adoption import former_of
+from shrinkmeister.adoption.former import former_of
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import keys_of
 from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import SourceError, SpecError
-from shrinkmeister.images import Thumbnail
-from shrinkmeister.page import Page, current_page, using_page
-from shrinkmeister.shared_cache import keys_of
+from shrinkmeister.page import RequestCache, current_page, using_page
 from shrinkmeister.sorl_errors import as_sorls
+from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
 #: (file, geometry, options), as `get_thumbnail` takes them
 Call = tuple[Any, str | int, Mapping[str, Any]]
@@ -44,7 +44,7 @@ def prefetch_thumbnails(
     `get_thumbnail` raises.
     """
     files = [getattr(one, field) for one in objects]
-    page = current_page() or Page()
+    page = current_page() or RequestCache()
     expect(page, ((file, geometry, options) for file in files))
     with using_page(page):
         return [
@@ -63,7 +63,7 @@ def thumbnail_data(thumbnail: Thumbnail | None) -> ThumbnailData | None:
     return {"url": thumbnail.url, "width": width, "height": height, "srcset": srcset}
 
 
-def expect(page: Page, calls: Iterable[Call]) -> None:
+def expect(page: RequestCache, calls: Iterable[Call]) -> None:
     """Has a page's next look-up fetch what these calls will look for; those that will fail, for nothing."""
     if not get_config().dummy:
         for file, geometry, options in calls:

@@ -10,12 +10,12 @@ from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 from sorl.thumbnail.images import UrlStorage
 
-from shrinkmeister.buckets import is_reached_by_server, is_s3
-from shrinkmeister.conf import Config, per_configuration
+from shrinkmeister.conf import Config, reset_on_setting_change
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
-from shrinkmeister.images import Thumbnail
-from shrinkmeister.spec import KEPT, Source
-from shrinkmeister.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.protocol.spec import CACHE_SIZE, Source
+from shrinkmeister.storage.buckets import is_reached_by_server, is_s3
+from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
 # A site may make a storage for each request.
 MOST_STORAGES = 256
@@ -113,12 +113,12 @@ def _url_source(url: str, config: Config) -> Source:
     return source
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def _s3_source(bucket: str, location: str, name: str) -> Source:
     return Source("s3", bucket, object_key(location, name))
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def _storage_source(alias: str, location: str, name: str) -> Source:
     """Return the source under one spelling of its name: each other one would be another source."""
     folder = location.strip("/")
@@ -150,7 +150,7 @@ def _alias(storage: Any, name: str) -> str:
     return alias
 
 
-@per_configuration
+@reset_on_setting_change
 def _aliases() -> dict[int, tuple[Any, str]]:
     """By the id of a storage, which need not be hashable."""
     return {}

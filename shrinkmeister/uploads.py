@@ -45,10 +45,10 @@ def _mark_change(file: NoticedFile) -> None:
     from sorl.thumbnail import default
 
     from shrinkmeister.backend import ShrinkmeisterBackend
+    from shrinkmeister.cache.shared_cache import get_shared_cache
     from shrinkmeister.conf import get_config
-    from shrinkmeister.credentials import described, is_safe
+    from shrinkmeister.conf.credentials import described, is_safe
     from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError, SpecError
-    from shrinkmeister.shared_cache import get_shared_cache
     from shrinkmeister.sources import source_of
 
     if not isinstance(default.backend, ShrinkmeisterBackend):

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import BatchError, BatchTooLargeError
+from shrinkmeister.protocol.encryption import MAX_LENGTH
 
 
 def max_body(most: int) -> int:

@@ -10,10 +10,10 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.checks import check_expiry, check_settings, known_to_sorl, misspelled, said
 from shrinkmeister.conf import SettingError, get_config
-from shrinkmeister.credentials import described
+from shrinkmeister.conf.credentials import described
 from shrinkmeister_server.conf import setting_problems
 from shrinkmeister_server.pipeline import absolute_url
-from shrinkmeister_server.rendering import get_engine
+from shrinkmeister_server.rendering.render import get_engine
 
 DEFAULT_ENGINE = "shrinkmeister_server.engines.pillow.Engine"
 VIPS_ENGINE = "shrinkmeister_server.engines.vips.Engine"

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from shrinkmeister.conf import Problem, SettingError, per_configuration
+from shrinkmeister.conf import Problem, SettingError, reset_on_setting_change
 from shrinkmeister.environment import as_flag, as_names, as_origins
 from shrinkmeister.secret import without_password
 
@@ -111,7 +111,7 @@ class ServerConfig:
 SETTINGS = {f"THUMBNAIL_{one.name.upper()}": one for one in fields(ServerConfig)}
 
 
-@per_configuration
+@reset_on_setting_change
 def get_server_config() -> ServerConfig:
     """Return the server's settings; one that is None or absent has its default. Raises SettingError."""
     values, problems = _read()

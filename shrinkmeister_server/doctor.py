@@ -8,11 +8,11 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.common import cache_kind, common_settings, versions
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_config
-from shrinkmeister.credentials import described
-from shrinkmeister.exceptions import ShrinkmeisterError, StorageError
-from shrinkmeister.questions import (
+from shrinkmeister.conf.credentials import described
+from shrinkmeister.doctor.facts import cache_kind, common_settings, versions
+from shrinkmeister.doctor.messages import (
     PROBE,
     PROBE_TYPE,
     PROTOCOLS,
@@ -22,8 +22,8 @@ from shrinkmeister.questions import (
     Question,
     probe_name,
 )
-from shrinkmeister.results import StoredInfo, get_results
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.exceptions import ShrinkmeisterError, StorageError
+from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
 from shrinkmeister_server.pipeline import absolute_url
 
 
@@ -44,7 +44,7 @@ def examine(question: Question, answer: Answer) -> Answer:
 def remove(question: Question, answer: Answer) -> Answer:
     """Takes the probe of an examination away."""
     name = probe_name(question.nonce, get_config().prefix)
-    return replace(answer, bucket=_trial([("remove", lambda: get_results().delete([name]))]))
+    return replace(answer, bucket=_trial([("remove", lambda: get_thumbnail_storage().delete([name]))]))
 
 
 def _try_cache(nonce: str) -> CacheTrial:
@@ -62,14 +62,14 @@ def _try_bucket(nonce: str) -> BucketTrial:
     name = probe_name(nonce, get_config().prefix)
 
     def find() -> None:
-        if get_results().find(name, {}) is None:
+        if get_thumbnail_storage().find(name, {}) is None:
             raise StorageError("what was stored a moment ago is not found")
 
     trial = _trial(
         [
             # Of what is not there, who may not list is told that it is forbidden.
-            ("look", lambda: get_results().find(name, {})),
-            ("store", lambda: get_results().save(name, PROBE, PROBE_TYPE, StoredInfo(1, 1))),
+            ("look", lambda: get_thumbnail_storage().find(name, {})),
+            ("store", lambda: get_thumbnail_storage().save(name, PROBE, PROBE_TYPE, StoredInfo(1, 1))),
             ("find", find),
             ("address", lambda: absolute_url(name)),
         ]

@@ -8,12 +8,12 @@ from threading import Lock
 
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.conf import per_configuration
-from shrinkmeister.credentials import described
+from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.conf import reset_on_setting_change
+from shrinkmeister.conf.credentials import described
 from shrinkmeister.exceptions import ShrinkmeisterError
-from shrinkmeister.results import get_results
-from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister_server.rendering import get_engine
+from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister_server.rendering.render import get_engine
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Health:
 def examine() -> Report:
     checks: dict[str, Callable[[], object]] = {
         "cache": lambda: get_shared_cache().check(),
-        "bucket": lambda: get_results().check(),
+        "bucket": lambda: get_thumbnail_storage().check(),
         "engine": get_engine,
     }
     failures = {}
@@ -77,7 +77,7 @@ def examine() -> Report:
     return Report(parts, tuple(f"{part}: {error}" for part, error in failures.items()))
 
 
-@per_configuration
+@reset_on_setting_change
 def get_health() -> Health:
     """That of this process."""
     return Health(examine)

@@ -7,7 +7,7 @@ from typing import Any
 
 from zappa.handler import lambda_handler as zappa_handler
 
-from shrinkmeister_server.lambda_events import Event, http_request
+from shrinkmeister_server.aws_lambda.events import Event, http_request
 
 
 def handler(event: Any, context: Any) -> Event | None:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from shrinkmeister.cache.shared_cache import MakerState, get_shared_cache
 from shrinkmeister.conf import DAY, SettingError, get_config
-from shrinkmeister.credentials import is_safe
+from shrinkmeister.conf.credentials import is_safe
 from shrinkmeister.exceptions import (
     DriverError,
     OutOfTimeError,
@@ -25,17 +26,16 @@ from shrinkmeister.exceptions import (
     SourceTooSlowError,
     StorageError,
 )
-from shrinkmeister.keys import digest, object_name, record_key, source_key
-from shrinkmeister.records import ThumbnailRecord, base_of
-from shrinkmeister.results import StoredInfo, get_results
-from shrinkmeister.shared_cache import Told, get_shared_cache
-from shrinkmeister.spec import CONTENT_TYPES, Source, ThumbnailSpec
+from shrinkmeister.protocol.keys import digest, object_name, record_key, source_key
+from shrinkmeister.protocol.records import ThumbnailRecord, base_of
+from shrinkmeister.protocol.spec import CONTENT_TYPES, Source, ThumbnailSpec
+from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.gate import get_gate
-from shrinkmeister_server.options import judge_options
-from shrinkmeister_server.rendering import Picture, render
-from shrinkmeister_server.sources import fetch, read
-from shrinkmeister_server.timing import Timing
+from shrinkmeister_server.limiter import get_gate
+from shrinkmeister_server.loaders.load import fetch, read
+from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering.options import judge_options
+from shrinkmeister_server.rendering.render import Picture, render
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Request:
     read: Callable[[Source], bytes]
     eager: bool
     timing: Timing
-    told: Told | None = None
+    told: MakerState | None = None
     more: bool = True
 
 
@@ -94,7 +94,11 @@ class StoredThumbnail:
 
 
 def thumbnail(
-    spec: ThumbnailSpec, resolution: str | None, timing: Timing, told: Told | None = None, more: bool = True
+    spec: ThumbnailSpec,
+    resolution: str | None,
+    timing: Timing,
+    told: MakerState | None = None,
+    more: bool = True,
 ) -> StoredThumbnail:
     """A thumbnail, which is made if it has to be.
 
@@ -110,7 +114,7 @@ def thumbnail(
     return _found_or_made(Request(spec, fetch, False, timing, told, more))
 
 
-def tell(specs: Sequence[ThumbnailSpec]) -> list[Told]:
+def tell(specs: Sequence[ThumbnailSpec]) -> list[MakerState]:
     """What the shared cache tells of each, in one round trip; a batch of garbage makes none."""
     return get_shared_cache().look_up_all_stored(specs, first=True) if specs else []
 
@@ -129,7 +133,7 @@ def absolute_url(name: str) -> str:
 
     Raises SettingError where the storage gives a URL that means nothing on another host.
     """
-    url = get_results().url(name)
+    url = get_thumbnail_storage().url(name)
     if not url.startswith(ABSOLUTE):
         raise SettingError(
             "shrinkmeister.E102",
@@ -171,7 +175,7 @@ def _found(request: Request) -> ThumbnailRecord | None:
     complete = told.complete
     if complete is None:
         # It is new, or has been lost.
-        config, results = get_config(), get_results()
+        config, results = get_config(), get_thumbnail_storage()
         complete = cache.begin(lambda: next(results.walk(config.prefix), None) is None)
     return None if complete and not (told.record or told.garbage) else _stored(request)
 
@@ -183,7 +187,7 @@ def _usable(record: ThumbnailRecord | None, request: Request) -> ThumbnailRecord
     return record if request.eager or record.base == _base() else None
 
 
-def _checked(request: Request, record: ThumbnailRecord, told: Told) -> ThumbnailRecord | None:
+def _checked(request: Request, record: ThumbnailRecord, told: MakerState) -> ThumbnailRecord | None:
     try:
         found = _in_bucket(request)
     except StorageError as error:
@@ -210,7 +214,7 @@ def _stored(request: Request) -> ThumbnailRecord | None:
 def _in_bucket(request: Request) -> tuple[ThumbnailRecord, StoredInfo] | None:
     config, spec = get_config(), request.spec
     others = {r: object_name(spec, config.prefix, r) for r in config.resolutions}
-    info = get_results().find(object_name(spec, config.prefix), others)
+    info = get_thumbnail_storage().find(object_name(spec, config.prefix), others)
     record = _record_of(info) if info else None
     if not (info and record and record.has(config.resolutions)):
         return None
@@ -281,7 +285,7 @@ def _made_apart(request: Request, change: str | None) -> StoredThumbnail:
     return StoredThumbnail(apart, record, settled=False)
 
 
-def _made_by_another(told: Told, request: Request) -> ThumbnailRecord | None:
+def _made_by_another(told: MakerState, request: Request) -> ThumbnailRecord | None:
     _raise_failure(told, request)
     record = None if told.due else _usable(told.record, request)
     if record:
@@ -289,7 +293,7 @@ def _made_by_another(told: Told, request: Request) -> ThumbnailRecord | None:
     return record
 
 
-def _raise_failure(told: Told, request: Request) -> None:
+def _raise_failure(told: MakerState, request: Request) -> None:
     if not request.eager and told.failure in FAILURES:
         raise FAILURES[told.failure](f"{told.failure}, as a request has found out a short while ago")
 
@@ -350,14 +354,16 @@ def _make(request: Request) -> tuple[ThumbnailRecord, StoredInfo]:
 
 def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: StoredInfo) -> None:
     name = object_name(spec, get_config().prefix, resolution)
-    get_results().save(name, picture.data, CONTENT_TYPES[spec.format], info)
+    get_thumbnail_storage().save(name, picture.data, CONTENT_TYPES[spec.format], info)
 
 
 def _remove(spec: ThumbnailSpec) -> None:
     """As `delete()` of the client does it: the record first."""
     config = get_config()
     get_shared_cache().remove([record_key(spec), source_key(spec.source)])
-    get_results().delete([object_name(spec, config.prefix, r) for r in (None, *config.resolutions)])
+    get_thumbnail_storage().delete(
+        [object_name(spec, config.prefix, r) for r in (None, *config.resolutions)]
+    )
 
 
 def _record_of(info: StoredInfo) -> ThumbnailRecord:
@@ -367,7 +373,7 @@ def _record_of(info: StoredInfo) -> ThumbnailRecord:
 def _base() -> str | None:
     """What a record holds of URLs. Of any name, since a storage takes its time for each new one."""
     name = f"{'a' * 32}/{'a' * 32}.jpg"
-    return base_of(get_results().url(get_config().prefix + name), name)
+    return base_of(get_thumbnail_storage().url(get_config().prefix + name), name)
 
 
 def _pauses(seconds: float) -> Iterator[None]:

@@ -8,8 +8,8 @@ import secrets
 from pathlib import Path
 
 from shrinkmeister.environment import MISSING, Environment
-from shrinkmeister_server.packaged_secrets import files_with_secrets
-from shrinkmeister_server.zappa_guard import guard
+from shrinkmeister_server.aws_lambda.packaged_secrets import files_with_secrets
+from shrinkmeister_server.aws_lambda.zappa_guard import guard
 
 # First: where a variable is wrong, Zappa's handler goes on without the server.
 guard()
@@ -31,14 +31,14 @@ SECRET_KEY = secrets.token_urlsafe(50)
 
 INSTALLED_APPS = ["shrinkmeister_server"]
 MIDDLEWARE = [
-    "shrinkmeister_server.visits.VisitMiddleware",
-    "shrinkmeister_server.headers.headers_middleware",
+    "shrinkmeister_server.observability.access_log.VisitMiddleware",
+    "shrinkmeister_server.middleware.headers_middleware",
     "django.middleware.security.SecurityMiddleware",
     # Nothing else here compares the Host header with ALLOWED_HOSTS.
     "shrinkmeister_server.probes.HostMiddleware",
 ]
 if FILES_WITH_SECRETS or not ALLOWED_HOSTS:
-    MIDDLEWARE[2:] = ["shrinkmeister_server.unfinished.unfinished_middleware"]
+    MIDDLEWARE[2:] = ["shrinkmeister_server.aws_lambda.unfinished.unfinished_middleware"]
 APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
 WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
@@ -150,15 +150,15 @@ SILENCED_SYSTEM_CHECKS = [
 
 FORMATTERS = {
     "text": {"format": "{levelname} {name}: {message}", "style": "{"},
-    "json": {"()": "shrinkmeister_server.lines.JsonFormatter"},
-    "emf": {"()": "shrinkmeister_server.lines.EmfFormatter"},
+    "json": {"()": "shrinkmeister_server.observability.log_formatters.JsonFormatter"},
+    "emf": {"()": "shrinkmeister_server.observability.log_formatters.EmfFormatter"},
 }
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", FORMATTERS)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": FORMATTERS[LOG_FORMAT]},
-    "filters": {"untold": {"()": "shrinkmeister_server.lines.UntoldErrors"}},
+    "filters": {"untold": {"()": "shrinkmeister_server.observability.log_formatters.UntoldErrors"}},
     "handlers": {
         "lines": {
             "class": "logging.StreamHandler",

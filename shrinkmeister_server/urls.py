@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from shrinkmeister.links import PATTERN
+from shrinkmeister.protocol.lazy_urls import PATTERN
 from shrinkmeister_server.views import (
     BatchView,
     DoctorView,

@@ -10,7 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.utils.cache import patch_vary_headers
 from django.views import View
 
+from shrinkmeister.cache.shared_cache import MakerState
 from shrinkmeister.conf import get_config, get_questions
+from shrinkmeister.doctor.messages import EXAMINE
 from shrinkmeister.exceptions import (
     BatchError,
     BatchLengthError,
@@ -33,19 +35,17 @@ from shrinkmeister.exceptions import (
     TokenError,
     TokenExpiredError,
 )
-from shrinkmeister.links import Link
-from shrinkmeister.questions import EXAMINE
-from shrinkmeister.results import get_results, lasting
-from shrinkmeister.shared_cache import Told
-from shrinkmeister.spec import CONTENT_TYPES, ThumbnailSpec
+from shrinkmeister.protocol.lazy_urls import Link
+from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
+from shrinkmeister.storage.base import get_thumbnail_storage, lasting
 from shrinkmeister_server.batches import Batch, max_body
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import examine, remove
-from shrinkmeister_server.gate import get_gate
 from shrinkmeister_server.health import get_health
-from shrinkmeister_server.metrics import exposition
+from shrinkmeister_server.limiter import get_gate
+from shrinkmeister_server.observability.access_log import RequestLog, visit_of
+from shrinkmeister_server.observability.metrics import exposition
 from shrinkmeister_server.pipeline import StoredThumbnail, tell, thumbnail
-from shrinkmeister_server.visits import Visit, visit_of
 
 JSON = "application/json"
 # Which has no such parameter; but libraries send it.
@@ -159,7 +159,7 @@ class BatchView(PoliteView):
             return self._entries(visit, links, told, batch.seconds if may_make else 0)
 
     def _entries(
-        self, visit: Visit, links: Sequence[Opened], told: Iterator[Told], seconds: float
+        self, visit: RequestLog, links: Sequence[Opened], told: Iterator[MakerState], seconds: float
     ) -> HttpResponse:
         visit.timing.outcome = "batch"
         end = time.monotonic() + seconds
@@ -297,7 +297,7 @@ def _fields(stored: StoredThumbnail, url: str) -> dict[str, Any]:
 def _expires(stored: StoredThumbnail, url: str) -> int | None:
     if not stored.settled:
         return int(time.time()) + RETRY_SECONDS
-    return None if lasting(url) else int(time.time()) + get_results().url_lifetime // 2
+    return None if lasting(url) else int(time.time()) + get_thumbnail_storage().url_lifetime // 2
 
 
 def _prefers_json(request: HttpRequest, other: str) -> bool:
@@ -332,4 +332,4 @@ def _opened(text: str) -> Opened:
 def _max_age(url: str) -> int:
     """Seconds: few, since the target may one day go, and less than a signed target works."""
     most = get_server_config().redirect_max_age
-    return most if lasting(url) else min(most, get_results().url_lifetime // 2)
+    return most if lasting(url) else min(most, get_thumbnail_storage().url_lifetime // 2)

@@ -23,8 +23,8 @@ from typing import Any
 
 import urllib3
 
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests.pictures import picture, size_of
 from tests.servers.process import HOST, find_program, free_port, running, wait_for_answer
 from tests.servers.redis import running_redis

@@ -10,11 +10,11 @@ from django.template import Context, Template
 from sorl.thumbnail import default, get_thumbnail
 
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import DOUBT_KEY, get_shared_cache
 from shrinkmeister.conf import get_config
-from shrinkmeister.images import Thumbnail
-from shrinkmeister.keys import object_name
-from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.shared_cache import DOUBT_KEY, get_shared_cache
+from shrinkmeister.protocol.keys import object_name
+from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
 CDN = "https://cdn.example.com/"
 NAME = "photos/dawn.jpg"

@@ -28,9 +28,9 @@ def main(engine: str, module: str, sources: str) -> None:
     django.setup()
 
     from shrinkmeister.exceptions import ShrinkmeisterError
-    from shrinkmeister.spec import Source, ThumbnailSpec
-    from shrinkmeister_server.rendering import render
-    from shrinkmeister_server.timing import Timing
+    from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+    from shrinkmeister_server.observability.timing import Timing
+    from shrinkmeister_server.rendering.render import render
     from tests.pictures import picture
 
     spec = ThumbnailSpec(Source("s3", "photos", "one.jpg"), "30x20", {"format": "JPEG", "crop": "center"})

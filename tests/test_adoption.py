@@ -16,15 +16,15 @@ from sorl.thumbnail.base import EXTENSIONS, ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.models import KVStore
 
-from shrinkmeister import upkeep
+from shrinkmeister.adoption.kvstore import get_former_store
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.eager import eager_thumbnails, make_now
 from shrinkmeister.exceptions import DriverError, StorageError
-from shrinkmeister.keys import object_name
-from shrinkmeister.kvstore import get_former_store
-from shrinkmeister.results import StorageResults, get_former_results
-from shrinkmeister.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.maintenance import jobs
+from shrinkmeister.protocol.keys import object_name
+from shrinkmeister.storage.base import DjangoThumbnailStorage, get_former_storage
 from tests.pages import render
 from tests.pictures import picture
 from tests.servers.s3 import S3Server
@@ -441,7 +441,7 @@ class TestWhatIsAdopted:
 
 
 def test_a_table_is_read_page_by_page(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shrinkmeister.kvstore.BATCH", 3)
+    monkeypatch.setattr("shrinkmeister.adoption.kvstore.BATCH", 3)
     keys = [f"{number:03}" for number in range(10)]
     KVStore.objects.bulk_create(
         KVStore(key=f"sorl-thumbnail||{kind}||{key}", value="[]")
@@ -462,8 +462,8 @@ def test_a_table_is_read_page_by_page(db: None, monkeypatch: pytest.MonkeyPatch)
 class TestInterrupted:
     @pytest.fixture(autouse=True)
     def _small_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(upkeep, "BATCH", 2)
-        monkeypatch.setattr("shrinkmeister.kvstore.BATCH", 1)
+        monkeypatch.setattr(jobs, "BATCH", 2)
+        monkeypatch.setattr("shrinkmeister.adoption.kvstore.BATCH", 1)
 
     @pytest.mark.parametrize("batches", [1, 2, 3, 4])
     def test_it_goes_on_where_it_was_stopped(
@@ -533,13 +533,13 @@ class TestInterrupted:
         def fail(*args: Any) -> Any:
             raise StorageError("could not list")
 
-        monkeypatch.setattr(StorageResults, "walk", fail)
+        monkeypatch.setattr(DjangoThumbnailStorage, "walk", fail)
         with pytest.raises(CommandError, match="could not list"):
             adopt()
 
     def test_no_more_than_a_batch_is_held(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a listing, and of the key-value store."""
-        walk, ahead = StorageResults.walk, [0, 0]
+        walk, ahead = DjangoThumbnailStorage.walk, [0, 0]
 
         def counted(self: Any, *args: Any) -> Iterator[Any]:
             for stored in walk(self, *args):
@@ -550,7 +550,7 @@ class TestInterrupted:
         def kept(self: Any, images: Any, ttl: int) -> None:
             ahead[0] -= len(images)
 
-        monkeypatch.setattr(StorageResults, "walk", counted)
+        monkeypatch.setattr(DjangoThumbnailStorage, "walk", counted)
         monkeypatch.setattr(SharedCache, "adopt", kept)
         adopt()
         assert 2 <= ahead[1] <= 3
@@ -652,7 +652,7 @@ class TestSwappingBack:
         assert site.lazy() == [False] * 6
         call_command("shrinkmeister", "prune", "--source", str(source))
         assert site.lazy() == [False] * 3 + [True] * 3
-        stored = [one.name for one in get_former_results().walk("cache/")]
+        stored = [one.name for one in get_former_storage().walk("cache/")]
         assert len(stored) == 3
 
     def test_deleting_a_source_by_url(self, site: Site, settings: Any, media: Path) -> None:
@@ -730,7 +730,7 @@ def test_a_format_that_the_former_sorl_does_not_make(
     """AVIF, before sorl 13.1: nothing was made of it, and a page asks for it all the same."""
     settings.THUMBNAIL_ADOPTED_BACKEND = SORLS_BACKEND
     known = {name: extension for name, extension in EXTENSIONS.items() if name != "AVIF"}
-    for module in ("sorl.thumbnail.base", "shrinkmeister.adoption"):
+    for module in ("sorl.thumbnail.base", "shrinkmeister.adoption.former"):
         monkeypatch.setattr(f"{module}.EXTENSIONS", known)
     assert get_thumbnail("photos/dawn.jpg", "300", format="AVIF").lazy
     settings.THUMBNAIL_FORMAT = "AVIF"

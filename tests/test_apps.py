@@ -13,17 +13,17 @@ import urllib3
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.drivers.django_cache import DjangoCacheDriver
-from shrinkmeister.envelopes import MAX_LENGTH
-from shrinkmeister.keys import record_key
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.encryption import MAX_LENGTH
+from shrinkmeister.protocol.keys import record_key
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server import pipeline
-from shrinkmeister_server.gate import get_gate
-from shrinkmeister_server.timing import Timing
+from shrinkmeister_server.limiter import get_gate
+from shrinkmeister_server.observability.timing import Timing
 from tests.pictures import picture
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.sides import Server
@@ -139,7 +139,7 @@ class TestOneThumbnail:
 
     def test_of_a_private_bucket(self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
-            "shrinkmeister.results.StorageResults.url",
+            "shrinkmeister.storage.base.StorageResults.url",
             lambda self, name: f"https://b.example.com/{name}?sig",
         )
         monkeypatch.setattr("shrinkmeister_server.views.time.time", lambda: 1_800_000_000.9)
@@ -210,7 +210,11 @@ class TestBatch:
         assert entries[1]["error"] == "The image of this URL does not exist."
         assert all(("url" in one) != ("error" in one) for one in entries)
         # A line for each that opens, as if it had been asked for alone, and one for the batch.
-        lines = [record for record in caplog.records if record.name == "shrinkmeister_server.visits"]
+        lines = [
+            record
+            for record in caplog.records
+            if record.name == "shrinkmeister_server.observability.access_log"
+        ]
         told = [vars(line)["visit"] for line in lines]
         opened = [one["status"] for one in told[:-1]]
         assert opened == [200, 404, 404, 403]

@@ -72,7 +72,7 @@ def test_a_site_has_settings_and_no_environment() -> None:
 
 
 # Where thumbnails are stored, deleted and signed; a page with public thumbnails calls nothing there.
-WRITERS = ("shrinkmeister.results", "shrinkmeister.buckets")
+WRITERS = ("shrinkmeister.storage.base", "shrinkmeister.storage.buckets")
 
 
 def test_libraries_of_images_and_of_s3_stay_on_the_server() -> None:
@@ -115,15 +115,15 @@ django.setup()
 from sorl.thumbnail import get_thumbnail
 from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.cache.shared_cache import get_shared_cache
 assert get_thumbnail("a.jpg", "10x10").lazy
 spec = make_spec("a.jpg", "10x10", {}, get_config())
 get_shared_cache().record(spec, ThumbnailRecord(10, 10, "https://example.com/"), None)
 assert not get_thumbnail("a.jpg", "10x10").lazy
 heavy = {"PIL", "boto3", "botocore", "storages", "pyvips", "urllib3", "shrinkmeister_server"}
 found = {name.partition(".")[0] for name in sys.modules} & heavy
-print(sorted(found | sys.modules.keys() & {"shrinkmeister.questions", "shrinkmeister.doctor"}))
+print(sorted(found | sys.modules.keys() & {"shrinkmeister.doctor.messages", "shrinkmeister.doctor.examination"}))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

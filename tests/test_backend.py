@@ -11,6 +11,7 @@ from django.test import modify_settings
 from sorl.thumbnail import default, delete, get_thumbnail
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import SettingError, get_config, get_tokens
 from shrinkmeister.exceptions import (
     DriverError,
@@ -20,8 +21,7 @@ from shrinkmeister.exceptions import (
     StorageError,
 )
 from shrinkmeister.prefetch import thumbnail_data
-from shrinkmeister.records import SourceRecord
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.protocol.records import SourceRecord
 from tests.pages import CDN, NAME, lazy, record, render
 from tests.site.models import Photo
 

@@ -16,13 +16,13 @@ from django.template import Context, Template
 from sorl.thumbnail import delete, get_thumbnail
 from storages.backends.s3 import S3Storage
 
-from shrinkmeister.buckets import MOST_SIGNED_SECONDS, alias_storage, bucket_storage
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.checks import check_expiry
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.results import get_former_results, get_results
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.storage.base import get_former_storage, get_thumbnail_storage
+from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, alias_storage, bucket_storage
 from shrinkmeister_server import pipeline
 from tests.pictures import picture, size_of
 from tests.servers.s3 import S3Server
@@ -212,7 +212,7 @@ class TestPublic:
 
     def test_deleting_more_than_a_batch(self, public: Buckets) -> None:
         client = public.s3.client()
-        results = get_results()
+        results = get_thumbnail_storage()
 
         def put(number: int) -> None:
             client.put_object(Bucket=public.thumbs, Key=f"cache/x/{number}.jpg", Body=b"")
@@ -310,34 +310,34 @@ class TestSignatures:
     def test_version_4_in_all_regions(self, region: str | None, endpoint_url: str | None) -> None:
         """boto3's own choice is version 2 in the first three."""
         self.use(region_name=region, endpoint_url=endpoint_url)
-        for results in (get_results(), get_former_results()):
+        for results in (get_thumbnail_storage(), get_former_storage()):
             query = self.query(results.url("a.jpg"))
             assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
             assert query["X-Amz-Credential"].split("/")[2] == (region or "us-east-1")
 
     def test_without_an_s3_storage_of_the_site(self) -> None:
         self.settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
-        assert "X-Amz-Algorithm" in self.query(get_results().url("a.jpg"))
+        assert "X-Amz-Algorithm" in self.query(get_thumbnail_storage().url("a.jpg"))
 
     def test_a_choice_of_the_site_stays(self) -> None:
         self.use(signature_version="s3")
-        assert "Signature" in self.query(get_results().url("a.jpg"))
+        assert "Signature" in self.query(get_thumbnail_storage().url("a.jpg"))
         self.use()
         self.settings.AWS_S3_SIGNATURE_VERSION = "s3"
-        assert "Signature" in self.query(get_results().url("a.jpg"))
+        assert "Signature" in self.query(get_thumbnail_storage().url("a.jpg"))
         self.settings.AWS_S3_SIGNATURE_VERSION = None
         self.use(client_config=ClientConfig(signature_version="s3"))
-        assert "Signature" in self.query(get_results().url("a.jpg"))
+        assert "Signature" in self.query(get_thumbnail_storage().url("a.jpg"))
         self.use(client_config=ClientConfig(read_timeout=3))
-        assert "X-Amz-Algorithm" in self.query(get_results().url("a.jpg"))
+        assert "X-Amz-Algorithm" in self.query(get_thumbnail_storage().url("a.jpg"))
 
     def test_s3_takes_no_more_than_a_week(self) -> None:
         self.use(querystring_expire=MOST_SIGNED_SECONDS)
         assert not list(check_expiry(get_config()))
         self.use(querystring_expire=MOST_SIGNED_SECONDS + 1)
         assert [message.id for message in check_expiry(get_config())] == ["shrinkmeister.W014"]
-        assert self.query(get_results().url("a.jpg"))["X-Amz-Expires"] == str(MOST_SIGNED_SECONDS)
-        assert get_results().url_lifetime == MOST_SIGNED_SECONDS
+        assert self.query(get_thumbnail_storage().url("a.jpg"))["X-Amz-Expires"] == str(MOST_SIGNED_SECONDS)
+        assert get_thumbnail_storage().url_lifetime == MOST_SIGNED_SECONDS
         self.settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
         self.settings.AWS_QUERYSTRING_EXPIRE = MOST_SIGNED_SECONDS + 1
         assert [message.id for message in check_expiry(get_config())] == ["shrinkmeister.W014"]
@@ -349,7 +349,7 @@ class TestSignatures:
     def test_others_may_work_for_longer(self, options: dict[str, Any]) -> None:
         self.use(querystring_expire=MOST_SIGNED_SECONDS + 1, **options)
         assert not list(check_expiry(get_config()))
-        assert get_results().url_lifetime == MOST_SIGNED_SECONDS + 1
+        assert get_thumbnail_storage().url_lifetime == MOST_SIGNED_SECONDS + 1
 
     def test_the_token_of_a_role_does_not_come_with_other_keys(
         self, monkeypatch: pytest.MonkeyPatch
@@ -361,12 +361,12 @@ class TestSignatures:
         self.use(signature_version="s3v4")
         token = "X-Amz-Security-Token"
         assert token in self.query(storages["default"].url("a.jpg"))
-        assert token not in self.query(get_results().url("a.jpg"))
+        assert token not in self.query(get_thumbnail_storage().url("a.jpg"))
         assert token not in self.query(alias_storage("default").url("a.jpg"))
         self.use(access_key="of-the-role", secret_key="secret")
-        assert token in self.query(get_results().url("a.jpg"))
+        assert token in self.query(get_thumbnail_storage().url("a.jpg"))
         self.use(access_key="other", secret_key="secret", security_token="its-own")
-        assert self.query(get_results().url("a.jpg"))[token] == "its-own"
+        assert self.query(get_thumbnail_storage().url("a.jpg"))[token] == "its-own"
 
 
 class FixedBucket(S3Storage):  # type: ignore[misc]  # django-storages has no types
@@ -386,7 +386,7 @@ class TestSubclasses:
         settings.STORAGES = {"default": {"BACKEND": f"tests.test_buckets.{name}"}}
         settings.THUMBNAIL_BUCKET = "thumbs"
         with pytest.raises(SettingError, match=f"{name}.*thumbs"):
-            get_results()
+            get_thumbnail_storage()
 
 
 class TestOneBucket:
@@ -468,7 +468,7 @@ class TestFailures:
         options = {**settings.STORAGES["default"]["OPTIONS"], "secret_key": "wrong"}
         settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
         with pytest.raises(StorageError, match=r"403|Forbidden"):
-            get_results().find("cache/x/y.jpg", {})
+            get_thumbnail_storage().find("cache/x/y.jpg", {})
 
     def test_objects_that_s3_keeps_are_told(
         self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch

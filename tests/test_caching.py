@@ -25,14 +25,14 @@ from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister import caching, page
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.caching import cache_page, cache_seconds, has_lazy_thumbnails, watch_thumbnails
 from shrinkmeister.conf import get_config
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.lifetime import LAZY_SECONDS, Lifetime
-from shrinkmeister.page import Guesses, Page, using_page
+from shrinkmeister.page import PrefetchHistory, RequestCache, using_page
 from shrinkmeister.prefetch import prefetch_thumbnails
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.protocol.records import ThumbnailRecord
 from tests.pages import Trips, lazy, record, render
 from tests.pictures import picture
 from tests.servers.s3 import S3Server
@@ -145,7 +145,7 @@ def site(media: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
         "default": {"BACKEND": "tests.test_caching.NotedCache", "LOCATION": "pages"},
         "other": {"BACKEND": "tests.test_caching.NotedCache", "LOCATION": "others"},
     }
-    monkeypatch.setattr(page, "_guesses", Guesses())
+    monkeypatch.setattr(page, "_guesses", PrefetchHistory())
     NotedCache.noted.clear()
     yield
     for alias in ("default", "other"):
@@ -221,7 +221,7 @@ class TestPages:
         assert "X-Amz-Signature" in get(where)
         assert kept_for() == [900]
         NotedCache.noted.clear()
-        with using_page(Page()):
+        with using_page(RequestCache()):
             response = cache_page(5000)(show)(RequestFactory().get("/"))
         assert get_max_age(response) == 900
 
@@ -284,7 +284,7 @@ class TestMaxAge:
             return show_to_cdns(request)
 
         async def ask() -> Any:
-            with using_page(Page()):
+            with using_page(RequestCache()):
                 return await caching.max_age_middleware(answer)(RequestFactory().get("/"))
 
         assert get_max_age(asyncio.run(ask())) == LAZY_SECONDS
@@ -329,7 +329,7 @@ class TestKnowing:
         assert kept_for() == [900]
 
     def test_parts_of_a_page(self) -> None:
-        with using_page(Page()):
+        with using_page(RequestCache()):
             with watch_thumbnails() as empty:
                 pass
             with watch_thumbnails() as outer, watch_thumbnails() as inner:
@@ -398,7 +398,7 @@ class TestFragments:
 
     def test_a_page_that_shows_a_kept_one_knows(self) -> None:
         self.shown()
-        with using_page(Page()):
+        with using_page(RequestCache()):
             assert not has_lazy_thumbnails()
             assert self.shown().startswith(LAZY)
             assert has_lazy_thumbnails()

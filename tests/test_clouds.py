@@ -15,9 +15,9 @@ from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import get_or_create_storage
 
 from shrinkmeister import cleanup
-from shrinkmeister.keys import is_object_name
-from shrinkmeister.results import get_results
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.protocol.keys import is_object_name
+from shrinkmeister.storage.base import get_thumbnail_storage
 from shrinkmeister_server import pipeline
 from tests.pages import lazy
 from tests.pictures import picture, size_of
@@ -59,7 +59,9 @@ def thumbnail(photo: Photo, geometry: str = "300x200") -> Any:
 
 def stored() -> list[str]:
     """What there is of our own."""
-    return [one.name for one in get_results().walk("cache/") if is_object_name(one.name, "cache/")]
+    return [
+        one.name for one in get_thumbnail_storage().walk("cache/") if is_object_name(one.name, "cache/")
+    ]
 
 
 def test_a_thumbnail_is_made_and_shown(photo: Photo, server: Server) -> None:
@@ -224,6 +226,6 @@ class TestCommands:
         call_command("shrinkmeister", "adopt")
         assert [lazy(name, geometry).url for geometry in GEOMETRIES] == [one.url for one in former]
         call_command("shrinkmeister", "prune", "--adopted")
-        assert [one.name for one in get_results().walk("")] == [NAME]
+        assert [one.name for one in get_thumbnail_storage().walk("")] == [NAME]
         assert [lazy(name, geometry).lazy for geometry in GEOMETRIES] == [True, True]
         get_or_create_storage.cache_clear()

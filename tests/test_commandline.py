@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from shrinkmeister.adoption import former_of
+from shrinkmeister.adoption.former import former_of
 from shrinkmeister.backend import make_spec, spec_of
-from shrinkmeister.commandline import LAZY, main
+from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cli import LAZY, main
 from shrinkmeister.conf import get_config
-from shrinkmeister.keys import object_name, record_key
-from shrinkmeister.links import lazy_url
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.spec import MAX_INTEGER, Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.keys import object_name, record_key
+from shrinkmeister.protocol.lazy_urls import lazy_url
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.protocol.spec import MAX_INTEGER, Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests.pages import record
 from tests.servers.thumbnails import PATIENT
 
@@ -209,7 +209,9 @@ class TestTheCommand:
         assert "shrinkmeister.backend" in loaded
         heavy = ("PIL", "boto3", "botocore", "storages", "redis", "urllib3", "sorl.thumbnail.engines")
         assert not [
-            one for one in loaded if one.startswith(heavy) or one.startswith("shrinkmeister.doctor")
+            one
+            for one in loaded
+            if one.startswith(heavy) or one.startswith("shrinkmeister.doctor.examination")
         ]
 
     def test_a_site_that_fails_has_another_status(self, tmp_path: Path) -> None:

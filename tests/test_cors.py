@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests.pictures import picture
 from tests.servers.process import HOST
 from tests.servers.thumbnails import running_thumbnail_server

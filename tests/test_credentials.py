@@ -23,13 +23,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils.log import AdminEmailHandler
 
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_config
-from shrinkmeister.credentials import caused, credentials_of, described, is_safe
+from shrinkmeister.conf.credentials import caused, credentials_of, described, is_safe
 from shrinkmeister.environment import Environment
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
-from shrinkmeister.results import get_results
 from shrinkmeister.secret import Secret, without_password
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.storage.base import get_thumbnail_storage
 
 # What no output may have a part of; as it stands, and as it stands in an address.
 PASSWORD = "Xq7-zebrafish/W@k#9:vv?ü"
@@ -73,9 +73,9 @@ def outputs(caplog: pytest.LogCaptureFixture, doctor: bool = True) -> str:
     for call in (
         get_config,
         lambda: get_shared_cache().check(),
-        lambda: get_results().check(),
+        lambda: get_thumbnail_storage().check(),
         # URLs are for browsers, whatever an address of the settings says.
-        lambda: bool(get_results().url("cache/a.jpg")),
+        lambda: bool(get_thumbnail_storage().url("cache/a.jpg")),
         lambda: get_shared_cache().bookmark("adopt"),
     ):
         try:

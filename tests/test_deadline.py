@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 from shrinkmeister.exceptions import SourceMissingError, StorageError
-from shrinkmeister_server.deadline import deadline
+from shrinkmeister_server.loaders.limits import deadline
 
 LONG, SHORT = 60, 0.01
 

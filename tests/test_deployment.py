@@ -21,8 +21,8 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkmeister.common import common_settings
 from shrinkmeister.conf import Config, get_config
+from shrinkmeister.doctor.facts import common_settings
 from shrinkmeister.environment import Environment
 from shrinkmeister_server.deployment.package import finish
 from shrinkmeister_server.deployment.plausibility import doubtful, impossible

@@ -26,17 +26,15 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
-from shrinkmeister import signed_urls
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_config, get_questions
-from shrinkmeister.conversation import UNREACHABLE, Heard
-from shrinkmeister.doctor import Examination, examine
-from shrinkmeister.envelopes import Envelopes
-from shrinkmeister.exceptions import TokenExpiredError
-from shrinkmeister.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
-from shrinkmeister.keys import is_object_name
-from shrinkmeister.links import lazy_url
-from shrinkmeister.questions import (
+from shrinkmeister.doctor import signed_urls
+from shrinkmeister.doctor.client import UNREACHABLE, Heard
+from shrinkmeister.doctor.examination import Examination, examine
+from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
+from shrinkmeister.doctor.http import Reason, Reply
+from shrinkmeister.doctor.messages import (
     ANSWER_INFO,
     EXAMINE,
     PROBE,
@@ -46,10 +44,12 @@ from shrinkmeister.questions import (
     Questions,
     probe_name,
 )
-from shrinkmeister.results import get_results
-from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.signed_urls import load_signed
-from shrinkmeister.web import Reason, Reply
+from shrinkmeister.doctor.signed_urls import load_signed
+from shrinkmeister.exceptions import TokenExpiredError
+from shrinkmeister.protocol.encryption import Envelopes
+from shrinkmeister.protocol.keys import is_object_name
+from shrinkmeister.protocol.lazy_urls import lazy_url
+from shrinkmeister.storage.base import get_thumbnail_storage
 from tests.pictures import picture
 from tests.servers.canned import answering
 from tests.servers.demo import MANAGE
@@ -206,7 +206,7 @@ def on_memcached(on_files: Deployment, settings: Any, memcached_location: str) -
 
 
 def stored() -> list[str]:
-    return [one.name for one in get_results().walk(get_config().prefix)]
+    return [one.name for one in get_thumbnail_storage().walk(get_config().prefix)]
 
 
 class TestAllWell:

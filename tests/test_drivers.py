@@ -18,14 +18,14 @@ from django.core.exceptions import ImproperlyConfigured
 from redis import Redis
 
 import shrinkmeister.drivers
+from shrinkmeister.cache.shared_cache import SharedCache
 from shrinkmeister.conf import CACHE_TIMEOUT, CacheConfig
 from shrinkmeister.drivers import driver_class, make_driver
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.drivers.contract import DriverContract, new_key
 from shrinkmeister.exceptions import DriverError
-from shrinkmeister.seals import Seals
+from shrinkmeister.protocol.signing import Seals
 from shrinkmeister.secret import Secret
-from shrinkmeister.shared_cache import SharedCache
 from tests.servers.memcached import running_memcached
 from tests.servers.process import free_port, wait_until
 from tests.servers.redis import running_redis

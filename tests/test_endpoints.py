@@ -17,12 +17,12 @@ from django.core.files.storage import FileSystemStorage, storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.checks import check_client
-from shrinkmeister.doctor import examine
+from shrinkmeister.doctor.examination import examine
+from shrinkmeister.doctor.field_sources import HINTS
+from shrinkmeister.doctor.findings import OK, WRONG
+from shrinkmeister.doctor.http import Reply, get
 from shrinkmeister.eager import eager_thumbnails
-from shrinkmeister.field_sources import HINTS
-from shrinkmeister.findings import OK, WRONG
-from shrinkmeister.image_fields import field_storages
-from shrinkmeister.web import Reply, get
+from shrinkmeister.storage.image_fields import field_storages
 from shrinkmeister_server.checks import check_server
 from tests.pictures import picture, size_of
 from tests.servers.faulty import FaultyProxy, running_faulty

@@ -14,11 +14,11 @@ from sorl.thumbnail.engines.base import EngineBase
 
 from shrinkmeister.conf import SettingError
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server.checks import check_server
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine
-from shrinkmeister_server.rendering import Picture, get_engine, render
-from shrinkmeister_server.timing import Timing
+from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering.render import Picture, get_engine, render
 from tests.pictures import ORIENTATION, encoded, photograph, picture, ssim
 from tests.sides import Server
 from tests.sorls import Sorl

@@ -20,9 +20,9 @@ from redis import Redis
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister import page
-from shrinkmeister.breaker import BREAK
+from shrinkmeister.cache.breaker import BREAKER_SECONDS
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.page import page_middleware
-from shrinkmeister.shared_cache import get_shared_cache
 from tests.conftest import left_out_if_missing
 from tests.pages import CDN, record, render
 from tests.pictures import size_of
@@ -129,7 +129,7 @@ def test_a_page_comes_out_whole(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(page, "_guesses", page.Guesses())
+    monkeypatch.setattr(page, "_guesses", page.PrefetchHistory())
     for name in NAMES:
         record(name, crop="center")
     healthy = shown()
@@ -148,7 +148,7 @@ def test_a_page_comes_out_whole(
     else:
         assert len(set(urls)) == 100
         assert all(url.startswith("https://thumbs.example.com/") for url in urls)
-        assert [one.name for one in caplog.records] == ["shrinkmeister.shared_cache"]
+        assert [one.name for one in caplog.records] == ["shrinkmeister.cache.shared_cache"]
     assert asked.call_count == 1
 
 
@@ -181,7 +181,7 @@ def test_it_heals_by_itself(
     assert not any(url.startswith(CDN) for url in shown())
     mend(cache)
     assert not any(url.startswith(CDN) for url in shown())  # it is not asked for some seconds
-    now[0] += BREAK
+    now[0] += BREAKER_SECONDS
     assert shown() == healthy
 
 
@@ -214,7 +214,7 @@ def test_a_slow_cache_is_asked_as_often_as_a_page_has_patience(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Each answer comes in time, and a page that asks for each thumbnail would wait for 100 of them."""
-    monkeypatch.setattr(page, "_guesses", page.Guesses())
+    monkeypatch.setattr(page, "_guesses", page.PrefetchHistory())
     settings.THUMBNAIL_CACHE_BACKEND = "redis"
     settings.THUMBNAIL_CACHE_NAME = "unused"
     settings.THUMBNAIL_CACHE_WAIT_SECONDS = 4
@@ -261,7 +261,7 @@ def test_one_that_is_restarted_empty_is_taken_up_again(
             first.process.wait()
             assert get_thumbnail(photo, "300x200").lazy
             relay.target = stack.enter_context(running(tmp_path)).port
-            now[0] += BREAK
+            now[0] += BREAKER_SECONDS
             assert get_thumbnail(photo, "300x200").lazy
             assert server.get(url).status_code == 302
             assert not get_thumbnail(photo, "300x200").lazy

@@ -14,14 +14,14 @@ from sorl.thumbnail import default, get_thumbnail
 from sorl.thumbnail.images import DummyImageFile
 from sorl.thumbnail.templatetags import thumbnail as library
 
-from shrinkmeister import filters
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_config
-from shrinkmeister.images import Thumbnail
-from shrinkmeister.names import Elsewhere
-from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.sorl_patches import filters
 from shrinkmeister.sources import source_of
+from shrinkmeister.thumbnails.files import Elsewhere
+from shrinkmeister.thumbnails.thumbnail import Thumbnail
 from tests.pages import CDN, NAME, lazy, record, render
 from tests.pictures import picture
 from tests.sides import Server
@@ -171,7 +171,7 @@ from django.conf import settings
 settings.configure(INSTALLED_APPS={[*apps]})
 import django
 django.setup()
-from shrinkmeister.filters import SORLS
+from shrinkmeister.sorl_patches.filters import SORLS
 from tests.early import models
 found = django.apps.apps.get_app_config("early").found
 for name, sorls in SORLS.items():

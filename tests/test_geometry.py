@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from shrinkmeister.geometry import certain_sides, thumbnail_size
-from shrinkmeister.records import SourceRecord
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server.rendering import render
-from shrinkmeister_server.timing import Timing
+from shrinkmeister.protocol.records import SourceRecord
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering.render import render
 from tests.pictures import picture, size_of
 
 pytestmark = pytest.mark.makes_thumbnails

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.environment import Environment
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server import pipeline
 from tests.sides import Server
 from tests.test_environment import manage

@@ -16,6 +16,7 @@ from django.core.files.storage import storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.conf import DAY, get_config, get_tokens
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import (
@@ -26,13 +27,14 @@ from shrinkmeister.exceptions import (
     SourceTooSlowError,
     StorageError,
 )
-from shrinkmeister.keys import change_key, object_name, record_key
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.results import StorageResults
-from shrinkmeister.shared_cache import SharedCache, get_shared_cache
-from shrinkmeister_server import pipeline, rendering, sources
+from shrinkmeister.protocol.keys import change_key, object_name, record_key
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.storage.base import DjangoThumbnailStorage
+from shrinkmeister_server import pipeline
 from shrinkmeister_server.engines.pillow import Engine as PillowEngine
-from shrinkmeister_server.timing import Timing
+from shrinkmeister_server.loaders import load as sources
+from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering import render as rendering
 from tests.pages import lazy
 from tests.pictures import picture
 from tests.sides import Server
@@ -150,7 +152,7 @@ class TestLostThumbnails:
 
         clock.now += 7 * DAY
         with monkeypatch.context() as patched:
-            patched.setattr(StorageResults, "find", fail)
+            patched.setattr(DjangoThumbnailStorage, "find", fail)
             assert visit(server, photos[0])
         assert made.call_count == 0
         assert "the storage sleeps" in caplog.text

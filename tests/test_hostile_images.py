@@ -19,12 +19,12 @@ from PIL import Image, PngImagePlugin
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister.exceptions import SourceFormatError, SourceTooSlowError
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server import rendering
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server.engines.pillow import Engine
 from shrinkmeister_server.inspection import judge_opened
-from shrinkmeister_server.rendering import get_engine
-from shrinkmeister_server.timelimit import TimeLimit
+from shrinkmeister_server.rendering import render as rendering
+from shrinkmeister_server.rendering.render import get_engine
+from shrinkmeister_server.time_limit import TimeLimit
 from tests import hostile
 from tests.pictures import encoded, picture, size_of
 from tests.sides import Server
@@ -438,9 +438,9 @@ from django.conf import settings
 settings.configure(INSTALLED_APPS=["sorl.thumbnail"], THUMBNAIL_BUCKET="b", THUMBNAIL_ENGINE=sys.argv[1])
 django.setup()
 from shrinkmeister.exceptions import SourceError
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server.rendering import render
-from shrinkmeister_server.timing import Timing
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister_server.rendering.render import render
+from shrinkmeister_server.observability.timing import Timing
 from tests.pictures import picture
 from tests.test_hostile_images import BROKEN, TOO_LARGE
 

@@ -15,9 +15,9 @@ import pytest
 import pyvips
 from PIL import Image
 
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server.rendering import render
-from shrinkmeister_server.timing import Timing
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering.render import render
 from tests import hostile, hostile_parts
 from tests.hostile_parts import LONG, RATIONAL, SHORT, UNDEFINED, exif, page, tiff, tiled
 from tests.pictures import encoded, picture
@@ -225,9 +225,9 @@ from django.conf import settings
 settings.configure(INSTALLED_APPS=["sorl.thumbnail"], THUMBNAIL_BUCKET="b", THUMBNAIL_ENGINE=sys.argv[1])
 django.setup()
 from shrinkmeister.exceptions import ShrinkmeisterError
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server.rendering import render
-from shrinkmeister_server.timing import Timing
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister_server.rendering.render import render
+from shrinkmeister_server.observability.timing import Timing
 from tests.pictures import picture
 from tests.test_hostile_parts import KINDS
 

@@ -19,7 +19,6 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from shrinkmeister.conf import get_tokens
-from shrinkmeister.envelopes import MAX_LENGTH
 from shrinkmeister.exceptions import (
     SourceMissingError,
     SourceNotAllowedError,
@@ -27,9 +26,10 @@ from shrinkmeister.exceptions import (
     TokenError,
     TokenExpiredError,
 )
-from shrinkmeister.spec import DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
-from shrinkmeister_server import sources
+from shrinkmeister.protocol.encryption import MAX_LENGTH
+from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
+from shrinkmeister_server.loaders import load as sources
 from shrinkmeister_server.views import STATUSES
 from tests.fuzz.target import SECRET, bytes_of, check, sealed, seeds, text_of
 from tests.sides import Server

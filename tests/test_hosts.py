@@ -25,8 +25,8 @@ import pytest
 import urllib3
 from sorl.thumbnail import get_thumbnail
 
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.conf import ServerConfig
 from tests.conftest import left_out_if_missing
 from tests.pictures import picture, size_of
@@ -333,7 +333,7 @@ class Front:
 
     def visits(self) -> int:
         """Requests that have come to the server. It writes a line before it answers."""
-        return self._log.read_text().count(" shrinkmeister_server.visits: ")
+        return self._log.read_text().count(" shrinkmeister_server.observability.access_log: ")
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from sorl.thumbnail import default, get_thumbnail
 from sorl.thumbnail.helpers import ThumbnailError
 from sorl.thumbnail.images import BaseImageFile, DummyImageFile, ImageFile
 
-from shrinkmeister.buckets import S3_BACKEND
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import NotStoredError, ReadOnlyError, ShrinkmeisterError
-from shrinkmeister.images import Thumbnail
+from shrinkmeister.storage.buckets import S3_BACKEND
+from shrinkmeister.thumbnails.thumbnail import Thumbnail
 from tests.pages import lazy, render
 from tests.pictures import picture, size_of
 from tests.servers.s3 import S3Server

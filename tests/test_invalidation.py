@@ -15,11 +15,11 @@ from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.kvstores.base import KVStoreBase
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_config
-from shrinkmeister.keys import object_name
-from shrinkmeister.page import Page, using_page
-from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.page import RequestCache, using_page
+from shrinkmeister.protocol.keys import object_name
+from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.sources import source_of
 from tests.pages import lazy, record
 from tests.pictures import picture
@@ -80,7 +80,7 @@ INVALIDATIONS: dict[str, Callable[[str], None]] = {
 @pytest.mark.parametrize("how", INVALIDATIONS)
 def test_it_does_what_delete_does(how: str, photo: str, thumbnails: tuple[Path, Path]) -> None:
     thumbnail, other = thumbnails
-    with using_page(Page()):
+    with using_page(RequestCache()):
         assert not lazy(photo).lazy
         INVALIDATIONS[how](photo)
         assert lazy(photo).lazy  # in the same request too

@@ -15,9 +15,9 @@ import pytest
 import urllib3
 from redis import Redis
 
-from shrinkmeister.keys import lock_key, object_name, record_key
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.keys import lock_key, object_name, record_key
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests.conftest import SURVIVED
 from tests.pictures import encoded, photograph, size_of
 from tests.servers.s3 import S3Server

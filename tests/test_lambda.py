@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests import events
 from tests.deployments import SECRET, Deployment
 from tests.pictures import picture, size_of

@@ -14,10 +14,10 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.conf import DAY, get_config
 from shrinkmeister.exceptions import DriverError
-from shrinkmeister.keys import record_key
-from shrinkmeister.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.protocol.keys import record_key
 from tests.pages import lazy
 from tests.pictures import picture
 from tests.servers.process import wait_until

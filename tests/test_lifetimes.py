@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
+from shrinkmeister.cache.shared_cache import SharedCache
 from shrinkmeister.conf import DAY, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import SourceMissingError
-from shrinkmeister.listing import StoredObject
-from shrinkmeister.records import SourceRecord
-from shrinkmeister.results import Results, StoredInfo
-from shrinkmeister.seals import Seals
-from shrinkmeister.shared_cache import SharedCache
+from shrinkmeister.protocol.records import SourceRecord
+from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of
-from shrinkmeister.spec import Source
+from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
+from shrinkmeister.storage.listing import StoredObject
 from shrinkmeister_server import pipeline
-from shrinkmeister_server.rendering import Picture, Rendering
-from shrinkmeister_server.timing import Timing
+from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering.render import Picture, Rendering
 
 pytestmark = [
     pytest.mark.django_db,
@@ -74,7 +74,7 @@ class Memory(Driver):
             self.values.pop(key, None)
 
 
-class Bucket(Results):
+class Bucket(ThumbnailStorage):
     """Name -> what was written, and when."""
 
     def __init__(self, clock: Clock) -> None:

@@ -8,8 +8,8 @@ import pytest
 from django.core.files.storage import storages
 
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.listing import StoredObject, thumbnails_of
-from shrinkmeister.results import get_former_results
+from shrinkmeister.storage.base import get_former_storage
+from shrinkmeister.storage.listing import StoredObject, thumbnails_of
 
 # In the order of a listing, of which `tests/test_storages.py` asks all storages.
 NAMES = sorted(
@@ -92,4 +92,4 @@ def test_a_storage_that_fails(media: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(type(storages["default"]), "listdir", fail)
     with pytest.raises(StorageError, match="could not list cache/"):
-        list(get_former_results().walk("cache/"))
+        list(get_former_storage().walk("cache/"))

@@ -12,16 +12,16 @@ from unittest.mock import Mock
 import pytest
 import urllib3
 
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.exceptions import DriverError, StorageError
-from shrinkmeister.keys import digest
-from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.keys import digest
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server import health, pipeline
 from shrinkmeister_server.engines.pillow import Engine
-from shrinkmeister_server.lines import EmfFormatter, JsonFormatter, UntoldErrors
-from shrinkmeister_server.sources import fetch
-from shrinkmeister_server.timing import MAKING, Timing
+from shrinkmeister_server.loaders.load import fetch
+from shrinkmeister_server.observability.log_formatters import EmfFormatter, JsonFormatter, UntoldErrors
+from shrinkmeister_server.observability.timing import MAKING, Timing
 from tests.pictures import picture
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.sides import Server
@@ -49,7 +49,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 def visit(log: pytest.LogCaptureFixture) -> dict[str, Any]:
     """The fields of the one line."""
     (record,) = log.records
-    assert record.name == "shrinkmeister_server.visits"
+    assert record.name == "shrinkmeister_server.observability.access_log"
     log.clear()
     return {"level": record.levelname, "text": record.getMessage(), **vars(record)["visit"]}
 
@@ -369,7 +369,7 @@ def test_an_error_that_nobody_thought_of_is_told_once_and_without_the_path(
     lines = [JsonFormatter().format(record) for record in caplog.records]
     assert [json.loads(line)["logger"] for line in lines] == [
         *(["django.request"] if around else []),
-        "shrinkmeister_server.visits",
+        "shrinkmeister_server.observability.access_log",
     ]
     assert "".join(lines).count("RuntimeError: a surprise") == 1
     assert url[1:41] not in "".join(lines)

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from shrinkmeister import backend, links
+from shrinkmeister import backend
 from shrinkmeister.backend import spec_of, thumbnail_of
+from shrinkmeister.cache.shared_cache import SharedCache
 from shrinkmeister.conf import get_config
 from shrinkmeister.drivers import make_driver
-from shrinkmeister.seals import Seals
-from shrinkmeister.shared_cache import SharedCache
-from shrinkmeister.spec import Source
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol import lazy_urls
+from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.spec import Source
+from shrinkmeister.protocol.tokens import Tokens
 from tests.vectors import load
 
 VECTORS = load("lookups")
@@ -38,7 +39,7 @@ def test_vector(vector: dict[str, Any], settings: Any, monkeypatch: pytest.Monke
     )
     monkeypatch.setattr(backend, "get_shared_cache", lambda: cache)
     tokens = Tokens(given["secrets"], given["url_ttl"], lambda: now)
-    monkeypatch.setattr(links, "get_tokens", lambda: tokens)
+    monkeypatch.setattr(lazy_urls, "get_tokens", lambda: tokens)
 
     spec = spec_of(Source.parse(vector["source"]), vector["geometry"], vector["options"], config)
     thumbnail = thumbnail_of(spec, config)

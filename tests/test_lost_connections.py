@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.cache import caches
 
-from shrinkmeister import buckets
 from shrinkmeister.conf import CacheConfig
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
-from shrinkmeister.results import StoredInfo, get_results
 from shrinkmeister.secret import Secret
+from shrinkmeister.storage import buckets
+from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
 from tests.conftest import left_out_if_missing
 from tests.servers.memcached import running_memcached
 from tests.servers.process import ask, wait_until
@@ -228,12 +228,12 @@ class TestS3:
                 "endpoint_url": f"http://127.0.0.1:{relay.port}",
             }
             settings.STORAGES = {"default": {"BACKEND": buckets.S3_BACKEND, "OPTIONS": options}}
-            get_results().save("cache/a.jpg", b"picture", "image/jpeg", StoredInfo(4, 3))
+            get_thumbnail_storage().save("cache/a.jpg", b"picture", "image/jpeg", StoredInfo(4, 3))
             assert self.three_at_once() == [b"picture"] * 3
             yield relay
 
     def three_at_once(self) -> list[bytes]:
-        results: Any = get_results()
+        results: Any = get_thumbnail_storage()
         request = {"Bucket": results.bucket, "Key": "cache/a.jpg"}
         bodies = [results._client.get_object(**request)["Body"] for _ in range(3)]
         return [body.read() for body in bodies]
@@ -251,8 +251,8 @@ class TestS3:
         assert relay.lose() == 3
         now = time.time() + buckets.CONNECTION_SECONDS
         monkeypatch.setattr(time, "time", lambda: now)
-        assert get_results().find("cache/a.jpg", {})
-        assert get_results().find("cache/b.jpg", {}) is None
+        assert get_thumbnail_storage().find("cache/a.jpg", {})
+        assert get_thumbnail_storage().find("cache/b.jpg", {}) is None
         assert len(relay.links) == 4
         assert not any(link.used for link in relay.links if link.lost)
 

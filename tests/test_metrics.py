@@ -14,11 +14,11 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from sorl.thumbnail import get_thumbnail
 
-from shrinkmeister.breaker import BREAK
+from shrinkmeister.cache.breaker import BREAKER_SECONDS
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import SettingError, get_config, get_tokens
 from shrinkmeister.exceptions import DriverError
-from shrinkmeister.shared_cache import get_shared_cache
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from tests.pages import record
 from tests.pictures import picture
 from tests.servers.process import wait_until
@@ -99,7 +99,7 @@ from django.conf import settings
 settings.configure(ROOT_URLCONF="shrinkmeister_server.urls", INSTALLED_APPS=["shrinkmeister"])
 import django
 django.setup()
-import shrinkmeister_server.urls, shrinkmeister_server.headers, shrinkmeister.backend
+import shrinkmeister_server.urls, shrinkmeister_server.middleware, shrinkmeister.backend
 print("prometheus_client" in sys.modules)
 """
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -150,7 +150,7 @@ class TestSite:
             failing.setattr(shared._driver, "get_many", Mock(side_effect=DriverError("refused")))
             assert open_after_a_page() == 1
         assert open_after_a_page() == 1  # it is not asked
-        now[0] += BREAK
+        now[0] += BREAKER_SECONDS
         assert open_after_a_page() == 0
         assert count("shrinkmeister_cache_failures_total", operation="read") == failures + 1
 

@@ -18,11 +18,11 @@ from sorl.thumbnail import default, delete, get_thumbnail
 from sorl.thumbnail.helpers import ThumbnailError
 
 from shrinkmeister import cleanup, eager
-from shrinkmeister.buckets import S3_BACKEND
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import NotStoredError, SourceMissingError
-from shrinkmeister.images import Thumbnail
-from shrinkmeister.names import Adopted
+from shrinkmeister.storage.buckets import S3_BACKEND
+from shrinkmeister.thumbnails.files import Adopted
+from shrinkmeister.thumbnails.thumbnail import Thumbnail
 from shrinkmeister_server import pipeline
 from tests.pages import Untouchable, lazy, record, render
 from tests.pictures import picture, size_of

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests.conftest import SURVIVED
 from tests.pictures import encoded, photograph
 from tests.servers.process import HOST

@@ -15,10 +15,11 @@ from django.core.files.storage import storages
 from django.test import Client
 
 from shrinkmeister.exceptions import OverloadError
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
-from shrinkmeister_server import pipeline, rendering
-from shrinkmeister_server.gate import Gate, get_gate
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
+from shrinkmeister_server import pipeline
+from shrinkmeister_server.limiter import Limiter, get_gate
+from shrinkmeister_server.rendering import render as rendering
 from tests.pages import lazy
 from tests.pictures import encoded, photograph
 from tests.servers.process import HOST, wait_until
@@ -32,7 +33,7 @@ SECRET = "the secret of a server that is flooded, long enough"
 
 class TestGate:
     def test_so_many_are_in_and_so_many_wait(self) -> None:
-        gate = Gate(1, 1)
+        gate = Limiter(1, 1)
         entered, leave = threading.Event(), threading.Event()
 
         def stay() -> None:
@@ -54,14 +55,14 @@ class TestGate:
             pass
 
     def test_waiting_has_an_end(self) -> None:
-        gate = Gate(1, 1)
+        gate = Limiter(1, 1)
         with gate.place(0):
             for _ in range(2):
                 with pytest.raises(OverloadError, match="in 0 s"), gate.place(0):
                     pass
 
     def test_what_fails_gives_its_place_back(self) -> None:
-        gate = Gate(1, 0)
+        gate = Limiter(1, 0)
         for _ in range(3):
             with pytest.raises(KeyError), gate.place(0):
                 raise KeyError

@@ -15,13 +15,13 @@ from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister import page
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import DriverError
-from shrinkmeister.keys import record_key
-from shrinkmeister.page import Address, Guesses, Page, current_page
+from shrinkmeister.page import Address, PrefetchHistory, RequestCache, current_page
 from shrinkmeister.prefetch import prefetch_thumbnails
-from shrinkmeister.records import SourceRecord
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.protocol.keys import record_key
+from shrinkmeister.protocol.records import SourceRecord
 from tests.pages import Trips, record, render
 from tests.site.models import Photo
 
@@ -70,7 +70,7 @@ urlpatterns = [
 def trips(media: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Trips:
     settings.ROOT_URLCONF = "tests.test_page"
     settings.MIDDLEWARE = []
-    monkeypatch.setattr(page, "_guesses", Guesses())
+    monkeypatch.setattr(page, "_guesses", PrefetchHistory())
     shown["count"] = 5
     return Trips(monkeypatch)
 
@@ -278,7 +278,7 @@ def test_a_page_that_takes_long_looks_again() -> None:
         trips.append(keys)
         return {"a": b"%d" % len(trips)}
 
-    one = Page(["b"], clock=lambda: now[0])
+    one = RequestCache(["b"], clock=lambda: now[0])
     assert one.get(["a"], fetch) == {"a": b"1"}
     now[0] += 9
     assert one.get(["a", "b"], fetch) == {"a": b"1"}
@@ -288,10 +288,12 @@ def test_a_page_that_takes_long_looks_again() -> None:
 
 
 class TestGuesses:
-    def visit(self, guesses: Guesses, where: str, query: str = "", keys: int = 3, of: str = "") -> bool:
+    def visit(
+        self, guesses: PrefetchHistory, where: str, query: str = "", keys: int = 3, of: str = ""
+    ) -> bool:
         """Return whether all keys of a page were remembered. By default all queries show the same page."""
         address = Address.of("example.com", where, query)
-        visited = Page(address=address)
+        visited = RequestCache(address=address)
         visited.asked = dict.fromkeys(f"{of or where}:{key}" for key in range(keys))
         known = {*guesses.of(address)}
         guesses.remember(visited)
@@ -299,7 +301,7 @@ class TestGuesses:
 
     def test_they_are_bounded(self) -> None:
         for visits in (1, 2):  # each has a bound of its own
-            guesses = Guesses(most=20, most_once=10)
+            guesses = PrefetchHistory(most=20, most_once=10)
             for number in range(100):
                 for _ in range(visits):
                     self.visit(guesses, f"/{number}")
@@ -307,14 +309,14 @@ class TestGuesses:
             assert known == [False] * 97 + [True] * 3
 
     def test_one_page_is_bounded(self) -> None:
-        guesses = Guesses()
+        guesses = PrefetchHistory()
         self.visit(guesses, "/", keys=10_000)
         assert len(guesses.of(Address.of("example.com", "/", ""))) == page.MOST_KEYS_OF_A_PAGE
         self.visit(guesses, "/", "?other", keys=10_000, of="other")
         assert len(guesses.of(Address.of("example.com", "/", "?unknown"))) == page.MOST_KEYS_OF_A_PAGE
 
     def test_what_was_visited_lately_stays(self) -> None:
-        guesses = Guesses(most=12, most_once=3)
+        guesses = PrefetchHistory(most=12, most_once=3)
         for where in ("/1", "/2", "/3"):
             for _ in range(2):
                 self.visit(guesses, where)
@@ -331,19 +333,19 @@ class TestGuesses:
     @pytest.mark.parametrize("keys", [0, 1])
     @pytest.mark.parametrize("query", ["", "gclid=1"])
     def test_a_visit_that_shows_less_forgets_nothing(self, keys: int, query: str) -> None:
-        guesses = Guesses()
+        guesses = PrefetchHistory()
         self.visit(guesses, "/", query)
         self.visit(guesses, "/", query and "gclid=2", keys=keys)
         assert self.visit(guesses, "/", query and "gclid=3")
 
     def test_a_page_that_has_changed_is_not_fetched_as_it_was(self) -> None:
-        guesses = Guesses()
+        guesses = PrefetchHistory()
         self.visit(guesses, "/", of="before")
         self.visit(guesses, "/", keys=2, of="after")
         assert guesses.of(Address.of("example.com", "/", "")) == ("after:0", "after:1")
 
     def test_an_unknown_query_is_taken_for_one_that_changes_nothing(self) -> None:
-        guesses = Guesses()
+        guesses = PrefetchHistory()
         assert not self.visit(guesses, "/")
         assert all(self.visit(guesses, "/", f"gclid={number}") for number in range(100))
         assert not self.visit(guesses, "/other", "gclid=1")
@@ -351,7 +353,7 @@ class TestGuesses:
         assert self.visit(guesses, "/other")
 
     def test_queries_that_change_a_page(self) -> None:
-        guesses = Guesses()
+        guesses = PrefetchHistory()
         self.visit(guesses, "/")
         assert not self.visit(guesses, "/", "page=2", of="second")
         assert not self.visit(guesses, "/", "page=3", of="third")
@@ -361,7 +363,7 @@ class TestGuesses:
         assert self.visit(guesses, "/", "gclid=2")
 
     def test_a_page_that_has_changed_since_it_was_visited_without_a_query(self) -> None:
-        guesses = Guesses()
+        guesses = PrefetchHistory()
         self.visit(guesses, "/")
         assert [self.visit(guesses, "/", f"gclid={n}", of="changed") for n in range(3)] == [
             False,
@@ -370,7 +372,7 @@ class TestGuesses:
         ]
 
     def test_pages_that_are_visited_once_forget_no_others(self) -> None:
-        guesses = Guesses(most=2000, most_once=100)
+        guesses = PrefetchHistory(most=2000, most_once=100)
         pages = [("/", ""), ("/", "page=2"), ("/shop", "")]
         for where, query in pages * 2:
             self.visit(guesses, where, query, of=where + query)

@@ -10,8 +10,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import translation
 from sorl.thumbnail import get_thumbnail
 
-from shrinkmeister.plain_numbers import PlainNumber, plain
 from shrinkmeister.prefetch import thumbnail_data
+from shrinkmeister.thumbnails.plain_numbers import PlainNumber, plain
 from tests.pages import NAME, lazy, render
 
 LOAD = "{% load thumbnail i18n l10n %}"

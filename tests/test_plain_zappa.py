@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.deployment.policy import policy_of
 from tests import events
 from tests.deployments import ROOT, SECRET, STAGE, Deployment, uploaded

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageChops, ImageCms
 from sorl.thumbnail import get_thumbnail
 
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server.engines.profiles import Profile
-from shrinkmeister_server.rendering import get_engine
+from shrinkmeister_server.rendering.render import get_engine
 from tests import profiles
 from tests.profiles import SECRET, picture_with, profile
 from tests.sides import Server

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.cmac import CMAC
 
-from shrinkmeister.keys import object_name, record_key
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.seals import Seals
-from shrinkmeister.spec import CALL_OPTIONS, DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.keys import object_name, record_key
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.spec import CALL_OPTIONS, DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.conf import ServerConfig
 from shrinkmeister_server.views import STATUSES
 from tests.vectors import load

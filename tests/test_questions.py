@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.images import get_image_dimensions
 
-from shrinkmeister.envelopes import KEY_LENGTH, Envelopes, derive_key
-from shrinkmeister.exceptions import TokenError, TokenExpiredError
-from shrinkmeister.keys import is_object_name
-from shrinkmeister.questions import (
+from shrinkmeister.doctor.messages import (
     ANSWER_INFO,
     EXAMINE,
     PROBE,
@@ -21,7 +18,10 @@ from shrinkmeister.questions import (
     Questions,
     probe_name,
 )
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.exceptions import TokenError, TokenExpiredError
+from shrinkmeister.protocol.encryption import KEY_LENGTH, Envelopes, derive_key
+from shrinkmeister.protocol.keys import is_object_name
+from shrinkmeister.protocol.tokens import Tokens
 from tests.vectors import load
 
 VECTORS = load("questions")

@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 
 from shrinkmeister.exceptions import RecordError
-from shrinkmeister.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord, base_of
-from shrinkmeister.seals import Seals
+from shrinkmeister.protocol.records import (
+    ChangeRecord,
+    FailureRecord,
+    SourceRecord,
+    ThumbnailRecord,
+    base_of,
+)
+from shrinkmeister.protocol.signing import Seals
 from tests.vectors import load
 
 VECTORS = load("records")

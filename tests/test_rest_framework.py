@@ -20,7 +20,7 @@ from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister.contrib.rest_framework import ThumbnailField
 from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
-from shrinkmeister.page import Page, current_page, using_page
+from shrinkmeister.page import RequestCache, current_page, using_page
 from shrinkmeister.prefetch import ThumbnailData, prefetch_thumbnails, thumbnail_data
 from tests.pages import Trips, lazy, record
 from tests.site.models import Album, Photo, Room
@@ -114,7 +114,7 @@ class TestWhatItSays:
         assert trips.taken() == 0
 
     def test_placeholders_are_not_looked_up(self, trips: Trips, settings: Any) -> None:
-        with using_page(Page()):
+        with using_page(RequestCache()):
             settings.THUMBNAIL_DUMMY = True
             assert PhotoSerializer(photos(5), many=True).data
             settings.THUMBNAIL_DUMMY = False
@@ -328,7 +328,7 @@ class TestOneLookUp:
         """A serializer that outlives a page expects the same of the next one."""
         serializer: Any = PhotoSerializer(photos(2), many=True)
         for _ in range(2):
-            with using_page(Page()):
+            with using_page(RequestCache()):
                 serializer.to_representation(serializer.instance)
         assert trips.keys == [6, 6]
 

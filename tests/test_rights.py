@@ -14,9 +14,9 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from shrinkmeister.questions import EXAMINE, REMOVE, Question, Questions
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.doctor.messages import EXAMINE, REMOVE, Question, Questions
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.stage import Answers, make_stage, variables_of
 from tests.pictures import picture, size_of

@@ -13,8 +13,13 @@ import pytest
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
-from shrinkmeister.records import SourceRecord
-from shrinkmeister.results import Results, S3Results, StoredInfo, get_results
+from shrinkmeister.protocol.records import SourceRecord
+from shrinkmeister.storage.base import (
+    S3ThumbnailStorage,
+    StoredInfo,
+    ThumbnailStorage,
+    get_thumbnail_storage,
+)
 from tests.pictures import picture
 from tests.servers.faulty import Exchange, Fault, FaultyProxy, Request, running_faulty, s3_error
 from tests.servers.s3 import S3Server
@@ -71,8 +76,8 @@ def store(
 
 
 @pytest.fixture
-def results(store: Store) -> Results:
-    return get_results()
+def results(store: Store) -> ThumbnailStorage:
+    return get_thumbnail_storage()
 
 
 def wants_md5(exchange: Exchange) -> None:
@@ -100,7 +105,7 @@ REFUSALS: list[Fault] = [
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda fault: fault.__name__)
 def test_what_refuses_one_deletion_of_many_gets_many(
-    refusal: Fault, store: Store, results: Results
+    refusal: Fault, store: Store, results: ThumbnailStorage
 ) -> None:
     store.fill()
     store.proxy.inject(refusal, bulk)
@@ -126,7 +131,7 @@ def test_what_refuses_one_deletion_of_many_gets_many(
     ids=["denied", "no bucket", "busy", "limit", "internal", "refused"],
 )
 def test_other_errors_are_raised(
-    fault: Fault, kind: type[StorageError], store: Store, results: Results
+    fault: Fault, kind: type[StorageError], store: Store, results: ThumbnailStorage
 ) -> None:
     store.fill()
     store.proxy.inject(fault, bulk)
@@ -140,7 +145,7 @@ def test_other_errors_are_raised(
     assert store.names() == []
 
 
-def test_an_object_that_is_kept_keeps_no_other(store: Store, results: Results) -> None:
+def test_an_object_that_is_kept_keeps_no_other(store: Store, results: ThumbnailStorage) -> None:
     """As DeleteObjects does it: the others go, and the error names the one."""
     store.fill()
 
@@ -157,7 +162,7 @@ def test_an_object_that_is_kept_keeps_no_other(store: Store, results: Results) -
     assert store.names() == []
 
 
-def test_what_is_not_there_is_deleted(store: Store, results: Results) -> None:
+def test_what_is_not_there_is_deleted(store: Store, results: ThumbnailStorage) -> None:
     """AWS and Ceph answer 204; Google's XML interface answers 404."""
 
     def strict(exchange: Exchange) -> None:
@@ -170,7 +175,7 @@ def test_what_is_not_there_is_deleted(store: Store, results: Results) -> None:
         results.delete(NAMES)
 
 
-def test_a_refusal_that_was_another_is_not_remembered(store: Store, results: Results) -> None:
+def test_a_refusal_that_was_another_is_not_remembered(store: Store, results: ThumbnailStorage) -> None:
     store.fill()
     store.proxy.inject(s3_error(400, "ExpiredToken"), lambda request: bulk(request) or single(request))
     with pytest.raises(StorageError, match="ExpiredToken"):
@@ -211,7 +216,7 @@ def test_the_whole_way_and_what_stops_it(store: Store, server: Server, settings:
     assert get_thumbnail(name, "100").lazy
 
 
-def test_what_is_stored_carries_no_newer_checksum(store: Store, results: Results) -> None:
+def test_what_is_stored_carries_no_newer_checksum(store: Store, results: ThumbnailStorage) -> None:
     store.proxy.inject(wants_md5, anything)
     results.save("cache/x/a.jpg", b"x", "image/jpeg", StoredInfo(1, 1))
     assert store.names() == ["cache/x/a.jpg"]
@@ -220,7 +225,7 @@ def test_what_is_stored_carries_no_newer_checksum(store: Store, results: Results
     assert (info.width, info.height) == (1, 1)
 
 
-def test_metadata_with_capitals(store: Store, results: Results) -> None:
+def test_metadata_with_capitals(store: Store, results: ThumbnailStorage) -> None:
     """As a store that is written in Go spells the names of headers."""
     results.save("cache/x/a.jpg", b"x", "image/jpeg", StoredInfo(4, 3, ("2",), SourceRecord(8, 6)))
     expected = results.find("cache/x/a.jpg", {})
@@ -237,7 +242,7 @@ def test_metadata_with_capitals(store: Store, results: Results) -> None:
     assert results.find("cache/x/a.jpg", {}) == expected
 
 
-def test_a_store_without_lifecycle_rules(store: Store, results: Results) -> None:
+def test_a_store_without_lifecycle_rules(store: Store, results: ThumbnailStorage) -> None:
     """Swift answers as if it had some, and names none."""
 
     def empty(exchange: Exchange) -> None:
@@ -245,12 +250,12 @@ def test_a_store_without_lifecycle_rules(store: Store, results: Results) -> None
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n<LifecycleConfiguration />")
 
     store.proxy.inject(empty, lambda request: request.path.endswith("?lifecycle"))
-    assert isinstance(results, S3Results)
+    assert isinstance(results, S3ThumbnailStorage)
     with pytest.raises(StorageError):
         results.lifecycle()
 
 
-def test_a_listing_that_leaves_its_prefix_is_an_error(store: Store, results: Results) -> None:
+def test_a_listing_that_leaves_its_prefix_is_an_error(store: Store, results: ThumbnailStorage) -> None:
     """Of a store that takes no prefix: what it lists may not be deleted, and not be skipped either."""
     store.fill()
     store.client.put_object(Bucket=store.bucket, Key="album/a.jpg", Body=b"x")

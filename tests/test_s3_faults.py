@@ -21,9 +21,9 @@ from urllib3.exceptions import SSLError
 from urllib3.response import HTTPResponse
 from urllib3.util.wait import wait_for_read
 
-from shrinkmeister import buckets
-from shrinkmeister.buckets import bucket_errors
 from shrinkmeister.exceptions import StorageDeniedError, StorageError
+from shrinkmeister.storage import buckets
+from shrinkmeister.storage.buckets import bucket_errors
 from tests.pictures import picture
 from tests.servers.faulty import (
     Exchange,

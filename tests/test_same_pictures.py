@@ -17,9 +17,9 @@ from PIL import Image, ImageCms
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.geometry import thumbnail_size
-from shrinkmeister.shared_cache import get_shared_cache
 from tests.conftest import SAME_PICTURES
 from tests.pictures import picture, size_of
 from tests.sides import Server

@@ -8,12 +8,12 @@ import pytest
 from redis import Redis
 
 from bench.model import CHECK, FOUND, NEW, PAGE, Site, checks_of, due_share, figures, number, written
-from shrinkmeister.keys import record_key
-from shrinkmeister.records import ThumbnailRecord
-from shrinkmeister.seals import Seals
-from shrinkmeister.shared_cache import SharedCache, get_shared_cache
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.protocol.keys import record_key
+from shrinkmeister.protocol.records import ThumbnailRecord
+from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from tests.pictures import picture
 from tests.servers.faulty import FaultyProxy, running_faulty
 from tests.servers.s3 import S3Server

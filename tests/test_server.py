@@ -21,14 +21,15 @@ from sorl.thumbnail import get_thumbnail
 from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
-from shrinkmeister.conf import DAY, get_tokens, per_configuration
+from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.conf import DAY, get_tokens, reset_on_setting_change
 from shrinkmeister.exceptions import DriverError
-from shrinkmeister.results import StorageResults
-from shrinkmeister.shared_cache import SharedCache, get_shared_cache
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister_server import health, pipeline, sources, views
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.storage.base import DjangoThumbnailStorage
+from shrinkmeister_server import health, pipeline, views
 from shrinkmeister_server.health import HEALTH_SECONDS, Health, Report, examine
-from shrinkmeister_server.timing import Timing
+from shrinkmeister_server.loaders import load as sources
+from shrinkmeister_server.observability.timing import Timing
 from tests.pictures import picture, size_of
 from tests.sides import Server
 
@@ -92,7 +93,7 @@ class TestMaking:
         url = url_of(spec_of())
         first = server.get(url)
         monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("fetched again"))
-        monkeypatch.setattr(StorageResults, "find", lambda *args: pytest.fail("asked the storage"))
+        monkeypatch.setattr(DjangoThumbnailStorage, "find", lambda *args: pytest.fail("asked the storage"))
         assert server.get(url)["Location"] == first["Location"]
 
     def test_a_lost_record_is_written_again(
@@ -236,7 +237,7 @@ class TestMaking:
         settings.THUMBNAIL_CACHE_NAME = "of-its-own"
         settings.THUMBNAIL_CACHE_LOCATION = "redis://127.0.0.1:1/0"
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
-        assert [r.name for r in caplog.records] == ["shrinkmeister.shared_cache"]
+        assert [r.name for r in caplog.records] == ["shrinkmeister.cache.shared_cache"]
 
 
 class TestSafely:
@@ -247,7 +248,7 @@ class TestSafely:
     ) -> None:
         settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
         done: list[str] = []
-        save, keep = StorageResults.save, SharedCache.record
+        save, keep = DjangoThumbnailStorage.save, SharedCache.record
 
         def saved(self: Any, name: str, *args: Any) -> None:
             save(self, name, *args)
@@ -257,7 +258,7 @@ class TestSafely:
             keep(self, *args)
             done.append("record")
 
-        monkeypatch.setattr(StorageResults, "save", saved)
+        monkeypatch.setattr(DjangoThumbnailStorage, "save", saved)
         monkeypatch.setattr(SharedCache, "record", kept)
         assert server.get(url_of(spec_of())).status_code == 302
         assert done == ["@1.5x.jpg", "@2x.jpg", ".jpg", "record"]
@@ -268,7 +269,7 @@ class TestSafely:
         def full(*args: Any) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("shrinkmeister.results.os.replace", full)
+        monkeypatch.setattr("shrinkmeister.storage.base.os.replace", full)
         assert server.get(url_of(spec_of())).status_code == 502
         assert [path.name for path in media.rglob("*") if path.is_file()] == ["dawn.jpg"]
         assert get_thumbnail(photo, "300x200", crop="center").lazy
@@ -396,7 +397,11 @@ class TestErrors:
         assert "Traceback" not in body
         assert "photos/" not in body
         if logged:
-            (line,) = [r.getMessage() for r in caplog.records if r.name == "shrinkmeister_server.visits"]
+            (line,) = [
+                r.getMessage()
+                for r in caplog.records
+                if r.name == "shrinkmeister_server.observability.access_log"
+            ]
             assert line.startswith(f"{status} {logged} ")
             assert "photos/" not in line
 
@@ -421,7 +426,7 @@ class TestErrors:
         self.check(server.get(url_of(spec_of()).replace(".jpg", ".png")), 403, caplog, "TokenError")
 
     def test_an_expired_token(self, server: Server, settings: Any, caplog: Any) -> None:
-        from shrinkmeister.tokens import Tokens
+        from shrinkmeister.protocol.tokens import Tokens
 
         token = Tokens([settings.THUMBNAIL_SECRET_KEY], 60, lambda: 1_000_000).seal(spec_of())
         self.check(server.get(f"/{token}.jpg"), 410, caplog, "TokenExpiredError")
@@ -475,7 +480,11 @@ class TestErrors:
     ) -> None:
         settings.THUMBNAIL_ENGINE = "no.such.Engine"
         self.check(server.get(url_of(spec_of())), 500, caplog, "SettingError")
-        (line,) = [r.getMessage() for r in caplog.records if r.name == "shrinkmeister_server.visits"]
+        (line,) = [
+            r.getMessage()
+            for r in caplog.records
+            if r.name == "shrinkmeister_server.observability.access_log"
+        ]
         assert "THUMBNAIL_ENGINE is 'no.such.Engine'" in line
 
     def test_a_relative_base_url_is_no_place_to_redirect_to(
@@ -656,7 +665,7 @@ class TestHealth:
         self, server: Server, monkeypatch: pytest.MonkeyPatch, works: bool, caplog: Any
     ) -> None:
         clock = Mock(return_value=100.0)
-        monkeypatch.setattr(health, "get_health", per_configuration(lambda: Health(examine, clock)))
+        monkeypatch.setattr(health, "get_health", reset_on_setting_change(lambda: Health(examine, clock)))
         monkeypatch.setattr(views, "get_health", health.get_health)
         check = Mock(side_effect=None if works else RuntimeError("a surprise"))
         monkeypatch.setattr(get_shared_cache(), "check", check)
@@ -665,7 +674,7 @@ class TestHealth:
         assert check.call_count == 1
         # Each bad answer has its line; what was found unexpectedly has a traceback, once.
         names = [record.name for record in caplog.records if record.name != "django.request"]
-        visits, surprise = "shrinkmeister_server.visits", "shrinkmeister_server.health"
+        visits, surprise = "shrinkmeister_server.observability.access_log", "shrinkmeister_server.health"
         assert names == ([] if works else [surprise, visits, visits, visits])
         clock.return_value += HEALTH_SECONDS
         server.get("/healthz")

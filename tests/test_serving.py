@@ -17,8 +17,8 @@ import pytest
 import urllib3
 from waitress.wasyncore import close_all, loop
 
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server import serving
 from shrinkmeister_server.serving import CLIENT_SECONDS, LOOK_SECONDS, MAX_HEADER_BYTES, Server
 from tests.pictures import picture

@@ -7,24 +7,24 @@ from dataclasses import replace
 
 import pytest
 
-from shrinkmeister.breaker import BREAK
-from shrinkmeister.drivers.base import Driver
-from shrinkmeister.exceptions import DriverError
-from shrinkmeister.expiring import Expiring
-from shrinkmeister.keys import change_key, failure_key, record_key, source_key
-from shrinkmeister.page import Page
-from shrinkmeister.records import FailureRecord, SourceRecord, ThumbnailRecord
-from shrinkmeister.seals import Seals
-from shrinkmeister.shared_cache import (
+from shrinkmeister.cache.breaker import BREAKER_SECONDS
+from shrinkmeister.cache.shared_cache import (
     CHANGE_SECONDS,
     DOUBT_KEY,
-    QUIET,
-    Known,
+    LOG_INTERVAL,
+    Lookup,
+    MakerState,
     SharedCache,
-    Told,
     keys_of,
 )
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.drivers.base import Driver
+from shrinkmeister.exceptions import DriverError
+from shrinkmeister.page import RequestCache
+from shrinkmeister.protocol.keys import change_key, failure_key, record_key, source_key
+from shrinkmeister.protocol.records import FailureRecord, SourceRecord, ThumbnailRecord
+from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.ttl_cache import TTLCache
 
 SPEC = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300")
 RECORD = ThumbnailRecord(300, 200, "https://example.com/a.jpg")
@@ -111,7 +111,7 @@ def cache(memory: Memory, clock: Clock, now: Clock) -> SharedCache:
 def test_one_look_up_is_one_round_trip(cache: SharedCache, memory: Memory) -> None:
     cache.record(SPEC, RECORD, SOURCE)
     memory.calls.clear()
-    assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+    assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
     assert memory.calls == ["get_many"]
 
 
@@ -121,26 +121,26 @@ def test_the_source_is_looked_up_where_the_size_depends_on_it(cache: SharedCache
         cache.record(spec, RECORD, SOURCE)
         assert len(set(keys_of(spec).all) - {DOUBT_KEY}) == asked
     assert cache.look_up(SPEC).source == SOURCE
-    assert cache.look_up(filled) == Known(RECORD)
+    assert cache.look_up(filled) == Lookup(RECORD)
 
 
 def test_a_local_layer_asks_less_often_and_knows_what_this_process_does(
     memory: Memory, clock: Clock
 ) -> None:
-    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=Expiring(5, 100, clock))
+    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=TTLCache(5, 100, clock))
     cache.record(SPEC, RECORD, SOURCE)
     for _ in range(3):
-        assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+        assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
     assert memory.calls.count("get_many") == 1
     clock.now += 5
-    assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+    assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
     assert memory.calls.count("get_many") == 2
 
     other = ThumbnailRecord(300, 225, "https://example.com/b.jpg")
     cache.record(SPEC, other, None)
     assert cache.look_up(SPEC).thumbnail == other
     cache.remove([record_key(SPEC)])
-    assert cache.look_up(SPEC) == Known(None, SOURCE)
+    assert cache.look_up(SPEC) == Lookup(None, SOURCE)
     place = Source("s3", "thumbs", "cache/a.jpg")
     for adopted in (RECORD, other):
         cache.adopt({place: adopted}, 600)
@@ -148,18 +148,18 @@ def test_a_local_layer_asks_less_often_and_knows_what_this_process_does(
 
 
 def test_a_local_layer_keeps_no_miss_and_is_not_for_servers(memory: Memory) -> None:
-    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=Expiring(5, 100))
-    assert cache.look_up(SPEC) == Known()
+    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=TTLCache(5, 100))
+    assert cache.look_up(SPEC) == Lookup()
     memory.values[f"p:{record_key(SPEC)}"] = sealed(replace(RECORD, checked=int(time.time())))
-    assert cache.look_up(SPEC) == Known(RECORD)
+    assert cache.look_up(SPEC) == Lookup(RECORD)
     memory.values.clear()
-    assert cache.look_up_stored(SPEC) == Told()
+    assert cache.look_up_stored(SPEC) == MakerState()
 
 
 def test_a_local_layer_does_not_keep_what_is_deleted_while_it_is_fetched(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=Expiring(5, 100))
+    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=TTLCache(5, 100))
     cache.record(SPEC, RECORD, SOURCE)
     get_many = memory.get_many
 
@@ -180,7 +180,7 @@ def test_records_lie_under_the_prefix_and_end(cache: SharedCache, memory: Memory
 
 
 def test_a_miss(cache: SharedCache) -> None:
-    assert cache.look_up(SPEC) == Known()
+    assert cache.look_up(SPEC) == Lookup()
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\x80\x04K\x01.", b'{"v":2,"w":1,"h":1}', b"null", b"<html>"])
@@ -189,10 +189,10 @@ def test_garbage_is_a_miss_and_a_log_line(
 ) -> None:
     memory.values[f"p:{record_key(SPEC)}"] = garbage
     for _ in range(100):
-        assert cache.look_up(SPEC) == Known()
+        assert cache.look_up(SPEC) == Lookup()
     assert len(caplog.records) == 1
-    assert cache.look_up_stored(SPEC) == Told(garbage=True)
-    clock.now += QUIET
+    assert cache.look_up_stored(SPEC) == MakerState(garbage=True)
+    clock.now += LOG_INTERVAL
     cache.look_up(SPEC)
     assert len(caplog.records) == 2
 
@@ -203,18 +203,18 @@ def test_a_slow_cache_does_not_silence_garbage(
     """Each warning comes once in a while, whatever others have come."""
     cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, clock, now, patience=1)
     memory.values[f"p:{record_key(SPEC)}"] = b"<html>"
-    page = Page(clock=clock)
+    page = RequestCache(clock=clock)
     page.get(["slow"], lambda keys: clock.pass_by(2))
     other = replace(SPEC, geometry="301")
     for _ in range(2):
-        assert cache.look_up(other, page=page) == Known()
-        assert cache.look_up(SPEC) == Known()
+        assert cache.look_up(other, page=page) == Lookup()
+        assert cache.look_up(SPEC) == Lookup()
     slow, garbage = [record.msg for record in caplog.records]
     assert slow != garbage
-    clock.now += QUIET
-    assert cache.look_up(SPEC) == Known()
-    clock.now += QUIET / 2
-    assert cache.look_up(SPEC) == Known()
+    clock.now += LOG_INTERVAL
+    assert cache.look_up(SPEC) == Lookup()
+    clock.now += LOG_INTERVAL / 2
+    assert cache.look_up(SPEC) == Lookup()
     assert [record.msg for record in caplog.records] == [slow, garbage, garbage]
 
 
@@ -226,17 +226,17 @@ def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(
     memory.broken = True
     with caplog.at_level(logging.WARNING):
         for _ in range(100):
-            assert cache.look_up(SPEC) == Known()
+            assert cache.look_up(SPEC) == Lookup()
     assert memory.calls == ["get_many"]
     assert [record.getMessage() for record in caplog.records] == [
         "The shared cache is not used for 5 s: the server is gone"
     ]
     # It comes back by itself.
     memory.broken = False
-    clock.now += BREAK - 0.1
-    assert cache.look_up(SPEC) == Known()
+    clock.now += BREAKER_SECONDS - 0.1
+    assert cache.look_up(SPEC) == Lookup()
     clock.now += 0.2
-    assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+    assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
 
 
 class TestRefusedWrites:
@@ -255,7 +255,7 @@ class TestRefusedWrites:
             cache.notice_change(SPEC.source)
             cache.record(SPEC, RECORD, SOURCE)
             assert cache.lock(SPEC, 30) is None
-            assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+            assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
         assert full.calls.count("set") + full.calls.count("add") == 1
         assert full.calls.count("get_many") == 10
         assert len(caplog.records) == 1
@@ -272,7 +272,7 @@ class TestRefusedWrites:
         full.full = False
         cache.unlock(SPEC)
         assert cache.lock(SPEC, 30) is None
-        clock.now += BREAK
+        clock.now += BREAKER_SECONDS
         assert cache.lock(SPEC, 30)
 
     def test_what_cannot_be_read_is_not_written_to(self, cache: SharedCache, full: Memory) -> None:
@@ -328,11 +328,11 @@ class TestComplete:
     """Whether a thumbnail without a record is stored nowhere."""
 
     def test_a_new_cache_with_an_empty_storage_is_complete_at_once(self, cache: SharedCache) -> None:
-        assert cache.look_up_stored(SPEC) == Told()
+        assert cache.look_up_stored(SPEC) == MakerState()
         assert cache.begin(lambda: True)
-        assert cache.look_up_stored(SPEC) == Told(complete=True)
+        assert cache.look_up_stored(SPEC) == MakerState(complete=True)
         cache.record(SPEC, RECORD, None)
-        assert cache.look_up_stored(SPEC) == Told(RECORD, complete=True)
+        assert cache.look_up_stored(SPEC) == MakerState(RECORD, complete=True)
 
     def test_one_that_was_lost_is_complete_when_all_records_would_have_ended(
         self, cache: SharedCache, now: Clock
@@ -349,7 +349,7 @@ class TestComplete:
     def test_nobody_is_asked_while_the_cache_is_down(self, cache: SharedCache, memory: Memory) -> None:
         memory.broken = True
         cache.begin(lambda: pytest.fail("asked the storage"))
-        assert cache.look_up_stored(SPEC) == Told(change=None)
+        assert cache.look_up_stored(SPEC) == MakerState(change=None)
 
     @pytest.mark.parametrize("garbage", [b"", b"soon", b"-1", b"9" * 5000, b"1e3"])
     def test_garbage_is_no_promise(self, cache: SharedCache, memory: Memory, garbage: bytes) -> None:
@@ -378,7 +378,7 @@ class TestForgeries:
             sealed(RECORD) + b" ",
         ):
             memory.values[name] = value
-            assert cache.look_up(SPEC) == Known(), value
+            assert cache.look_up(SPEC) == Lookup(), value
         memory.values[name] = sealed(RECORD)
         assert cache.look_up(SPEC).thumbnail == RECORD
 
@@ -386,7 +386,7 @@ class TestForgeries:
         other = replace(SPEC, geometry="100")
         cache.record(other, RECORD, SOURCE)
         memory.values[f"p:{record_key(SPEC)}"] = memory.values[f"p:{record_key(other)}"]
-        assert cache.look_up(SPEC) == Known(None, SOURCE)
+        assert cache.look_up(SPEC) == Lookup(None, SOURCE)
 
     def test_a_failure_is_sealed_too(self, cache: SharedCache, memory: Memory) -> None:
         memory.values[f"p:{failure_key(SPEC)}"] = FailureRecord("missing", "", 1_800_000_060).dump()
@@ -395,7 +395,7 @@ class TestForgeries:
     def test_records_of_a_former_secret_count(self, memory: Memory) -> None:
         old, new = "the former secret, which is long enough too", "the new secret, which is long enough too"
         SharedCache(memory, Seals([old]), "p:", 600, DAY).record(SPEC, RECORD, SOURCE)
-        for secrets, known in (([new, old], Known(RECORD, SOURCE)), ([new], Known())):
+        for secrets, known in (([new, old], Lookup(RECORD, SOURCE)), ([new], Lookup())):
             assert SharedCache(memory, Seals(secrets), "p:", 600, DAY).look_up(SPEC) == known
 
 
@@ -430,11 +430,11 @@ class TestDue:
             cache.record(spec, RECORD, None)
         now.now += 1
         cache.doubt()
-        assert cache.look_up_stored(SPEC) == Told(RECORD, due=True, doubted=True)
+        assert cache.look_up_stored(SPEC) == MakerState(RECORD, due=True, doubted=True)
         cache.record(others[2], RECORD, None)
         assert [cache.look_up(spec).due for spec in others] == [True, True, False]
         cache.record(others[0], RECORD, None)
-        assert cache.look_up_stored(others[0]) == Told(RECORD)
+        assert cache.look_up_stored(others[0]) == MakerState(RECORD)
 
     @pytest.mark.parametrize("garbage", [b"", b"x", b"-1", b"9" * 30, b"9" * 12, b"1e9"])
     def test_a_doubt_of_the_future_or_of_no_time_is_none(
@@ -447,10 +447,10 @@ class TestDue:
     def test_a_local_layer_does_not_ask_again_whether_there_is_doubt(
         self, memory: Memory, clock: Clock
     ) -> None:
-        cache = SharedCache(memory, SEALS, "p:", 600, DAY, local=Expiring(5, 100, clock))
+        cache = SharedCache(memory, SEALS, "p:", 600, DAY, local=TTLCache(5, 100, clock))
         cache.record(SPEC, RECORD, SOURCE)
         for _ in range(2):
-            assert cache.look_up(SPEC) == Known(RECORD, SOURCE)
+            assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
         assert memory.calls.count("get_many") == 1
 
 
@@ -505,7 +505,7 @@ class TestFailures:
     ) -> None:
         cache.mark_change(SPEC.source)
         memory.broken = True
-        assert cache.look_up_stored(SPEC) == Told(change=None)
+        assert cache.look_up_stored(SPEC) == MakerState(change=None)
         cache.notice_change(SPEC.source)
 
     def test_a_change_is_not_lost_silently(self, cache: SharedCache, memory: Memory) -> None:

@@ -18,21 +18,21 @@ from sorl.thumbnail.conf import defaults as sorl_defaults
 import shrinkmeister
 import shrinkmeister_server
 from shrinkmeister.backend import ShrinkmeisterBackend
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.checks import known_to_sorl
-from shrinkmeister.commandline import SETTINGS as COMMANDS_SETTINGS
+from shrinkmeister.cli import SETTINGS as COMMANDS_SETTINGS
 from shrinkmeister.conf import (
     DEFAULT_TTL,
     OUR_SETTINGS,
     READ_SETTINGS,
     get_config,
     get_tokens,
-    per_configuration,
+    reset_on_setting_change,
 )
 from shrinkmeister.exceptions import SourceNotAllowedError
-from shrinkmeister.results import get_results
-from shrinkmeister.shared_cache import get_shared_cache
 from shrinkmeister.sources import source_of
-from shrinkmeister.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 from tests.pages import render
 from tests.site.models import Photo
 from tests.sorls_names import SHARED, SORLS_SETTINGS
@@ -245,7 +245,7 @@ def test_the_first_requests_build_each_thing_once() -> None:
         return object()
 
     start = threading.Event()
-    get = per_configuration(build)
+    get = reset_on_setting_change(build)
     with ThreadPoolExecutor(8) as pool:
         futures = [pool.submit(get) for _ in range(8)]
         start.set()
@@ -322,7 +322,7 @@ class TestStorageByItsClass:
         assert type(storage) is OwnStorage
         assert storage is open_thumbnail_storage(get_config())
         assert storage.location == str(tmp_path)
-        assert get_results().url("cache/a.jpg") == "https://media.example.com/cache/a.jpg"
+        assert get_thumbnail_storage().url("cache/a.jpg") == "https://media.example.com/cache/a.jpg"
         # The server could not find its files.
         with pytest.raises(SourceNotAllowedError):
             source_of("a.jpg", get_config())
@@ -335,7 +335,7 @@ class TestStorageByItsClass:
         settings.THUMBNAIL_STORAGE = "storages.backends.s3.S3Storage"
         assert messages() == {}
         assert str(source_of("a.jpg", get_config())) == "s3://photos/a.jpg"
-        results: Any = get_results()
+        results: Any = get_thumbnail_storage()
         assert results.full_name("cache/a.jpg") == "cache/a.jpg"
 
     @pytest.mark.parametrize("name", ["no.such.Storage", "os.path", "a b.c", 5, None])

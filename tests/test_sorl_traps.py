@@ -23,9 +23,9 @@ from sorl.thumbnail.admin.current import AdminImageWidget
 from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config, get_tokens
 from shrinkmeister.exceptions import HostNotListedError
-from shrinkmeister.keys import record_key
+from shrinkmeister.protocol.keys import record_key
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.sources import source_of
-from shrinkmeister.spec import Source, ThumbnailSpec
 from tests.pages import NAME, UntouchableStorage, lazy, record, render
 from tests.pictures import picture, size_of
 from tests.sides import Server

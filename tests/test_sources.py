@@ -11,8 +11,8 @@ from storages.backends.s3 import S3Storage
 
 from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import SourceNotAllowedError, SpecError
+from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of
-from shrinkmeister.spec import Source
 from tests.site.models import Photo
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils.safestring import mark_safe
 
 from shrinkmeister.exceptions import SpecError
-from shrinkmeister.keys import (
+from shrinkmeister.protocol.keys import (
     adopted_key,
     change_key,
     failure_key,
@@ -22,7 +22,7 @@ from shrinkmeister.keys import (
     source_key,
     source_key_of_object,
 )
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from tests.vectors import load
 
 VECTORS = load("specs")
@@ -185,7 +185,7 @@ def test_defaults_are_those_of_sorl() -> None:
     from sorl.thumbnail.base import ThumbnailBackend
     from sorl.thumbnail.conf import defaults
 
-    from shrinkmeister.spec import DEFAULT_OPTIONS, EXTENSIONS
+    from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, EXTENSIONS
 
     ours = dict(DEFAULT_OPTIONS)
     assert ours.pop("progressive") == defaults.THUMBNAIL_PROGRESSIVE

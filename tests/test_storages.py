@@ -15,9 +15,14 @@ from django.utils.encoding import filepath_to_uri
 
 from shrinkmeister.conf import SettingError
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.listing import StoredObject, name_below
-from shrinkmeister.results import Results, StorageResults, StoredInfo, get_former_results
-from shrinkmeister.storage_kinds import delete_file, walk
+from shrinkmeister.storage.base import (
+    DjangoThumbnailStorage,
+    StoredInfo,
+    ThumbnailStorage,
+    get_former_storage,
+)
+from shrinkmeister.storage.kinds import delete_file, walk
+from shrinkmeister.storage.listing import StoredObject, name_below
 from tests.pictures import picture, size_of
 from tests.servers.s3 import S3Server
 
@@ -96,27 +101,27 @@ def kind(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Kind:
 
 
 @pytest.fixture
-def results(kind: Kind) -> Results:
-    return get_former_results()
+def results(kind: Kind) -> ThumbnailStorage:
+    return get_former_storage()
 
 
 @pytest.fixture
-def filled(results: Results) -> Results:
+def filled(results: ThumbnailStorage) -> ThumbnailStorage:
     for name in NAMES:
         storages["default"].save(name, ContentFile(b"x"))
     return results
 
 
-def names(results: Results, prefix: str, after: str = "") -> list[str]:
+def names(results: ThumbnailStorage, prefix: str, after: str = "") -> list[str]:
     return [stored.name for stored in results.walk(prefix, after)]
 
 
-def save(results: Results, name: str, size: tuple[int, int] = (40, 30)) -> None:
+def save(results: ThumbnailStorage, name: str, size: tuple[int, int] = (40, 30)) -> None:
     results.save(name, picture(size), "image/jpeg", StoredInfo(*size, ("2",)))
 
 
 class TestWalking:
-    def test_in_the_order_of_names(self, filled: Results) -> None:
+    def test_in_the_order_of_names(self, filled: ThumbnailStorage) -> None:
         assert names(filled, "") == NAMES
         for prefix in ("cache/", "cache", "cache/a", "cache/a/", "cache/a/x1", "nothing/", "cache/a/x.jpg"):
             below = [name for name in NAMES if name.startswith(prefix)]
@@ -127,19 +132,19 @@ class TestWalking:
                 assert names(filled, prefix, after) == below[place + 1 :], (prefix, after)
         assert names(filled, "cache/", "cache/a/x5") == names(filled, "cache/", "cache/a/x1@2x.jpg")
 
-    def test_times_are_those_of_writing(self, results: Results) -> None:
+    def test_times_are_those_of_writing(self, results: ThumbnailStorage) -> None:
         save(results, "cache/a/x.jpg")
         (stored,) = results.walk("cache/")
         modified = results.modified(stored)
         assert modified is not None
         assert abs((timezone.now() - modified).total_seconds()) < 600
 
-    def test_what_is_empty(self, results: Results) -> None:
+    def test_what_is_empty(self, results: ThumbnailStorage) -> None:
         assert names(results, "") == names(results, "cache/") == []
 
 
 class TestSaving:
-    def test_it_is_found_and_shown(self, results: Results, kind: Kind) -> None:
+    def test_it_is_found_and_shown(self, results: ThumbnailStorage, kind: Kind) -> None:
         name = "cache/a/x.jpg"
         assert results.find(name, {}) is None
         for one in (name, "cache/a/x@2x.jpg"):
@@ -156,13 +161,13 @@ class TestSaving:
             assert answer.headers["Content-Type"] == "image/jpeg"
 
     @pytest.mark.parametrize(("extension", "content_type"), [("webp", "image/webp"), ("png", "image/png")])
-    def test_types(self, results: Results, kind: Kind, extension: str, content_type: str) -> None:
+    def test_types(self, results: ThumbnailStorage, kind: Kind, extension: str, content_type: str) -> None:
         results.save(f"cache/a.{extension}", b"any", content_type, StoredInfo(1, 1))
         if kind.browsed:
             answer = urllib3.request("GET", results.url(f"cache/a.{extension}"))
             assert (answer.data, answer.headers["Content-Type"]) == (b"any", content_type)
 
-    def test_over_an_older_one(self, results: Results) -> None:
+    def test_over_an_older_one(self, results: ThumbnailStorage) -> None:
         for size in ((40, 30), (80, 60)):
             save(results, "cache/a/x.jpg", size)
         info = results.find("cache/a/x.jpg", {})
@@ -170,7 +175,7 @@ class TestSaving:
         assert (info.width, info.height) == (80, 60)
         assert names(results, "cache/") == ["cache/a/x.jpg"]
 
-    def test_names_of_all_letters(self, results: Results, kind: Kind) -> None:
+    def test_names_of_all_letters(self, results: ThumbnailStorage, kind: Kind) -> None:
         name = "cache/Zürich/100% of 1+1 #1.jpg"
         save(results, name)
         assert names(results, "cache/") == [name]
@@ -183,7 +188,7 @@ class TestSaving:
 
 
 class TestDeleting:
-    def test_what_is_there_and_what_is_not(self, filled: Results) -> None:
+    def test_what_is_there_and_what_is_not(self, filled: ThumbnailStorage) -> None:
         gone = ["cache/a/x.jpg", "cache/nothing.jpg", "cache/Ü.jpg", "nothing/at/all.jpg"]
         filled.delete(gone)
         assert names(filled, "") == [name for name in NAMES if name not in gone]
@@ -191,13 +196,13 @@ class TestDeleting:
         assert filled.find("cache/a/x.jpg", {}) is None
         assert filled.modified(StoredObject("cache/a/x.jpg")) is None
 
-    def test_all(self, filled: Results) -> None:
+    def test_all(self, filled: ThumbnailStorage) -> None:
         filled.delete(names(filled, "cache/"))
         assert names(filled, "") == ["cachet/z.jpg", "photos/z.jpg"]
 
 
 class TestChecking:
-    def test_it_answers(self, results: Results) -> None:
+    def test_it_answers(self, results: ThumbnailStorage) -> None:
         results.check()
 
 
@@ -211,7 +216,7 @@ def test_a_container_that_is_missing(
     """A wrong setting is not an empty storage."""
     new_storage = request.getfixturevalue(f"{cloud}_storage")
     settings.STORAGES = {"default": new_storage(**{option: "test-misspelled"})}
-    results = get_former_results()
+    results = get_former_storage()
     with pytest.raises(StorageError):
         results.check()
     with pytest.raises(StorageError):
@@ -226,7 +231,7 @@ def test_a_container_that_is_missing_on_azure_is_not_a_missing_file(
 ) -> None:
     settings.STORAGES = {"default": azure_storage(azure_container="test-misspelled")}
     with pytest.raises(StorageError):
-        get_former_results().find("cache/a/x.jpg", {})
+        get_former_storage().find("cache/a/x.jpg", {})
 
 
 @pytest.mark.clouds
@@ -235,7 +240,7 @@ def test_a_listing_of_several_pages(
 ) -> None:
     """Azure lists 5,000 names at once; a page of two stands for it."""
     settings.STORAGES = {"default": azure_storage()}
-    results = get_former_results()
+    results = get_former_storage()
     for number in range(7):
         save(results, f"cache/{number}.jpg")
     storage: Any = storages["default"]
@@ -246,7 +251,7 @@ def test_a_listing_of_several_pages(
 
 
 def test_a_site_whose_clock_is_not_of_a_zone(
-    kind: Kind, results: Results, settings: Any, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, results: ThumbnailStorage, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """USE_TZ = False: storages give the time of TIME_ZONE without saying so."""
     settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Tokyo"
@@ -325,7 +330,7 @@ def test_a_storage_that_raises_for_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(PermissionError):
         delete_file(stubborn, name)
     with pytest.raises(StorageError):
-        StorageResults(stubborn).delete([name])
+        DjangoThumbnailStorage(stubborn).delete([name])
 
 
 class WithoutUrls(FileSystemStorage):
@@ -344,4 +349,4 @@ class OfABrokenLibrary(FileSystemStorage):
 )
 def test_a_storage_that_makes_no_url(storage: type[FileSystemStorage], error: type[Exception]) -> None:
     with pytest.raises(error):
-        StorageResults(storage()).url("cache/a.jpg")
+        DjangoThumbnailStorage(storage()).url("cache/a.jpg")

@@ -16,7 +16,7 @@ import pytest
 from django.core.checks import Error, Warning, run_checks
 from django.utils.crypto import RANDOM_STRING_CHARS
 
-from shrinkmeister.strength import (
+from shrinkmeister.conf.strength import (
     MIN_CHARACTERS,
     MIN_LENGTH,
     MIN_PAIRS,

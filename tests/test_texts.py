@@ -17,10 +17,10 @@ from sorl.thumbnail.templatetags import thumbnail as library
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.eager import eager_thumbnails
-from shrinkmeister.filters import SORLS
-from shrinkmeister.links import Link
-from shrinkmeister.spec import Source
-from shrinkmeister.texts import MOST_CHARACTERS, MOST_IMAGES, check_text_sources
+from shrinkmeister.protocol.lazy_urls import Link
+from shrinkmeister.protocol.spec import Source
+from shrinkmeister.sorl_patches.filters import SORLS
+from shrinkmeister.sorl_patches.texts import MOST_CHARACTERS, MOST_IMAGES, check_text_sources
 from tests.pages import Trips, lazy, record, render
 from tests.pictures import picture
 from tests.servers.s3 import S3Server
@@ -433,7 +433,7 @@ def test_the_syntax_is_sorls(
 ) -> None:
     """What sorl takes for an image is one here too, and nothing else is."""
     settings.THUMBNAIL_TEXT_SOURCES = "tests.test_texts.is_anything"
-    monkeypatch.setattr("shrinkmeister.texts._plain_name", lambda image, config: image)
+    monkeypatch.setattr("shrinkmeister.sorl_patches.texts._plain_name", lambda image, config: image)
     found: list[str] = []
 
     def get_thumbnail(file: str, geometry: str, **options: Any) -> Any:

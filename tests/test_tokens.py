@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.cmac import CMAC
 
 from shrinkmeister.conf import SettingError, get_config
-from shrinkmeister.envelopes import ALPHABET, KEY_LENGTH, derive_key
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import KEY_INFO, Opened, Tokens
+from shrinkmeister.protocol.encryption import ALPHABET, KEY_LENGTH, derive_key
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import KEY_INFO, Opened, Tokens
 from tests.vectors import load
 
 VECTORS = load("tokens")

@@ -17,12 +17,12 @@ from sorl.thumbnail import default, get_thumbnail
 from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 
+from shrinkmeister.adoption.kvstore import FormerStore, get_former_store
+from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
 from shrinkmeister.exceptions import DriverError, StorageError
-from shrinkmeister.keys import is_object_name
-from shrinkmeister.kvstore import FormerStore, get_former_store
-from shrinkmeister.results import StorageResults, get_former_results, get_results
-from shrinkmeister.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.sources import place_of
+from shrinkmeister.storage.base import DjangoThumbnailStorage, get_former_storage, get_thumbnail_storage
 from tests.pages import lazy
 from tests.pictures import picture
 from tests.servers.s3 import S3Server
@@ -92,7 +92,11 @@ def anywhere(request: pytest.FixtureRequest, server: Server, settings: Any) -> S
 
 def objects() -> set[str]:
     """Our own thumbnails."""
-    return {stored.name for stored in get_results().walk("cache/") if is_object_name(stored.name, "cache/")}
+    return {
+        stored.name
+        for stored in get_thumbnail_storage().walk("cache/")
+        if is_object_name(stored.name, "cache/")
+    }
 
 
 class TestClear:
@@ -114,7 +118,7 @@ class TestClear:
 
     @pytest.mark.parametrize("cache", ["redis", "memcached"], indirect=True)
     def test_records_of_what_is_gone_go_too(self, cache: str, site: Site) -> None:
-        get_results().delete(sorted(objects()))
+        get_thumbnail_storage().delete(sorted(objects()))
         shrinkmeister("clear")
         assert site.lazy() == [True] * 4
 
@@ -228,7 +232,7 @@ class TestPrune:
 
         before = objects()
         with monkeypatch.context() as patch:
-            patch.setattr(StorageResults, where, fail)
+            patch.setattr(DjangoThumbnailStorage, where, fail)
             with pytest.raises(CommandError, match="throttled"):
                 shrinkmeister("prune", "--older-than", "1")
         assert objects() == before
@@ -260,7 +264,7 @@ class TestPrune:
         self, anywhere: Site, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It has found the object before it goes, and writes the record after that has gone."""
-        results = type(get_results())
+        results = type(get_thumbnail_storage())
         delete = results.delete
 
         def late(self: Any, names: list[str]) -> None:
@@ -356,7 +360,7 @@ class TestPruneAdopted:
         assert capsys.readouterr().out.startswith("Deleted 2 of 2 thumbnails that sorl has made, 4 objects")
         assert self.lazy() == [True, True]
         assert anywhere.lazy() == [False] * 4
-        left = {stored.name for stored in get_former_results().walk("")} - objects()
+        left = {stored.name for stored in get_former_storage().walk("")} - objects()
         assert left == {*PHOTOS, "cache/of somebody.jpg"}
         assert list(get_former_store().sources()) == []
         assert get_former_store().count() in (0, None)
@@ -383,7 +387,9 @@ class TestPruneAdopted:
         self, site: Site, place: str, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.warm(settings, monkeypatch)
-        owner = {"forget_adopted": SharedCache, "delete": StorageResults, "forget": FormerStore}[place]
+        owner = {"forget_adopted": SharedCache, "delete": DjangoThumbnailStorage, "forget": FormerStore}[
+            place
+        ]
 
         def fail(*args: Any) -> None:
             raise StorageError("refused")
@@ -396,7 +402,7 @@ class TestPruneAdopted:
         assert self.lazy() == ([False, False] if place == "forget_adopted" else [True, True])
         shrinkmeister("prune", "--adopted")
         assert list(get_former_store().sources()) == []
-        assert {stored.name for stored in get_former_results().walk("")} - objects() == set(PHOTOS)
+        assert {stored.name for stored in get_former_storage().walk("")} - objects() == set(PHOTOS)
 
     def test_a_thumbnail_that_is_a_source_too_stays(
         self, site: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -436,7 +442,7 @@ class TestProgress:
         def stop(*args: Any, **kwargs: Any) -> Any:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(StorageResults, "walk", stop)
+        monkeypatch.setattr(DjangoThumbnailStorage, "walk", stop)
         with pytest.raises(CommandError, match="Stopped"):
             shrinkmeister("prune", "--older-than", "1h")
 
@@ -481,7 +487,7 @@ for label in VALID_LABELS:
             call_command(command, label)
         except CommandError as error:
             refused += "shrinkmeister" in str(error)
-from shrinkmeister.filters import SORLS
+from shrinkmeister.sorl_patches.filters import SORLS
 for library in ("thumbnail", "sorl_thumbnail"):
     template = engines["django"].from_string("{{% load " + library + " %}}")
     for name in SORLS:

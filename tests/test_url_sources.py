@@ -27,10 +27,10 @@ from shrinkmeister.exceptions import (
     SpecError,
     StorageError,
 )
-from shrinkmeister.spec import Source
-from shrinkmeister_server.addresses import allowed_address
-from shrinkmeister_server.hosts import MAX_HEADER
-from shrinkmeister_server.sources import fetch
+from shrinkmeister.protocol.spec import Source
+from shrinkmeister_server.loaders.addresses import allowed_address
+from shrinkmeister_server.loaders.connections import MAX_HEADER
+from shrinkmeister_server.loaders.load import fetch
 from tests.pictures import picture, size_of
 from tests.sides import Server
 
@@ -202,7 +202,9 @@ class TestReading:
         list_host(settings, host, private=private)
         settings.THUMBNAIL_MAX_SOURCE_BYTES = most
         assert self.ask(server, f"http://{host}/{path}").status_code == status
-        (line,) = (one for one in caplog.records if one.name == "shrinkmeister_server.visits")
+        (line,) = (
+            one for one in caplog.records if one.name == "shrinkmeister_server.observability.access_log"
+        )
         assert logged in line.message
         assert "127.0.0.1" not in caplog.text
         assert "Traceback" not in caplog.text

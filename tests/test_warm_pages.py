@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import path
 
 from shrinkmeister import page
-from shrinkmeister.page import Guesses
+from shrinkmeister.page import PrefetchHistory
 from tests.conftest import left_out_if_missing
 from tests.pages import CDN, Trips, record
 from tests.servers.process import ask, wait_until
@@ -89,7 +89,7 @@ def site(tmp_path: Path, media: Path, settings: Any, monkeypatch: pytest.MonkeyP
     settings.MIDDLEWARE = []
     settings.THUMBNAIL_CACHE_BACKEND = "redis"
     settings.THUMBNAIL_CACHE_NAME = "unused"
-    monkeypatch.setattr(page, "_guesses", Guesses())
+    monkeypatch.setattr(page, "_guesses", PrefetchHistory())
     with left_out_if_missing(), running_redis(tmp_path) as redis, running_relay(redis.port) as relay:
         settings.THUMBNAIL_CACHE_LOCATION = f"redis://127.0.0.1:{relay.port}/0"
         yield Site(redis, relay, Trips(monkeypatch))

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shrinkmeister import web
-from shrinkmeister.web import Unreachable, get
+from shrinkmeister.doctor import http as web
+from shrinkmeister.doctor.http import Unreachable, get
 from tests.servers.canned import answering
 from tests.servers.process import HOST
 

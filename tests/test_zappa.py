@@ -23,9 +23,9 @@ import urllib3
 from botocore.stub import Stubber
 from click import ClickException
 
-from shrinkmeister.questions import EXAMINE, REMOVE, Question, Questions
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import Tokens
+from shrinkmeister.doctor.messages import EXAMINE, REMOVE, Question, Questions
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.deployment.invocation import restrict
 from tests import events
 from tests.deployments import NAME, SECRET, STAGE, Deployment, Workshop
@@ -486,7 +486,7 @@ def test_a_record_is_in_the_shared_cache_that_pages_ask(
     invoke(deployed, events.function_url(path_of(spec)))
     import redis
 
-    from shrinkmeister.keys import record_key
+    from shrinkmeister.protocol.keys import record_key
 
     record = redis.Redis(port=redis_server.port).get(f"shrinkmeister:{record_key(spec)}")
     assert isinstance(record, bytes)

@@ -23,9 +23,9 @@ from sorl.thumbnail import default
 
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import ShrinkmeisterError
-from shrinkmeister.page import Page, current_page, using_page
+from shrinkmeister.page import current_page, using_page
 from shrinkmeister.prefetch import ThumbnailData, expect, thumbnail_data
-from shrinkmeister.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 
 logger = logging.getLogger(__name__)
 
@@ -82,14 +82,14 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
             return thumbnail_data(thumbnail)
 
 
-def _page_of(root: Any) -> Page:
+def _page_of(root: Any) -> RequestCache:
     """The page of the request, or one of the root serializer alone, which expects what that represents."""
     kept, seen = getattr(root, EXPECTED, (None, None))
     given = getattr(root, "instance", None)
     # A queryset is known by the list of its objects, which is not there before it has been evaluated.
     shown = _loaded(given) if isinstance(root, ListSerializer) else given
     # A page remembers what it was asked for, and a serializer may live for long.
-    page = current_page() or (kept if shown is seen else None) or Page()
+    page = current_page() or (kept if shown is seen else None) or RequestCache()
     if page is not kept or shown is not seen:
         setattr(root, EXPECTED, (page, shown))
         if given is not None:

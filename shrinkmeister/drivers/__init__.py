@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.credentials import caused, described
+from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 
 DRIVERS = {

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.cache import caches
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.credentials import caused, described
+from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.exceptions import DriverError
 

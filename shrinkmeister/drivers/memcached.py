@@ -19,7 +19,7 @@ from django.core.cache.backends.memcached import BaseMemcachedCache
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.credentials import caused, described
+from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 

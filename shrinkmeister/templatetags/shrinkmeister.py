@@ -4,7 +4,7 @@ from django.template import Library
 from sorl.thumbnail.images import BaseImageFile
 
 from shrinkmeister.fragments import parse
-from shrinkmeister.images import Thumbnail, with_resolution
+from shrinkmeister.thumbnails.thumbnail import Thumbnail, with_resolution
 
 register = Library()
 register.tag("cache_thumbnails", parse)

@@ -22,6 +22,7 @@ from click import ClickException, echo
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
+from shrinkmeister_server.aws_lambda.packaged_secrets import PATTERNS
 from shrinkmeister_server.deployment.stage import (
     ALL_SECRETS,
     FILE,
@@ -32,7 +33,6 @@ from shrinkmeister_server.deployment.stage import (
     doubts,
     variables_of,
 )
-from shrinkmeister_server.packaged_secrets import PATTERNS
 
 # Of Amazon Linux 2023, on which these runtimes stand. Python 3.11 and before stand on an older one, with
 # whose glibc wheels of cryptography do not run. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html

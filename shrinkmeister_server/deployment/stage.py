@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shrinkmeister.strength import MIN_LENGTH, weakness
+from shrinkmeister.conf.strength import MIN_LENGTH, weakness
 from shrinkmeister_server.deployment.plausibility import doubtful, impossible
 
 FILE = Path("zappa_settings.json")

@@ -10,7 +10,7 @@ from sorl.thumbnail.engines import pil_engine
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
 from shrinkmeister_server.inspection import opened
-from shrinkmeister_server.timelimit import TimedBytes, TimeLimit
+from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
 # https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.Image.resize: above it, the two
 # steps of a resize are "very similar" to one; here SSIM >= 0.998.

@@ -15,7 +15,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.engines.base import EngineBase
 from sorl.thumbnail.helpers import toint
 
-from shrinkmeister_server.timelimit import NEVER, TimeLimit
+from shrinkmeister_server.time_limit import NEVER, TimeLimit
 
 Size = tuple[int, int]
 

@@ -14,7 +14,7 @@ from sorl.thumbnail.helpers import EngineError
 from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
-from shrinkmeister_server.timelimit import TimeLimit
+from shrinkmeister_server.time_limit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
     # sorl's engine writes with options of that version. Debian 12 has 8.14.

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from shrinkmeister.envelopes import KEY_LENGTH, VERSION, derive_key
 from shrinkmeister.exceptions import RecordError, SpecError, TokenError
-from shrinkmeister.keys import is_object_name, object_name
-from shrinkmeister.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.results import StoredInfo
-from shrinkmeister.seals import Seals
-from shrinkmeister.spec import Source, ThumbnailSpec
-from shrinkmeister.tokens import KEY_INFO, Tokens
+from shrinkmeister.protocol.encryption import KEY_LENGTH, VERSION, derive_key
+from shrinkmeister.protocol.keys import is_object_name, object_name
+from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.tokens import KEY_INFO, Tokens
+from shrinkmeister.storage.base import StoredInfo
 from tests.vectors import load
 
 TOKEN_VECTORS = load("tokens")

@@ -16,15 +16,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from shrinkmeister import lifecycle
+from shrinkmeister.adoption.kvstore import get_former_store
+from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import get_config
-from shrinkmeister.doctor import examine
+from shrinkmeister.doctor.examination import examine
+from shrinkmeister.doctor.findings import OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
-from shrinkmeister.findings import OK, UNKNOWN, WRONG, Finding
-from shrinkmeister.kvstore import get_former_store
-from shrinkmeister.shared_cache import get_shared_cache
+from shrinkmeister.maintenance import lifecycle
+from shrinkmeister.maintenance.jobs import Adoption, Pruning, adopt, clear, prune, prune_adopted
 from shrinkmeister.sources import parse_source
-from shrinkmeister.upkeep import Adoption, Pruning, adopt, clear, prune, prune_adopted
 
 # No "m": it would be minutes to some and months to others.
 AGE = re.compile(r"([0-9]{1,10})([hdw]?)", re.ASCII)

@@ -1,0 +1,355 @@
+"""`python -m shrinkmeister url | find | open`, for whoever has the secret and no page at hand.
+
+    url s3://photos/dawn.jpg 300x200 --crop center       the lazy URL
+    find s3://photos/dawn.jpg 300x200 --crop center      the final URL, if there is a record
+    open https://thumbs.example.com/AYy2nDq...@2x.jpg    what the token in a lazy URL says
+
+Settings are those of the site if DJANGO_SETTINGS_MODULE names it, else the variables that a thumbnail
+server has. What needs settings is imported when there are some: sorl reads its own as it is imported.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import unquote
+
+import django
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from shrinkmeister.environment import Environment
+from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
+
+if TYPE_CHECKING:
+    from shrinkmeister.protocol.spec import ThumbnailSpec
+
+# Exit statuses: of all for what is wrong; and of `find` for a thumbnail without a record. A Python that has
+# failed has 1.
+WRONG = 2
+LAZY = 3
+
+# How a variable becomes a setting. What is not set has the default of the site, but for those below.
+SETTINGS: Mapping[str, Callable[[Environment, str, Any], Any]] = {
+    "THUMBNAIL_SECRET_KEY": Environment.secret,
+    "THUMBNAIL_SECRET_KEY_FALLBACKS": Environment.secrets,
+    "THUMBNAIL_SERVER_URL": Environment.text,
+    "THUMBNAIL_URL_TTL": partial(Environment.integer, least=1),
+    "THUMBNAIL_CACHE_BACKEND": Environment.text,
+    "THUMBNAIL_CACHE_LOCATION": Environment.secret,
+    "THUMBNAIL_CACHE_NAME": Environment.text,
+    "THUMBNAIL_CACHE_KEY_PREFIX": Environment.text,
+    "THUMBNAIL_CACHE_WAIT_SECONDS": Environment.number,
+    "THUMBNAIL_CHECK_TTL": partial(Environment.integer, least=1),
+    "THUMBNAIL_BUCKET": Environment.text,
+    "THUMBNAIL_STORAGE": Environment.text,
+    "THUMBNAIL_PREFIX": Environment.text,
+    "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": Environment.numbers,
+    "STORAGES": Environment.mapping,
+    "CACHES": Environment.mapping,
+    # What a site says about all of its pictures.
+    "THUMBNAIL_FORMAT": Environment.text,
+    "THUMBNAIL_PRESERVE_FORMAT": Environment.flag,
+    "THUMBNAIL_QUALITY": Environment.integer,
+    "THUMBNAIL_COLORSPACE": Environment.text,
+    "THUMBNAIL_UPSCALE": Environment.flag,
+    "THUMBNAIL_PROGRESSIVE": Environment.flag,
+    "THUMBNAIL_ORIENTATION": Environment.flag,
+    "THUMBNAIL_PADDING": Environment.flag,
+    "THUMBNAIL_PADDING_COLOR": Environment.text,
+    "THUMBNAIL_BLUR": Environment.number,
+    "THUMBNAIL_FLATTEN": Environment.flag,
+    "THUMBNAIL_REMOVE_URL_ARGS": Environment.flag,
+    # By which the URLs of a private bucket are signed.
+    "AWS_S3_ENDPOINT_URL": Environment.text,
+    "AWS_S3_REGION_NAME": Environment.text,
+    "AWS_S3_ADDRESSING_STYLE": Environment.text,
+    "AWS_S3_SIGNATURE_VERSION": Environment.text,
+    "AWS_S3_CUSTOM_DOMAIN": Environment.text,
+    "AWS_S3_URL_PROTOCOL": Environment.text,
+    "AWS_QUERYSTRING_AUTH": Environment.flag,
+    "AWS_QUERYSTRING_EXPIRE": Environment.integer,
+}
+# As the server has them; and whoever types a command can wait for longer than a page.
+DEFAULTS: Mapping[str, Any] = {
+    "THUMBNAIL_CACHE_WAIT_SECONDS": 2.0,
+    "AWS_S3_SIGNATURE_VERSION": "s3v4",
+    "AWS_QUERYSTRING_AUTH": False,
+}
+
+OURS = ("help", "option")
+FLAG = re.compile(r"--([A-Za-z_][A-Za-z0-9_-]*)(=.*)?", re.ASCII | re.DOTALL)
+# As templates write them, which is how their readers do.
+CONSTANTS: Mapping[str, bool | None] = {"True": True, "False": False, "None": None}
+
+DESCRIPTION = """\
+The URL of a thumbnail by hand, and what is in one.
+
+  python -m shrinkmeister url s3://photos/dawn.jpg 300x200 --crop center
+  python -m shrinkmeister find s3://photos/dawn.jpg 300x200 --crop center
+  python -m shrinkmeister open https://thumbs.example.com/AYy2nDq...@2x.jpg
+
+Settings are those of the site that DJANGO_SETTINGS_MODULE names. Without it they are environment variables,
+as a thumbnail server has them: THUMBNAIL_SECRET_KEY, THUMBNAIL_CACHE_LOCATION, ...; and
+THUMBNAIL_SERVER_URL."""
+OPTIONS = """\
+Each other --name VALUE is an option of the thumbnail, as in a template: --crop center, --crop "10% 20%",
+--quality 80, --upscale false, --padding_color '#fff'. Numbers, true, false, null, arrays and objects are
+as JSON has them; all else is text, and so is what stands in double quotes: --version '"3"'."""
+STATUSES = {
+    "url": "Exit status: 0, or 2 if something is wrong.",
+    "find": "Exit status: 0 if the URL is final, 3 if it is lazy, 2 if something is wrong.",
+    "open": "Exit status: 0, also for a token whose time is over; 2 for one that cannot be opened.",
+}
+
+
+def main(arguments: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Returns the exit status.
+
+    variables: the environment, which is not asked for settings if there are some already
+    """
+    try:
+        options = _parser(arguments).parse_args(arguments)
+        _configure(variables)
+        status: int = options.run(options, variables)
+        return status
+    except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return WRONG
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG, f"{message}. See {self.prog} --help.\n")
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m shrinkmeister",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, run: Any, help: str, epilog: str = "") -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=help,
+            description=help,
+            epilog=f"{epilog}\n\n{STATUSES[name]}".strip(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(run=run)
+        return made
+
+    url = command("url", _url, "Print the lazy URL of a thumbnail.", OPTIONS)
+    find = command(
+        "find", _find, "Print the final URL of a thumbnail if it is recorded, else the lazy one.", OPTIONS
+    )
+    for one in (url, find):
+        one.add_argument(
+            "source",
+            metavar="SOURCE",
+            help="s3://bucket/key, storage://alias/name, a URL, or a plain name, in THUMBNAIL_STORAGE.",
+        )
+        one.add_argument("geometry", metavar="GEOMETRY", help="300x200, 300 (width) or x200 (height).")
+        one.add_argument(
+            "--option",
+            dest="options",
+            action="append",
+            default=[],
+            type=_pair,
+            metavar="NAME=VALUE",
+            help="An option by any name, also by one that is a flag here.",
+        )
+        for name in _names(arguments):
+            one.add_argument(
+                f"--{name}",
+                dest="options",
+                action="append",
+                type=partial(_named, name),
+                metavar="VALUE",
+                help=argparse.SUPPRESS,
+            )
+    opened = command("open", _open, "Show what is in a token, with the secret at hand.")
+    opened.add_argument(
+        "token", metavar="TOKEN_OR_URL", help="A lazy URL, with @2x and extension or without; or its token."
+    )
+    opened.add_argument("--json", action="store_true", help="For machines.")
+    return parser
+
+
+def _names(arguments: Sequence[str]) -> list[str]:
+    """The flags that are none of ours, each once."""
+    found = [match[1] for argument in arguments if (match := FLAG.fullmatch(argument))]
+    return [name for name in dict.fromkeys(found) if name not in OURS]
+
+
+def _named(name: str, text: str) -> tuple[str, Any]:
+    return name.replace("-", "_"), _value(text)
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} has no '='; write quality=80")
+    return name, _value(value)
+
+
+def _value(text: str) -> Any:
+    """The value of an option: JSON, if it is that, or text."""
+    if text in CONSTANTS:
+        return CONSTANTS[text]
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON, though Python reads it")
+
+
+def _configure(variables: Mapping[str, str]) -> None:
+    """Raises ImproperlyConfigured."""
+    if module := variables.get("DJANGO_SETTINGS_MODULE"):
+        try:
+            django.setup()
+        except ImportError as error:
+            raise ImproperlyConfigured(
+                f"DJANGO_SETTINGS_MODULE is {module!r}, which cannot be imported: {error}. Name the site's "
+                f"settings, in the folder of its manage.py; or unset it, and set the variables."
+            ) from error
+    elif not settings.configured:
+        settings.configure(**_settings(Environment(variables)))
+
+
+def _settings(env: Environment) -> dict[str, Any]:
+    found = {name: read(env, name, DEFAULTS.get(name)) for name, read in SETTINGS.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _url(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    from shrinkmeister.conf import get_config
+    from shrinkmeister.protocol.lazy_urls import lazy_url
+
+    print(lazy_url(_spec(options, variables), get_config()))
+    return 0
+
+
+def _find(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    from shrinkmeister.adoption.former import former_of
+    from shrinkmeister.backend import thumbnail_of
+    from shrinkmeister.conf import get_config
+
+    # Looking is not making, whatever the pages of the site do.
+    config = replace(get_config(), eager=False)
+    spec = _spec(options, variables)
+    plain = "://" not in options.source
+    former = former_of(options.source, options.geometry, dict(options.options), config) if plain else None
+    thumbnail = thumbnail_of(spec, config, former)
+    print(thumbnail.url)
+    return LAZY if thumbnail.lazy else 0
+
+
+def _spec(options: argparse.Namespace, variables: Mapping[str, str]) -> "ThumbnailSpec":
+    from shrinkmeister.backend import spec_of
+    from shrinkmeister.conf import get_config
+    from shrinkmeister.sources import parse_source
+
+    text = options.source
+    if "://" not in text and not (variables.get("DJANGO_SETTINGS_MODULE") or variables.get("STORAGES")):
+        raise SpecError(
+            f"SOURCE is {text!r}, a plain name, and neither DJANGO_SETTINGS_MODULE nor STORAGES tells in "
+            f"which storage. Set one of them, or write 's3://bucket/key' or 'storage://alias/name'."
+        )
+    config = get_config()
+    return spec_of(parse_source(text, config), options.geometry, dict(options.options), config)
+
+
+def _open(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    found = _opened(options.token)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        for name, text in _lines(found):
+            print(f"{name:<11} {_printable(text)}")
+    return 0
+
+
+def _opened(pasted: str) -> dict[str, Any]:
+    """What `--json` shows. Raises TokenError."""
+    from shrinkmeister.conf import get_config, get_tokens
+    from shrinkmeister.protocol.keys import OBJECT, object_name, record_key
+    from shrinkmeister.protocol.lazy_urls import Link
+
+    config, text = get_config(), pasted.strip()
+    if re.match(rf"[^?#]*({OBJECT.pattern})([?#]|$)", unquote(text)):
+        raise TokenError(
+            f"TOKEN_OR_URL is {pasted!r}, the URL of a stored thumbnail, whose name is made of digests. "
+            f"Only a lazy URL tells what it is of."
+        )
+    try:
+        link = Link.parse(text)
+    except TokenError as error:
+        raise TokenError(
+            f"TOKEN_OR_URL is {pasted!r}, and no token stands in it. Paste a lazy URL."
+        ) from error
+    try:
+        opened = get_tokens().read(link.token)
+    except TokenError as error:
+        raise TokenError(
+            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste all of it, and compare THUMBNAIL_SECRET_KEY, and "
+            f"its fallbacks if it has any, with those of the site that made it."
+        ) from error
+    spec = opened.spec
+    return {
+        "source": str(spec.source),
+        "geometry": spec.geometry,
+        "options": dict(spec.options),
+        "expires": opened.expires,
+        "end": _date(opened.expires),
+        "over": opened.is_over(time.time()),
+        "secret": opened.secret,
+        "record": record_key(spec),
+        "object": object_name(spec, config.prefix, link.resolution),
+        "resolution": link.resolution,
+    }
+
+
+def _date(moment: int | None) -> str | None:
+    """ISO 8601, in UTC; an end may lie beyond what Python counts."""
+    if moment is None:
+        return None
+    try:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment)).isoformat()
+    except OverflowError:
+        return "after the year 9999"
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "source", found["source"]
+    yield "geometry", found["geometry"]
+    options = (
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in found["options"].items()
+    )
+    yield "options", " ".join(options) or "none"
+    end = found["end"] or "never"
+    yield "end", f"{end}, which is over" if found["over"] else end
+    place = found["secret"]
+    yield "secret", f"{place} (THUMBNAIL_SECRET_KEY{'_FALLBACKS' if place else ''})"
+    yield "record", found["record"]
+    yield "object", found["object"]
+    if found["resolution"]:
+        yield "resolution", f"{found['resolution']}x"
+
+
+def _printable(text: str) -> str:
+    """Without what would move the cursor of a terminal: somebody may have chosen the name of the file."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

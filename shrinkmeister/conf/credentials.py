@@ -1,0 +1,137 @@
+"""What a library says of an error, without the passwords of the settings.
+
+Errors of libraries may have the address of a cache or a storage, or a part of a password that they took for
+a port. Such an error is told by the name of its class alone; any other one keeps its text and its cause.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import permutations
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, unquote_plus
+
+from django.conf import settings
+
+from shrinkmeister.conf import reset_on_setting_change
+from shrinkmeister.secret import Secret
+
+# Settings that storages and caches have.
+SETTINGS = re.compile(r"CACHES|STORAGES|(THUMBNAIL|AWS|AZURE|GS|DROPBOX|SFTP|FTP|LIBCLOUD)_\w+")
+NAMES = re.compile(
+    r"SECRET|PASS|TOKEN|CREDENTIAL|CONNECTION_STRING|SAS|((ACCESS|ACCOUNT|PRIVATE|API|CLOUDFRONT)_?KEY(?!_ID))",
+    re.I,
+)
+# Azure's, of fields with names, most of which are words that errors have too.
+FIELDS = re.compile(r"CONNECTION_STRING|SAS", re.I)
+FIELD = re.compile(r"([^=;&?]+)=([^;&]*)")
+# What stands above and below a private key.
+PEM = re.compile(r"-----[A-Z ]+-----")
+LOCATION = re.compile(r"LOCATION", re.I)
+SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.I)
+# A host with its port, a path, the number of a database, a query: nothing that is to be hidden.
+PLAIN = re.compile(r"([\w.-]*|\[[0-9a-f:.]+\])(:\d+)?(/[\w./-]*)?(\?[\w=&.-]*)?", re.I)
+# Characters of a credential, and of a part of it that a library has cut out of an address. Fewer are in an
+# error by chance: of 4 of a session's token one error in ten has some.
+PART = 8
+CUT_PART = 4
+CUTS = re.compile(r"[/?#@:\[\]%&=,;]")
+
+E = TypeVar("E", bound=Exception)
+
+
+def described(error: BaseException) -> str:
+    """Return what an error says, or the name of its class where that would show a credential."""
+    return type(error).__name__ if _shows(str(error)) else str(error)
+
+
+def caused(ours: E, error: BaseException) -> E:
+    """Return `ours` with `error` as its cause, unless that or one behind it shows a credential.
+
+    It is to be raised after the `except` block: within it, Python adds the error as its context.
+    """
+    ours.__cause__ = error if is_safe(error) else None
+    ours.__suppress_context__ = True
+    return ours
+
+
+def is_safe(error: BaseException) -> bool:
+    """Whether neither an error nor one that it comes from shows a credential."""
+    seen: list[BaseException] = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if one is not None and one not in seen:
+            seen.append(one)
+            todo += [one.__cause__, one.__context__]
+    return not any(_shows(f"{one} {one.args}") for one in seen)
+
+
+def credentials_of(value: Any, name: str = "") -> Iterator[str]:
+    """The credentials in a setting: a text, or lists and dictionaries of texts; name: its own."""
+    if isinstance(value, Secret):
+        value = value.reveal()
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if isinstance(value, str):
+        if NAMES.search(name):
+            yield from _of_key(value, name)
+        else:
+            yield from _of_address(value, bool(LOCATION.search(name)))
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from credentials_of(one, str(key))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for one in value:
+            yield from credentials_of(one, name)
+
+
+def _of_key(text: str, name: str) -> Iterator[str]:
+    fields = FIELD.findall(text) if FIELDS.search(name) else []
+    hidden = [value for field, value in fields if field == "sig" or NAMES.search(field)]
+    yield from hidden or [PEM.sub("", text).strip()]
+
+
+def _of_address(text: str, is_location: bool) -> Iterator[str]:
+    for part in re.split(r"[,;](?=\s*\w+://)", text):
+        scheme = SCHEME.match(part)
+        rest = part[scheme.end() :] if scheme else part
+        before, at, after = rest.rpartition("@")
+        if at and (scheme or is_location):
+            user, colon, password = before.partition(":")
+            # A user with other characters may be the beginning of a password.
+            yield password if colon and re.fullmatch(r"[\w.-]*", user) else before
+            rest = after
+        for name, value in re.findall(r"[?&]([^=&]+)=([^&]*)", rest):
+            if NAMES.search(name):
+                yield value
+        # This is not the form of an address, so that any part of it may be the password.
+        if is_location and not all(PLAIN.fullmatch(one.strip()) for one in re.split("[,;]", rest)):
+            yield rest
+
+
+def _shows(text: str) -> bool:
+    text = text.lower()
+    return any(part in text for part in _all_parts())
+
+
+@reset_on_setting_change
+def _all_parts() -> frozenset[str]:
+    """Kept, since a server describes an error for each request that it refuses."""
+    return frozenset(
+        part
+        for name in dir(settings)
+        if SETTINGS.fullmatch(name)
+        for credential in credentials_of(getattr(settings, name), name)
+        for part in _parts(credential)
+    )
+
+
+def _parts(credential: str) -> Iterator[str]:
+    """As it stands, and as it may stand in an address; in small letters, as hosts are made."""
+    for spelled in {credential, unquote(credential), unquote_plus(credential), quote(credential, safe="")}:
+        small = spelled.lower()
+        yield from filter(None, (small[at : at + PART] for at in range(max(1, len(small) - PART + 1))))
+        ends = [0, len(small), *(end for cut in CUTS.finditer(small) for end in cut.span())]
+        for start, end in permutations(ends, 2):
+            if CUT_PART <= end - start < PART:
+                yield small[start:end]

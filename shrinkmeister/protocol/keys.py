@@ -1,0 +1,85 @@
+"""The names under which a thumbnail is found again: pure functions of its spec.
+
+    record_key(spec)                          t1:4nmm2zhv...        in the shared cache
+    source_key(spec)                          s1:7dzsbhyq...        what is known about its source
+    lock_key(spec)                            l1:4nmm2zhv...        held while somebody makes it
+    failure_key(spec)                         f1:4nmm2zhv...        why it cannot be made, for some seconds
+    change_key(source)                        c1:7dzsbhyq...        its last change, for an hour
+    adopted_key(place)                        a1:q2c5tn7k...        what sorl knew about an image there
+    object_name(spec, "cache/")               cache/aeq5.../4nmm2zhv....jpg
+    object_name(spec, "cache/", "2")          cache/aeq5.../4nmm2zhv...@2x.jpg
+
+A digest is 160 bits of SHA-256 in lower-case base32, 32 characters: the same on file systems that fold
+case, and short in a cache. The digit after the letter is the version of the recipe: another one finds
+nothing that this one wrote. `tests/vectors/specs.json` pins them.
+"""
+
+import re
+from base64 import b32encode
+from functools import lru_cache
+from hashlib import sha256
+
+from shrinkmeister.protocol.spec import CACHE_SIZE, EXTENSIONS, Source, ThumbnailSpec
+
+DIGEST = "[a-z2-7]{32}"
+OBJECT = re.compile(
+    rf"{DIGEST}/{DIGEST}(@[0-9]+(\.[0-9]+)?x)?\.({'|'.join(EXTENSIONS.values())})", re.ASCII
+)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def digest(canonical: bytes) -> str:
+    """32 characters of a-z and 2-7. Kept, since each thumbnail needs those of its spec and source twice."""
+    return b32encode(sha256(canonical).digest()[:20]).decode().lower()
+
+
+def record_key(spec: ThumbnailSpec) -> str:
+    return f"t1:{digest(spec.canonical())}"
+
+
+def lock_key(spec: ThumbnailSpec) -> str:
+    return f"l1:{digest(spec.canonical())}"
+
+
+def failure_key(spec: ThumbnailSpec) -> str:
+    return f"f1:{digest(spec.canonical())}"
+
+
+def change_key(source: Source) -> str:
+    return f"c1:{digest(source.canonical())}"
+
+
+def source_key(source: Source) -> str:
+    return f"s1:{digest(source.canonical())}"
+
+
+def adopted_key(place: Source) -> str:
+    """place: where the image lies of which sorl's key-value store had the size; a thumbnail or a source."""
+    return f"a1:{digest(place.canonical())}"
+
+
+def folder_name(source: Source, prefix: str) -> str:
+    """Where all thumbnails of a source lie, with a slash at its end: deleting them is one list."""
+    return f"{prefix}{digest(source.canonical())}/"
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def object_name(spec: ThumbnailSpec, prefix: str, resolution: str | None = None) -> str:
+    """resolution: "2" for @2x; None for the thumbnail itself."""
+    suffix = f"@{resolution}x" if resolution else ""
+    return f"{folder_name(spec.source, prefix)}{digest(spec.canonical())}{suffix}.{spec.extension}"
+
+
+def is_object_name(name: str, prefix: str) -> bool:
+    """Whether `object_name` makes such names; nothing else is ours to delete."""
+    return name.startswith(prefix) and bool(OBJECT.fullmatch(name.removeprefix(prefix)))
+
+
+def record_key_of_object(name: str) -> str:
+    """The key of the record of an object that `object_name` named; the same for all its resolutions."""
+    return f"t1:{name.rpartition('/')[2].partition('.')[0].partition('@')[0]}"
+
+
+def source_key_of_object(name: str) -> str:
+    """The key of the record of the source of such an object."""
+    return f"s1:{name.split('/')[-2]}"

@@ -1,0 +1,189 @@
+"""What the shared cache holds: JSON with a version, never pickle.
+
+    t1:<digest>   {"v":1,"w":300,"h":200,"t":1795612345,"r":["2"],"u":"https://.../cache/"}
+    s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}
+    f1:<digest>   {"v":1,"e":"missing","c":"q1R...","t":1795612345}
+    c1:<digest>   {"v":1,"c":"q1R...","t":1795612345}
+
+Reading validates: whoever can write to the shared cache is not trusted for more than a miss; `seals.py`
+adds what shows that one of us wrote it. What was read is kept: a page finds the same bytes again and again.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Self
+
+from shrinkmeister.exceptions import RecordError
+from shrinkmeister.protocol.spec import CACHE_SIZE, MAX_INTEGER
+
+VERSION = 1
+MAX_PIXELS = 2**31 - 1
+# No query: a URL that has one is signed, and ends. Nothing that HTML would have to escape.
+# Nor half of a surrogate pair, which no page could be written with.
+URL = re.compile(r"https?://[^?#<>\"'&\\\x00-\x20\x7f\ud800-\udfff]+")
+RESOLUTION = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ThumbnailRecord:
+    """A thumbnail that is safely stored.
+
+    width, height  pixels of the written file
+    base           its final, public URL up to its name, which whoever has the key can make: so a record is
+                   short, and of no other thumbnail. None in a private bucket, where each reader signs
+    resolutions    the alternative resolutions that are stored beside it: ("2", "1.5")
+    checked        Unix time when it was known to be stored; 0 where nobody has said
+    """
+
+    width: int
+    height: int
+    base: str | None = None
+    resolutions: tuple[str, ...] = ()
+    checked: int = field(default=0, compare=False)
+
+    def has(self, resolutions: Iterable[str]) -> bool:
+        """Whether all of these are stored: a template makes the URL of each without asking."""
+        return set(resolutions) <= set(self.resolutions)
+
+    def dump(self) -> bytes:
+        fields: dict[str, Any] = {"v": VERSION, "w": self.width, "h": self.height}
+        if self.checked:
+            fields["t"] = self.checked
+        if self.resolutions:
+            fields["r"] = list(self.resolutions)
+        if self.base is not None:
+            fields["u"] = self.base
+        return _dump(fields)
+
+    @classmethod
+    @lru_cache(maxsize=CACHE_SIZE)
+    def load(cls, data: bytes) -> Self:
+        """Raises RecordError for anything else than what `dump` writes."""
+        fields = _load(data)
+        base = fields.get("u")
+        if "u" in fields and not (isinstance(base, str) and URL.fullmatch(base)):
+            raise RecordError("a record whose URL is not a lasting one of http(s)")
+        resolutions = fields.get("r", ())
+        if "r" in fields and not (
+            resolutions
+            and isinstance(resolutions, list)
+            and all(isinstance(r, str) and RESOLUTION.fullmatch(r) for r in resolutions)
+        ):
+            raise RecordError("a record whose resolutions are not a list of factors")
+        checked = fields.get("t", 0)
+        if "t" in fields and not (type(checked) is int and 1 <= checked <= MAX_INTEGER):
+            raise RecordError("a record whose time is not a number of seconds")
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), base, tuple(resolutions), checked)
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """The size of a source, in pixels as they are stored.
+
+    flipped  whether its EXIF orientation turns it by 90 degrees, so that width and height change places
+    version  the option `version` of the thumbnail for which the source was looked at; it says nothing
+             about a source of another version
+    """
+
+    width: int
+    height: int
+    flipped: bool = False
+    version: Any = None
+
+    def dump(self) -> bytes:
+        fields: dict[str, Any] = {"v": VERSION, "w": self.width, "h": self.height}
+        if self.flipped:
+            fields["f"] = 1
+        if self.version is not None:
+            fields["n"] = self.version
+        return _dump(fields)
+
+    @classmethod
+    @lru_cache(maxsize=CACHE_SIZE)
+    def load(cls, data: bytes) -> Self:
+        """Raises RecordError for anything else than what `dump` writes."""
+        fields = _load(data)
+        if "f" in fields and (type(fields["f"]) is not int or fields["f"] != 1):
+            raise RecordError("a record of a source that is neither turned nor not")
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), "f" in fields, fields.get("n"))
+
+
+@dataclass(frozen=True)
+class FailureRecord:
+    """Why a thumbnail could not be made, so that its source need not be read again at once.
+
+    kind    a word for the error
+    change  the mark of its source's last change at that time; "" for none
+    end     Unix time until which it counts: whoever can write to the shared cache may put it back
+    """
+
+    kind: str
+    change: str
+    end: int
+
+    def dump(self) -> bytes:
+        return _dump({"v": VERSION, "e": self.kind, "c": self.change, "t": self.end})
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Raises RecordError for anything else than what `dump` writes."""
+        fields = _load(data)
+        kind, change, end = fields.get("e"), fields.get("c"), fields.get("t")
+        if not isinstance(kind, str) or not isinstance(change, str) or type(end) is not int:
+            raise RecordError("a record of a failure that is not two texts and a time")
+        return cls(kind, change, end)
+
+
+@dataclass(frozen=True)
+class ChangeRecord:
+    """The last change of a source: a server that is making its thumbnails starts again.
+
+    mark  a text that no other change has
+    end   Unix time until which it counts: a writer of the shared cache may put it back
+    """
+
+    mark: str
+    end: int
+
+    def dump(self) -> bytes:
+        return _dump({"v": VERSION, "c": self.mark, "t": self.end})
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """Raises RecordError for anything else than what `dump` writes."""
+        fields = _load(data)
+        mark, end = fields.get("c"), fields.get("t")
+        if not (isinstance(mark, str) and mark) or type(end) is not int:
+            raise RecordError("a record of a change that is not a text and a time")
+        return cls(mark, end)
+
+
+def base_of(url: str, ending: str) -> str | None:
+    """What a record holds of a final URL that ends with the thumbnail's name; None where it is signed,
+    relative or spelled in another way, so that each reader has to make it.
+    """
+    return url.removesuffix(ending) if URL.fullmatch(url) and url.endswith(ending) else None
+
+
+def _dump(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _load(data: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RecordError("not JSON") from error
+    if not isinstance(fields, dict) or type(fields.get("v")) is not int or fields["v"] != VERSION:
+        raise RecordError(f"not a record of version {VERSION}")
+    return fields
+
+
+def _pixels(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
+    if type(value) is not int or not 1 <= value <= MAX_PIXELS:
+        raise RecordError(f"a record whose {name!r} is not a number of pixels")
+    return value

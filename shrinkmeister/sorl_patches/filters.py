@@ -1,0 +1,92 @@
+"""sorl's filters that look into its key-value store, and those that make thumbnails of what visitors write.
+
+`is_portrait`, `margin` and `background_margin` of `{% load thumbnail %}` are replaced in sorl's library
+and its module when Django starts, so that templates and imports stay as they are: sorl's own would open a
+file and write SQL for each lazy thumbnail. Sizes come from the thumbnail, or for a source from the shared
+cache; where a size is not known they answer what sorl's answer to an error is. In the place of
+`markdown_thumbnails` and `html_thumbnails` are those of `texts.py`. With sorl's own backend all of them are
+sorl's own.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from sorl.thumbnail.parsers import parse_geometry
+from sorl.thumbnail.templatetags import thumbnail as library
+
+Size = tuple[int, int]
+
+
+def is_portrait(size: Size) -> bool:
+    width, height = size
+    return height > width
+
+
+def margin(size: Size, geometry: str) -> str:
+    """top, right, bottom, left: (20, 10), "25x15" -> "2px 3px 3px 2px"."""
+    horizontal, vertical = _room(size, geometry)
+    # The odd pixel goes to the right and to the bottom; halves are cut off towards zero.
+    sides = (
+        vertical / 2,
+        horizontal / 2 + horizontal % 2,
+        vertical / 2 + vertical % 2,
+        horizontal / 2,
+    )
+    return " ".join(f"{int(side)}px" for side in sides)
+
+
+def background_margin(size: Size, geometry: str) -> str:
+    """left, top: (20, 10), "25x15" -> "2.5px 2.5px"."""
+    return " ".join(f"{room / 2}px" for room in _room(size, geometry))
+
+
+#: sorl's own, by name
+SORLS: dict[str, Callable[..., Any]] = {}
+
+
+def install() -> None:
+    """Put them in the place of sorl's, for templates and for Python code. Call once."""
+    for ours, unknown in ((is_portrait, False), (margin, "auto"), (background_margin, "auto")):
+        _replace(ours.__name__, _in_place_of(getattr(library, ours.__name__), ours, unknown))
+    for name in ("markdown_thumbnails", "html_thumbnails"):
+        _replace(name, _of_texts(name, getattr(library, name)))
+
+
+def _replace(name: str, replacement: Callable[..., Any]) -> None:
+    SORLS[name] = getattr(library, name)
+    library.register.filter(name, replacement)
+    # Sites with Jinja2 import them.
+    setattr(library, name, replacement)
+
+
+def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: Any) -> Callable[..., Any]:
+    @wraps(ours)
+    def filtered(file: Any, *arguments: str) -> Any:
+        # With the first page that needs it: this module is loaded when Django starts.
+        from shrinkmeister.sorl_patches.sizes import answered_by_sorl, size_of
+
+        if answered_by_sorl(file):
+            return sorls(file, *arguments)
+        size = size_of(file)
+        return ours(size, *arguments) if size else unknown
+
+    safe: Callable[..., Any] = library.safe_filter(error_output=unknown)(filtered)
+    return safe
+
+
+def _of_texts(name: str, sorls: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(sorls)
+    def filtered(text: Any) -> Any:
+        from shrinkmeister.sorl_patches.texts import SYNTAXES, answered_by_sorl, show_thumbnails
+
+        return sorls(text) if answered_by_sorl() else show_thumbnails(text, SYNTAXES[name])
+
+    return filtered
+
+
+def _room(size: Size, geometry: str) -> tuple[int, int]:
+    """What a box leaves beside a picture, in pixels; below 0 where the picture is larger."""
+    width, height = size
+    box = parse_geometry(geometry, float(width) / height)
+    return box[0] - width, box[1] - height

@@ -1,0 +1,33 @@
+"""The size of what a template holds, as far as it is known: no file is opened."""
+
+from typing import Any
+
+from sorl.thumbnail import default
+from sorl.thumbnail.conf import settings as sorl_settings
+from sorl.thumbnail.images import BaseImageFile, DummyImageFile
+
+from shrinkmeister.backend import ShrinkmeisterBackend
+from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.conf import get_config
+from shrinkmeister.page import current_page
+from shrinkmeister.sorl_errors import as_sorls
+from shrinkmeister.sources import source_of
+from shrinkmeister.thumbnails.thumbnail import Thumbnail
+
+
+def answered_by_sorl(file: Any) -> bool:
+    """What sorl answers without looking anything up, and what belongs to another backend."""
+    if not file or isinstance(file, DummyImageFile) or sorl_settings.THUMBNAIL_DUMMY:
+        return True
+    return not isinstance(file, Thumbnail) and not isinstance(default.backend, ShrinkmeisterBackend)
+
+
+@as_sorls
+def size_of(file: Any) -> tuple[int, int] | None:
+    """(width, height) in pixels of a thumbnail, or of a source from the shared cache."""
+    if isinstance(file, Thumbnail):
+        return file.certain_size
+    if isinstance(file, BaseImageFile) and file.size:
+        return file.size[0], file.size[1]
+    config = get_config()
+    return get_shared_cache().look_up_image(source_of(file, config), current_page())

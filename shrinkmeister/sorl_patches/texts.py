@@ -1,0 +1,163 @@
+"""sorl's filters for texts, `markdown_thumbnails` and `html_thumbnails`, where visitors write the texts.
+
+    {{ comment|markdown_thumbnails }}      ![A cat](uploads/cat.jpg) -> ![A cat](https://thumbs.example.com/...)
+
+A visitor who names a file must not get its pixels. So the site lists the folders whose images may be shown
+(THUMBNAIL_TEXT_SOURCES), or decides by a function. All other images stay as they are written.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+from sorl.thumbnail import default
+from sorl.thumbnail.conf import settings as sorl_settings
+
+from shrinkmeister.backend import ShrinkmeisterBackend
+from shrinkmeister.conf import (
+    TEXT_IMAGE,
+    TEXT_SOURCES_HINT,
+    Config,
+    SettingError,
+    get_config,
+    is_plain,
+    reset_on_setting_change,
+)
+from shrinkmeister.exceptions import SourceError, SpecError
+from shrinkmeister.page import RequestCache, current_page, using_page
+from shrinkmeister.prefetch import expect
+from shrinkmeister.sources import source_of, storage_and_name
+
+logger = logging.getLogger(__name__)
+
+# Each image of a text costs time and a token of some 100 bytes in the page.
+MOST_IMAGES = 100
+# S3 has no longer names.
+MOST_CHARACTERS = 1024
+
+CAPTION = r"[a-zA-Z0-9.,:;/_ ()!?\"-]*"
+IMAGE = rf"(?P<image>{TEXT_IMAGE.pattern})"
+#: by the name of the filter
+SYNTAXES = {
+    "markdown_thumbnails": re.compile(rf"!\[{CAPTION}\] ?\({IMAGE}\)"),
+    "html_thumbnails": re.compile(rf'<img(?: alt="{CAPTION}")? src="{IMAGE}"'),
+}
+
+#: Whether a name in the storage THUMBNAIL_STORAGE, or a URL, may be shown as a thumbnail.
+Rule = Callable[[str], Any]
+
+
+def answered_by_sorl() -> bool:
+    return not isinstance(default.backend, ShrinkmeisterBackend)
+
+
+def show_thumbnails(text: Any, syntax: re.Pattern[str]) -> Any:
+    """Return a text whose first images are thumbnails, as far as the site allows them.
+
+    An error is raised with THUMBNAIL_DEBUG, as sorl's filters do. Otherwise it is logged, and what it
+    concerns stays as it is: an image, or the whole text.
+    """
+    with _left_as_it_is():
+        written = dict.fromkeys(match["image"] for match in islice(syntax.finditer(text), MOST_IMAGES))
+        urls = _thumbnail_urls(written) if written else {}
+        if urls:
+            return syntax.sub(lambda match: _with_url(match, urls), text, count=MOST_IMAGES)
+    return text
+
+
+def _thumbnail_urls(written: Iterable[str]) -> dict[str, str]:
+    """Return the URLs of the allowed images, by what is written in the text. It is one look-up for all."""
+    config, geometry = get_config(), str(sorl_settings.THUMBNAIL_FILTER_WIDTH)
+    rule = _get_rule()
+    allowed = {}
+    for image in written:
+        with _left_as_it_is():
+            if (name := _plain_name(_without_media_url(image), config)) and rule(name):
+                allowed[image] = _without_media_url(image)
+    page = current_page() or RequestCache()
+    expect(page, ((name, geometry, {}) for name in allowed.values()))
+    urls = {}
+    with using_page(page):
+        for image, name in allowed.items():
+            with _left_as_it_is():
+                urls[image] = default.backend.get_thumbnail(name, geometry).url
+    return urls
+
+
+def _without_media_url(image: str) -> str:
+    return image.removeprefix(settings.MEDIA_URL)
+
+
+def _plain_name(image: str, config: Config) -> str | None:
+    """Return the name or the URL that `get_thumbnail` makes of an image; None where its spelling may mean
+    another file.
+    """
+    storage, name = storage_and_name(image, config)
+    path = name
+    if storage is None:
+        try:
+            source = source_of(image, config)
+        except (SpecError, SourceError):
+            return None
+        name, path = str(source), source.name
+    return name if 0 < len(name) <= MOST_CHARACTERS and is_plain(path) else None
+
+
+def _with_url(match: re.Match[str], urls: dict[str, str]) -> str:
+    start, end = (position - match.start() for position in match.span("image"))
+    whole = match[0]
+    return whole[:start] + urls.get(match["image"], match["image"]) + whole[end:]
+
+
+@reset_on_setting_change
+def _get_rule() -> Rule:
+    """Raises SettingError."""
+    allowed = get_config().text_sources
+    if allowed is None:
+        # Once in a process, and without what visitors write.
+        logger.warning(
+            "Images in texts are shown as they are: THUMBNAIL_TEXT_SOURCES is not set. %s",
+            TEXT_SOURCES_HINT,
+        )
+        return lambda name: False
+    if isinstance(allowed, str):
+        return _function(allowed)
+    return lambda name: name.startswith(allowed)
+
+
+def check_text_sources() -> None:
+    """Raise SettingError for a function that cannot be used."""
+    allowed = get_config().text_sources
+    if isinstance(allowed, str):
+        _function(allowed)
+
+
+def _function(path: str) -> Rule:
+    try:
+        function: Any = import_string(path)
+        if not callable(function):
+            raise TypeError("it is not a function")
+    except (ImportError, TypeError) as error:
+        raise SettingError(
+            "shrinkmeister.E031",
+            f"THUMBNAIL_TEXT_SOURCES is {path!r}, which cannot be used: {error}.",
+            TEXT_SOURCES_HINT,
+        ) from error
+    rule: Rule = function
+    return rule
+
+
+@contextmanager
+def _left_as_it_is() -> Iterator[None]:
+    try:
+        yield
+    # One image must not cost a visitor the whole text, whatever the error is: the log has the traceback.
+    except Exception:
+        if sorl_settings.THUMBNAIL_DEBUG:
+            raise
+        logger.exception("An image of a text is shown as it is")

@@ -1,0 +1,58 @@
+"""The headers of each answer that say what browsers and pages may do with it."""
+
+from collections.abc import Callable, Sequence
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.observability.access_log import OPERATORS
+
+HEADERS = {
+    # Django's SecurityMiddleware sets it too, but not where it is itself what refuses a Host.
+    "X-Content-Type-Options": "nosniff",
+    # For those that are text: nothing in them is to be loaded, run or framed.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+# Seconds for which browsers keep the answer to a preflight; none keeps it longer than a day.
+PREFLIGHT_SECONDS = 86400
+
+
+def headers_middleware(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    origins = get_server_config().cors_origins
+
+    def answer_with_headers(request: HttpRequest) -> HttpResponse:
+        answer = get_response(request)
+        if request.method == "HEAD":
+            # gunicorn drops a body with a warning for each request, and Zappa sends it.
+            answer.content = b""
+        for name, value in HEADERS.items():
+            answer.headers.setdefault(name, value)
+        if request.path_info in OPERATORS:
+            answer["Cross-Origin-Resource-Policy"] = "same-origin"
+        else:
+            answer["Cross-Origin-Resource-Policy"] = "cross-origin"
+            if origins:
+                _share(request, answer, origins)
+        return answer
+
+    return answer_with_headers
+
+
+def _share(request: HttpRequest, answer: HttpResponse, origins: Sequence[str]) -> None:
+    """Lets pages of these origins read the answer: https://fetch.spec.whatwg.org/#http-cors-protocol"""
+    # An image of a page that asks without CORS is timed too, and comes without an Origin.
+    answer["Timing-Allow-Origin"] = ", ".join(origins)
+    allowed: str | None = "*"
+    if "*" not in origins:
+        patch_vary_headers(answer, ["Origin"])
+        origin = request.headers.get("Origin")
+        allowed = origin if origin in origins else None
+    if allowed:
+        answer["Access-Control-Allow-Origin"] = allowed
+        if request.method == "OPTIONS":
+            answer["Access-Control-Allow-Methods"] = answer.get("Allow", "GET, HEAD")
+            answer["Access-Control-Allow-Headers"] = "*"
+            answer["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
