@@ -23,7 +23,7 @@ from sorl.thumbnail import default
 
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import ShrinkmeisterError
-from shrinkmeister.page import current_page, using_page
+from shrinkmeister.page import RequestCache, current_page, using_page
 from shrinkmeister.prefetch import ThumbnailData, expect, thumbnail_data
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 
