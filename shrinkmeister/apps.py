@@ -1,4 +1,4 @@
-"""What happens when Django starts: little, and loading little, since many commands need none of it."""
+"""The Django app. Its start imports little, since many commands do not need thumbnails."""
 
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ class ShrinkmeisterConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: Any) -> None:
         super().__init__(app_name, app_module)
-        # Now, whatever the order of INSTALLED_APPS: models and other apps may import what is changed here.
+        # Before any model is imported: models and other apps may import what is changed here.
         _change_sorl()
 
     def ready(self) -> None:
@@ -24,7 +24,7 @@ class ShrinkmeisterConfig(AppConfig):
         command.install()
         page.connect()
         uploads.connect()
-        # Not by the Config, which a wrong setting of another kind would keep from being made.
+        # Read without the Config, which another wrong setting would make impossible.
         if getattr(settings, "THUMBNAIL_CLEANUP", False) is True:
             from shrinkmeister import cleanup
 
@@ -40,7 +40,7 @@ def _change_sorl() -> None:
 
 
 def check_client(*args: Any, **kwargs: Any) -> Any:
-    """Django runs checks for commands alone, and not for servers."""
+    """Run the checks. They are imported on use, since Django runs them only for commands."""
     from shrinkmeister import checks
 
     return checks.check_client(*args, **kwargs)

@@ -1,9 +1,9 @@
-"""The client path, top to bottom: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
+"""The page's path: `THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"`."""
 
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -14,30 +14,21 @@ from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import DummyImageFile
 
-from shrinkmeister.adoption.former import Former, delete_former, delete_former_files, forget_size, former_of
+from shrinkmeister.adoption.former import Former, former_of
 from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import Config, SettingError, get_config
-from shrinkmeister.conf.credentials import caused, described
+from shrinkmeister.deletion import delete_source
 from shrinkmeister.eager import is_eager, make_now
-from shrinkmeister.exceptions import (
-    DriverError,
-    EmptyFileError,
-    HostNotListedError,
-    PrivateNameError,
-    SourceNotAllowedError,
-    SpecError,
-    StorageError,
-)
+from shrinkmeister.exceptions import EmptyFileError, HostNotListedError, PrivateNameError, StorageError
 from shrinkmeister.geometry import Sides, certain_sides
 from shrinkmeister.page import current_page
-from shrinkmeister.protocol.keys import folder_name, object_name, record_key_of_object
+from shrinkmeister.protocol.keys import object_name
 from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
 from shrinkmeister.sorl_errors import as_sorls
-from shrinkmeister.sources import source_of, storage_and_name
+from shrinkmeister.sources import source_of
 from shrinkmeister.storage.base import ThumbnailStorage, get_former_storage, get_thumbnail_storage, lasting
-from shrinkmeister.storage.kinds import delete_file
 from shrinkmeister.thumbnails.files import Adopted, Elsewhere, Made
 from shrinkmeister.thumbnails.plain_numbers import PlainNumber
 from shrinkmeister.thumbnails.thumbnail import Origin, Thumbnail
@@ -48,40 +39,40 @@ UNKNOWN: Sides = (None, None)
 
 
 class ShrinkmeisterBackend:
-    """sorl's backend interface. A page asks the shared cache, and nothing else."""
+    """sorl's backend interface. A page asks the shared cache and no other service."""
 
     def __init__(self) -> None:
-        # Without it sorl's filters and sorl's command would meddle with what is ours.
+        # Without the app, sorl's own filters and command would work on thumbnails that sorl does not know.
         if not apps.is_installed("shrinkmeister"):
             raise SettingError(
                 "shrinkmeister.E021",
-                "THUMBNAIL_BACKEND is Shrinkmeister's, and INSTALLED_APPS has no 'shrinkmeister'.",
-                "Write 'shrinkmeister' there, beside 'sorl.thumbnail'.",
+                "THUMBNAIL_BACKEND is Shrinkmeister's, but INSTALLED_APPS lacks 'shrinkmeister'.",
+                "Add 'shrinkmeister' to INSTALLED_APPS, next to 'sorl.thumbnail'.",
             )
 
     @property
     def default_options(self) -> Mapping[str, Any]:
-        """The options that the settings give to a call which does not name them. Read-only."""
+        """Options from the settings, for calls that do not give them. Read-only."""
         sorls = {name: DEFAULT_OPTIONS[name] for name in ThumbnailBackend.default_options}
         return MappingProxyType({**sorls, **get_config().options})
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Refuse the other names of sorl's backend with the call that a site can use instead."""
+        """Refuse the other names of sorl's backend, and name the call to use instead."""
         if hasattr(ThumbnailBackend, name):
             raise PrivateNameError(
                 f"default.backend has no {name!r}: the thumbnail server names and makes thumbnails. "
-                "Use get_thumbnail(file, geometry, **options) and its .url or .name. To have the "
-                "thumbnails of a file made again, use delete(file, delete_file=False)."
+                "Use get_thumbnail(file, geometry, **options) and its .url or .name. To make the "
+                "thumbnails of a file again, use delete(file, delete_file=False)."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @as_sorls
     def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> Thumbnail:
-        """The thumbnail of a file: with its final URL if it is recorded, else with a lazy one.
+        """Return the thumbnail of a file, with its final URL if it is recorded, otherwise with a lazy URL.
 
-        Raises EmptyFileError for no file, SpecError for a geometry or an option that cannot be, and
-        SourceNotAllowedError for a file that the server could not find. In the eager mode it raises what
-        making a thumbnail raises: SourceError, StorageError. All of them are sorl's ThumbnailError too.
+        Raises EmptyFileError for no file, SpecError for an invalid geometry or option, and
+        SourceNotAllowedError for a file that the server cannot read. In eager mode it also raises
+        SourceError and StorageError. Each of these is a ThumbnailError of sorl too.
         """
         if not file_:
             raise EmptyFileError("get_thumbnail() was given no file")
@@ -93,91 +84,29 @@ class ShrinkmeisterBackend:
         except HostNotListedError as error:
             if config.debug:
                 raise
-            return _as_it_is(error)
+            return _unchanged(error)
         return thumbnail_of(spec, config, former_of(file_, geometry_string, options, config))
 
     @as_sorls
     def delete(self, file_: Any, delete_file: bool = True) -> None:
-        """Deletes the source (unless told not to), all its thumbnails, and their records.
+        """Delete the source (unless `delete_file` is False), its thumbnails and their records.
 
-        Of a thumbnail it deletes the record, and the file with its alternative resolutions. What `file_`
-        lists as `files_in_use` stays, though it is a thumbnail of the source.
-        Raises EmptyFileError for no file, and StorageError where something may be left: call it again. A
-        shared cache that is down is an error in the log, since sites delete files with the rows of a table.
+        For a thumbnail, delete its record and its file with the alternative resolutions. Thumbnails that
+        `file_.files_in_use` names stay. Raises EmptyFileError for no file. Raises StorageError if something
+        may be left; call it again then. If the shared cache is down, the error is logged and not raised.
         """
         if not file_:
             raise EmptyFileError("delete() was given no file")
-        config = get_config()
         if page := current_page():
             page.forget()
         if isinstance(file_, Thumbnail):
-            return file_.delete(delete_file)
-        storage, name = storage_and_name(file_, config)
-        source = _source_with_thumbnails(file_, storage is None, config)
-        # First, so that the server cannot make again what is being deleted.
-        if delete_file and storage is not None:
-            _delete_source(storage, name)
-        if source is not None:
-            try:
-                delete_thumbnails(file_, source, config)
-            except DriverError as error:
-                _go_on_without_cache(file_, source, delete_file, error, config)
-
-
-def delete_thumbnails(file_: Any, source: Source, config: Config) -> None:
-    """Delete the thumbnails of a source that is deleted or replaced. Raises StorageError, DriverError."""
-    # Whoever is making a thumbnail of it now, takes it away again.
-    get_shared_cache().mark_change(source)
-    results = get_thumbnail_storage()
-    names = [stored.name for stored in results.walk(folder_name(source, config.prefix))]
-    # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after them,
-    # since a server that has still found an object records it again.
-    get_shared_cache().forget(source, names)
-    in_use: Set[str] = getattr(file_, "files_in_use", frozenset())
-    # With their alternative resolutions: where the server finds a thumbnail, it takes those for stored.
-    kept = {record_key_of_object(name) for name in in_use}
-    results.delete([name for name in names if record_key_of_object(name) not in kept])
-    get_shared_cache().forget(source, names)
-    if config.adopted_backend:
-        delete_former(file_, config, in_use)
-    else:
-        forget_size(file_)
-
-
-def _source_with_thumbnails(file_: Any, is_url: bool, config: Config) -> Source | None:
-    """Return the source of a file; None for one that can have no thumbnail. sorl raises nothing for it."""
-    try:
-        return source_of(file_, config)
-    except SourceNotAllowedError:
-        return None
-    except SpecError:
-        if is_url:
-            return None
-        raise
-
-
-def _go_on_without_cache(
-    file: Any, source: Source, deleted: bool, error: DriverError, config: Config
-) -> None:
-    """Delete the thumbnails of a deleted source all the same, and log what is left.
-
-    Those of a source that stays are kept: pages show it, and would get the URLs of what is gone.
-    """
-    results = get_thumbnail_storage()
-    if deleted:
-        results.delete([stored.name for stored in results.walk(folder_name(source, config.prefix))])
-        if config.adopted_backend:
-            delete_former_files(file, config)
-    logger.error(
-        "The shared cache failed while thumbnails were deleted (%s), and still has records of them. "
-        "When it answers again, run `manage.py shrinkmeister prune --source '%s'`",
-        described(error),
-        source,
-    )
+            file_.delete(delete_file)
+        else:
+            delete_source(file_, delete_file, get_config())
 
 
 def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
-    """As `get_thumbnail`, of a spec; former: what sorl has made in its place, if that is adopted."""
+    """Return the thumbnail of a spec. former: the adopted thumbnail of sorl that may stand in for it."""
     known = get_shared_cache().look_up(spec, former.place if former else None, current_page())
     thumbnail = None
     if known.thumbnail and not known.due:
@@ -194,20 +123,20 @@ def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = No
 
 
 def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
-    """The spec of a call: what the call leaves open, the site's settings decide.
+    """Return the spec of a call. The site's settings give the options that the call leaves out.
 
-    geometry: as text, or a whole number for a width, which templates write as {% thumbnail f 300 %}
+    geometry: text, or a whole number for a width, as in {% thumbnail f 300 %}
     """
     return spec_of(source_of(file, config), geometry, options, config)
 
 
 def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
-    """As `make_spec`, of a source."""
+    """Return the spec for a source, as `make_spec` does for a file."""
     chosen = {**config.options, **options}
     if config.preserve_format and "format" not in options:
         extension = source.name.rpartition(".")[2].lower()
         chosen["format"] = FORMATS.get(extension, config.options.get("format", "JPEG"))
-    # The setting and the option together, so that the server needs to know this decision alone.
+    # The server gets only the decision that follows from setting and option.
     if config.flatten or "flatten" in options:
         chosen["flatten"] = config.flatten and options.get("flatten") not in ("off", False)
     if type(geometry) is int or isinstance(geometry, PlainNumber):
@@ -216,17 +145,17 @@ def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Conf
 
 
 def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
-    """None where the record helps this page to no URL."""
+    """Return a recorded thumbnail, or None if this page can give no final URL for it."""
     name, origin = object_name(spec, config.prefix), Made(spec, by_storage=not record.base)
-    thumbnail = _final(
-        record, name, origin, name.removeprefix(config.prefix), get_thumbnail_storage, config
-    )
-    # Without a URL in its record it lies in a private bucket; if this side does not sign, the server does.
+    ending = name.removeprefix(config.prefix)
+    thumbnail = _final(record, name, origin, ending, get_thumbnail_storage, config)
+    # Without a URL in its record, the thumbnail is in a private bucket. If the site cannot sign, the server
+    # does.
     return None if thumbnail and not record.base and lasting(thumbnail.url) else thumbnail
 
 
 def _adopted(name: str, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
-    """One that the former backend has made. Without a URL in its record its storage gives one."""
+    """Return a thumbnail that the former backend has made."""
     origin = Adopted(name, by_storage=not record.base)
     return _final(record, name, origin, filepath_to_uri(name), get_former_storage, config)
 
@@ -236,78 +165,58 @@ def _final(
     name: str,
     origin: Origin,
     ending: str,
-    results_of: Callable[[], ThumbnailStorage],
+    get_storage: Callable[[], ThumbnailStorage],
     config: Config,
 ) -> Thumbnail | None:
-    """A thumbnail with a final URL, which ends with `ending`; None where there is none."""
-    # A template may ask for each listed resolution by changing the URL, so all have to be there.
+    """Return a thumbnail whose final URL ends with `ending`; None if there is no such URL."""
+    # A template makes the URL of each listed resolution from this one, so all of them must exist.
     if not record.has(config.resolutions):
         return None
-    size = (record.width, record.height)
-    if record.base:
-        return Thumbnail(record.base + ending, name, size, False, origin)
-    # Made here, without asking S3; in a private bucket it is signed.
     try:
-        url = _url_now(name, results_of())
+        # A storage makes the URL without a request to S3. In a private bucket it signs the URL.
+        url = record.base + ending if record.base else _url_now(name, get_storage())
     except (SettingError, StorageError) as error:
-        _log_unsigned(str(error))
+        _warn_once("A private bucket's URLs cannot be signed here, and stay lazy: %s", str(error))
         return None
-    return Thumbnail(url, name, size, False, origin)
+    return Thumbnail(url, name, (record.width, record.height), False, origin)
 
 
-def _url_now(name: str, results: ThumbnailStorage) -> str:
-    """Return the URL that the storage of thumbnails makes. A page remembers when a signed one ends."""
-    url = results.url(name)
-    # A storage signs a URL for so long that half of the time is left at least.
+def _url_now(name: str, storage: ThumbnailStorage) -> str:
+    """Return the URL that the storage of thumbnails makes. The page remembers when a signed URL expires."""
+    url = storage.url(name)
+    # Storages sign URLs so that at least half of their lifetime is left.
     if not lasting(url) and (page := current_page()):
-        page.note(False, time.time() + results.url_lifetime / 2)
+        page.note(False, time.time() + storage.url_lifetime / 2)
     return url
 
 
-@lru_cache(maxsize=8)
-def _log_unsigned(reason: str) -> None:
-    """Once for each reason, and not for each thumbnail of each page."""
-    logger.warning("A private bucket's URLs cannot be signed here, and stay lazy: %s", reason)
+@lru_cache(maxsize=100)
+def _warn_once(message: str, reason: str) -> None:
+    """Log a reason once, and not for each thumbnail of each page."""
+    logger.warning(message, reason)
 
 
 def _dummy(geometry: str) -> Thumbnail:
-    """A placeholder. Not sorl's DummyImageFile: its tag takes that for a missing image."""
+    """Return a placeholder. sorl's tag would take sorl's DummyImageFile for a missing image."""
     image = DummyImageFile(geometry)
     origin = Elsewhere("it is a placeholder (THUMBNAIL_DUMMY)")
     return Thumbnail(image.url, "", (image.x, image.y), False, origin)
 
 
-def _as_it_is(error: HostNotListedError) -> Thumbnail:
-    """An image of a host that nobody may read, for browsers to load from there."""
-    _log_unlisted(str(error))
+def _unchanged(error: HostNotListedError) -> Thumbnail:
+    """Return an image that the server may not read, for browsers to load from its own host."""
+    _warn_once("An image is shown as it is: %s", str(error))
     # Templates print URLs unescaped.
     url = quote(error.url, safe="/:?#[]@!$&()*+,;=%~")
     return Thumbnail(url, "", UNKNOWN, False, Elsewhere(str(error)))
 
 
-@lru_cache(maxsize=100)
-def _log_unlisted(reason: str) -> None:
-    logger.warning("An image is shown as it is: %s", reason)
-
-
 def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
-    """The eager mode: finished when it is returned."""
+    """Make a thumbnail in this process (eager mode), and return it."""
     spec, record = make_now(spec)
     name, size = object_name(spec, config.prefix), (record.width, record.height)
     url = record.base + object_name(spec, "") if record.base else _url_now(name, get_thumbnail_storage())
     return Thumbnail(url, name, size, False, Made(spec, by_storage=not record.base))
-
-
-def _delete_source(storage: Any, name: str) -> None:
-    try:
-        delete_file(storage, name)
-    # A storage raises whatever its library raises; here all of it means that the source may be there.
-    except Exception as error:
-        text = f"could not delete {name!r} ({type(storage).__name__}): {described(error)}"
-        failed = caused(StorageError(text), error)
-    else:
-        return
-    raise failed
 
 
 def _lazy(spec: ThumbnailSpec, sides: Sides, config: Config) -> Thumbnail:

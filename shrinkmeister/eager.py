@@ -1,9 +1,11 @@
-"""The eager mode: thumbnails are made at once, in this process, where no browser will ever ask for them.
+"""Eager mode: this process makes thumbnails at once, without the thumbnail server.
 
-For a site's own tests, for e-mails and for commands: THUMBNAIL_EAGER for a whole process, or
+Use it for a site's own tests, for e-mails and for commands. THUMBNAIL_EAGER turns it on for a process, and
 
     with eager_thumbnails():
         html = render_to_string("mail.html", ...)
+
+turns it on for a block.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,22 +19,22 @@ from shrinkmeister.conf import Config, Problem, SettingError
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 
-# As text, and loaded when it is wanted: a site without the eager mode has not installed what it needs.
+# Dotted paths, imported on use: a site without eager mode need not install what they import.
 MAKER = "shrinkmeister_server.pipeline.make_for_site"
 ENGINE = "shrinkmeister_server.rendering.render.get_engine"
-# These need no library of images.
+# These two import no image library.
 PROBLEMS = "shrinkmeister_server.conf.setting_problems"
 SETTINGS = "shrinkmeister_server.conf.SETTINGS"
 
-# How many blocks are open; a generator may close its own after those that were opened later.
+# The number of open blocks. A generator may close its block after blocks that were opened later.
 _eager: ContextVar[int] = ContextVar("shrinkmeister.eager", default=0)
 
 
 @contextmanager
 def eager_thumbnails() -> Iterator[None]:
-    """Makes the thumbnails of this thread or task at once until the block ends.
+    """Make the thumbnails of this thread or task at once until the block ends.
 
-    Not around a `yield` of a generator: whoever asks that one would be in the block too.
+    Do not put a generator's `yield` into the block: the generator's caller would be in eager mode too.
     """
     _eager.set(_eager.get() + 1)
     try:
@@ -46,29 +48,28 @@ def is_eager(config: Config) -> bool:
 
 
 def make_now(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
-    """Find or make the thumbnail, as the thumbnail server does. Raises what that raises.
+    """Find or make the thumbnail as the thumbnail server does, and raise the same errors.
 
-    Returns also the spec that names it, which is another one if the source was changing.
+    The returned spec names the thumbnail. It differs from `spec` if the source was changing meanwhile.
     """
     return get_maker()(spec)
 
 
 def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]]:
-    """Raises SettingError where it is not installed."""
+    """Return the function that makes a thumbnail. Raises SettingError if it is not installed."""
     try:
         maker: Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]] = import_string(MAKER)
     except ImportError as error:
         raise SettingError(
             "shrinkmeister.E018",
-            f"Thumbnails are to be made at once (THUMBNAIL_EAGER, eager_thumbnails), and what makes them "
-            f"is not installed: {error}.",
-            "Install it with `pip install shrinkmeister[server]`.",
+            f"Eager mode (THUMBNAIL_EAGER, eager_thumbnails) needs packages that are not installed: {error}.",
+            "Install them with `pip install shrinkmeister[server]`.",
         ) from error
     return maker
 
 
 def server_settings() -> frozenset[str]:
-    """Return the names of the server's own settings, which the eager mode reads."""
+    """Return the names of the server's own settings, which eager mode reads too."""
     try:
         settings: Mapping[str, Any] = import_string(SETTINGS)
     except ImportError:
@@ -77,9 +78,9 @@ def server_settings() -> frozenset[str]:
 
 
 def server_problems(config: Config | None) -> Iterator[Problem]:
-    """Yield what is wrong with the server's settings on this site.
+    """Yield the problems of the server's settings on this site.
 
-    config: the site's settings, where these are valid. With THUMBNAIL_EAGER the engine is loaded too
+    config: the site's settings if they are valid. If they have THUMBNAIL_EAGER, the engine is loaded too
     """
     if not server_settings():
         return

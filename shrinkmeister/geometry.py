@@ -1,7 +1,7 @@
-"""The exact size of a thumbnail before it exists, or None where it is not certain.
+"""The exact size of a thumbnail before it exists, or None if it is not certain.
 
-Follows sorl's engines (sorl/thumbnail/engines/base.py: get_image_ratio, scale, crop, padding), with the
-same floating point steps in the same order, because their rounding decides about single pixels.
+The functions follow sorl's engines (get_image_ratio, scale, crop and padding of engines/base.py), with the same
+floating point steps in the same order. Otherwise results could differ by a pixel.
 """
 
 from collections.abc import Mapping
@@ -15,43 +15,41 @@ from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import CACHE_SIZE, ThumbnailSpec
 
 Size = tuple[int, int]
-#: (width, height) in pixels, each None where it is not certain.
+#: (width, height) in pixels; a side is None if it is not certain.
 Sides = tuple[int | None, int | None]
 
 
 def thumbnail_size(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Size | None:
-    """(width, height) in pixels of the thumbnail at 1x; None where it is not certain.
+    """Return (width, height) in pixels of the thumbnail at 1x, or None if it is not certain.
 
-    source: the source's size where it is known. Without it only a box that is always filled is certain.
+    source: the size of the source if it is known. Without it, only a box that is always filled is certain
     """
     if size := filled_size(spec):
         return size
     options = spec.full_options()
-    # What `remove_border` leaves of the picture is known only when it has been looked at.
+    # `remove_border` depends on the pixels.
     if source is None or options.get("remove_border"):
         return None
     return _size_from_source(spec.geometry, options, source)
 
 
 def certain_sides(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Sides:
-    """As `thumbnail_size`, with each side of its own: of "300" the width may be certain alone."""
+    """Return the size with each side by itself: for "300", only the width may be certain."""
     return thumbnail_size(spec, source) or filled_sides(spec)
 
 
 def filled_size(spec: ThumbnailSpec) -> Size | None:
-    """That of a box that is always filled: width and height are given, and the picture is cropped or padded
-    to them. None for others.
-    """
+    """Return the size of a box to which every picture is cropped or padded; None for other specs."""
     width, height = filled_sides(spec)
     return (width, height) if width and height else None
 
 
 @lru_cache(maxsize=CACHE_SIZE)
 def filled_sides(spec: ThumbnailSpec) -> Sides:
-    """Return the sides that the geometry gives, if the picture is always cropped or padded to them.
+    """Return the sides of the geometry if every picture is cropped or padded to them.
 
-    Without that no side is certain. sorl rounds the other side first, and then scales by it: a source of
-    4000x3000 pixels becomes 301x226 by "302".
+    Otherwise no side is certain. sorl rounds the other side first and then scales by it: with "302", a
+    source of 4000x3000 pixels becomes 301x226.
     """
     options = spec.full_options()
     if options["padding"] or (options["upscale"] and _crops(options)):
@@ -64,13 +62,13 @@ def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceR
     flipped = source.flipped and bool(options["orientation"])
     x, y = source.width, source.height
     if options["cropbox"]:
-        # sorl crops before it turns, and then has no EXIF left to turn by; its vips engine has.
+        # sorl crops before it rotates. Pillow has lost the EXIF orientation by then, and libvips has not.
         if flipped:
             return None
         try:
             left, top, right, bottom = parse_cropbox(options["cropbox"])
         except (ValueError, TypeError):
-            return None  # the server will say so
+            return None  # the server reports the error
         x, y = right - left, bottom - top
         if x < 1 or y < 1:
             return None
@@ -82,7 +80,7 @@ def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceR
     factors = (box[0] / float(x), box[1] / float(y))
     factor = max(factors) if _crops(options) else min(factors)
     if options["crop"] == "smart" and factor > 1 and not options["upscale"]:
-        return None  # smaller than its box: sorl's engines disagree about what is cut off then
+        return None  # the source is smaller than its box: sorl's engines crop it differently
     if factor < 1 or options["upscale"]:
         x, y = toint(float(x) * factor), toint(float(y) * factor)
     if _crops(options):

@@ -1,4 +1,4 @@
-"""What a template hands over -> Source. Looks at attributes alone: no storage is asked for anything."""
+"""The Source of a file that a template or a caller gives. No request is made to any storage."""
 
 import posixpath
 import re
@@ -17,34 +17,36 @@ from shrinkmeister.storage.buckets import is_reached_by_server, is_s3
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
-# A site may make a storage for each request.
+# Bounds the memory of sites that make a new storage for each request.
 MOST_STORAGES = 256
 URL = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#]+)/?(?P<name>[^#]*)(#.*)?", re.DOTALL)
 
 
 def source_of(file: Any, config: Config) -> Source:
-    """The source of a FieldFile, of a file of a storage, or of a name, which means THUMBNAIL_STORAGE.
+    """Return the source of a FieldFile, of another file with a storage, or of a name in THUMBNAIL_STORAGE.
 
-    The name is taken apart as sorl's ImageFile does. Raises SourceNotAllowedError where the server
-    could not find the file, and SpecError for names that no file has.
+    Names are read as sorl's ImageFile reads them. Raises SourceNotAllowedError if the server cannot read
+    the file, and SpecError for an invalid name.
     """
     if isinstance(file, Thumbnail):
-        raise SpecError("a thumbnail is no source of another one: give the tag the image that it is of")
+        raise SpecError(
+            "a thumbnail cannot be the source of another thumbnail: pass its source image instead"
+        )
     storage, name = storage_and_name(file, config)
     return _url_source(name, config) if storage is None else place_of(storage, name)
 
 
 def parse_source(text: str, config: Config) -> Source:
-    """`s3://bucket/key`, `storage://alias/name`, a URL, or a name as in templates. Raises SpecError."""
+    """Return the source of `s3://bucket/key`, `storage://alias/name`, a URL or a name. Raises SpecError."""
     if not text:
-        raise SpecError("an empty text names no source")
+        raise SpecError("the source is empty")
     if "://" not in text:
         return source_of(text, config)
     return Source.parse(text.split("?")[0] if config.remove_url_args and URL.match(text) else text)
 
 
 def place_of(storage: Any, name: str) -> Source:
-    """Where a file of a storage lies. Raises as `source_of` does."""
+    """Return the source of a file in a storage. Raises what `source_of` raises."""
     storage = _unwrapped(storage)
     if not is_s3(storage):
         return Source("storage", _alias(storage, name), name)
@@ -55,20 +57,20 @@ def place_of(storage: Any, name: str) -> Source:
 
 
 def is_elsewhere(storage: Any) -> bool:
-    """Return whether it is an S3 storage that the server knows by its alias in STORAGES alone."""
+    """Return whether it is an S3 storage that the server knows only by its alias in STORAGES."""
     storage = _unwrapped(storage)
     return is_s3(storage) and not is_reached_by_server(storage)
 
 
 def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
-    """The storage (None for a URL) and the name in it, as sorl's ImageFile understands `file`."""
+    """Return the storage (None for a URL) and the name in it, as sorl's ImageFile reads `file`."""
     name = str(file.name if hasattr(file, "name") else file)
     if config.remove_url_args:
         name = name.split("?")[0]
     if name.startswith("//"):
         name = f"http:{name}"
     if isinstance(storage := getattr(file, "storage", None), UrlStorage):
-        return None, name  # an ImageFile of sorl, made of a URL
+        return None, name  # an ImageFile that sorl made from a URL
     if hasattr(file, "storage"):
         storage = file.storage
     elif URL.match(name):
@@ -83,7 +85,7 @@ def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
 
 
 def _unwrapped(storage: Any) -> Any:
-    """The storage behind a lazy one, whose attributes do not show its class; STORAGES has instances."""
+    """Return the storage that a lazy object wraps, whose class can be compared with those of STORAGES."""
     if isinstance(storage, LazyObject):
         if storage._wrapped is empty:
             storage._setup()
@@ -102,12 +104,12 @@ def allowed(source: Source, sources: tuple[tuple[str, str, str], ...]) -> bool:
 def _url_source(url: str, config: Config) -> Source:
     match = URL.fullmatch(url)
     if not match or not match["name"]:
-        raise SpecError(f"{url!r} is not the URL of a file")
+        raise SpecError(f"{url!r} is not a URL of a file")
     source = Source(match["scheme"], match["host"].lower(), match["name"])
     if not allowed(source, config.sources):
         raise HostNotListedError(
-            f"THUMBNAIL_SOURCES does not list the host of the source. List "
-            f"'{source.scheme}://{source.container}' there, on the client and on the server, to allow it.",
+            f"THUMBNAIL_SOURCES does not contain the host of the source. To allow it, add "
+            f"'{source.scheme}://{source.container}' on the site and on the server.",
             url,
         )
     return source
@@ -120,13 +122,13 @@ def _s3_source(bucket: str, location: str, name: str) -> Source:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def _storage_source(alias: str, location: str, name: str) -> Source:
-    """Return the source under one spelling of its name: each other one would be another source."""
+    """Return the source under one spelling of its name, since each spelling would be another source."""
     folder = location.strip("/")
     return Source("storage", alias, object_key(folder, name)[len(folder) :].lstrip("/"))
 
 
 def object_key(location: str, name: str) -> str:
-    """Return the whole key, as django-storages' S3Storage makes it of its location and a name.
+    """Return the object's key, which django-storages' S3Storage makes from its location and a name.
 
     Raises SpecError for a name that leads out of the location.
     """
@@ -138,50 +140,50 @@ def object_key(location: str, name: str) -> str:
 
 
 def _alias(storage: Any, name: str) -> str:
-    """The alias of a storage in STORAGES. Raises SourceNotAllowedError where it has none."""
+    """Return the alias of a storage in STORAGES. Raises SourceNotAllowedError if it has none."""
     known = _aliases()
     if kept := known.get(id(storage)):
         return kept[1]
     alias = _looked_up_alias(storage, name)
     if len(known) >= MOST_STORAGES:
         known.clear()
-    # With the storage itself: while it exists, no other one gets its id.
+    # The entry keeps the storage alive, so that no other storage gets its id.
     known[id(storage)] = (storage, alias)
     return alias
 
 
 @reset_on_setting_change
 def _aliases() -> dict[int, tuple[Any, str]]:
-    """By the id of a storage, which need not be hashable."""
+    """Return this process's aliases, by the id of a storage, since storages may not be hashable."""
     return {}
 
 
 def _looked_up_alias(storage: Any, name: str) -> str:
-    """By instance, or by class and options: several aliases may share a class."""
+    """Find the alias by instance, otherwise by class and options, since aliases may share a class."""
     backends: dict[str, Any] = storages.backends
     for alias, parameters in backends.items():
         if _class(parameters) is type(storage) and storages[alias] is storage:
             return alias
     if hasattr(storage, "deconstruct"):
-        # A field's own, or one of two that threads have made of an alias at the same moment.
+        # A field may have its own instance, and two threads may have opened an alias at the same moment.
         try:
             _, positional, options = storage.deconstruct()
-        except ValueError:  # its class is inside a function, where no alias finds it
+        except ValueError:  # its class is defined in a function, so that no alias can name it
             positional, options = (), None
         for alias, parameters in backends.items():
             same = _class(parameters) is type(storage)
             if same and not positional and parameters.get("OPTIONS", {}) == options:
                 return alias
     raise SourceNotAllowedError(
-        f"the source {name!r} is in a {type(storage).__name__} that STORAGES does not name, so that the "
-        f"thumbnail server cannot know it. Add that storage to STORAGES under an alias, on the client and "
-        f"on the server, and give the field storages[alias]. An S3 storage needs that only if its endpoint "
-        f"or account is not that of the storage THUMBNAIL_STORAGE."
+        f"the source {name!r} is in a {type(storage).__name__} that STORAGES does not contain, so the "
+        f"thumbnail server cannot open it. Add the storage to STORAGES under an alias, on the site and on "
+        f"the server, and give the field storages[alias]. An S3 storage needs this only if its endpoint or "
+        f"account differs from that of the storage THUMBNAIL_STORAGE."
     )
 
 
 def _class(parameters: dict[str, Any]) -> type | None:
-    """None for one that is not installed here: then nothing lies in it."""
+    """Return the class of an entry of STORAGES, or None if its package is not installed."""
     try:
         kind: type = import_string(parameters["BACKEND"])
     except ImportError:

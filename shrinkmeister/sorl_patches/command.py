@@ -1,6 +1,6 @@
-"""sorl's command `thumbnail`, which must not meddle with thumbnails that are ours.
+"""sorl's command `thumbnail` refuses to run with Shrinkmeister's backend: it does not know its thumbnails.
 
-It is changed in place: which app Django takes a command from depends on the order of INSTALLED_APPS.
+The command is changed in place, because the order of INSTALLED_APPS decides which app's command runs.
 """
 
 from functools import wraps
@@ -10,19 +10,19 @@ from django.core.management.base import CommandError
 from sorl.thumbnail import default
 from sorl.thumbnail.management.commands.thumbnail import Command
 
-# What sorl's would do, and what does that here.
+# Why each action is refused, and which command to use instead.
 INSTEAD = {
-    "cleanup": "It would ask the storage about each image that sorl knew, and knows none of ours. "
-    "`manage.py shrinkmeister prune --older-than 90d` deletes thumbnails that are old, and `delete(file)` "
-    "those of one file.",
-    "clear": "It would clear sorl's key-value store, and with it what `manage.py shrinkmeister adopt` "
-    "reads. `manage.py shrinkmeister clear` clears the records in the shared cache.",
-    "clear_delete_referenced": "It would delete files to which records in the shared cache point. "
-    "`manage.py shrinkmeister prune --older-than 30d` deletes thumbnails and their records, and "
-    "`prune --adopted` those that sorl has made.",
-    "clear_delete_all": "It would delete every file below THUMBNAIL_PREFIX, whoever has put it there, and "
-    "leave the records. `manage.py shrinkmeister prune --older-than 0` deletes all thumbnails and their "
-    "records, and `prune --adopted` those that sorl has made.",
+    "cleanup": "It would check the storage for each image that sorl knows, and it does not know "
+    "Shrinkmeister's. `manage.py shrinkmeister prune --older-than 90d` deletes old thumbnails, and "
+    "`delete(file)` deletes those of one file.",
+    "clear": "It would clear sorl's key-value store, which `manage.py shrinkmeister adopt` reads. "
+    "`manage.py shrinkmeister clear` clears the records in the shared cache.",
+    "clear_delete_referenced": "It would delete files whose records stay in the shared cache. "
+    "`manage.py shrinkmeister prune --older-than 30d` deletes thumbnails with their records. "
+    "`prune --adopted` deletes those that sorl has made.",
+    "clear_delete_all": "It would delete every file below THUMBNAIL_PREFIX, and leave the records. "
+    "`manage.py shrinkmeister prune --older-than 0` deletes all thumbnails with their records. "
+    "`prune --adopted` deletes those that sorl has made.",
 }
 
 
@@ -32,13 +32,12 @@ def install() -> None:
 
     @wraps(sorls)
     def handle(self: Any, *labels: str, **options: Any) -> None:
-        # Loaded with the first command: this module is loaded when Django starts.
+        # Imported on first use, because Django imports this module at its start.
         from shrinkmeister.backend import ShrinkmeisterBackend
 
         if isinstance(default.backend, ShrinkmeisterBackend):
             raise CommandError(
-                f"`thumbnail {labels[0]}` is not run with THUMBNAIL_BACKEND = Shrinkmeister's. "
-                f"{INSTEAD[labels[0]]}"
+                f"`thumbnail {labels[0]}` does not run with Shrinkmeister's backend. {INSTEAD[labels[0]]}"
             )
         sorls(self, *labels, **options)
 

@@ -1,11 +1,10 @@
-"""sorl's filters that look into its key-value store, and those that make thumbnails of what visitors write.
+"""Replacements for sorl's template filters that use its key-value store or visitors' texts.
 
-`is_portrait`, `margin` and `background_margin` of `{% load thumbnail %}` are replaced in sorl's library
-and its module when Django starts, so that templates and imports stay as they are: sorl's own would open a
-file and write SQL for each lazy thumbnail. Sizes come from the thumbnail, or for a source from the shared
-cache; where a size is not known they answer what sorl's answer to an error is. In the place of
-`markdown_thumbnails` and `html_thumbnails` are those of `texts.py`. With sorl's own backend all of them are
-sorl's own.
+When Django starts, `is_portrait`, `margin` and `background_margin` of `{% load thumbnail %}` are replaced
+in sorl's library and module. Templates and imports stay unchanged. sorl's filters would open a file and
+write SQL for each lazy thumbnail. The replacements take sizes from the thumbnail, or from the shared cache
+for a source. If a size is not known, they return what sorl returns for an error. `texts.py` replaces
+`markdown_thumbnails` and `html_thumbnails`. With another backend, sorl's own filters run.
 """
 
 from collections.abc import Callable
@@ -24,9 +23,9 @@ def is_portrait(size: Size) -> bool:
 
 
 def margin(size: Size, geometry: str) -> str:
-    """top, right, bottom, left: (20, 10), "25x15" -> "2px 3px 3px 2px"."""
+    """Return top, right, bottom, left: (20, 10), "25x15" -> "2px 3px 3px 2px"."""
     horizontal, vertical = _room(size, geometry)
-    # The odd pixel goes to the right and to the bottom; halves are cut off towards zero.
+    # The odd pixel is added at the right and at the bottom. Halves are rounded towards zero.
     sides = (
         vertical / 2,
         horizontal / 2 + horizontal % 2,
@@ -37,16 +36,16 @@ def margin(size: Size, geometry: str) -> str:
 
 
 def background_margin(size: Size, geometry: str) -> str:
-    """left, top: (20, 10), "25x15" -> "2.5px 2.5px"."""
+    """Return left, top: (20, 10), "25x15" -> "2.5px 2.5px"."""
     return " ".join(f"{room / 2}px" for room in _room(size, geometry))
 
 
-#: sorl's own, by name
+#: sorl's own filters, by name
 SORLS: dict[str, Callable[..., Any]] = {}
 
 
 def install() -> None:
-    """Put them in the place of sorl's, for templates and for Python code. Call once."""
+    """Replace sorl's filters for templates and for Python code. Call once."""
     for ours, unknown in ((is_portrait, False), (margin, "auto"), (background_margin, "auto")):
         _replace(ours.__name__, _in_place_of(getattr(library, ours.__name__), ours, unknown))
     for name in ("markdown_thumbnails", "html_thumbnails"):
@@ -63,7 +62,7 @@ def _replace(name: str, replacement: Callable[..., Any]) -> None:
 def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: Any) -> Callable[..., Any]:
     @wraps(ours)
     def filtered(file: Any, *arguments: str) -> Any:
-        # With the first page that needs it: this module is loaded when Django starts.
+        # Imported on first use, because Django imports this module at its start.
         from shrinkmeister.sorl_patches.sizes import answered_by_sorl, size_of
 
         if answered_by_sorl(file):
@@ -86,7 +85,7 @@ def _of_texts(name: str, sorls: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _room(size: Size, geometry: str) -> tuple[int, int]:
-    """What a box leaves beside a picture, in pixels; below 0 where the picture is larger."""
+    """Return the pixels of a box beside a picture, below 0 if the picture is larger."""
     width, height = size
     box = parse_geometry(geometry, float(width) / height)
     return box[0] - width, box[1] - height

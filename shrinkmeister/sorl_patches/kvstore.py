@@ -1,10 +1,10 @@
-"""sorl's key-value store, for code that forgets images through it.
+"""sorl's key-value store, for code that deletes images through it.
 
     from sorl.thumbnail import default
     default.kvstore.delete(ImageFile(photo.image))
 
-Our thumbnails are not in that store. So the class that THUMBNAIL_KVSTORE names gets a subclass, whose
-methods do the same to our records and thumbnails. With sorl's own backend they do what sorl does.
+Shrinkmeister's thumbnails are not in that store. So the class in THUMBNAIL_KVSTORE gets a subclass whose
+methods also delete Shrinkmeister's records and thumbnails. With another backend they do what sorl does.
 """
 
 from collections import deque
@@ -19,15 +19,15 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.helpers import get_module_class
 from sorl.thumbnail.kvstores.base import KVStoreBase
 
-# Everything else is loaded with the first call: Django's start loads this module.
+# Other modules of this package are imported on first use, because Django imports this one at its start.
 
 _deleting = ContextVar("deleting", default=False)
 
 
 class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
-    """The methods by which a site has images, their sizes and their thumbnails forgotten.
+    """The methods that delete images, their sizes and their thumbnails.
 
-    They raise what `delete` of our backend raises: StorageError or DriverError where something may be left.
+    They raise StorageError or DriverError if something may be left, as the backend's `delete` does.
     """
 
     def get(self, image_file: Any) -> Any:
@@ -43,7 +43,7 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
         super().delete(image_file, delete_thumbnails)
 
     def delete_thumbnails(self, image_file: Any) -> None:
-        # A site's backend that inherits from ours and asks sorl's too comes back here.
+        # A site's backend may call sorl's `delete` in its own. That call must not start the deletion again.
         if not _deleting.get() and _is_backend_ours():
             _delete_thumbnails(image_file)
         super().delete_thumbnails(image_file)
@@ -56,19 +56,19 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
         super().clear(*args, **kwargs)
 
     def delete_all_thumbnail_files(self, older_than: datetime | None = None) -> None:
-        """Delete ours too. Records of those that sorl made go first: no page shows a deleted one."""
+        """Delete Shrinkmeister's too. Records of sorl's go first, so that no page shows a deleted file."""
         if _is_backend_ours():
             from shrinkmeister.maintenance.jobs import forget_adopted, prune
 
             aware = older_than and (make_aware(older_than) if is_naive(older_than) else older_than)
             _complete(prune(aware))
             _complete(forget_adopted())
-        # sorl before 13.1 takes no age.
+        # sorl before 13.1 has no such parameter.
         super().delete_all_thumbnail_files(*filter(None, [older_than]))
 
 
 def install() -> None:
-    """Change the store that code may have imported already. Call once, before it is used."""
+    """Change the store, which code may have imported already. Call once, before it is used."""
     default.KVStore._setup = _setup
 
 
@@ -96,7 +96,7 @@ def _delete_thumbnails(image_file: Any) -> None:
     try:
         default.backend.delete(image_file, delete_file=False)
     except SourceNotAllowedError:
-        return  # in a storage that STORAGES does not name: it cannot have a thumbnail
+        return  # STORAGES does not contain its storage, so it cannot have thumbnails
     finally:
         _deleting.reset(token)
 

@@ -1,4 +1,4 @@
-"""The size of what a template holds, as far as it is known: no file is opened."""
+"""The size of a template's image, without opening a file."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
 
 def answered_by_sorl(file: Any) -> bool:
-    """What sorl answers without looking anything up, and what belongs to another backend."""
+    """Return whether sorl's own filter handles the file: a placeholder, or a file of another backend."""
     if not file or isinstance(file, DummyImageFile) or sorl_settings.THUMBNAIL_DUMMY:
         return True
     return not isinstance(file, Thumbnail) and not isinstance(default.backend, ShrinkmeisterBackend)
@@ -24,7 +24,7 @@ def answered_by_sorl(file: Any) -> bool:
 
 @as_sorls
 def size_of(file: Any) -> tuple[int, int] | None:
-    """(width, height) in pixels of a thumbnail, or of a source from the shared cache."""
+    """Return (width, height) in pixels of a thumbnail, or of a source from the shared cache; or None."""
     if isinstance(file, Thumbnail):
         return file.certain_size
     if isinstance(file, BaseImageFile) and file.size:

@@ -1,9 +1,9 @@
-"""sorl's filters for texts, `markdown_thumbnails` and `html_thumbnails`, where visitors write the texts.
+"""sorl's filters `markdown_thumbnails` and `html_thumbnails`, safe for texts that visitors write.
 
     {{ comment|markdown_thumbnails }}      ![A cat](uploads/cat.jpg) -> ![A cat](https://thumbs.example.com/...)
 
-A visitor who names a file must not get its pixels. So the site lists the folders whose images may be shown
-(THUMBNAIL_TEXT_SOURCES), or decides by a function. All other images stay as they are written.
+A visitor must not get the pixels of any file by writing its name. So the site lists the folders whose
+images may be shown (THUMBNAIL_TEXT_SOURCES), or gives a function. All other images stay unchanged.
 """
 
 import logging
@@ -35,20 +35,20 @@ from shrinkmeister.sources import source_of, storage_and_name
 
 logger = logging.getLogger(__name__)
 
-# Each image of a text costs time and a token of some 100 bytes in the page.
+# Bounds the cost of a text: each image takes time and a token of some 100 bytes.
 MOST_IMAGES = 100
-# S3 has no longer names.
+# The length of S3's longest keys.
 MOST_CHARACTERS = 1024
 
 CAPTION = r"[a-zA-Z0-9.,:;/_ ()!?\"-]*"
 IMAGE = rf"(?P<image>{TEXT_IMAGE.pattern})"
-#: by the name of the filter
+#: The syntax of an image, by the filter's name.
 SYNTAXES = {
     "markdown_thumbnails": re.compile(rf"!\[{CAPTION}\] ?\({IMAGE}\)"),
     "html_thumbnails": re.compile(rf'<img(?: alt="{CAPTION}")? src="{IMAGE}"'),
 }
 
-#: Whether a name in the storage THUMBNAIL_STORAGE, or a URL, may be shown as a thumbnail.
+#: Returns whether a name in the storage THUMBNAIL_STORAGE, or a URL, may be shown as a thumbnail.
 Rule = Callable[[str], Any]
 
 
@@ -57,12 +57,12 @@ def answered_by_sorl() -> bool:
 
 
 def show_thumbnails(text: Any, syntax: re.Pattern[str]) -> Any:
-    """Return a text whose first images are thumbnails, as far as the site allows them.
+    """Return the text with thumbnails for its first images, as far as the site allows them.
 
-    An error is raised with THUMBNAIL_DEBUG, as sorl's filters do. Otherwise it is logged, and what it
-    concerns stays as it is: an image, or the whole text.
+    With THUMBNAIL_DEBUG errors are raised, as in sorl's filters. Otherwise an error is logged, and the
+    image or the whole text stays unchanged.
     """
-    with _left_as_it_is():
+    with _errors_logged():
         written = dict.fromkeys(match["image"] for match in islice(syntax.finditer(text), MOST_IMAGES))
         urls = _thumbnail_urls(written) if written else {}
         if urls:
@@ -71,12 +71,12 @@ def show_thumbnails(text: Any, syntax: re.Pattern[str]) -> Any:
 
 
 def _thumbnail_urls(written: Iterable[str]) -> dict[str, str]:
-    """Return the URLs of the allowed images, by what is written in the text. It is one look-up for all."""
+    """Return the URLs of the allowed images, by their text, with one look-up for all."""
     config, geometry = get_config(), str(sorl_settings.THUMBNAIL_FILTER_WIDTH)
     rule = _get_rule()
     allowed = {}
     for image in written:
-        with _left_as_it_is():
+        with _errors_logged():
             if (name := _plain_name(_without_media_url(image), config)) and rule(name):
                 allowed[image] = _without_media_url(image)
     page = current_page() or RequestCache()
@@ -84,7 +84,7 @@ def _thumbnail_urls(written: Iterable[str]) -> dict[str, str]:
     urls = {}
     with using_page(page):
         for image, name in allowed.items():
-            with _left_as_it_is():
+            with _errors_logged():
                 urls[image] = default.backend.get_thumbnail(name, geometry).url
     return urls
 
@@ -94,9 +94,7 @@ def _without_media_url(image: str) -> str:
 
 
 def _plain_name(image: str, config: Config) -> str | None:
-    """Return the name or the URL that `get_thumbnail` makes of an image; None where its spelling may mean
-    another file.
-    """
+    """Return the name or URL that `get_thumbnail` reads; None if its spelling may mean another file."""
     storage, name = storage_and_name(image, config)
     path = name
     if storage is None:
@@ -119,9 +117,9 @@ def _get_rule() -> Rule:
     """Raises SettingError."""
     allowed = get_config().text_sources
     if allowed is None:
-        # Once in a process, and without what visitors write.
+        # Logged once in a process, and without text of visitors.
         logger.warning(
-            "Images in texts are shown as they are: THUMBNAIL_TEXT_SOURCES is not set. %s",
+            "Images in texts are not made thumbnails, because THUMBNAIL_TEXT_SOURCES is not set. %s",
             TEXT_SOURCES_HINT,
         )
         return lambda name: False
@@ -131,7 +129,7 @@ def _get_rule() -> Rule:
 
 
 def check_text_sources() -> None:
-    """Raise SettingError for a function that cannot be used."""
+    """Raise SettingError if THUMBNAIL_TEXT_SOURCES names a function that cannot be used."""
     allowed = get_config().text_sources
     if isinstance(allowed, str):
         _function(allowed)
@@ -145,7 +143,7 @@ def _function(path: str) -> Rule:
     except (ImportError, TypeError) as error:
         raise SettingError(
             "shrinkmeister.E031",
-            f"THUMBNAIL_TEXT_SOURCES is {path!r}, which cannot be used: {error}.",
+            f"THUMBNAIL_TEXT_SOURCES is {path!r}, which cannot be imported and called: {error}.",
             TEXT_SOURCES_HINT,
         ) from error
     rule: Rule = function
@@ -153,11 +151,11 @@ def _function(path: str) -> Rule:
 
 
 @contextmanager
-def _left_as_it_is() -> Iterator[None]:
+def _errors_logged() -> Iterator[None]:
     try:
         yield
-    # One image must not cost a visitor the whole text, whatever the error is: the log has the traceback.
+    # An error of one image must not hide the whole text from visitors. The log has the traceback.
     except Exception:
         if sorl_settings.THUMBNAIL_DEBUG:
             raise
-        logger.exception("An image of a text is shown as it is")
+        logger.exception("An image of a text stays unchanged")

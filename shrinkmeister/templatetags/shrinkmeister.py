@@ -1,4 +1,4 @@
-"""`{% load shrinkmeister %}`: what sorl's own tags cannot know."""
+"""`{% load shrinkmeister %}`: a tag and a filter that sorl does not have."""
 
 from django.template import Library
 from sorl.thumbnail.images import BaseImageFile
@@ -12,10 +12,10 @@ register.tag("cache_thumbnails", parse)
 
 @register.filter
 def resolution(thumbnail: Thumbnail | BaseImageFile, resolution: str) -> str:
-    """`{{ im|resolution:"2x" }}`: the URL at an alternative resolution.
+    """Return the URL at an alternative resolution: `{{ im|resolution:"2x" }}`.
 
-    Takes the thumbnail and not its URL, unlike sorl's filter of that name, and so is right in a private
-    bucket, where each URL has its own signature. Thumbnails of sorl's own backend pass too.
+    Unlike sorl's filter of that name, it takes the thumbnail and not its URL. So it works in a private
+    bucket, where each URL has its own signature. It also takes thumbnails of sorl's own backend.
     """
     if isinstance(thumbnail, Thumbnail):
         return thumbnail.url_of(resolution)

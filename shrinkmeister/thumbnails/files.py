@@ -1,10 +1,10 @@
-"""The files of thumbnails, for code that opens them or keeps their names.
+"""The files of thumbnails, for code that opens them or stores their names.
 
     photo.image = get_thumbnail(photo.image, "800").name
     data = get_thumbnail(photo.image, "800").read()
 
-A lazy thumbnail has no file yet, and a recorded one may have lost it. So a file is given only after its
-storage has said that it has it; if not, the thumbnail is made first, in this process or by the server.
+A lazy thumbnail has no file yet, and the file of a recorded one may be lost. So the storage is asked first.
+If the file is missing, this process or the server makes the thumbnail.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from shrinkmeister.storage.base import ThumbnailStorage, get_former_storage, get
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 from shrinkmeister.thumbnails.thumbnail import Origin, with_resolution
 
-# How long the thumbnail server may take: as long as it reads a source and works on a thumbnail at most.
+# The longest time in which the server reads a source and makes a thumbnail.
 SERVER_SECONDS = 40
 
 
@@ -37,7 +37,7 @@ SERVER_SECONDS = 40
 class Made(Origin):
     """A thumbnail that the server has made, or will make.
 
-    by_storage: whether each of its URLs is made by its storage: they are signed, or relative to the site
+    by_storage: whether its storage makes each of its URLs, because they are signed or relative to the site
     """
 
     spec: ThumbnailSpec
@@ -54,8 +54,8 @@ class Made(Origin):
             storage = open_thumbnail_storage(config)
             if not _has_thumbnails(storage, config):
                 raise _error(
-                    f"thumbnails are in the bucket {config.bucket!r} (THUMBNAIL_BUCKET), and plain names "
-                    f"mean files of the storage {config.storage!r} (THUMBNAIL_STORAGE)",
+                    f"thumbnails are in the bucket {config.bucket!r} (THUMBNAIL_BUCKET), but a name refers "
+                    f"to the storage {config.storage!r} (THUMBNAIL_STORAGE)",
                     "name",
                 )
             return self._stored_in(storage, "name")
@@ -89,7 +89,7 @@ class Made(Origin):
             return name
         cache = get_shared_cache()
         if cache.look_up(self.spec).thumbnail:
-            # The server believes a record for days, and would not make what is lost.
+            # The server trusts a record for days, and would not make the lost file again.
             cache.remove([record_key(self.spec)])
         name = _make(self.spec)
         if page := current_page():
@@ -97,17 +97,17 @@ class Made(Origin):
         if storage.exists(name):
             return name
         raise _error(
-            "it was made, and its storage does not have it. The thumbnail server stores thumbnails "
-            "elsewhere: compare THUMBNAIL_BUCKET, THUMBNAIL_STORAGE and THUMBNAIL_PREFIX of both",
+            "it was made, but its storage does not contain it. The thumbnail server stores thumbnails "
+            "in another place: compare THUMBNAIL_BUCKET, THUMBNAIL_STORAGE and THUMBNAIL_PREFIX of both",
             what,
         )
 
 
 @dataclass(frozen=True)
 class Adopted(Origin):
-    """A thumbnail that the former backend has made, under the name that sorl gave it.
+    """A thumbnail that the former backend has made, under sorl's name.
 
-    by_storage: as of Made
+    by_storage: as in Made
     """
 
     former: str
@@ -122,7 +122,7 @@ class Adopted(Origin):
         with _reasons("name"):
             if self.storage().exists(self.former):
                 return self.former
-            raise _error("sorl made it, and its file is lost", "name")
+            raise _error("sorl made it, but its file is lost", "name")
 
     def storage(self) -> Any:
         return open_thumbnail_storage(get_config())
@@ -137,7 +137,7 @@ class Adopted(Origin):
     def delete(self, delete_file: bool) -> None:
         config = get_config()
         if not config.adopted_backend:
-            raise SpecError(f"{self.former!r} is not a thumbnail that could be deleted")
+            raise SpecError(f"{self.former!r} cannot be deleted: THUMBNAIL_ADOPTED_BACKEND is not set")
         forget_former(self.former, config)
         if delete_file:
             names = [self.former, *(with_resolution(self.former, r) for r in config.resolutions)]
@@ -146,7 +146,7 @@ class Adopted(Origin):
 
 @dataclass(frozen=True)
 class Elsewhere(Origin):
-    """An image that is no file of ours: a placeholder, or an image of a host that is not listed.
+    """An image without a file: a placeholder, or an image of a host that is not in THUMBNAIL_SOURCES.
 
     reason: why it has no file
     """
@@ -169,7 +169,7 @@ class Elsewhere(Origin):
         return None
 
     def delete(self, delete_file: bool) -> None:
-        """Do nothing, as sorl does: there is no file of ours."""
+        """Do nothing, as sorl does."""
 
 
 def _error(reason: str, what: str) -> NotStoredError:
@@ -178,10 +178,10 @@ def _error(reason: str, what: str) -> NotStoredError:
 
 @contextmanager
 def _reasons(what: str) -> Iterator[None]:
-    """Raise NotStoredError for what keeps a thumbnail from being stored, or its storage from being asked.
+    """Raise NotStoredError for any error of a storage or an engine.
 
-    A storage and an engine raise whatever their libraries raise, and a property must raise no
-    AttributeError: templates and hasattr() take that for a thumbnail without it.
+    They raise their libraries' errors. An AttributeError would look like a missing attribute to templates
+    and hasattr().
     """
     try:
         yield
@@ -195,7 +195,7 @@ def _reasons(what: str) -> Iterator[None]:
 
 
 def _has_thumbnails(storage: Any, config: Config) -> bool:
-    """Whether a storage finds a thumbnail under its object name."""
+    """Return whether a storage has thumbnails under their object names."""
     if config.bucket is None:
         return True
     name = f"{config.prefix}x.jpg"
@@ -205,14 +205,14 @@ def _has_thumbnails(storage: Any, config: Config) -> bool:
 def _size_of(results: ThumbnailStorage, name: str) -> Size:
     info = results.find(name, {})
     if info is None:
-        raise StorageError(f"{name} does not say its size")
+        raise StorageError(f"{name} has no size in its metadata")
     return info.width, info.height
 
 
 def _make(spec: ThumbnailSpec) -> str:
-    """Make a thumbnail in this process, where what makes thumbnails is installed; else ask the server.
+    """Make a thumbnail in this process if the server's packages are installed, otherwise by the server.
 
-    Return its object name, which is another one if the source was changing.
+    Return its object name, which differs if the source was changing meanwhile.
     """
     config = get_config()
     try:
@@ -225,12 +225,12 @@ def _make(spec: ThumbnailSpec) -> str:
 
 
 def _ask_server(spec: ThumbnailSpec, config: Config) -> None:
-    # Pages load this module, and no page asks a server.
+    # Imported on use: pages import this module, and no page sends a request.
     from shrinkmeister.doctor.http import get
 
     agent = {"User-Agent": f"shrinkmeister/{shrinkmeister.__version__}"}
     reply = get(lazy_url(spec, config), SERVER_SECONDS, False, **agent)
     if reply.status >= 400:
         raise StorageError(
-            f"the thumbnail server at {config.server_url} answers {reply.status}; its log says why"
+            f"the thumbnail server at {config.server_url} answered {reply.status}; see its log"
         )

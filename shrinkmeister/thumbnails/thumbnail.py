@@ -1,7 +1,7 @@
-"""What templates hold: a thumbnail, made from its record or from a lazy URL.
+"""The thumbnail that templates and callers get. It works like an ImageFile of sorl.
 
-It is used as an ImageFile of sorl's. A page prints what is known at once: `url`, `width`, `height`. What
-needs the file makes the thumbnail, if it is not stored yet: `read()`, `open()`, `name`, `size`.
+`url`, `width` and `height` are known at once. `read()`, `open()`, `name` and `size` need the file, and make
+the thumbnail if it is not stored yet.
 """
 
 from abc import ABC, abstractmethod
@@ -19,11 +19,11 @@ from shrinkmeister.thumbnails.plain_numbers import plain
 
 
 class Origin(ABC):
-    """Where the file of a thumbnail comes from. It has values alone, so that a thumbnail can be pickled."""
+    """The origin of a thumbnail's file. It contains only values, so that a thumbnail can be pickled."""
 
     @abstractmethod
     def url_of(self, url: str, resolution: str) -> str:
-        """Return the URL at a resolution, "2" for @2x; url: that of the thumbnail."""
+        """Return the URL at a resolution, "2" for @2x. url: the thumbnail's own URL"""
 
     @abstractmethod
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Origin(ABC):
 
     @abstractmethod
     def storage(self) -> Any:
-        """Return the storage that has the file, or will have it."""
+        """Return the storage in which the file is, or will be."""
 
     @abstractmethod
     def stored(self) -> tuple[Any, str]:
@@ -39,23 +39,23 @@ class Origin(ABC):
 
     @abstractmethod
     def size(self) -> Size | None:
-        """Return (width, height), after making the file if it is missing; None where there is no file."""
+        """Return (width, height), after making the file if it is missing; None without a file."""
 
     @abstractmethod
     def delete(self, delete_file: bool) -> None:
-        """Delete what is recorded of the thumbnail and, if wanted, its files."""
+        """Delete the thumbnail's record and, with `delete_file`, its files."""
 
 
 @dataclass
 class Thumbnail:
-    """A thumbnail as sorl's templates and sorl's callers use it. A site may set attributes of its own.
+    """A thumbnail for sorl's templates and callers. A site may set its own attributes.
 
-    url          final if it is recorded; else the URL at which the thumbnail server makes it
-    object_name  its name in the storage of thumbnails, stored or not; "" where it has none
-    sides        (width, height) in pixels, each None where it is not certain
-    lazy         whether `url` is one of the thumbnail server
+    url          the final URL if the thumbnail is recorded, otherwise its URL at the thumbnail server
+    object_name  its name in the storage of thumbnails, whether it is stored or not; "" without a name
+    sides        (width, height) in pixels; a side is None if it is not certain
+    lazy         whether `url` is a URL of the thumbnail server
 
-    What needs the file raises NotStoredError if the file is missing and cannot be made.
+    Members that need the file raise NotStoredError if it is missing and cannot be made.
     """
 
     url: str
@@ -67,7 +67,7 @@ class Thumbnail:
     def __hash__(self) -> int:
         return hash((self.url, self.object_name))
 
-    # What is known without the file.
+    # Members that do not need the file
 
     @property
     def src(self) -> str:
@@ -75,7 +75,7 @@ class Thumbnail:
 
     @property
     def certain_size(self) -> Size | None:
-        """(width, height) where both are certain. Unlike `size` it makes nothing."""
+        """(width, height) if both are certain, otherwise None. Unlike `size`, it never makes the file."""
         width, height = self.sides
         return (width, height) if width and height else None
 
@@ -95,41 +95,42 @@ class Thumbnail:
         return size[0] / size[1] if (size := self.certain_size) else None
 
     def is_portrait(self) -> bool:
-        """False where the size is not certain."""
+        """Return whether the thumbnail is higher than wide; False if its size is not certain."""
         return (size := self.certain_size) is not None and size[1] > size[0]
 
     def exists(self) -> bool:
-        """Always True: a lazy thumbnail is made when a browser asks for it."""
+        """Return True: the server makes a lazy thumbnail when a browser requests it."""
         return True
 
     @as_sorls
     def url_of(self, resolution: str) -> str:
-        """The URL at an alternative resolution: "2x" or "2". Right in a private bucket too."""
+        """Return the URL at an alternative resolution, "2x" or "2", signed if the bucket is private."""
         return self.origin.url_of(self.url, resolution.removesuffix("x"))
 
     def __getitem__(self, name: str) -> Any:
-        """Return what Django's templates print: they look for items before attributes.
+        """Return what a Django template prints, since templates look up items before attributes.
 
-        A number is in plain digits, and a side that is not certain is the empty text.
+        Numbers print in plain digits. A side that is not certain is the empty text.
         """
         if name not in ("width", "height", "x", "y", "ratio", "size"):
             raise KeyError(name)
         if name == "size":
-            # A page does not wait for it.
+            # A page never waits for a thumbnail.
             return tuple(map(plain, self.certain_size)) if self.certain_size else ""
         number = getattr(self, name)
         return "" if number is None else plain(number)
 
-    # Without it Python would try the items 0, 1, ...
+    # Stops Python from iterating over the items 0, 1, ...
     __iter__ = None
 
-    # What makes the thumbnail, unless it is stored.
+    # Members that make the thumbnail if it is not stored
 
     @property
     @as_sorls
     def name(self) -> str:
-        """Its name in the storage THUMBNAIL_STORAGE, which has the file: a thumbnail that is not stored yet
-        is made first. Pages use `url`. Raises NotStoredError.
+        """The file's name in the storage THUMBNAIL_STORAGE. Raises NotStoredError.
+
+        If the thumbnail is not stored yet, it is made first. Pages should use `url` instead.
         """
         return self.origin.name()
 
@@ -139,7 +140,7 @@ class Thumbnail:
     @property
     @as_sorls
     def size(self) -> list[int] | None:
-        """[width, height] in pixels, as sorl has them; None for an image of another host."""
+        """[width, height] in pixels, as in sorl; None for an image of another host."""
         size = self.certain_size or self.origin.size()
         if size:
             self.sides = size
@@ -152,9 +153,9 @@ class Thumbnail:
 
     @as_sorls
     def open(self, mode: str = "rb") -> Any:
-        """Return the file of its storage. Raises ReadOnlyError for a mode that writes."""
+        """Return the opened file of the storage. Raises ReadOnlyError for a mode that writes."""
         if mode != "rb":
-            raise ReadOnlyError(f"open() was given the mode {mode!r}: a thumbnail can be read alone ('rb')")
+            raise ReadOnlyError(f"open() was given the mode {mode!r}, but a thumbnail is read-only ('rb')")
         storage, name = self.origin.stored()
         return storage.open(name, mode)
 
@@ -167,20 +168,20 @@ class Thumbnail:
 
     @as_sorls
     def serialize(self) -> Any:
-        """As sorl's key-value store has it. Raises ThumbnailError where the size cannot be known."""
+        """Return sorl's serialised form. Raises ThumbnailError if the size cannot be known."""
         return serialize_image_file(self)
 
-    # What is about the file, and does without it.
+    # Members about the file that do not open it
 
     @property
     @as_sorls
     def storage(self) -> Any:
-        """The storage that has the file, or will have it."""
+        """The storage in which the file is, or will be."""
         return self.origin.storage()
 
     @property
     def key(self) -> str:
-        """That of sorl's key-value store."""
+        """The key in sorl's key-value store."""
         return str(self._image_file().key)
 
     def serialize_storage(self, *args: Any, **kwargs: Any) -> str:
@@ -191,24 +192,24 @@ class Thumbnail:
 
     @as_sorls
     def delete(self, delete_file: bool = True) -> None:
-        """Delete what is recorded of it, and its file with those of its alternative resolutions."""
+        """Delete the record and, with `delete_file`, the file and its alternative resolutions."""
         self.origin.delete(delete_file)
 
     @as_sorls
     def write(self, content: Any) -> str:
         """Raise ReadOnlyError."""
-        raise ReadOnlyError("write(): a thumbnail can be read alone. Write a copy under a name of your own")
+        raise ReadOnlyError("write(): a thumbnail is read-only. Write a copy under another name")
 
     def forget(self) -> None:
         """Do nothing: a thumbnail keeps no bytes."""
 
-    delete.alters_data = write.alters_data = True  # type: ignore[attr-defined]  # templates call neither
+    delete.alters_data = write.alters_data = True  # type: ignore[attr-defined]  # templates must call neither
 
     def _image_file(self) -> ImageFile:
         return ImageFile(self.object_name, self.storage)
 
 
 def with_resolution(url: str, resolution: str) -> str:
-    """`.../name.jpg` -> `.../name@2x.jpg`, as sorl's filter `resolution` does it."""
+    """Return `.../name@2x.jpg` for `.../name.jpg`, as sorl's filter `resolution` does."""
     stem, dot, extension = url.rpartition(".")
     return f"{stem}@{resolution}x{dot}{extension}"
