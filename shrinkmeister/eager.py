@@ -62,7 +62,7 @@ def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecor
     except ImportError as error:
         raise SettingError(
             "shrinkmeister.E018",
-            f"Eager mode (THUMBNAIL_EAGER, eager_thumbnails) needs packages that are not installed: {error}.",
+    """Return the function that makes thumbnails. Raises SettingError if its packages are missing."""
             "Install them with `pip install shrinkmeister[server]`.",
         ) from error
     return maker

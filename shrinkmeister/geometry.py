@@ -1,7 +1,7 @@
 """The exact size of a thumbnail before it exists, or None if it is not certain.
 
-The functions follow sorl's engines (get_image_ratio, scale, crop and padding of engines/base.py), with the same
-floating point steps in the same order. Otherwise results could differ by a pixel.
+The functions follow sorl's engines (get_image_ratio, scale, crop and padding of engines/base.py), with the
+same floating point steps in the same order. Otherwise results could differ by a pixel.
 """
 
 from collections.abc import Mapping
