@@ -62,7 +62,8 @@ def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecor
     except ImportError as error:
         raise SettingError(
             "shrinkmeister.E018",
-    """Return the function that makes thumbnails. Raises SettingError if its packages are missing."""
+            "Eager mode (THUMBNAIL_EAGER, eager_thumbnails) needs packages that are not installed: "
+            f"{error}.",
             "Install them with `pip install shrinkmeister[server]`.",
         ) from error
     return maker
