@@ -34,9 +34,9 @@ from shrinkmeister.records import ThumbnailRecord
 from shrinkmeister.seals import Seals
 from shrinkmeister.spec import Source, ThumbnailSpec
 from shrinkmeister.tokens import Tokens
-from tests.pictures import encoded, photograph
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, running_s3
+from tests.support.pictures import encoded, photograph
 
 if TYPE_CHECKING:
     from shrinkmeister.shared_cache import SharedCache
