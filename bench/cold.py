@@ -25,9 +25,6 @@ from bench.load import megabytes
 from bench.results import write
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from tests import events
-from tests.deployments import SECRET, STAGE, Workshop, build_wheel, example_stage, runtime_of
-from tests.pictures import encoded, photograph
 from tests.servers.lambda_runtime import (
     LambdaInstance,
     find_lambda_python,
@@ -36,6 +33,9 @@ from tests.servers.lambda_runtime import (
 )
 from tests.servers.redis import running_redis
 from tests.servers.s3 import S3Server, make_bucket, running_s3
+from tests.support import events
+from tests.support.deployments import SECRET, STAGE, Workshop, build_wheel, example_stage, runtime_of
+from tests.support.pictures import encoded, photograph
 
 ROUNDS = 15
 WARM = 200

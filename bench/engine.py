@@ -131,7 +131,7 @@ def the_contestants() -> tuple[list[Contestant], str, list[str]]:
 def written(
     directory: Path, name: str, width: int, height: int, format: str, options: dict[str, int]
 ) -> File:
-    from tests.pictures import encoded, photograph
+    from tests.support.pictures import encoded, photograph
 
     file = File(name, directory / name, directory / f"tiny {name}")
     image = photograph((width, height))
@@ -142,7 +142,7 @@ def written(
 
 
 def measured(file: File, contestants: list[Contestant], directory: Path) -> list[Row]:
-    from tests.pictures import size_of
+    from tests.support.pictures import size_of
 
     outputs = {one.name: directory / f"{number}.jpg" for number, one in enumerate(contestants)}
     with ExitStack() as stack:
@@ -189,7 +189,7 @@ def similarity(one: bytes, other: bytes) -> float:
     """Of what both show: where the rows to cut off are odd, sharp cuts one more above, and sorl below."""
     from PIL import Image
 
-    from tests.pictures import encoded, size_of, ssim
+    from tests.support.pictures import encoded, size_of, ssim
 
     width, height = size_of(one)
     shown = [(0, 0, width, height - 1), (0, 1, width, height)]

@@ -28,8 +28,8 @@ def main() -> None:
 
     from bench.results import write
     from shrinkmeister.conf import CACHE_TIMEOUT
+    from tests.cache.test_faults import FAULTS
     from tests.servers.process import run
-    from tests.test_faults import FAULTS
 
     rows = [
         "| cache | fault | healthy page, ms | first page | more by | page after it |",
@@ -70,11 +70,11 @@ def _round(backend: str, fault: Any) -> tuple[float, float, float]:
     from django.test import override_settings
 
     from shrinkmeister import page
-    from tests.pages import record
+    from tests.cache.test_faults import NAMES, Cache, shown
     from tests.servers.memcached import running_memcached
     from tests.servers.redis import running_redis
     from tests.servers.relay import running_relay
-    from tests.test_faults import NAMES, Cache, shown
+    from tests.support.pages import record
 
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))

@@ -41,9 +41,9 @@ class Step:
     seconds: float
 
 
-# Commands and requests are counted: RESULTS.md has them under "Scale", and tests/test_scale.py holds them
-# to the code. Seconds are those of a warm instance under "Lambda" in RESULTS.md, 0.127 and 0.002, and an
-# assumption of what waiting for S3 and Redis in a data centre adds.
+# Commands and requests are counted: RESULTS.md has them under "Scale", and tests/system/test_scale.py
+# holds them to the code. Seconds are those of a warm instance under "Lambda" in RESULTS.md, 0.127 and
+# 0.002, and an assumption of what waiting for S3 and Redis in a data centre adds.
 NEW = Step(commands=7, gets=1, puts=1, seconds=0.25)
 CHECK = Step(commands=3, gets=1, puts=0, seconds=0.03)
 FOUND = Step(commands=1, gets=0, puts=0, seconds=0.01)

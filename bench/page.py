@@ -20,10 +20,10 @@ from typing import Any
 
 from bench.plots import bars
 from bench.results import write
-from tests.pictures import encoded, photograph
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, running_s3
 from tests.servers.thumbnails import running_thumbnail_server
+from tests.support.pictures import encoded, photograph
 
 PACKAGES = (
     *("django", "sorl-thumbnail", "easy-thumbnails", "django-imagekit", "pillow"),

@@ -34,9 +34,9 @@ from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.signing import Seals
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from tests.pictures import encoded, photograph
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, running_s3
+from tests.support.pictures import encoded, photograph
 
 if TYPE_CHECKING:
     from shrinkmeister.cache.shared_cache import SharedCache

@@ -36,11 +36,11 @@ from bench.plots import bars
 from bench.results import write
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from tests.pictures import encoded, photograph, size_of, ssim
 from tests.servers.process import HOST, free_port, retried, running, wait_for_answer
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, running_s3
 from tests.servers.thumbnails import running_thumbnail_server
+from tests.support.pictures import encoded, photograph, size_of, ssim
 
 PACKAGES = ("django", "gunicorn", "sorl-thumbnail", "pillow", "pyvips", "pyvips-binary", "boto3", "redis")
 WORKERS = 2

@@ -27,7 +27,7 @@ from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["tests.sides", "tests.sorls", "tests.pages", "tests.deployments", "tests.clouds"]
+pytest_plugins = [f"tests.support.{name}" for name in ("sides", "sorls", "pages", "deployments", "clouds")]
 
 # The same examples in each run and on each machine, however slow that is; what failed can be tried again.
 hypothesis_settings.register_profile(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import shrinkmeister
 import shrinkmeister_server
+from tests import ROOT
 
-ROOT = Path(str(shrinkmeister.__file__)).parent.parent
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for package in (shrinkmeister, shrinkmeister_server)
@@ -121,6 +121,7 @@ from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.cache.shared_cache import get_shared_cache
+from tests import ROOT
 assert get_thumbnail("a.jpg", "10x10").lazy
 spec = make_spec("a.jpg", "10x10", {}, get_config())
 get_shared_cache().record(spec, ThumbnailRecord(10, 10, "https://example.com/"), None)

@@ -6,9 +6,8 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
-from tests.deployments import pip
-
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+from tests.support.deployments import pip
 
 
 def test_it_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:

@@ -3,8 +3,8 @@
 One URL is enough to test guesses of the secret, 110,000 a second on one core, without asking any server.
 So a secret has to be random. What random text looks like, no rule can say; these rules refuse repetitions,
 rows of characters and texts that are to be replaced. They refuse fewer than one in a billion of the values
-that generators make: tests/test_strength.py computes that for each. `docs/protocol.md` has the rules, which
-all clients share. Nothing here knows Django.
+that generators make: tests/protocol/test_strength.py computes that for each. `docs/protocol.md` has the
+rules, which all clients share. Nothing here knows Django.
 """
 
 from itertools import pairwise

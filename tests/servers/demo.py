@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import ROOT
 from tests.servers.process import HOST, ServerDied, ask, free_port, retried, running, wait_until
 
-MANAGE = Path(__file__).parents[2] / "example_project" / "manage.py"
+MANAGE = ROOT / "example_project" / "manage.py"
 # Sixty photographs are painted first.
 SECONDS = 300
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import ROOT
 from tests.servers.process import HOST, free_port, retried, running, wait_for_answer
 
 # A machine that is busy with tests is no cache that has failed.
@@ -36,7 +37,7 @@ def running_thumbnail_server(
             "--threads",
             str(threads),
         ]
-        place = ["--chdir", str(Path(__file__).parents[2]), "--no-control-socket"]
+        place = ["--chdir", str(ROOT), "--no-control-socket"]
         return [*gunicorn, *place, "shrinkmeister_server.wsgi"]
 
     return _running(directory, variables, command)

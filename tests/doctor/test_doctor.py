@@ -1,0 +1,1047 @@
+"""`manage.py shrinkmeister doctor`: real sites, servers, caches and buckets, each with one thing wrong.
+
+The site is this process; the server is gunicorn, which knows its environment variables alone.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import timedelta
+from email.message import Message
+from email.utils import formatdate
+from io import StringIO
+from pathlib import Path
+from socket import create_server
+from typing import Any, get_args
+
+import botocore.auth
+import pytest
+import urllib3
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.core.management import CommandError, call_command
+
+from shrinkmeister.backend import make_spec
+from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.conf import get_config, get_questions
+from shrinkmeister.doctor import signed_urls
+from shrinkmeister.doctor.client import UNREACHABLE, Heard
+from shrinkmeister.doctor.examination import Examination, examine
+from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
+from shrinkmeister.doctor.http import Reason, Reply
+from shrinkmeister.doctor.messages import (
+    ANSWER_INFO,
+    EXAMINE,
+    PROBE,
+    REMOVE,
+    Answer,
+    Question,
+    Questions,
+    probe_name,
+)
+from shrinkmeister.doctor.signed_urls import load_signed
+from shrinkmeister.exceptions import TokenExpiredError
+from shrinkmeister.protocol.encryption import Envelopes
+from shrinkmeister.protocol.keys import is_object_name
+from shrinkmeister.protocol.lazy_urls import lazy_url
+from shrinkmeister.storage.base import get_thumbnail_storage
+from tests.servers.canned import answering
+from tests.servers.demo import MANAGE
+from tests.servers.faulty import running_faulty, s3_error
+from tests.servers.process import HOST
+from tests.servers.s3 import S3Server
+from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
+from tests.support.pictures import picture
+
+pytestmark = pytest.mark.makes_thumbnails
+
+# Without commas, between which a variable has its fallbacks.
+SECRET = "the secret of site and server which is long enough"
+OTHER = "the secret of nobody here which is long enough too"
+PHOTO = "photos/dawn.jpg"
+# A reserved port. One that is free now may be somebody's when it is asked.
+NOBODY = f"{HOST}:1"
+SHIFTED_CLOCK = """\
+import os, time
+real = time.time
+time.time = lambda: real() + float(os.environ["CLOCK_SHIFT"])
+"""
+
+# Check -> (status, message and hint), of the first finding of each.
+Report = dict[str, tuple[str, str]]
+
+
+def report(source: str | None = None, timeout: float = 30) -> Report:
+    found: Report = {}
+    for finding in examine(source, timeout):
+        found.setdefault(finding.id, (finding.status, f"{finding.message} -> {finding.hint}"))
+    assert list(found) == [id for id in CHECKS if source or id != "source"]
+    return found
+
+
+def faults(found: Report) -> dict[str, str]:
+    return {id: text for id, (status, text) in found.items() if status == WRONG}
+
+
+def undone(found: Report) -> set[str]:
+    return {id for id, (status, _) in found.items() if status == UNKNOWN}
+
+
+def the_fault(found: Report, id: str) -> str:
+    """The text of the one thing that is wrong."""
+    assert set(faults(found)) == {id}, found
+    return faults(found)[id]
+
+
+class Deployment:
+    """A site with one photo, and what its server has to be told to have the same settings."""
+
+    def __init__(self, stack: ExitStack, directory: Path, settings: Any, variables: dict[str, str]) -> None:
+        self._stack = stack
+        self._directory = directory
+        self._settings = settings
+        self.variables = variables
+
+    def start(self, **changed: str) -> ThumbnailServer:
+        started = running_thumbnail_server(self._directory, {**self.variables, **changed}, workers=1)
+        server = self._stack.enter_context(started)
+        self._settings.THUMBNAIL_SERVER_URL = server.url
+        return server
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def on_files(stack: ExitStack, tmp_path: Path, settings: Any) -> Deployment:
+    """One folder with all files, one with the shared cache, and a web server that shows the first."""
+    media = tmp_path / "media"
+
+    def file(path: str) -> tuple[int, dict[str, str], bytes]:
+        found = media / path[1:]
+        if not found.is_file():
+            return 404, {}, b""
+        kind = {"png": "image/png", "jpg": "image/jpeg"}[path.rpartition(".")[2]]
+        return 200, {"Content-Type": kind}, found.read_bytes()
+
+    settings.STORAGES = {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(media), "base_url": stack.enter_context(answering(file)) + "/"},
+        }
+    }
+    settings.THUMBNAIL_SECRET_KEY = SECRET
+    settings.CACHES = {
+        "default": settings.CACHES["default"],
+        "thumbs": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(tmp_path / "cache"),
+        },
+    }
+    settings.THUMBNAIL_CACHE_NAME = "thumbs"
+    storages["default"].save(PHOTO, ContentFile(picture((800, 600))))
+    variables = {
+        "THUMBNAIL_SECRET_KEY": SECRET,
+        "THUMBNAIL_CACHE_BACKEND": "django",
+        "THUMBNAIL_CACHE_NAME": "thumbs",
+        "CACHES": json.dumps({"thumbs": settings.CACHES["thumbs"]}),
+        "STORAGES": json.dumps(settings.STORAGES),
+    }
+    return Deployment(stack, tmp_path, settings, variables)
+
+
+@pytest.fixture
+def on_s3(
+    stack: ExitStack,
+    tmp_path: Path,
+    settings: Any,
+    redis_location: str,
+    s3_server: S3Server,
+    s3_bucket: Callable[..., str],
+) -> Deployment:
+    """A private bucket of photos, a public one of thumbnails, and Redis."""
+    media, thumbs = s3_bucket(), s3_bucket(public=True)
+    options = {**s3_server.storage_options, "bucket_name": media, "querystring_auth": False}
+    settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+    settings.THUMBNAIL_SECRET_KEY = SECRET
+    settings.THUMBNAIL_BUCKET = thumbs
+    settings.CACHES = {"default": settings.CACHES["default"]}
+    settings.THUMBNAIL_CACHE_BACKEND = "redis"
+    settings.THUMBNAIL_CACHE_NAME = None
+    settings.THUMBNAIL_CACHE_LOCATION = redis_location
+    variables = {
+        "THUMBNAIL_SECRET_KEY": SECRET,
+        "THUMBNAIL_CACHE_LOCATION": redis_location,
+        "THUMBNAIL_CACHE_WAIT_SECONDS": "5",
+        "THUMBNAIL_BUCKET": thumbs,
+        "THUMBNAIL_SOURCES": f"s3://{media}",
+        "AWS_S3_URL_PROTOCOL": "http:",
+        **s3_server.variables,
+    }
+    return Deployment(stack, tmp_path, settings, variables)
+
+
+@pytest.fixture
+def on_memcached(on_files: Deployment, settings: Any, memcached_location: str) -> Deployment:
+    """All files in a folder, but for the cache."""
+    settings.CACHES = {"default": settings.CACHES["default"]}
+    settings.THUMBNAIL_CACHE_BACKEND = "memcached"
+    settings.THUMBNAIL_CACHE_NAME = None
+    settings.THUMBNAIL_CACHE_LOCATION = memcached_location
+    on_files.variables |= {
+        "THUMBNAIL_CACHE_BACKEND": "memcached",
+        "THUMBNAIL_CACHE_NAME": "",
+        "THUMBNAIL_CACHE_LOCATION": memcached_location,
+        "THUMBNAIL_CACHE_WAIT_SECONDS": "5",
+    }
+    return on_files
+
+
+def stored() -> list[str]:
+    return [one.name for one in get_thumbnail_storage().walk(get_config().prefix)]
+
+
+class TestAllWell:
+    def test_on_s3_and_redis(self, on_s3: Deployment) -> None:
+        storages["default"].save(PHOTO, ContentFile(picture((800, 600))))
+        server = on_s3.start()
+        found = report(PHOTO)
+        assert {status for status, _ in found.values()} == {OK}, found
+        assert "300x225 pixels" in found["source"][1]
+        assert on_s3.variables["THUMBNAIL_BUCKET"] in found["bucket"][1]
+        # The probe is gone, and the one thumbnail is there.
+        (name,) = stored()
+        assert name.endswith(".jpg")
+        log = server.log.read_text()
+        assert log.count(" 200 examined ") == 2
+        assert " ERROR " not in log
+        # One for each place of image fields: the doctor has asked for a file that is not there.
+        warnings = [line for line in log.splitlines() if line.startswith("WARNING ")]
+        assert len(warnings) == 3
+        assert all(" 404 SourceMissingError " in line for line in warnings)
+        assert "/doctor" not in log
+
+    def test_on_memcached(self, on_memcached: Deployment) -> None:
+        on_memcached.start()
+        found = report(PHOTO)
+        assert {status for status, _ in found.values()} == {OK}, found
+        assert "each side reads what the other one writes: memcached ->" in found["cache"][1]
+
+    def test_on_files(self, on_files: Deployment) -> None:
+        on_files.start()
+        found = report(PHOTO)
+        assert {status for status, _ in found.values()} == {OK}, found
+        assert "the storage of thumbnails takes, shows and deletes a probe" in found["bucket"][1]
+        assert (
+            "engine shrinkmeister_server.engines.pillow.Engine; the site has the same"
+            in found["versions"][1]
+        )
+        assert [name.rpartition(".")[2] for name in stored()] == ["jpg"]
+
+    def test_a_private_bucket_with_signed_urls(
+        self, on_s3: Deployment, settings: Any, s3_bucket: Callable[..., str]
+    ) -> None:
+        settings.THUMBNAIL_BUCKET = s3_bucket()
+        settings.STORAGES["default"]["OPTIONS"]["querystring_auth"] = True
+        on_s3.start(THUMBNAIL_BUCKET=settings.THUMBNAIL_BUCKET, AWS_QUERYSTRING_AUTH="true")
+        found = report()
+        assert {status for status, _ in found.values()} == {OK}, found
+        assert "X-Amz" not in str(found)
+
+    def test_a_site_without_rights_on_the_bucket(self, on_s3: Deployment, settings: Any) -> None:
+        settings.STORAGES["default"]["OPTIONS"]["secret_key"] = "wrong"
+        on_s3.start()
+        found = report()
+        assert not faults(found), found
+        assert "the site cannot look there" in found["bucket"][1]
+        assert "delete(), prune and signed URLs" in found["bucket"][1]
+
+    def test_what_the_site_does_instead_is_said(self, on_files: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_DUMMY = settings.THUMBNAIL_EAGER = True
+        on_files.start()
+        found = report()
+        assert not faults(found), found
+        assert "THUMBNAIL_DUMMY is True" in found["site"][1]
+        assert "THUMBNAIL_EAGER is True" in found["site"][1]
+        assert "THUMBNAIL_TTL" in found["settings"][1]
+
+
+class TestSecret:
+    def test_another(self, on_files: Deployment, settings: Any) -> None:
+        on_files.start(THUMBNAIL_SECRET_KEY=OTHER)
+        found = report()
+        assert "does not know the secret of the site" in the_fault(found, "secret")
+        assert found["health"][0] == OK
+        assert undone(found) == set(CHECKS) - {"site", "reach", "health", "secret", "source"}
+        assert found["cache"][1] == "not examined, since secret is wrong -> "
+        settings.THUMBNAIL_SECRET_KEY_FALLBACKS = ["the secret of before, which is long enough too"]
+        assert "any of the 2 secrets" in the_fault(report(), "secret")
+
+    def test_a_rotation_is_no_fault(self, on_files: Deployment) -> None:
+        on_files.start(THUMBNAIL_SECRET_KEY=OTHER, THUMBNAIL_SECRET_KEY_FALLBACKS=SECRET)
+        found = report()
+        assert not faults(found), found
+        assert "as a fallback: a rotation is in progress" in found["secret"][1]
+
+    def test_only_a_fallback_of_the_site(self, on_files: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_SECRET_KEY = OTHER
+        settings.THUMBNAIL_SECRET_KEY_FALLBACKS = [SECRET]
+        on_files.start()
+        found = report()
+        assert "only one of its fallbacks" in the_fault(found, "secret")
+        # And everything else is examined, but for what takes a lazy URL.
+        assert undone(found) == {"sources"}
+
+
+class TestCache:
+    def test_another_database(self, on_s3: Deployment) -> None:
+        on_s3.start(THUMBNAIL_CACHE_LOCATION=on_s3.variables["THUMBNAIL_CACHE_LOCATION"][:-1] + "1")
+        text = the_fault(report(), "cache")
+        assert "neither reads what the other one writes (redis)" in text
+        assert "the number of the database" in text
+
+    def test_another_prefix(self, on_s3: Deployment) -> None:
+        on_s3.start(THUMBNAIL_CACHE_KEY_PREFIX="other:")
+        text = the_fault(report(), "cache")
+        assert "THUMBNAIL_CACHE_KEY_PREFIX is 'shrinkmeister:' on the site, 'other:' on the server" in text
+
+    def test_another_driver(self, on_s3: Deployment, memcached_location: str) -> None:
+        on_s3.start(THUMBNAIL_CACHE_BACKEND="memcached", THUMBNAIL_CACHE_LOCATION=memcached_location)
+        text = the_fault(report(), "cache")
+        assert "(redis on the site, memcached on the server)" in text
+        assert "THUMBNAIL_CACHE_BACKEND is 'redis' on the site, 'memcached' on the server" in text
+
+    def test_of_one_process_alone(self, on_files: Deployment, settings: Any) -> None:
+        alone = {"thumbs": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+        settings.CACHES = {"default": settings.CACHES["default"], **alone}
+        on_files.start(CACHES=json.dumps(alone))
+        assert "LocMemCache is of one process alone" in the_fault(report(), "cache")
+
+    def test_dead_for_the_server(self, on_s3: Deployment) -> None:
+        on_s3.start(THUMBNAIL_CACHE_LOCATION=f"redis://{NOBODY}/0")
+        found = report()
+        assert set(faults(found)) == {"health", "cache"}
+        assert "/healthz says that cache of the server failed" in found["health"][1]
+        assert "the server cannot use the shared cache" in found["cache"][1]
+        assert found["bucket"][0] == OK
+
+    def test_dead_for_the_site(self, on_s3: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_CACHE_LOCATION = f"redis://{NOBODY}/0"
+        on_s3.start()
+        assert "the site cannot use the shared cache" in the_fault(report(), "cache")
+
+    @pytest.mark.parametrize(
+        ("lost", "said"),
+        [
+            ("site", "the server does not read what the site writes"),
+            ("server", "the site does not read what the server writes"),
+        ],
+    )
+    def test_in_one_direction_only(
+        self, on_s3: Deployment, monkeypatch: pytest.MonkeyPatch, lost: str, said: str
+    ) -> None:
+        """As where one of two servers of a replica is written to."""
+        on_s3.start()
+        cache = get_shared_cache()
+        note, leave_note = cache.note, cache.leave_note
+        if lost == "site":
+            monkeypatch.setattr(cache, "leave_note", lambda name, text: leave_note(f"lost:{name}", text))
+        else:
+            monkeypatch.setattr(cache, "note", lambda name: note(f"lost:{name}"))
+        assert said in the_fault(report(), "cache")
+
+
+class TestBucket:
+    def test_missing(self, on_s3: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_BUCKET = "no-such-bucket-of-anybody"
+        on_s3.start(THUMBNAIL_BUCKET=settings.THUMBNAIL_BUCKET)
+        found = report()
+        assert set(faults(found)) == {"health", "bucket"}
+        assert "NoSuchBucket" in found["bucket"][1]
+        assert "has to exist" in found["bucket"][1]
+        assert found["public_url"][1] == "not examined, since bucket is wrong -> "
+
+    def test_without_rights(self, on_s3: Deployment) -> None:
+        on_s3.start(AWS_SECRET_ACCESS_KEY="wrong")
+        found = report()
+        assert set(faults(found)) == {"health", "bucket"}
+        assert "s3:GetObject and s3:ListBucket" in found["bucket"][1]
+
+    @pytest.mark.parametrize(("method", "right"), [("PUT", "s3:PutObject"), ("POST", "s3:DeleteObject")])
+    def test_without_one_right(
+        self, on_s3: Deployment, stack: ExitStack, s3_server: S3Server, method: str, right: str
+    ) -> None:
+        proxy = stack.enter_context(running_faulty(s3_server.endpoint_url))
+        proxy.inject(s3_error(403, "AccessDenied"), lambda request: request.method == method)
+        on_s3.start(AWS_S3_ENDPOINT_URL=proxy.url)
+        assert right in the_fault(report(), "bucket")
+        assert len(stored()) == (method == "POST")
+
+    def test_the_probe_that_stays_goes_with_old_thumbnails(
+        self, on_s3: Deployment, stack: ExitStack, s3_server: S3Server
+    ) -> None:
+        proxy = stack.enter_context(running_faulty(s3_server.endpoint_url))
+        proxy.inject(s3_error(403, "AccessDenied"), lambda request: request.method == "POST")
+        on_s3.start(AWS_S3_ENDPOINT_URL=proxy.url)
+        report()
+        (name,) = stored()
+        assert is_object_name(name, "cache/")
+        call_command("shrinkmeister", "prune", "--older-than", "0", stdout=StringIO())
+        assert stored() == []
+
+    def test_the_site_has_another(
+        self, on_s3: Deployment, settings: Any, s3_bucket: Callable[..., str]
+    ) -> None:
+        settings.THUMBNAIL_BUCKET = s3_bucket()
+        on_s3.start()
+        found = report()
+        assert set(faults(found)) == {"settings", "bucket"}
+        assert "in another bucket than the server writes to" in found["settings"][1]
+        assert "the site does not find in its storage" in found["bucket"][1]
+        # The server's has no probe any more.
+        settings.THUMBNAIL_BUCKET = on_s3.variables["THUMBNAIL_BUCKET"]
+        assert stored() == []
+
+    def test_without_an_address(self, on_files: Deployment, settings: Any) -> None:
+        given = {"default": {**settings.STORAGES["default"]}}
+        given["default"]["OPTIONS"] = {**given["default"]["OPTIONS"], "base_url": "/media/"}
+        on_files.start(STORAGES=json.dumps(given))
+        found = report(PHOTO)
+        assert set(faults(found)) == {"bucket", "source"}
+        assert "'/media/cache/" in found["bucket"][1]
+        assert found["public_url"][1] == "not examined, since bucket is wrong -> "
+        assert probe_name("", "cache/").rpartition("/")[0] not in str(stored())
+
+
+class TestPublicUrl:
+    def test_a_private_bucket(
+        self, on_s3: Deployment, settings: Any, s3_bucket: Callable[..., str]
+    ) -> None:
+        settings.THUMBNAIL_BUCKET = s3_bucket()
+        on_s3.start(THUMBNAIL_BUCKET=settings.THUMBNAIL_BUCKET)
+        text = the_fault(report(), "public_url")
+        assert "(403)" in text
+        assert "AWS_QUERYSTRING_AUTH=true" in text
+        assert stored() == []
+
+    def test_a_signature_that_is_refused(
+        self, on_s3: Deployment, settings: Any, s3_bucket: Callable[..., str], stack: ExitStack
+    ) -> None:
+        refusing = stack.enter_context(answering(lambda path: (403, {}, b"")))
+        settings.THUMBNAIL_BUCKET = s3_bucket()
+        on_s3.start(
+            THUMBNAIL_BUCKET=settings.THUMBNAIL_BUCKET,
+            AWS_S3_CUSTOM_DOMAIN=refusing.removeprefix("http://"),
+            AWS_QUERYSTRING_AUTH="true",
+        )
+        # django-storages signs none of a custom domain without a key for it.
+        assert "(403)" in the_fault(report(), "public_url")
+
+    def test_a_domain_that_nobody_serves(self, on_s3: Deployment) -> None:
+        on_s3.start(AWS_S3_CUSTOM_DOMAIN="thumbs.invalid")
+        text = the_fault(report(), "public_url")
+        assert "http://thumbs.invalid/cache/" in text
+        assert "cannot be resolved" in text
+        assert "AWS_S3_CUSTOM_DOMAIN" in text
+        assert stored() == []
+
+    @pytest.mark.parametrize(
+        ("answer", "said"),
+        [
+            ((404, {}, b""), "answers with 404"),
+            ((200, {"Content-Type": "text/html"}, b"<html>"), "gives something else than what was stored"),
+            ((200, {"Content-Type": "text/plain"}, PROBE), "comes as 'text/plain', and not as 'image/png'"),
+        ],
+    )
+    def test_a_domain_that_serves_something_else(
+        self, on_s3: Deployment, stack: ExitStack, answer: tuple[int, dict[str, str], bytes], said: str
+    ) -> None:
+        other = stack.enter_context(answering(lambda path: answer))
+        on_s3.start(AWS_S3_CUSTOM_DOMAIN=other.removeprefix("http://"))
+        assert said in the_fault(report(), "public_url")
+
+
+class TestSignedUrl:
+    """A private bucket, for which the server signs as it should."""
+
+    @pytest.fixture
+    def sign_by(
+        self, on_s3: Deployment, settings: Any, s3_bucket: Callable[..., str]
+    ) -> Callable[..., None]:
+        """Change options of the storage by which the site signs."""
+        settings.THUMBNAIL_BUCKET = s3_bucket()
+        on_s3.variables |= {"THUMBNAIL_BUCKET": settings.THUMBNAIL_BUCKET, "AWS_QUERYSTRING_AUTH": "true"}
+
+        def sign_by(**options: Any) -> None:
+            default = settings.STORAGES["default"]
+            options = {**default["OPTIONS"], "querystring_auth": True, **options}
+            settings.STORAGES = {"default": {**default, "OPTIONS": options}}
+
+        return sign_by
+
+    def hint(self) -> str:
+        """Of the one thing that is wrong."""
+        (found,) = [one for one in examine(None, 30) if one.status == WRONG]
+        assert found.id == "signed_url"
+        assert "X-Amz" not in found.message
+        assert "Signature=" not in found.message
+        return found.hint
+
+    def test_keys_that_the_storage_does_not_take(
+        self, on_s3: Deployment, sign_by: Callable[..., None]
+    ) -> None:
+        on_s3.start()
+        sign_by(secret_key="wrong")
+        assert self.hint() == signed_urls.KEYS_HINT
+        sign_by(access_key="nobodys")
+        assert self.hint() == signed_urls.KEYS_HINT
+
+    def test_an_account_without_rights(
+        self, on_s3: Deployment, sign_by: Callable[..., None], s3_server: S3Server
+    ) -> None:
+        on_s3.start()
+        assert s3_server.stranger
+        access_key, secret_key = s3_server.stranger
+        sign_by(access_key=access_key, secret_key=secret_key)
+        assert self.hint() == signed_urls.KEYS_HINT
+
+    def test_version_2(
+        self, on_s3: Deployment, sign_by: Callable[..., None], stack: ExitStack, s3_server: S3Server
+    ) -> None:
+        """Ceph takes it. AWS does not in buckets since 2020."""
+        proxy = stack.enter_context(running_faulty(s3_server.endpoint_url))
+        proxy.inject(s3_error(400, "InvalidRequest"), lambda request: "AWSAccessKeyId=" in request.path)
+        on_s3.start(AWS_S3_ENDPOINT_URL=proxy.url)
+        sign_by(endpoint_url=proxy.url, signature_version=None)
+        assert not faults(report())
+        sign_by(signature_version="s3")
+        assert self.hint() == signed_urls.VERSION_HINT
+
+    @pytest.mark.parametrize(
+        ("status", "code", "rest"),
+        [
+            (400, "AuthorizationQueryParametersError", "<Region>eu-central-1</Region>"),
+            (400, "AuthorizationHeaderMalformed", ""),
+            (301, "PermanentRedirect", ""),
+        ],
+    )
+    def test_another_region(
+        self,
+        on_s3: Deployment,
+        sign_by: Callable[..., None],
+        stack: ExitStack,
+        status: int,
+        code: str,
+        rest: str,
+    ) -> None:
+        """Ceph takes any."""
+        body = f"<Error><Code>{code}</Code>{rest}</Error>".encode()
+        on_s3.start()
+        sign_by(endpoint_url=stack.enter_context(answering(lambda path: (status, {}, body))))
+        hint = self.hint()
+        assert hint.startswith(signed_urls.REGION_HINT)
+        assert ("eu-central-1" in hint) == bool(rest)
+
+    def test_another_clock(
+        self, on_s3: Deployment, sign_by: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = botocore.auth.get_current_datetime
+        on_s3.start()
+        sign_by()
+        with monkeypatch.context() as changed:
+            changed.setattr(botocore.auth, "get_current_datetime", lambda: now() - timedelta(hours=3))
+            assert self.hint() == signed_urls.CLOCK_HINT
+
+    def test_an_endpoint_that_is_not_in_dns(self, on_s3: Deployment, sign_by: Callable[..., None]) -> None:
+        on_s3.start()
+        sign_by(endpoint_url="http://minio.invalid:9000")
+        assert self.hint() == signed_urls.ENDPOINT_HINT
+
+    def test_an_endpoint_that_only_this_network_reaches(self, stack: ExitStack, settings: Any) -> None:
+        settings.THUMBNAIL_BUCKET = "thumbs"
+        inside = stack.enter_context(answering(lambda path: (200, {"Content-Type": "image/png"}, PROBE)))
+        settings.STORAGES = {
+            "default": {
+                "BACKEND": "storages.backends.s3.S3Storage",
+                "OPTIONS": {
+                    "endpoint_url": inside,
+                    "access_key": "key",
+                    "secret_key": "secret",
+                    "bucket_name": "photos",
+                },
+            }
+        }
+        for server, status in (("93.184.216.34", WRONG), ("10.0.0.5", OK), (HOST, OK)):
+            found = load_signed("cache/a.png", f"http://{server}/a.png?X-Amz-Signature=x", 30)
+            assert (found.status, found.hint) == (
+                status,
+                signed_urls.ENDPOINT_HINT if status == WRONG else "",
+            )
+
+    def test_a_site_that_does_not_sign_is_lazy(
+        self, on_s3: Deployment, sign_by: Callable[..., None]
+    ) -> None:
+        on_s3.start()
+        sign_by(querystring_auth=False)
+        found = report()
+        assert not faults(found), found
+        assert found["signed_url"][0] == OK
+        assert "AWS_QUERYSTRING_AUTH" in found["signed_url"][1]
+
+
+class TestSettings:
+    def test_each_that_differs_is_named(self, on_files: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
+        settings.THUMBNAIL_EXPIRE_DAYS = 90
+        on_files.start(
+            THUMBNAIL_ALTERNATIVE_RESOLUTIONS="2", THUMBNAIL_CHECK_TTL="60", THUMBNAIL_TTL="7000"
+        )
+        found = [finding for finding in examine(None, 30) if finding.status != OK]
+        assert [(finding.id, finding.message) for finding in found] == [
+            (
+                "settings",
+                "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is ['1.5', '2'] on the site, ['2'] on the server",
+            ),
+            ("settings", "THUMBNAIL_CHECK_TTL is 604800 on the site, 60 on the server"),
+            ("settings", "THUMBNAIL_EXPIRE_DAYS is 90 on the site, None on the server"),
+        ]
+        assert "answered with 404, and its pages stay lazy" in found[0].hint
+
+    def test_their_order_says_nothing(self, on_files: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
+        on_files.start(THUMBNAIL_ALTERNATIVE_RESOLUTIONS="2,1.5")
+        assert not faults(report())
+
+    def test_the_prefix(self, on_files: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_PREFIX = "thumbs/"
+        on_files.start()
+        found = report()
+        assert set(faults(found)) == {"settings", "bucket"}
+        assert "THUMBNAIL_PREFIX is 'thumbs/' on the site, 'cache/' on the server" in found["settings"][1]
+
+    def test_of_the_site_itself(self, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = "thumbs.example.com"
+        settings.THUMBNAIL_PREFIX = "/"
+        found = [finding for finding in examine(PHOTO, 30) if finding.id == "site"]
+        assert [finding.message.rpartition("(")[2] for finding in found] == [
+            "shrinkmeister.E003)",
+            "shrinkmeister.E014)",
+        ]
+        rest = report(PHOTO)
+        assert undone(rest) == set(CHECKS) - {"site"}
+        assert rest["reach"][1] == "not examined, since site is wrong -> "
+
+    def test_no_server(self, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = None
+        assert "THUMBNAIL_SERVER_URL is not set" in the_fault(report(), "site")
+
+
+def error(status: int, sentence: str) -> bytes:
+    """As the thumbnail server says it."""
+    return json.dumps({"status": status, "error": sentence}).encode()
+
+
+HTML = {"Content-Type": "text/html"}
+STRANGERS: list[tuple[tuple[int, dict[str, str], bytes], str, str]] = [
+    ((404, HTML, b"<h1>Not Found</h1>"), "no thumbnail server is at", "the stage of an API Gateway"),
+    ((200, HTML, b"<h1>Log in</h1>"), "is no thumbnail server: it sends 'text/html'", "for logging in"),
+    ((301, {"Location": "https://new.example/doctor/x"}, b""), "redirects to https://new.example", "Write"),
+    ((400, HTML, b"<h1>Bad Request</h1>"), "is no thumbnail server (400)", "begin with https://"),
+    ((403, HTML, b"<h1>Forbidden</h1>"), "is no thumbnail server (403)", "firewalls"),
+    ((403, HTML, b"[1]"), "is no thumbnail server (403)", "firewalls"),
+    ((502, HTML, b"<h1>Bad Gateway</h1>"), "the server does not answer (502)", "Start the server"),
+    ((504, HTML, b""), "the server does not answer (504)", "why it takes so long"),
+    ((404, {}, error(404, "Nothing is here.")), "knows no such question (404)", "Install"),
+    ((500, {}, error(500, "It failed.")), "the server fails (500): It failed.", "Its log says why"),
+]  # fmt: skip
+
+
+class TestReach:
+    def test_each_reason_has_its_hint(self) -> None:
+        assert set(UNREACHABLE) == set(get_args(Reason))
+
+    def test_nobody_is_there(self, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = f"http://{NOBODY}"
+        found = report()
+        assert "the connection was refused -> Start the server" in the_fault(found, "reach")
+        assert undone(found) == set(CHECKS) - {"site", "reach", "source"}
+
+    def test_there_is_no_such_name(self, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = "https://thumbs.invalid"
+        assert "DNS" in the_fault(report(), "reach")
+
+    def test_nobody_answers_in_time(self, settings: Any, stack: ExitStack) -> None:
+        listener = stack.enter_context(create_server(("127.0.0.1", 0)))
+        settings.THUMBNAIL_SERVER_URL = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert "no answer came in 0.1 s" in the_fault(report(timeout=0.1), "reach")
+
+    def test_under_another_name(self, on_files: Deployment, settings: Any) -> None:
+        url = on_files.start().url
+        settings.THUMBNAIL_SERVER_URL = url.replace("127.0.0.1", "localhost")
+        assert "Add localhost to ALLOWED_HOST of the server" in the_fault(report(), "reach")
+
+    def test_over_tls_that_it_does_not_speak(self, on_files: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = on_files.start().url.replace("http:", "https:")
+        assert "write http:// in THUMBNAIL_SERVER_URL" in the_fault(report(), "reach")
+
+    def test_below_a_path_that_it_does_not_have(self, on_files: Deployment, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = on_files.start().url + "/production"
+        assert "take the path /production out" in the_fault(report(), "reach")
+
+    def test_by_a_redirect_to_https(self, on_files: Deployment) -> None:
+        url = on_files.start(SECURE_SSL_REDIRECT="true").url
+        assert f"redirects to {url.replace('http:', 'https:')} ->" in the_fault(report(), "reach")
+
+    @pytest.mark.parametrize(("answer", "message", "hint"), STRANGERS)
+    def test_somebody_else_answers(
+        self,
+        settings: Any,
+        stack: ExitStack,
+        answer: tuple[int, dict[str, str], bytes],
+        message: str,
+        hint: str,
+    ) -> None:
+        settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(lambda path: answer))
+        found = report()
+        text = the_fault(found, "reach")
+        assert message in text
+        assert hint in text
+        assert found["health"][1] == "not examined, since reach is wrong -> "
+
+    def test_its_settings_are_wrong(self, on_files: Deployment) -> None:
+        on_files.start(THUMBNAIL_PREFIX="/")
+        text = the_fault(report(), "reach")
+        assert "the server fails (500)" in text
+        assert "python -m shrinkmeister_server check" in text
+
+    @pytest.mark.parametrize("status", [200, 404])
+    def test_health_is_kept_back(self, settings: Any, stack: ExitStack, status: int) -> None:
+        def answers(path: str) -> tuple[int, dict[str, str], bytes]:
+            return (status, HTML, b"<h1>") if path == "/healthz" else (403, {}, error(403, "No."))
+
+        settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))
+        found = report()
+        assert set(faults(found)) == {"secret"}
+        said = f"/healthz answers with {status}: a proxy may keep it back -> "
+        assert found["health"] == (UNKNOWN, said)
+
+    def test_the_engine_is_missing(self, on_files: Deployment) -> None:
+        on_files.start(THUMBNAIL_ENGINE="no.such.Engine")
+        found = report()
+        assert "engine of the server failed" in the_fault(found, "health")
+
+
+class TestClock:
+    @pytest.fixture
+    def shifted(self, on_memcached: Deployment, tmp_path: Path) -> Callable[[int], ThumbnailServer]:
+        (tmp_path / "clock").mkdir()
+        (tmp_path / "clock" / "sitecustomize.py").write_text(SHIFTED_CLOCK)
+
+        def start(seconds: int) -> ThumbnailServer:
+            return on_memcached.start(PYTHONPATH=str(tmp_path / "clock"), CLOCK_SHIFT=str(seconds))
+
+        return start
+
+    @pytest.mark.parametrize(
+        ("seconds", "said"),
+        [
+            (200, "s ahead of the site's"),
+            (-200, "s behind the site's"),
+            (90_000, "s ahead"),
+            (-90_000, "s behind"),
+        ],
+    )
+    def test_it_differs(self, shifted: Callable[[int], ThumbnailServer], seconds: int, said: str) -> None:
+        """Beyond five minutes the question is asked again in the server's time; the rest is examined."""
+        shifted(seconds)
+        found = report()
+        assert said in the_fault(found, "clock")
+        assert not undone(found)
+
+    def test_it_differs_by_little(self, shifted: Callable[[int], ThumbnailServer]) -> None:
+        shifted(20)
+        found = report()
+        assert not faults(found)
+        seconds = int(found["clock"][1].removeprefix("the clocks of site and server differ by ").split()[0])
+        assert 10 < seconds <= 20
+
+    @pytest.mark.parametrize("date", [{}, {"Date": formatdate(0, usegmt=True)}])
+    def test_it_cannot_be_learnt(self, settings: Any, stack: ExitStack, date: dict[str, str]) -> None:
+        gone = error(410, "This URL has expired.")
+        settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(lambda path: (410, date, gone)))
+        found = report()
+        assert "differ by more than 300 s" in the_fault(found, "clock")
+        assert found["secret"][1] == "not examined, since clock is wrong -> "
+        assert found["reach"][0] == OK
+
+
+def path_of(question: Question, questions: Questions | None = None) -> str:
+    return f"/doctor/{(questions or get_questions()).seal(question)}"
+
+
+class TestForgery:
+    def test_only_holders_of_the_secret_are_answered(self, on_files: Deployment, settings: Any) -> None:
+        server = on_files.start()
+        question = Question.new(EXAMINE, time.time())
+        genuine, forged = path_of(question), path_of(question, Questions([OTHER]))
+        late = path_of(Question.new(EXAMINE, time.time() - 400))
+        token = load_token()
+        for path, status in [
+            (genuine, 200),
+            (genuine[:-1], 403),
+            (genuine.replace("_", "-") if "_" in genuine else genuine + "A", 403),
+            (forged, 403),
+            (f"/doctor/{token}", 403),
+            (late, 410),
+            ("/doctor/", 404),
+            (genuine + "/", 404),
+        ]:
+            answer = urllib3.request("GET", server.url + path, retries=False, timeout=60)
+            assert answer.status == status, path
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert b"pillow" not in answer.data.lower()
+            assert b"THUMBNAIL" not in answer.data
+        assert urllib3.request("POST", server.url + genuine, retries=False, timeout=60).status == 405
+        log = server.log.read_text()
+        assert question.nonce not in log
+        assert genuine not in log
+        assert "WARNING" not in log
+        as_token = genuine.removeprefix("/doctor") + ".jpg"
+        assert urllib3.request("GET", server.url + as_token, retries=False, timeout=60).status == 403
+
+    def test_a_replay_does_the_same_again_and_no_more(self, on_files: Deployment) -> None:
+        server = on_files.start()
+        question = Question.new(EXAMINE, time.time())
+        for _ in range(3):
+            assert urllib3.request("GET", server.url + path_of(question), timeout=60).status == 200
+        assert stored() == [probe_name(question.nonce, "cache/")]
+        removal = Question(REMOVE, question.nonce, question.time)
+        for _ in range(2):
+            assert urllib3.request("GET", server.url + path_of(removal), timeout=60).status == 200
+        assert stored() == []
+
+    def test_an_old_answer_proves_nothing(
+        self, on_files: Deployment, settings: Any, stack: ExitStack
+    ) -> None:
+        server = on_files.start()
+        old = urllib3.request("GET", server.url + path_of(Question.new(EXAMINE, time.time())), timeout=60)
+        kind = {"Content-Type": "text/plain"}
+        settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(lambda path: (200, kind, old.data)))
+        found = report()
+        assert "or an old one: the answer is ours, and to another question" in the_fault(found, "secret")
+        assert found["versions"][0] == UNKNOWN
+
+    def test_a_question_handed_back_is_no_answer(self, settings: Any, stack: ExitStack) -> None:
+        kind = {"Content-Type": "text/plain"}
+        settings.THUMBNAIL_SERVER_URL = stack.enter_context(
+            answering(lambda path: (200, kind, path.rpartition("/")[2].encode()))
+        )
+        assert "nobody who holds the secret" in the_fault(report(), "secret")
+
+    def test_another_protocol_is_told(self, settings: Any, stack: ExitStack) -> None:
+        """Of a later server, which knows more than this one."""
+
+        def answers(path: str) -> tuple[int, dict[str, str], bytes]:
+            if not path.startswith("/doctor/"):
+                return 404, {}, b""
+            _, known = get_questions().open(path.removeprefix("/doctor/"))
+            answer = Answer(known.nonce, known.time, 0, {"token": 2, "record": 1, "doctor": 1})
+            return 200, {"Content-Type": "text/plain"}, get_questions().seal_answer(answer).encode()
+
+        settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))
+        found = report()
+        assert found["protocol"][0] == WRONG
+        assert "the token has version 1 on the site, 2 on the server" in found["protocol"][1]
+        assert "The versions of Shrinkmeister differ" in found["versions"][1]
+
+    @pytest.mark.parametrize(
+        ("said", "told"),
+        [
+            ({"protocols": [1]}, "of another form"),
+            ({"versions": 5}, "of another form"),
+            ({"settings": []}, "of another form"),
+            ({"cache": {"kind": None}}, "of another form"),
+            ({"bucket": {"url": 5, "done": ["store"]}}, "of another form"),
+            ({"bucket": {"done": 5}}, "of another form"),
+            ({"bucket": 5}, "of another form"),
+            ({"time": 10**400}, "of another form"),
+            ({"settings": {"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": ["1", 2, None]}}, "THUMBNAIL_ALTERN"),
+            ({"bucket": {"url": "file:///etc/hostname"}}, "file: is no scheme of the web"),
+        ],
+    )
+    def test_an_odd_answer_of_a_holder_of_the_secret_is_told(
+        self, settings: Any, stack: ExitStack, said: dict[str, Any], told: str
+    ) -> None:
+        settings.THUMBNAIL_SECRET_KEY = SECRET
+
+        def answers(path: str) -> tuple[int, dict[str, str], bytes]:
+            if not path.startswith("/doctor/"):
+                return 404, {}, b""
+            _, known = get_questions().open(path.removeprefix("/doctor/"))
+            payload = json.dumps({**asdict(known), "versions": {"shrinkmeister": "0.1.0"}, **said}).encode()
+            sealed = Envelopes([SECRET], ANSWER_INFO).seal(payload)
+            return 200, {"Content-Type": "text/plain"}, sealed.encode()
+
+        settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))
+        assert told in str(faults(report()))
+
+    def test_the_time_of_a_question_is_looked_at_last(self, settings: Any) -> None:
+        old = Questions([OTHER]).seal(Question.new(EXAMINE, 1_000_000))
+        with pytest.raises(TokenExpiredError):
+            Questions([OTHER]).open(old)
+
+
+def load_token() -> str:
+    return (
+        lazy_url(make_spec(PHOTO, "300", {}, get_config()), get_config())
+        .rpartition("/")[2]
+        .partition(".")[0]
+    )
+
+
+class TestSource:
+    @pytest.mark.parametrize(
+        ("source", "message", "hint"),
+        [
+            (
+                "photos/gone.jpg",
+                "(404): The image of this URL does not exist.",
+                "Name a source that exists",
+            ),
+            (
+                "storage://other/dawn.jpg",
+                "(403): The image of this URL lies",
+                "THUMBNAIL_SOURCES of the server",
+            ),
+            ("notes.txt", "(415): The file of this URL is not an image", "the file of an image"),
+        ],
+    )
+    def test_what_the_server_does_not_make(
+        self, on_files: Deployment, source: str, message: str, hint: str
+    ) -> None:
+        storages["default"].save("notes.txt", ContentFile(b"not an image"))
+        on_files.start()
+        text = the_fault(report(source), "source")
+        assert message in text
+        assert hint in text
+
+    def test_what_has_no_record(self, on_files: Deployment) -> None:
+        on_files.start(THUMBNAIL_CACHE_KEY_PREFIX="other:")
+        found = report(PHOTO)
+        assert set(faults(found)) == {"cache", "source"}
+        assert "the site finds no record of it" in found["source"][1]
+
+    def test_what_is_of_another_size(self, on_files: Deployment) -> None:
+        on_files.start()
+        assert not faults(report(PHOTO))
+        (name,) = stored()
+        storages["default"].delete(name)
+        storages["default"].save(name, ContentFile(picture((20, 10))))
+        assert "its record says 300x225 pixels, and the image has 20x10" in the_fault(
+            report(PHOTO), "source"
+        )
+
+    def test_what_browsers_cannot_load(self, on_s3: Deployment) -> None:
+        storages["default"].save(PHOTO, ContentFile(picture((800, 600))))
+        on_s3.start(AWS_S3_CUSTOM_DOMAIN="thumbs.invalid")
+        found = report(PHOTO)
+        assert set(faults(found)) == {"public_url", "source"}
+        assert "a browser cannot load it" in found["source"][1]
+
+
+def doctor(*arguments: str) -> tuple[str, int]:
+    """What it prints, and its exit status."""
+    output, status = StringIO(), 0
+    try:
+        call_command("shrinkmeister", "doctor", *arguments, stdout=output)
+    except SystemExit as end:
+        status = int(str(end.code))
+    return output.getvalue(), status
+
+
+class TestCommand:
+    def test_as_text(self, on_files: Deployment, settings: Any) -> None:
+        on_files.start(THUMBNAIL_CHECK_TTL="60")
+        text, status = doctor("--source", PHOTO)
+        assert status == 1
+        lines = text.splitlines()
+        assert "ok    secret      site and server hold the same secret" in lines
+        wrong = lines.index("WRONG settings    THUMBNAIL_CHECK_TTL is 604800 on the site, 60 on the server")
+        assert lines[wrong + 1].startswith(" " * 18 + "-> If the site's is shorter")
+        settings.THUMBNAIL_CHECK_TTL = 60
+        text, status = doctor()
+        assert status == 0
+        assert "WRONG" not in text
+
+    def test_a_terminal_is_told_nothing_by_others(self, settings: Any, stack: ExitStack) -> None:
+        away = {"Location": "http://elsewhere/\x1b]0;owned\x07\x1b[2J"}
+        for status, headers, body in ((302, away, b""), (500, {}, error(500, "\x1b[2Jgone"))):
+            answer = (status, headers, body)
+            # Types have no defaults of a lambda, without which all would be the last one.
+            url = stack.enter_context(answering(lambda path, answer=answer: answer))  # type: ignore[misc]
+            settings.THUMBNAIL_SERVER_URL = url
+            text, _ = doctor()
+            assert text.replace("\n", "").isprintable()
+
+    def test_as_json(self, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = f"http://{NOBODY}"
+        text, status = doctor("--json")
+        assert status == 1
+        found = json.loads(text)
+        assert [one["id"] for one in found] == list(CHECKS[:-1])
+        assert {frozenset(one) for one in found} == {frozenset({"id", "status", "message", "hint"})}
+        assert [one["status"] for one in found] == [OK, WRONG, *[UNKNOWN] * 11]
+
+    def test_as_json_where_it_breaks_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*arguments: Any) -> Iterator[Finding]:
+            yield Finding("site", OK, "well")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("shrinkmeister.management.commands.shrinkmeister.examine", broken)
+        output = StringIO()
+        with pytest.raises(CommandError, match="Stopped"):
+            call_command("shrinkmeister", "doctor", "--json", stdout=output)
+        assert [one["id"] for one in json.loads(output.getvalue())] == ["site"]
+
+    def test_wrong_usage(self, settings: Any) -> None:
+        with pytest.raises(CommandError) as refused:
+            doctor("--source", "ftp://example.com/dawn.jpg")
+        assert refused.value.returncode == 2
+        for seconds in ("0", "-1", "long"):
+            with pytest.raises(CommandError, match="number of seconds"):
+                doctor("--timeout", seconds)
+
+    @pytest.mark.parametrize("arguments", [(), ("--json",)])
+    def test_wrong_settings_are_a_finding_and_not_the_end(
+        self, tmp_path: Path, arguments: tuple[str, ...]
+    ) -> None:
+        """As a command line, where Django looks at the settings before a command."""
+        done = subprocess.run(
+            [sys.executable, str(MANAGE), "shrinkmeister", "doctor", *arguments],
+            env={"PATH": os.environ["PATH"], "DEMO_VAR": str(tmp_path), "THUMBNAIL_SERVER_URL": "thumbs"},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "THUMBNAIL_SERVER_URL is 'thumbs'" in done.stdout
+        if arguments:
+            assert json.loads(done.stdout)[0]["id"] == "site"
+
+
+@pytest.mark.parametrize(
+    ("server", "told"), [(1000, OK), (1045, OK), (1090, OK), (1151, WRONG), (938, WRONG)]
+)
+def test_an_answer_that_takes_long_is_no_clock_that_differs(server: int, told: str) -> None:
+    """It is of some moment between asking, at 1000, and hearing, at 1090."""
+    reply = Reply("https://thumbs.example.com/", 200, Message(), b"", 1000.0, 1090.0)
+    heard = Heard(reply, Question.new(EXAMINE, 1000), 0)
+    examination: Any = None
+    assert Examination._clock(examination, heard, Answer("nonce", server, 0)).status == told

@@ -1,0 +1,375 @@
+"""One line in the log for each request of the server, as text and as JSON; and nothing of a token in it."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+import urllib3
+
+from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.conf import get_tokens
+from shrinkmeister.exceptions import DriverError, StorageError
+from shrinkmeister.protocol.keys import digest
+from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister_server import health, pipeline
+from shrinkmeister_server.engines.pillow import Engine
+from shrinkmeister_server.loaders.load import fetch
+from shrinkmeister_server.observability.log_formatters import EmfFormatter, JsonFormatter, UntoldErrors
+from shrinkmeister_server.observability.timing import MAKING, Timing
+from tests.conf.test_environment import NEEDED
+from tests.servers.thumbnails import running_thumbnail_server
+from tests.support.pictures import picture
+from tests.support.sides import Server
+
+SPEC = ThumbnailSpec(Source("storage", "default", "photos/dawn.jpg"), "300x200", {"crop": "center"})
+GONE = ThumbnailSpec(Source("storage", "default", "photos/gone.jpg"), "300x200")
+FIELDS = ["status", "outcome", "milliseconds", "method", "source", "key", "phases"]
+SEEN = "2024-05-06T07:08:09.123+00:00"
+
+
+def url_of(spec: ThumbnailSpec = SPEC) -> str:
+    return f"/{get_tokens().seal(spec)}.{spec.extension}"
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    # As settings.py sets them.
+    for name in ("django.request", "django.security.DisallowedHost"):
+        caplog.set_level(logging.CRITICAL, name)
+    caplog.set_level(logging.INFO, "shrinkmeister_server")
+    return caplog
+
+
+def visit(log: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """The fields of the one line."""
+    (record,) = log.records
+    assert record.name == "shrinkmeister_server.observability.access_log"
+    log.clear()
+    return {"level": record.levelname, "text": record.getMessage(), **vars(record)["visit"]}
+
+
+class TestOutcomes:
+    def test_of_a_thumbnail_that_is_made_and_then_found(
+        self, server: Server, photo: str, log: pytest.LogCaptureFixture
+    ) -> None:
+        server.get(url_of())
+        made = visit(log)
+        assert (made["level"], made["status"], made["outcome"]) == ("INFO", 302, "made")
+        assert (made["source"], made["key"]) == (digest(SPEC.source.canonical()), digest(SPEC.canonical()))
+        assert made["phases"].keys() >= MAKING
+        server.head(url_of())
+        found = visit(log)
+        assert (found["outcome"], found["method"], [*found["phases"]]) == ("found", "HEAD", ["lookup"])
+        assert found["text"] == (
+            f"302 found {found['milliseconds']}ms HEAD source={made['source']} key={made['key']} "
+            f"lookup={found['phases']['lookup']}"
+        )
+
+    @pytest.mark.parametrize("due", [False, True], ids=["a lost cache", "time to look"])
+    def test_of_one_that_the_bucket_has(
+        self, server: Server, photo: str, settings: Any, log: pytest.LogCaptureFixture, due: bool
+    ) -> None:
+        server.get(url_of())
+        log.clear()
+        if due:
+            get_shared_cache().doubt()
+            settings.THUMBNAIL_CHECK_TTL = 1
+            shared = get_shared_cache()
+            now = shared._now
+            shared._now = lambda: now() + 10
+        else:
+            get_shared_cache()._driver.delete_many(
+                [f"shrinkmeister:{key}" for key in (f"t1:{digest(SPEC.canonical())}", "complete")]
+            )
+        server.get(url_of())
+        assert visit(log)["outcome"] == "stored"
+
+    def test_of_one_that_cannot_be_looked_for(
+        self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    ) -> None:
+        """It is served as it is recorded; the other line is of that."""
+        server.get(url_of())
+        log.clear()
+        shared = get_shared_cache()
+        monkeypatch.setattr(shared, "_is_due", lambda *args: True)
+        monkeypatch.setattr(pipeline, "_in_bucket", Mock(side_effect=StorageError("the storage sleeps")))
+        server.get(url_of())
+        warned, told = log.records
+        assert "the storage sleeps" in warned.getMessage()
+        assert vars(told)["visit"]["outcome"] == "found"
+
+    def test_of_one_that_another_server_makes(
+        self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    ) -> None:
+        lock = get_shared_cache().lock
+
+        def late(spec: ThumbnailSpec, seconds: int) -> bool | None:
+            make(pipeline.Request(spec, fetch, True, Timing()), "")
+            return lock(spec, seconds)
+
+        make = pipeline._made
+        monkeypatch.setattr(get_shared_cache(), "lock", late)
+        server.get(url_of())
+        assert visit(log)["outcome"] == "waited"
+
+    def test_of_a_source_that_is_missing(
+        self, server: Server, photo: str, log: pytest.LogCaptureFixture
+    ) -> None:
+        server.get(url_of(GONE))
+        gone = visit(log)
+        assert (gone["level"], gone["status"], gone["outcome"]) == ("WARNING", 404, "SourceMissingError")
+        assert gone["key"] == digest(GONE.canonical())
+        assert gone["error"] == "the storage has no such file"
+        assert gone["text"].endswith(": the storage has no such file")
+
+    def test_of_a_storage_that_fails(
+        self, server: Server, media: Path, photo: str, log: pytest.LogCaptureFixture
+    ) -> None:
+        (media / "cache").write_bytes(b"a file where the folder should be")
+        server.get(url_of())
+        failed = visit(log)
+        assert (failed["level"], failed["status"], failed["outcome"]) == ("ERROR", 502, "StorageError")
+
+    @pytest.mark.usefixtures("media")
+    def test_of_a_token_that_does_not_open(self, server: Server, log: pytest.LogCaptureFixture) -> None:
+        server.get("/AAAA.jpg")
+        refused = visit(log)
+        assert (refused["level"], refused["outcome"]) == ("WARNING", "TokenError")
+        assert (refused["source"], refused["key"], refused["phases"]) == ("-", "-", {})
+
+    def test_of_what_nobody_thought_of(
+        self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    ) -> None:
+        """One line, with its traceback, and with the digests."""
+        monkeypatch.setattr(pipeline, "fetch", Mock(side_effect=RuntimeError("a surprise")))
+        server.get(url_of())
+        (record,) = log.records
+        assert "RuntimeError: a surprise" in JsonFormatter().format(record)
+        surprise = visit(log)
+        assert (surprise["level"], surprise["status"], surprise["outcome"]) == (
+            "ERROR",
+            500,
+            "RuntimeError",
+        )
+        assert surprise["key"] == digest(SPEC.canonical())
+
+
+class TestOthers:
+    """Robots ask for anything: a line, and no warning."""
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [("GET", "/robots.txt", 404), ("GET", "/wp-login.php?a=b", 404), ("POST", "/AAAA.jpg", 405)],
+    )
+    def test_what_is_none_of_ours(
+        self, server: Server, log: pytest.LogCaptureFixture, method: str, path: str, status: int
+    ) -> None:
+        server.ask(method, path)
+        told = visit(log)
+        assert (told["level"], told["status"], told["outcome"]) == ("INFO", status, "-")
+
+    def test_another_host_is_named(self, server: Server, log: pytest.LogCaptureFixture) -> None:
+        """ALLOWED_HOST may be what is wrong."""
+        server.get(url_of(), host="elsewhere.example.com")
+        told = visit(log)
+        assert (told["level"], told["status"], told["outcome"]) == ("INFO", 400, "DisallowedHost")
+        assert "'elsewhere.example.com'" in told["error"]
+
+    @pytest.mark.usefixtures("media")
+    def test_the_health_is_told_of_when_it_is_bad(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(health, "HEALTH_SECONDS", 0)
+        server.get("/healthz")
+        server.get("/livez")
+        assert log.records == []
+        monkeypatch.setattr(get_shared_cache(), "check", Mock(side_effect=DriverError("refused\n302 made")))
+        server.get("/healthz")
+        told = visit(log)
+        assert (told["level"], told["status"], told["outcome"]) == ("ERROR", 503, "Unhealthy")
+        assert told["error"] == "cache: refused 302 made"
+
+
+class TestFloods:
+    """What is refused has one line, however much of it a client sends."""
+
+    def test_a_batch_of_garbage(self, server: Server, photo: str, log: pytest.LogCaptureFixture) -> None:
+        texts = ["AAAA.jpg", "x" * 4000, "", url_of()[:-8] + "AAAA.jpg"] * 25
+        answer = server.post("/thumbnails", json.dumps({"thumbnails": texts}).encode())
+        assert {one["status"] for one in answer.json()["thumbnails"]} == {403}
+        told = visit(log)
+        assert (told["level"], told["status"], told["outcome"]) == ("WARNING", 200, "batch")
+        assert told["error"].startswith("100 texts do not open")
+        assert len(told["text"]) < 300
+
+    def test_some_garbage_in_a_batch(
+        self, server: Server, photo: str, log: pytest.LogCaptureFixture
+    ) -> None:
+        texts = ["AAAA.jpg", url_of(), "BBBB.jpg"]
+        answer = server.post("/thumbnails", json.dumps({"thumbnails": texts}).encode())
+        assert [one.get("status", 200) for one in answer.json()["thumbnails"]] == [403, 200, 403]
+        made, whole = (vars(record)["visit"] for record in log.records)
+        assert (made["outcome"], whole["outcome"]) == ("made", "batch")
+        assert whole["error"].startswith("2 texts do not open")
+
+    def test_a_method_and_a_host(self, server: Server, log: pytest.LogCaptureFixture) -> None:
+        server.ask("A" * 5000, "/nothing", host="h" * 5000)
+        told = visit(log)
+        assert told["outcome"] == "DisallowedHost"
+        assert (len(told["method"]) < 25, 1000 <= len(told["error"]) < 1100) == (True, True)
+        server.ask("\x1b[31m\n302", "/nothing")
+        assert visit(log)["method"] == " [31M 302"
+
+
+class TestForms:
+    def record(self, visit: dict[str, Any] | None = None, **more: Any) -> logging.LogRecord:
+        record = logging.LogRecord("a.logger", logging.WARNING, __file__, 1, "two\nlines %s", ("x",), None)
+        record.created = datetime.fromisoformat(SEEN).timestamp()
+        vars(record).update({**({"visit": visit} if visit else {}), **more})
+        return record
+
+    def visit(self, outcome: str = "made") -> dict[str, Any]:
+        phases = {"lookup": 0.5, "wait": 1.0, "fetch": 2.0, "decode": 10.5}
+        return dict(zip(FIELDS, (302, outcome, 15.0, "GET", "a" * 32, "b" * 32, phases), strict=True))
+
+    def test_json_is_one_object_a_line(self) -> None:
+        line = JsonFormatter().format(self.record())
+        assert "\n" not in line
+        assert json.loads(line) == {
+            "time": SEEN,
+            "level": "WARNING",
+            "logger": "a.logger",
+            "message": "two\nlines x",
+        }
+
+    def test_a_traceback_is_inside(self) -> None:
+        try:
+            raise RuntimeError("no\ngood")
+        except RuntimeError:
+            line = JsonFormatter().format(self.record(exc_info=sys.exc_info()))
+        assert "\n" not in line
+        assert json.loads(line)["traceback"].startswith("Traceback")
+
+    def test_a_request_has_its_fields_instead_of_a_message(self) -> None:
+        told = json.loads(JsonFormatter().format(self.record(self.visit())))
+        assert list(told) == ["time", "level", "logger", *FIELDS]
+
+    @pytest.mark.parametrize("outcome", ["made", "found"])
+    def test_cloudwatch_finds_its_metrics(self, outcome: str) -> None:
+        """What AWS documents: each metric and each dimension is a member of the line, of the right kind."""
+        told = json.loads(EmfFormatter().format(self.record(self.visit(outcome))))
+        assert told["_aws"].keys() == {"Timestamp", "CloudWatchMetrics"}
+        assert told["_aws"]["Timestamp"] == 1_714_979_289_123
+        (directive,) = told["_aws"]["CloudWatchMetrics"]
+        assert (directive["Namespace"], directive["Dimensions"]) == ("Shrinkmeister", [["outcome"]])
+        assert isinstance(told["outcome"], str)
+        metrics = {one["Name"]: (one["Unit"], told[one["Name"]]) for one in directive["Metrics"]}
+        made = {"Made": ("Count", 1), "MakingMilliseconds": ("Milliseconds", 12.5)}
+        expected = {"Requests": ("Count", 1), "Milliseconds": ("Milliseconds", 15.0)}
+        assert metrics == {**expected, **(made if outcome == "made" else {})}
+
+    def test_other_lines_are_no_metrics(self) -> None:
+        assert json.loads(EmfFormatter().format(self.record())).keys() == {
+            "time",
+            "level",
+            "logger",
+            "message",
+        }
+
+
+class SurprisingEngine(Engine):
+    def create(self, *args: Any) -> Any:
+        raise AttributeError("a surprise")
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
+    """gunicorn with a LOG_FORMAT: that, where it is, and its log."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / SPEC.source.name).write_bytes(picture())
+    variables = {
+        "THUMBNAIL_SECRET_KEY": NEEDED["THUMBNAIL_SECRET_KEY"],
+        "THUMBNAIL_CACHE_LOCATION": "redis://127.0.0.1:1/0",
+        "STORAGES": json.dumps(
+            {
+                "default": {
+                    "BACKEND": "django.core.files.storage.FileSystemStorage",
+                    "OPTIONS": {"location": str(tmp_path), "base_url": "https://example.com/"},
+                }
+            }
+        ),
+        "THUMBNAIL_ENGINE": "tests.server.observability.test_log_lines.SurprisingEngine",
+        "LOG_FORMAT": request.param,
+        # As docs/operations.md has it.
+        "GUNICORN_CMD_ARGS": f"--config {tmp_path}/gunicorn.conf.py",
+    }
+    (tmp_path / "gunicorn.conf.py").write_text(
+        "from shrinkmeister_server.settings import LOGGING as logconfig_dict"
+    )
+    with running_thumbnail_server(tmp_path, variables, workers=1) as server:
+        yield request.param, server.url, server.log
+
+
+@pytest.mark.makes_thumbnails
+@pytest.mark.parametrize("running", ["text", "json", "emf"], indirect=True)
+def test_nothing_of_a_token_is_in_the_log(running: tuple[str, str, Path], settings: Any) -> None:
+    """Of a real server, whatever comes of the request: no path, no token, no secret; in one form."""
+    form, url, log = running
+    settings.THUMBNAIL_SECRET_KEY = NEEDED["THUMBNAIL_SECRET_KEY"]
+    paths = [url_of(GONE), url_of(SPEC), "/A" + url_of(GONE)[1:], "/healthz", "/not/there.jpg"]
+    answers = [urllib3.request("GET", url + path, retries=False, timeout=60).status for path in paths]
+    assert answers == [404, 500, 403, 503, 404]
+    text = log.read_text()
+    for path in paths:
+        assert path.partition(".")[0][:40] not in text
+    assert SPEC.source.name not in text
+    assert GONE.source.name not in text
+    assert NEEDED["THUMBNAIL_SECRET_KEY"] not in text
+    if form == "text":
+        told = [line.split()[2] for line in text.splitlines() if "server.visits" in line]
+        assert told == [str(status) for status in (404, *answers)]
+        return
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert lines[0]["logger"] == "gunicorn.error"
+    requests = [one for one in lines if "status" in one]
+    assert [one["status"] for one in requests] == [404, *answers]
+    assert ["_aws" in one for one in requests] == [form == "emf"] * 6
+    assert [one["outcome"] for one in lines if "traceback" in one] == ["AttributeError"]
+
+
+def failing_middleware(get_response: Any) -> Any:
+    def fail(request: Any) -> None:
+        raise RuntimeError("a surprise")
+
+    return fail
+
+
+@pytest.mark.parametrize("around", [True, False], ids=["around the views", "in a view"])
+def test_an_error_that_nobody_thought_of_is_told_once_and_without_the_path(
+    server: Server,
+    photo: str,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    around: bool,
+) -> None:
+    """By Django, whose line is of before ours, or by ours, which has the digests too."""
+    if around:
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.failing_middleware"]
+    monkeypatch.setattr(pipeline, "fetch", Mock(side_effect=RuntimeError("a surprise")))
+    monkeypatch.setattr(logging.getLogger("django.request"), "filters", [UntoldErrors()])
+    url = url_of()
+    assert server.get(url).status_code == 500
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    assert [json.loads(line)["logger"] for line in lines] == [
+        *(["django.request"] if around else []),
+        "shrinkmeister_server.observability.access_log",
+    ]
+    assert "".join(lines).count("RuntimeError: a surprise") == 1
+    assert url[1:41] not in "".join(lines)
