@@ -15,8 +15,8 @@ from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import DummyImageFile
 
 from shrinkmeister.adoption.former import Former, delete_former, delete_former_files, forget_size, former_of
-from shrinkmeister.cache.shared_cache import get_shared_cache
-from shrinkmeister.conf import Config, SettingError, get_config
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import Config, SettingError, get_config, lazy_url
 from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.eager import is_eager, make_now
 from shrinkmeister.exceptions import (
@@ -31,7 +31,6 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.geometry import Sides, certain_sides
 from shrinkmeister.page import current_page
 from shrinkmeister.protocol.keys import folder_name, object_name, record_key_of_object
-from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
 from shrinkmeister.sorl_errors import as_sorls
@@ -127,17 +126,17 @@ class ShrinkmeisterBackend:
 def delete_thumbnails(file_: Any, source: Source, config: Config) -> None:
     """Delete the thumbnails of a source that is deleted or replaced. Raises StorageError, DriverError."""
     # Whoever is making a thumbnail of it now, takes it away again.
-    get_shared_cache().mark_change(source)
+    get_shared_cache().coordination.mark_change(source)
     results = get_thumbnail_storage()
     names = [stored.name for stored in results.walk(folder_name(source, config.prefix))]
     # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after them,
     # since a server that has still found an object records it again.
-    get_shared_cache().forget(source, names)
+    get_shared_cache().records.forget(source, names)
     in_use: Set[str] = getattr(file_, "files_in_use", frozenset())
     # With their alternative resolutions: where the server finds a thumbnail, it takes those for stored.
     kept = {record_key_of_object(name) for name in in_use}
     results.delete([name for name in names if record_key_of_object(name) not in kept])
-    get_shared_cache().forget(source, names)
+    get_shared_cache().records.forget(source, names)
     if config.adopted_backend:
         delete_former(file_, config, in_use)
     else:
@@ -178,9 +177,9 @@ def _go_on_without_cache(
 
 def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
     """As `get_thumbnail`, of a spec; former: what sorl has made in its place, if that is adopted."""
-    known = get_shared_cache().look_up(spec, former.place if former else None, current_page())
+    known = get_shared_cache().lookups.look_up(spec, former.place if former else None, current_page())
     thumbnail = None
-    if known.thumbnail and not known.due:
+    if known.thumbnail and not known.stale:
         thumbnail = _recorded(spec, known.thumbnail, config)
     if not thumbnail and former and known.adopted:
         thumbnail = _adopted(former.name, known.adopted, config)
