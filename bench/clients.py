@@ -70,10 +70,10 @@ def measure_python() -> dict[str, float]:
     django.setup()
 
     from shrinkmeister.backend import spec_of, thumbnail_of
-    from shrinkmeister.cache.shared_cache import get_shared_cache, keys_of
-    from shrinkmeister.conf import get_config
+    from shrinkmeister.cache import get_shared_cache
+    from shrinkmeister.cache.lookups import keys_of
+    from shrinkmeister.conf import get_config, lazy_url
     from shrinkmeister.page import RequestCache, using_page
-    from shrinkmeister.protocol.lazy_urls import lazy_url
     from shrinkmeister.protocol.records import ThumbnailRecord
     from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 
@@ -97,7 +97,7 @@ def measure_python() -> dict[str, float]:
 
     record = ThumbnailRecord(300, 200, "https://thumbs.example.com/cache/")
     for source in sources:
-        get_shared_cache().record(spec(source), record, None)
+        get_shared_cache().records.save(spec(source), record, None)
     pages = [sources[start : start + PAGE] for start in range(0, SOURCES, PAGE)]
     return {"urls": _rate(seal, cycle(pages)), "recorded": _rate(look_up, cycle(pages))}
 

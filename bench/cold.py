@@ -226,7 +226,7 @@ def upload(s3: S3Server, name: str, data: bytes) -> dict[str, Any]:
     if data:
         s3.client().put_object(Bucket=PHOTOS, Key=name, Body=data)
     spec = ThumbnailSpec(Source("s3", PHOTOS, name), "300x200", {"crop": "center"})
-    return events.function_url(f"/{Tokens([SECRET]).seal(spec)}.jpg")
+    return events.function_url(f"/{Tokens([SECRET]).encrypt(spec)}.jpg")
 
 
 def asked(instance: LambdaInstance, event: dict[str, Any]) -> float:

@@ -142,14 +142,15 @@ class _Outcomes(logging.Handler):
 
 def _page(specs: tuple[ThumbnailSpec, ...]) -> str:
     """What a site does for a page that it has rendered before: one look-up for all."""
-    from shrinkmeister.cache.shared_cache import get_shared_cache, keys_of
+    from shrinkmeister.cache import get_shared_cache
+    from shrinkmeister.cache.lookups import keys_of
     from shrinkmeister.page import RequestCache
 
     page = RequestCache()
     for spec in specs:
         page.expect(keys_of(spec).all)
     cache = get_shared_cache()
-    missing = [spec for spec in specs if cache.look_up(spec, page=page).thumbnail is None]
+    missing = [spec for spec in specs if cache.lookups.look_up(spec, reader=page).thumbnail is None]
     assert not missing, f"{len(missing)} thumbnails of a page have no record"
     return "page"
 

@@ -31,7 +31,7 @@ from bench.load import family, megabytes
 from bench.results import write
 from shrinkmeister.protocol.keys import digest, record_key
 from shrinkmeister.protocol.records import ThumbnailRecord
-from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from tests.servers.redis import RedisServer, running_redis
@@ -39,7 +39,7 @@ from tests.servers.s3 import S3Server, make_bucket, running_s3
 from tests.support.pictures import encoded, photograph
 
 if TYPE_CHECKING:
-    from shrinkmeister.cache.shared_cache import SharedCache
+    from shrinkmeister.cache import SharedCache
 
 PACKAGES = ("django", "sorl-thumbnail", "pillow", "boto3", "redis", "django-redis")
 SECRET = "the secret of the measurements, long enough"
@@ -136,7 +136,7 @@ class Load:
         self.servers = servers
         self.instances = instances
         self._cache = cache
-        self._seals = Seals([SECRET])
+        self._seals = Signer([SECRET])
         self._tokens = Tokens([SECRET])
         self._specs = _specs()
         self._page = tuple(
@@ -144,7 +144,7 @@ class Load:
             for n in range(PAGE)
         )
         for spec in self._page:
-            cache.record(spec, ThumbnailRecord(300, 200, BASE), None)
+            cache.records.save(spec, ThumbnailRecord(300, 200, BASE), None)
 
     def steps(self, count: int) -> dict[str, Cost]:
         """One round of each step, by so many instances; a thumbnail has the whole life of one."""
@@ -223,30 +223,30 @@ class Load:
     def write_records(self, numbers: range) -> str:
         """Returns the key of the last one."""
         key = ""
-        body = ThumbnailRecord(300, 200, BASE, checked=int(time.time())).dump()
+        body = ThumbnailRecord(300, 200, BASE, verified_at=int(time.time())).dump()
         with self.servers.redis.pipeline(transaction=False) as pipeline:
             for number in numbers:
                 key = thumbnail_key(number)
-                pipeline.set(key, self._seals.seal(key.removeprefix(PREFIX), body), ex=TTL)
+                pipeline.set(key, self._seals.sign(key.removeprefix(PREFIX), body), ex=TTL)
                 if len(pipeline) == 10_000:
                     pipeline.execute()
             pipeline.execute()
         return key
 
     def _path(self, spec: ThumbnailSpec) -> str:
-        return f"/{self._tokens.seal(spec)}.jpg"
+        return f"/{self._tokens.encrypt(spec)}.jpg"
 
     def _record_long_ago(self, specs: Iterable[ThumbnailSpec]) -> None:
         """So that it is time to look whether they are still stored."""
         for spec in specs:
             key = record_key(spec)
-            record = ThumbnailRecord.load(self._seals.open(key, self.servers.redis.get(PREFIX + key)))
-            body = replace(record, checked=int(time.time()) - LONG_AGO).dump()
-            self.servers.redis.set(PREFIX + key, self._seals.seal(key, body), ex=TTL)
+            record = ThumbnailRecord.load(self._seals.unsign(key, self.servers.redis.get(PREFIX + key)))
+            body = replace(record, verified_at=int(time.time()) - LONG_AGO).dump()
+            self.servers.redis.set(PREFIX + key, self._seals.sign(key, body), ex=TTL)
 
     def _forget(self, specs: Iterable[ThumbnailSpec]) -> None:
         """As after the loss of the cache: their records are gone, and it does not claim to know all."""
-        self._cache.remove([record_key(spec) for spec in specs])
+        self._cache.records.delete([record_key(spec) for spec in specs])
         self._say_complete(TTL)
 
     def _say_complete(self, seconds: int) -> None:
@@ -274,7 +274,7 @@ def main(arguments: Sequence[str]) -> None:
         }
         most = max(*options.levels, ASKING)
         instances = stack.enter_context(running_instances(most, variables))
-        from shrinkmeister.cache.shared_cache import get_shared_cache
+        from shrinkmeister.cache import get_shared_cache
 
         load = Load(Servers(redis, s3), instances, get_shared_cache())
         connections = connect(load, options.levels)

@@ -275,7 +275,7 @@ def shrinkmeister(
 
     def path(source: str, width: int, height: int) -> str:
         spec = ThumbnailSpec(Source("s3", "photos", source), f"{width}x{height}", {"crop": "center"})
-        return f"/{tokens.seal(spec)}.jpg"
+        return f"/{tokens.encrypt(spec)}.jpg"
 
     with running_thumbnail_server(directory, variables, workers) as server:
         port = int(server.url.rpartition(":")[2])

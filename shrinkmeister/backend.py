@@ -15,15 +15,14 @@ from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import DummyImageFile
 
 from shrinkmeister.adoption.former import Former, former_of
-from shrinkmeister.cache.shared_cache import get_shared_cache
-from shrinkmeister.conf import Config, SettingError, get_config
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import Config, SettingError, get_config, lazy_url
 from shrinkmeister.deletion import delete_source
 from shrinkmeister.eager import is_eager, make_now
 from shrinkmeister.exceptions import EmptyFileError, HostNotListedError, PrivateNameError, StorageError
 from shrinkmeister.geometry import Sides, certain_sides
 from shrinkmeister.page import current_page
 from shrinkmeister.protocol.keys import object_name
-from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
 from shrinkmeister.sorl_errors import as_sorls
@@ -107,9 +106,9 @@ class ShrinkmeisterBackend:
 
 def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
     """Return the thumbnail of a spec. former: the adopted thumbnail of sorl that may stand in for it."""
-    known = get_shared_cache().look_up(spec, former.place if former else None, current_page())
+    known = get_shared_cache().lookups.look_up(spec, former.place if former else None, current_page())
     thumbnail = None
-    if known.thumbnail and not known.due:
+    if known.thumbnail and not known.stale:
         thumbnail = _recorded(spec, known.thumbnail, config)
     if not thumbnail and former and known.adopted:
         thumbnail = _adopted(former.name, known.adopted, config)

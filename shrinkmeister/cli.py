@@ -236,8 +236,7 @@ def _settings(env: Environment) -> dict[str, Any]:
 
 
 def _url(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    from shrinkmeister.conf import get_config
-    from shrinkmeister.protocol.lazy_urls import lazy_url
+    from shrinkmeister.conf import get_config, lazy_url
 
     print(lazy_url(_spec(options, variables), get_config()))
     return 0
@@ -315,7 +314,7 @@ def _opened(pasted: str) -> dict[str, Any]:
         "options": dict(spec.options),
         "expires": opened.expires,
         "end": _date(opened.expires),
-        "over": opened.is_over(time.time()),
+        "over": opened.is_expired(time.time()),
         "secret": opened.secret,
         "record": record_key(spec),
         "object": object_name(spec, config.prefix, link.resolution),

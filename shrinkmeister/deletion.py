@@ -5,7 +5,7 @@ from collections.abc import Set
 from typing import Any
 
 from shrinkmeister.adoption.former import delete_former, delete_former_files, forget_size
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config
 from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError, StorageError
@@ -43,17 +43,17 @@ def delete_thumbnails(file: Any, source: Source, config: Config) -> None:
     Thumbnails that `file.files_in_use` names stay: a model instance has them as files of its own.
     """
     # A server that is rendering one of them deletes its result again.
-    get_shared_cache().mark_change(source)
+    get_shared_cache().coordination.mark_change(source)
     storage = get_thumbnail_storage()
     names = [stored.name for stored in storage.walk(folder_name(source, config.prefix))]
     # Records go before objects, so that no page gets the URL of a deleted thumbnail. They go again
     # afterwards, because a server that still found an object has recorded it again.
-    get_shared_cache().forget(source, names)
+    get_shared_cache().records.forget(source, names)
     in_use: Set[str] = getattr(file, "files_in_use", frozenset())
     # Alternative resolutions stay too: where the server finds a thumbnail, it expects them.
     kept = {record_key_of_object(name) for name in in_use}
     storage.delete([name for name in names if record_key_of_object(name) not in kept])
-    get_shared_cache().forget(source, names)
+    get_shared_cache().records.forget(source, names)
     if config.adopted_backend:
         delete_former(file, config, in_use)
     else:

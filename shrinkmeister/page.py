@@ -44,7 +44,15 @@ SECONDS = 10
 # Seconds; a trip that takes longer than this counts as slow.
 SLOW_TRIP = 0.01
 
-Fetch = Callable[[Sequence[str]], dict[str, bytes]]
+#: Fetches values. The second argument: how long the page will have waited after another slow trip.
+Fetch = Callable[[Sequence[str], float], Mapping[str, bytes]]
+
+
+def fetch_from_shared_cache(keys: Sequence[str], waited: float) -> Mapping[str, bytes]:
+    # Imported here, since the start of a site loads this module.
+    from shrinkmeister.cache import get_shared_cache
+
+    return get_shared_cache().connection.get(keys, waited)
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class RequestCache:
         guess: Iterable[str] = (),
         address: Address | None = None,
         clock: Callable[[], float] = time.monotonic,
+        fetch: Fetch = fetch_from_shared_cache,
     ) -> None:
         self.address = address
         self.asked: dict[str, None] = {}
@@ -86,22 +95,23 @@ class RequestCache:
         # That this page has waited for slow trips, and for the longest of them.
         self._waited = self._longest = 0.0
         self._clock = clock
+        self._fetch = fetch
         self._until = clock() + SECONDS
 
     def expect(self, keys: Iterable[str]) -> None:
         """To be fetched with the next look-up."""
         self._guess.update(dict.fromkeys(keys))
 
-    def get(self, keys: Sequence[str], fetch: Fetch) -> dict[str, bytes]:
-        """The values of those keys that have one."""
+    def get(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the values of those keys that have one."""
         self.asked.update(dict.fromkeys(keys))
-        if self._clock() > self._until:  # an answer that is streamed may take hours
+        if self._clock() > self._until:  # a streamed answer may take hours
             self.forget()
         if [key for key in keys if key not in self._found]:
             wanted = [key for key in {**dict.fromkeys(keys), **self._guess} if key not in self._found]
             self._guess = {}
             start = self._clock()
-            found = fetch(wanted)
+            found = self._fetch(wanted, self._waited + self._longest)
             self._took(self._clock() - start)
             self._found.update((key, found.get(key)) for key in wanted)
         return {key: value for key in keys if (value := self._found.get(key)) is not None}
@@ -110,10 +120,6 @@ class RequestCache:
         """Remember of a thumbnail that is shown what `Lifetime.note` takes."""
         for lifetime in self.lifetimes:
             lifetime.note(lazy, ends)
-
-    def is_tired(self, patience: float) -> bool:
-        """Whether another slow trip would make it more than so many seconds that this page has waited."""
-        return self._waited > 0 and self._waited + self._longest > patience
 
     def _took(self, seconds: float) -> None:
         if seconds > SLOW_TRIP:

@@ -7,7 +7,7 @@ from sorl.thumbnail import default
 
 from shrinkmeister.adoption.former import former_of
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import keys_of
+from shrinkmeister.cache.lookups import keys_of
 from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.page import RequestCache, current_page, using_page

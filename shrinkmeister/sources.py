@@ -12,7 +12,7 @@ from sorl.thumbnail.images import UrlStorage
 
 from shrinkmeister.conf import Config, reset_on_setting_change
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
-from shrinkmeister.protocol.spec import CACHE_SIZE, Source
+from shrinkmeister.protocol.spec import CACHE_SIZE, Source, allowed
 from shrinkmeister.storage.buckets import is_reached_by_server, is_s3
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
@@ -91,14 +91,6 @@ def _unwrapped(storage: Any) -> Any:
             storage._setup()
         return storage._wrapped
     return storage
-
-
-def allowed(source: Source, sources: tuple[tuple[str, str, str], ...]) -> bool:
-    """Whether an entry of THUMBNAIL_SOURCES names the place of this source."""
-    return any(
-        source.scheme == scheme and source.container == container and source.name.startswith(folder)
-        for scheme, container, folder in sources
-    )
 
 
 def _url_source(url: str, config: Config) -> Source:

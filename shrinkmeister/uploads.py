@@ -45,7 +45,7 @@ def _mark_change(file: NoticedFile) -> None:
     from sorl.thumbnail import default
 
     from shrinkmeister.backend import ShrinkmeisterBackend
-    from shrinkmeister.cache.shared_cache import get_shared_cache
+    from shrinkmeister.cache import get_shared_cache
     from shrinkmeister.conf import get_config
     from shrinkmeister.conf.credentials import described, is_safe
     from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError, SpecError
@@ -54,7 +54,7 @@ def _mark_change(file: NoticedFile) -> None:
     if not isinstance(default.backend, ShrinkmeisterBackend):
         return
     try:
-        get_shared_cache().notice_change(source_of(file, get_config()))
+        get_shared_cache().coordination.try_mark_change(source_of(file, get_config()))
     except (SourceNotAllowedError, SpecError):
         return  # where no server could read it: nothing has failed there
     # The file is saved, and nothing of ours may fail that; failures of before are forgotten soon anyway.

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.facts import cache_kind, common_settings, versions
@@ -51,8 +51,8 @@ def _try_cache(nonce: str) -> CacheTrial:
     trial, written = CacheTrial(cache_kind(get_config())), secrets.token_urlsafe(16)
     try:
         cache = get_shared_cache()
-        trial = replace(trial, found=cache.note(f"{nonce}:site"))
-        cache.leave_note(f"{nonce}:server", written)
+        trial = replace(trial, found=cache.notes.note(f"{nonce}:site"))
+        cache.notes.leave_note(f"{nonce}:server", written)
     except (ShrinkmeisterError, ImproperlyConfigured) as error:
         return replace(trial, error=described(error))
     return replace(trial, written=written)

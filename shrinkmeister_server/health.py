@@ -8,7 +8,7 @@ from threading import Lock
 
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import reset_on_setting_change
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.exceptions import ShrinkmeisterError
@@ -59,7 +59,7 @@ class Health:
 
 def examine() -> Report:
     checks: dict[str, Callable[[], object]] = {
-        "cache": lambda: get_shared_cache().check(),
+        "cache": lambda: get_shared_cache().connection.check(),
         "bucket": lambda: get_thumbnail_storage().check(),
         "engine": get_engine,
     }

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from shrinkmeister.cache.shared_cache import MakerState, get_shared_cache
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.cache.coordination import MakerState
 from shrinkmeister.conf import DAY, SettingError, get_config
 from shrinkmeister.conf.credentials import is_safe
 from shrinkmeister.exceptions import (
@@ -116,7 +117,7 @@ def thumbnail(
 
 def tell(specs: Sequence[ThumbnailSpec]) -> list[MakerState]:
     """What the shared cache tells of each, in one round trip; a batch of garbage makes none."""
-    return get_shared_cache().look_up_all_stored(specs, first=True) if specs else []
+    return get_shared_cache().coordination.look_up_all(specs, first=True) if specs else []
 
 
 def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
@@ -161,8 +162,8 @@ def _found(request: Request) -> ThumbnailRecord | None:
     OutOfTimeError.
     """
     spec, cache = request.spec, get_shared_cache()
-    told = request.told or cache.look_up_stored(spec, first=True)
-    if (record := _usable(told.record, request)) and not told.due:
+    told = request.told or cache.coordination.look_up(spec, first=True)
+    if (record := _usable(told.record, request)) and not told.stale:
         request.timing.outcome = "found"
         return record
     if not record:
@@ -176,7 +177,7 @@ def _found(request: Request) -> ThumbnailRecord | None:
     if complete is None:
         # It is new, or has been lost.
         config, results = get_config(), get_thumbnail_storage()
-        complete = cache.begin(lambda: next(results.walk(config.prefix), None) is None)
+        complete = cache.coordination.initialize(lambda: next(results.walk(config.prefix), None) is None)
     return None if complete and not (told.record or told.garbage) else _stored(request)
 
 
@@ -195,10 +196,10 @@ def _checked(request: Request, record: ThumbnailRecord, told: MakerState) -> Thu
         return record
     if found:
         return _record(request.spec, *found)
-    if not told.doubted:
+    if not told.distrusted:
         logger.warning("A recorded thumbnail is lost: pages have all that were recorded before checked")
         try:
-            get_shared_cache().doubt()
+            get_shared_cache().coordination.distrust()
         except DriverError as error:
             # The next one that is found lost says it again.
             logger.warning("The shared cache cannot be told that thumbnails are lost: %s", error)
@@ -231,35 +232,35 @@ def _record(spec: ThumbnailSpec, record: ThumbnailRecord, info: StoredInfo) -> T
         seconds = days * DAY - EXPIRY_MARGIN - age
         if seconds < 1:
             return None
-    get_shared_cache().record(spec, record, info.source, seconds)
+    get_shared_cache().records.save(spec, record, info.source, seconds)
     return record
 
 
 def _made_once(request: Request) -> StoredThumbnail:
     spec, cache, server, gate = request.spec, get_shared_cache(), get_server_config(), get_gate()
     with request.timing.of("wait"):
-        held = cache.lock(spec, server.lock_seconds)
+        held = cache.coordination.lock(spec, server.lock_seconds)
         # What takes no lock has taken no record either, so that a missing one says nothing.
         if held is None and (record := _stored(request)):
             return StoredThumbnail(spec, record)
         if held is False:
             with gate.waiting():
                 for _ in _pauses(server.wait_seconds):
-                    if record := _made_by_another(cache.look_up_stored(spec), request):
+                    if record := _made_by_another(cache.coordination.look_up(spec), request):
                         return StoredThumbnail(spec, record)
                     # Whoever had the lock has failed, or is gone.
-                    if (held := cache.lock(spec, server.lock_seconds)) is not False:
+                    if (held := cache.coordination.lock(spec, server.lock_seconds)) is not False:
                         break
     try:
         for _ in range(MOST_CHANGES):
             with gate.place(server.wait_seconds):
-                told = cache.look_up_stored(spec)
+                told = cache.coordination.look_up(spec)
                 # It may have been made since we looked: before our lock, or while we waited for a place.
                 if record := _made_by_another(told, request):
                     return StoredThumbnail(spec, record)
                 record = _made(request, told.change)
             # After a change there is a new one; none is where it has ended, or the cache does not answer.
-            if not (change := cache.look_up_stored(spec).change) or change == told.change:
+            if not (change := cache.coordination.look_up(spec).change) or change == told.change:
                 return StoredThumbnail(spec, record)
             # Whoever has replaced or deleted the source meanwhile has not seen what we stored since.
             _remove(spec)
@@ -267,7 +268,7 @@ def _made_once(request: Request) -> StoredThumbnail:
             return _made_apart(request, change)
     finally:
         if held:
-            cache.unlock(spec)
+            cache.coordination.unlock(spec)
 
 
 def _made_apart(request: Request, change: str | None) -> StoredThumbnail:
@@ -287,7 +288,7 @@ def _made_apart(request: Request, change: str | None) -> StoredThumbnail:
 
 def _made_by_another(told: MakerState, request: Request) -> ThumbnailRecord | None:
     _raise_failure(told, request)
-    record = None if told.due else _usable(told.record, request)
+    record = None if told.stale else _usable(told.record, request)
     if record:
         request.timing.outcome = "waited"
     return record
@@ -312,7 +313,7 @@ def _made(request: Request, change: str | None) -> ThumbnailRecord:
         kind = next((kind for kind, one in FAILURES.items() if isinstance(error, one)), None)
         seconds = get_server_config().error_ttl
         if kind and seconds and change is not None and not (request.eager or _passing(error)):
-            get_shared_cache().fail(request.spec, kind, change, seconds)
+            get_shared_cache().coordination.fail(request.spec, kind, change, seconds)
         raise
     with request.timing.of("record"):
         _record(request.spec, record, info)
@@ -360,7 +361,7 @@ def _save(spec: ThumbnailSpec, resolution: str | None, picture: Picture, info: S
 def _remove(spec: ThumbnailSpec) -> None:
     """As `delete()` of the client does it: the record first."""
     config = get_config()
-    get_shared_cache().remove([record_key(spec), source_key(spec.source)])
+    get_shared_cache().records.delete([record_key(spec), source_key(spec.source)])
     get_thumbnail_storage().delete(
         [object_name(spec, config.prefix, r) for r in (None, *config.resolutions)]
     )

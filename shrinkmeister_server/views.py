@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.utils.cache import patch_vary_headers
 from django.views import View
 
-from shrinkmeister.cache.shared_cache import MakerState
-from shrinkmeister.conf import get_config, get_questions
+from shrinkmeister.cache.coordination import MakerState
+from shrinkmeister.conf import get_config, get_questions, get_tokens
 from shrinkmeister.doctor.messages import EXAMINE
 from shrinkmeister.exceptions import (
     BatchError,
@@ -124,7 +124,7 @@ class ThumbnailView(ReadOnlyView):
         visit.thumbnail = True
         answer: HttpResponse
         try:
-            spec = visit.spec = Link(token, extension, resolution).open()
+            spec = visit.spec = Link(token, extension, resolution).open(get_tokens())
             stored = thumbnail(spec, resolution, visit.timing)
             url = stored.url(resolution)
             if _prefers_json(request, CONTENT_TYPES[spec.format]):
@@ -324,7 +324,7 @@ def _body(request: HttpRequest, most: int) -> bytes:
 def _opened(text: str) -> Opened:
     try:
         link = Link.parse(text)
-        return link.resolution, link.open()
+        return link.resolution, link.open(get_tokens())
     except TokenError as error:
         return None, error
 

@@ -120,11 +120,11 @@ from sorl.thumbnail import get_thumbnail
 from shrinkmeister.backend import make_spec
 from shrinkmeister.conf import get_config
 from shrinkmeister.protocol.records import ThumbnailRecord
-from shrinkmeister.cache.shared_cache import get_shared_cache
 from tests import ROOT
+from shrinkmeister.cache import get_shared_cache
 assert get_thumbnail("a.jpg", "10x10").lazy
 spec = make_spec("a.jpg", "10x10", {}, get_config())
-get_shared_cache().record(spec, ThumbnailRecord(10, 10, "https://example.com/"), None)
+get_shared_cache().records.save(spec, ThumbnailRecord(10, 10, "https://example.com/"), None)
 assert not get_thumbnail("a.jpg", "10x10").lazy
 heavy = {"PIL", "boto3", "botocore", "storages", "pyvips", "urllib3", "shrinkmeister_server"}
 found = {name.partition(".")[0] for name in sys.modules} & heavy

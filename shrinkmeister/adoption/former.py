@@ -20,7 +20,7 @@ from sorl.thumbnail.base import EXTENSIONS, ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.adoption.kvstore import FormerImage, FormerStore, get_former_store
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import (
     ADOPTED_BACKEND_HINT,
     Config,
@@ -164,11 +164,11 @@ def erase(store: FormerStore, sources: list[str], config: Config, keep: Containe
     places += [place for source in store.images(sources) for place in former_places(source)]
     cache = get_shared_cache()
     # Records before objects, so that no page gets the URL of a thumbnail that is gone.
-    cache.forget_adopted(places)
+    cache.records.forget_adopted(places)
     _delete_files([name for name in names if name not in keep], config)
     store.forget([*sources, *(one.key for one in thumbnails)])
     # And again, after whoever was adopting them meanwhile.
-    cache.forget_adopted(places)
+    cache.records.forget_adopted(places)
 
 
 def _names(thumbnails: list[FormerImage], config: Config) -> list[str]:
@@ -185,7 +185,7 @@ def _delete_files(names: list[str], config: Config) -> None:
 
 def forget_former(name: str, config: Config) -> None:
     """Removes what is known of one thumbnail: its adopted record, and sorl's own entry."""
-    get_shared_cache().forget_adopted([former_place(name, config)])
+    get_shared_cache().records.forget_adopted([former_place(name, config)])
     get_former_store().forget([former_image(name, config).key])
 
 

@@ -3,6 +3,9 @@
 import math
 from collections.abc import Callable
 
+# Log bad data or slowness at most once per this many seconds.
+LOG_INTERVAL = 60.0
+
 
 class Throttle:
     """Lets a message pass once per `seconds`; each message needs a throttle of its own."""

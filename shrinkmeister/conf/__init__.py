@@ -22,8 +22,9 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError
+from shrinkmeister.protocol import lazy_urls
 from shrinkmeister.protocol.records import RESOLUTION
-from shrinkmeister.protocol.spec import EXTENSIONS, SCHEMES, URL_SCHEMES, plain_options
+from shrinkmeister.protocol.spec import EXTENSIONS, SCHEMES, URL_SCHEMES, ThumbnailSpec, plain_options
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister.secret import Secret, revealed, without_password
 
@@ -230,9 +231,19 @@ def get_config() -> Config:
 
 @reset_on_setting_change
 def get_tokens() -> Tokens:
-    """The sealer and opener of this process. Raises SettingError."""
+    """Return what encrypts and decrypts the tokens of this process. Raises SettingError."""
     config = get_config()
     return Tokens(map(Secret.reveal, config.secrets), config.url_ttl)
+
+
+def lazy_url(spec: ThumbnailSpec, config: Config) -> str:
+    """Return the URL at which the thumbnail server makes a thumbnail.
+
+    Raises SettingError without THUMBNAIL_SERVER_URL.
+    """
+    if config.server_url is None:
+        raise SettingError(*astuple(MISSING_SERVER_URL))
+    return lazy_urls.lazy_url(config.server_url, get_tokens(), spec)
 
 
 @reset_on_setting_change

@@ -17,9 +17,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.images import get_image_dimensions
 
 from shrinkmeister.backend import spec_of
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.checks import ABOUT_PLACES, check_client
-from shrinkmeister.conf import Config, SettingError, get_config, get_questions
+from shrinkmeister.conf import Config, SettingError, get_config, get_questions, lazy_url
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.client import UNREACHABLE, DoctorClient, Heard, json_object
 from shrinkmeister.doctor.facts import cache_kind, common_settings, versions
@@ -39,7 +39,6 @@ from shrinkmeister.doctor.messages import (
 from shrinkmeister.doctor.signed_urls import load_signed
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
-from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.spec import CONTENT_TYPES, Source
 from shrinkmeister.sources import parse_source
 from shrinkmeister.storage.base import get_thumbnail_storage
@@ -276,7 +275,7 @@ class Examination:
     def _leave_note(self, nonce: str, text: str) -> str | None:
         """What keeps the site from it; None for nothing."""
         try:
-            get_shared_cache().leave_note(f"{nonce}:site", text)
+            get_shared_cache().notes.leave_note(f"{nonce}:site", text)
         except (ShrinkmeisterError, ImproperlyConfigured) as error:
             return described(error)
         return None
@@ -286,7 +285,7 @@ class Examination:
         trial, read = answer.cache, None
         if error is None:
             try:
-                read = get_shared_cache().note(f"{answer.nonce}:server")
+                read = get_shared_cache().notes.note(f"{answer.nonce}:server")
             except ShrinkmeisterError as failed:
                 error = str(failed)
         for side, failure in (("site", error), ("server", trial.error)):
@@ -460,7 +459,7 @@ class Examination:
                 f"{loaded.content_type!r} instead of {wanted!r}",
                 "See public_url.",
             )
-        record = get_shared_cache().look_up(spec).thumbnail
+        record = get_shared_cache().lookups.look_up(spec).thumbnail
         if record is None:
             return failed(
                 "the thumbnail is made, and the site finds no record of it", "See cache and secret."

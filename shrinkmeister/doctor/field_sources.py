@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.backend import spec_of
-from shrinkmeister.conf import Config
+from shrinkmeister.conf import Config, lazy_url
 from shrinkmeister.doctor.client import UNREACHABLE, is_ours, json_object
 from shrinkmeister.doctor.findings import UNKNOWN, Finding, well, wrong
 from shrinkmeister.doctor.http import Unreachable, get
 from shrinkmeister.exceptions import SourceNotAllowedError
-from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import is_elsewhere, place_of
 from shrinkmeister.storage.image_fields import FieldStorage, field_storages

@@ -18,7 +18,7 @@ from types import UnionType
 from typing import Any, Self, get_origin
 
 from shrinkmeister.exceptions import TokenError, TokenExpiredError
-from shrinkmeister.protocol.encryption import Envelopes
+from shrinkmeister.protocol.encryption import Cipher
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import MAX_INTEGER
 
@@ -139,20 +139,20 @@ class Questions:
     """For both sides: seals and opens questions and their answers."""
 
     def __init__(self, secrets: Sequence[str], clock: Callable[[], float] = time.time) -> None:
-        self._questions = Envelopes(secrets, QUESTION_INFO)
-        self._answers = Envelopes(secrets, ANSWER_INFO, MAX_ANSWER_LENGTH)
+        self._questions = Cipher(secrets, QUESTION_INFO)
+        self._answers = Cipher(secrets, ANSWER_INFO, MAX_ANSWER_LENGTH)
         self._clock = clock
 
     def seal(self, question: Question, secret: int = 0) -> str:
         """secret: the place of the one to seal with"""
-        return self._questions.seal(_json(asdict(question)), secret)
+        return self._questions.encrypt(_json(asdict(question)), secret)
 
     def open(self, text: str) -> tuple[Question, Answer]:
         """The question, and the answer as far as it is known by opening it.
 
         Raises TokenError, or TokenExpiredError for a genuine question of another time.
         """
-        opened = self._questions.open(text)
+        opened = self._questions.decrypt(text)
         question, now = Question.parse(opened.payload), int(self._clock())
         if abs(now - question.time) > QUESTION_SECONDS:
             raise TokenExpiredError(f"the question is of {question.time}, and here it is {now}")
@@ -160,11 +160,11 @@ class Questions:
 
     def seal_answer(self, answer: Answer) -> str:
         """With the secret that opened the question, which whoever asked has for certain."""
-        return self._answers.seal(_json(asdict(answer)), answer.secret)
+        return self._answers.encrypt(_json(asdict(answer)), answer.secret)
 
     def open_answer(self, text: str, question: Question) -> Answer:
         """Raises TokenError for what no holder of the secret has answered to this question."""
-        answer = Answer.parse(self._answers.open(text).payload)
+        answer = Answer.parse(self._answers.decrypt(text).payload)
         if answer.nonce != question.nonce:
             raise TokenError("the answer is ours, and to another question")
         return answer

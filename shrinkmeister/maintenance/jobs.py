@@ -24,7 +24,7 @@ from shrinkmeister.adoption.former import (
     former_places,
 )
 from shrinkmeister.adoption.kvstore import FormerStore, Size, get_former_store
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import ADOPTED_BACKEND_HINT, SettingError, get_config
 from shrinkmeister.protocol.keys import (
     adopted_key,
@@ -92,12 +92,12 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
     config, cache = get_config(), get_shared_cache()
     done = Adoption(f"{config.adopted_backend} {config.storage} {config.prefix}")
     if not dry_run and not restart:
-        done = _taken_up(cache.bookmark(BOOKMARK), done)
+        done = _taken_up(cache.notes.bookmark(BOOKMARK), done)
 
     def keep(images: dict[Source, ThumbnailRecord]) -> None:
         if not dry_run:
-            cache.adopt(images, ttl)
-            cache.set_bookmark(BOOKMARK, json.dumps(asdict(done)))
+            cache.records.adopt(images, ttl)
+            cache.notes.set_bookmark(BOOKMARK, json.dumps(asdict(done)))
 
     if not done.sources_only:
         for thumbnails in _batches(_formers(done.bookmark)):
@@ -113,7 +113,7 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
                 # What was deleted meanwhile has no entry any more; see `erase`.
                 still = zip(images, sizes, store.sizes(images), strict=True)
                 gone = [image.name for image, before, after in still if before and not after]
-                cache.forget_adopted(former_place(name, config) for name in gone)
+                cache.records.forget_adopted(former_place(name, config) for name in gone)
             yield done
         done.sources_only, done.bookmark = True, ""
     if not store.ordered:
@@ -128,7 +128,7 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
         keep(records)
         yield done
     if not dry_run:
-        cache.set_bookmark(BOOKMARK, None)
+        cache.notes.set_bookmark(BOOKMARK, None)
 
 
 def clear(dry_run: bool = False) -> Iterator[int]:
@@ -136,11 +136,11 @@ def clear(dry_run: bool = False) -> Iterator[int]:
     count = 0
     for keys in _batches(_records()):
         if not dry_run:
-            get_shared_cache().remove(keys)
+            get_shared_cache().records.delete(keys)
         count += len(keys)
         yield count
     if not dry_run:
-        get_shared_cache().set_bookmark(BOOKMARK, None)
+        get_shared_cache().notes.set_bookmark(BOOKMARK, None)
 
 
 def prune(
@@ -161,9 +161,9 @@ def prune(
             keys = {record_key_of_object(name) for name in names}
             # Records before objects, so that no page gets the URL of a thumbnail that is gone; and after
             # them, since a server that has still found an object records it again.
-            cache.remove(keys)
+            cache.records.delete(keys)
             results.delete(names)
-            cache.remove(keys)
+            cache.records.delete(keys)
         done.seen += len(thumbnails)
         done.thumbnails += len(old)
         done.objects += len(names)
@@ -176,7 +176,7 @@ def prune(
                 erase(store, formers, config)
             yield done
         if not dry_run:
-            cache.forget(source, [])
+            cache.records.forget(source, [])
 
 
 def prune_adopted(store: FormerStore, dry_run: bool = False) -> Iterator[Pruning]:
@@ -204,7 +204,7 @@ def forget_adopted() -> Iterator[int]:
     count = 0
     for keys, _ in get_former_store().sources() if config.adopted_backend else ():
         names = [former_image(one.name, config).name for one in get_former_store().thumbnails(keys)]
-        get_shared_cache().forget_adopted(former_place(name, config) for name in names)
+        get_shared_cache().records.forget_adopted(former_place(name, config) for name in names)
         count += len(names)
         yield count
 
@@ -248,7 +248,7 @@ def _taken_up(bookmark: str | None, anew: Adoption) -> Adoption:
 
 def _records() -> Iterator[str]:
     """The keys of the records. Where the cache cannot list them, those of all stored thumbnails."""
-    keys = get_shared_cache().records()
+    keys = get_shared_cache().records.keys()
     if keys is not None:
         yield from keys
         return

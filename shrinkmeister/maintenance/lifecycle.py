@@ -6,7 +6,7 @@ time. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgm
 
 from typing import Any
 
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config, SettingError
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.storage.base import S3ThumbnailStorage, get_thumbnail_storage
@@ -54,7 +54,7 @@ def install(config: Config) -> list[str]:
     rule, results = rule_of(config), _bucket()
     others = _others(results)
     # Records of before it say nothing of the end of their objects.
-    get_shared_cache().doubt()
+    get_shared_cache().coordination.distrust()
     results.set_lifecycle([*others, rule])
     return [str(other.get("ID", "without a name")) for other in others]
 

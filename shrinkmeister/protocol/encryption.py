@@ -1,13 +1,13 @@
 """Bytes as encrypted text that only holders of the secret can read or write.
 
-    envelopes = Envelopes(["the secret that client and server share, 32 characters or more"], b"a purpose")
-    envelopes.seal(b"...")      'AYy2nDq...'     letters, digits, - and _ alone
-    envelopes.open('AYy2nDq...').payload
+    cipher = Cipher(["the secret that client and server share, 32 characters or more"], b"a purpose")
+    cipher.encrypt(b"...")                  'AYy2nDq...'     only letters, digits, - and _
+    cipher.decrypt('AYy2nDq...').payload    b"..."
 
-The bytes of an envelope: version (1), then AES-256-SIV (RFC 5297) of the payload, with the version byte
-as associated data. SIV is deterministic: the same payload gives the same text on every host. The key is
-derived from the secret with HKDF-SHA256 (RFC 5869), another one for each purpose, so that what is sealed
-for one opens as nothing else. `docs/protocol.md` defines each byte. Nothing here knows Django.
+The bytes of such a text: version (1), then AES-256-SIV (RFC 5297) of the payload, with the version byte
+as associated data. SIV is deterministic: the same payload gives the same text on every host. HKDF-SHA256
+(RFC 5869) derives a key for each purpose from the secret, so a text of one purpose is invalid for all
+others. `docs/protocol.md` defines each byte.
 """
 
 import re
@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from shrinkmeister.exceptions import TokenError
 
 VERSION = b"\x01"
-KEY_LENGTH = 64  # of AES-256-SIV
-# gunicorn takes request lines of 4,094 bytes; an S3 key has 1,024 at most.
+# AES-256-SIV takes two keys of 256 bits.
+KEY_LENGTH = 64
+# gunicorn accepts request lines of 4,094 bytes. An S3 key has at most 1,024.
 MAX_LENGTH = 3800
 ALPHABET = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 def derive_key(secret: str, info: bytes, length: int) -> bytes:
-    """Another key for each purpose, of one secret."""
+    """Return the key of a secret for one purpose."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -33,55 +34,56 @@ def derive_key(secret: str, info: bytes, length: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """secret: the place of the one that opened it, 0 for the first"""
+class Decrypted:
+    """secret: the index of the secret that decrypted the payload"""
 
     payload: bytes
     secret: int
 
 
-class Envelopes:
-    """Seals with the first secret unless told otherwise, opens with any: that is how secrets rotate.
+class Cipher:
+    """Encrypts with the first secret by default and decrypts with any, so that secrets can be rotated.
 
     info        the purpose
-    max_length  characters of an envelope that is opened at most
+    max_length  the longest text that is decrypted, in characters
     """
 
     def __init__(self, secrets: Iterable[str], info: bytes, max_length: int = MAX_LENGTH) -> None:
-        # When the first URL is made: loading the library takes 20 ms, and Django's start needs none.
+        # Imported when the first URL is made: loading takes 20 ms, and Django's start does not need it.
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-        self._invalid = (InvalidTag, ValueError)  # ValueError: shorter than SIV's own 16 bytes
+        # ValueError: the text is shorter than SIV's own 16 bytes.
+        self._invalid = (InvalidTag, ValueError)
         self._ciphers = [AESSIV(derive_key(secret, info, KEY_LENGTH)) for secret in secrets]
         if not self._ciphers:
-            raise ValueError("Envelopes need one secret at least")
+            raise ValueError("Cipher needs at least one secret")
         self._max_length = max_length
 
-    def seal(self, payload: bytes, secret: int = 0) -> str:
+    def encrypt(self, payload: bytes, secret: int = 0) -> str:
         return _text(VERSION + self._ciphers[secret].encrypt(payload, [VERSION]))
 
-    def open(self, text: str) -> Opened:
-        """Raises TokenError."""
+    def decrypt(self, text: str) -> Decrypted:
+        """Return the payload. Raises TokenError."""
         data = self._bytes(text)
-        # OpenSSL compares the tag, in constant time. What is compared here, whoever asks has sent; and how
-        # many secrets were tried tells which one fits, and nothing of it.
+        # OpenSSL compares the tag in constant time. The comparisons here reveal nothing: the caller knows
+        # the text, and the number of secrets tried only shows which of them fits.
         if data[:1] != VERSION:
             raise TokenError("the token has an unknown version")
-        for place, cipher in enumerate(self._ciphers):
+        for index, cipher in enumerate(self._ciphers):
             try:
-                return Opened(cipher.decrypt(data[1:], [VERSION]), place)
+                return Decrypted(cipher.decrypt(data[1:], [VERSION]), index)
             except self._invalid:
                 continue
-        raise TokenError("the token was not sealed with a secret that is known here")
+        raise TokenError("the token was not encrypted with a known secret")
 
     def _bytes(self, text: str) -> bytes:
         if len(text) > self._max_length or not ALPHABET.fullmatch(text) or len(text) % 4 == 1:
-            raise TokenError("the token is not base64url of a length that can be")
+            raise TokenError("the token is not base64url, or its length is impossible")
         data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         # Spare bits in the last character would give one thumbnail several URLs.
         if _text(data) != text:
-            raise TokenError("the token is not in its one canonical form")
+            raise TokenError("the token is not in its canonical form")
         return data
 
 

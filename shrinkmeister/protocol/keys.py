@@ -21,7 +21,14 @@ from hashlib import sha256
 
 from shrinkmeister.protocol.spec import CACHE_SIZE, EXTENSIONS, Source, ThumbnailSpec
 
+#: The Unix time from which the cache has a record of every stored thumbnail.
+COMPLETE_SINCE_KEY = "complete"
+#: The Unix time of the last loss of objects: records verified before it are distrusted.
+DISTRUST_BEFORE_KEY = "doubt"
+
 DIGEST = "[a-z2-7]{32}"
+# The keys of records of thumbnails, of sources and of adopted images.
+RECORD_KEY = re.compile(rf"(t1|s1|a1):{DIGEST}", re.ASCII)
 OBJECT = re.compile(
     rf"{DIGEST}/{DIGEST}(@[0-9]+(\.[0-9]+)?x)?\.({'|'.join(EXTENSIONS.values())})", re.ASCII
 )

@@ -1,29 +1,29 @@
-"""The URLs of the thumbnail server, made and taken apart.
+"""The URLs of the thumbnail server: making and parsing them.
 
 https://thumbs.example.com/<token>.jpg
 https://thumbs.example.com/<token>@2x.jpg
 """
 
 import re
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote
 
-from shrinkmeister.conf import MISSING_SERVER_URL, Config, SettingError, get_tokens
 from shrinkmeister.exceptions import TokenError
 from shrinkmeister.protocol.spec import EXTENSIONS, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 
 _TOKEN = "(?P<token>[A-Za-z0-9_-]+)"
-# A resolution of any length would stand in the log.
+# Limited, since the resolution appears in the log.
 _ENDING = rf"(?:@(?P<resolution>[0-9.]{{1,10}})x)?\.(?P<extension>{'|'.join(EXTENSIONS.values())})"
 PATTERN = _TOKEN + _ENDING
-# As a text that an app sends: also the whole URL, or the token alone. A query means nothing there either.
+# An app may also send the whole URL, or only the token. The query is ignored, as in URLs.
 _TEXT = re.compile(rf"(?:[^?#]*/)?{_TOKEN}(?:{_ENDING})?(?:[?#].*)?", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Link:
-    """resolution: "2" of @2x, or None; extension: None where it was not given"""
+    """resolution: "2" of @2x, or None; extension: None if it was not given"""
 
     token: str
     extension: str | None = None
@@ -31,22 +31,20 @@ class Link:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises TokenError."""
+        """Return the parts of a URL, a path or a token. Raises TokenError."""
         match = _TEXT.fullmatch(unquote(text))
         if not match:
-            raise TokenError("a text that is no token, and no URL with one")
+            raise TokenError("the text is not a token, nor a URL with a token")
         return cls(**match.groupdict())
 
-    def open(self) -> ThumbnailSpec:
-        """Raises TokenError, and SettingError."""
-        spec = get_tokens().open(self.token)
+    def open(self, tokens: Tokens) -> ThumbnailSpec:
+        """Return the spec in the token. Raises TokenError."""
+        spec = tokens.decrypt(self.token)
         if self.extension not in (None, spec.extension):
-            raise TokenError("the token's thumbnail has another extension")
+            raise TokenError("the URL's extension is not that of the token's thumbnail")
         return spec
 
 
-def lazy_url(spec: ThumbnailSpec, config: Config) -> str:
-    """The URL at which the thumbnail server makes a thumbnail. Raises SettingError without a server."""
-    if config.server_url is None:
-        raise SettingError(*astuple(MISSING_SERVER_URL))
-    return f"{config.server_url}/{get_tokens().seal(spec)}.{spec.extension}"
+def lazy_url(server_url: str, tokens: Tokens, spec: ThumbnailSpec) -> str:
+    """Return the URL at which the thumbnail server makes a thumbnail."""
+    return f"{server_url}/{tokens.encrypt(spec)}.{spec.extension}"

@@ -35,14 +35,14 @@ class ThumbnailRecord:
     base           its final, public URL up to its name, which whoever has the key can make: so a record is
                    short, and of no other thumbnail. None in a private bucket, where each reader signs
     resolutions    the alternative resolutions that are stored beside it: ("2", "1.5")
-    checked        Unix time when it was known to be stored; 0 where nobody has said
+    verified_at    Unix time when it was known to be stored; 0 if unknown
     """
 
     width: int
     height: int
     base: str | None = None
     resolutions: tuple[str, ...] = ()
-    checked: int = field(default=0, compare=False)
+    verified_at: int = field(default=0, compare=False)
 
     def has(self, resolutions: Iterable[str]) -> bool:
         """Whether all of these are stored: a template makes the URL of each without asking."""
@@ -50,8 +50,8 @@ class ThumbnailRecord:
 
     def dump(self) -> bytes:
         fields: dict[str, Any] = {"v": VERSION, "w": self.width, "h": self.height}
-        if self.checked:
-            fields["t"] = self.checked
+        if self.verified_at:
+            fields["t"] = self.verified_at
         if self.resolutions:
             fields["r"] = list(self.resolutions)
         if self.base is not None:
@@ -73,10 +73,10 @@ class ThumbnailRecord:
             and all(isinstance(r, str) and RESOLUTION.fullmatch(r) for r in resolutions)
         ):
             raise RecordError("a record whose resolutions are not a list of factors")
-        checked = fields.get("t", 0)
-        if "t" in fields and not (type(checked) is int and 1 <= checked <= MAX_INTEGER):
+        verified_at = fields.get("t", 0)
+        if "t" in fields and not (type(verified_at) is int and 1 <= verified_at <= MAX_INTEGER):
             raise RecordError("a record whose time is not a number of seconds")
-        return cls(_pixels(fields, "w"), _pixels(fields, "h"), base, tuple(resolutions), checked)
+        return cls(_pixels(fields, "w"), _pixels(fields, "h"), base, tuple(resolutions), verified_at)
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,14 @@ class Source:
         return _encode([self.scheme, self.container, self.name])
 
 
+def allowed(source: Source, sources: tuple[tuple[str, str, str], ...]) -> bool:
+    """Return whether an entry of THUMBNAIL_SOURCES contains this source."""
+    return any(
+        source.scheme == scheme and source.container == container and source.name.startswith(folder)
+        for scheme, container, folder in sources
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class ThumbnailSpec:
     """A thumbnail: source + geometry + options. Equal to another one of the same canonical form.

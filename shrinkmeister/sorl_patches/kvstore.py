@@ -102,7 +102,7 @@ def _delete_thumbnails(image_file: Any) -> None:
 
 
 def _forget_source_record(image_file: Any) -> None:
-    from shrinkmeister.cache.shared_cache import get_shared_cache
+    from shrinkmeister.cache import get_shared_cache
     from shrinkmeister.conf import get_config
     from shrinkmeister.exceptions import SourceNotAllowedError
     from shrinkmeister.sources import source_of
@@ -111,7 +111,7 @@ def _forget_source_record(image_file: Any) -> None:
         source = source_of(image_file, get_config())
     except SourceNotAllowedError:
         return
-    get_shared_cache().forget(source, [])
+    get_shared_cache().records.forget(source, [])
     _forget_page()
 
 

@@ -7,7 +7,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.images import BaseImageFile, DummyImageFile
 
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.page import current_page
 from shrinkmeister.sorl_errors import as_sorls
@@ -30,4 +30,4 @@ def size_of(file: Any) -> tuple[int, int] | None:
     if isinstance(file, BaseImageFile) and file.size:
         return file.size[0], file.size[1]
     config = get_config()
-    return get_shared_cache().look_up_image(source_of(file, config), current_page())
+    return get_shared_cache().lookups.image_size(source_of(file, config), current_page())

@@ -14,15 +14,14 @@ from typing import Any, NoReturn
 
 import shrinkmeister
 from shrinkmeister.adoption.former import forget_former
-from shrinkmeister.cache.shared_cache import get_shared_cache
-from shrinkmeister.conf import Config, SettingError, get_config
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import Config, SettingError, get_config, lazy_url
 from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import NotStoredError, SpecError, StorageError
 from shrinkmeister.geometry import Size
 from shrinkmeister.page import current_page
 from shrinkmeister.protocol.keys import object_name, record_key
-from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.sources import place_of
 from shrinkmeister.storage.base import ThumbnailStorage, get_former_storage, get_thumbnail_storage
@@ -78,7 +77,7 @@ class Made(Origin):
 
     def delete(self, delete_file: bool) -> None:
         config = get_config()
-        get_shared_cache().remove([record_key(self.spec)])
+        get_shared_cache().records.delete([record_key(self.spec)])
         if delete_file:
             names = [object_name(self.spec, config.prefix, r) for r in (None, *config.resolutions)]
             get_thumbnail_storage().delete(names)
@@ -88,9 +87,9 @@ class Made(Origin):
         if storage.exists(name):
             return name
         cache = get_shared_cache()
-        if cache.look_up(self.spec).thumbnail:
+        if cache.lookups.look_up(self.spec).thumbnail:
             # The server trusts a record for days, and would not make the lost file again.
-            cache.remove([record_key(self.spec)])
+            cache.records.delete([record_key(self.spec)])
         name = _make(self.spec)
         if page := current_page():
             page.forget()

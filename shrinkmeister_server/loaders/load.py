@@ -22,8 +22,8 @@ from shrinkmeister.exceptions import (
     SpecError,
     StorageError,
 )
-from shrinkmeister.protocol.spec import Source
-from shrinkmeister.sources import allowed, object_key
+from shrinkmeister.protocol.spec import Source, allowed
+from shrinkmeister.sources import object_key
 from shrinkmeister.storage.buckets import alias_storage, bucket_errors, bucket_storage, is_s3
 from shrinkmeister.storage.kinds import (
     AZURE_BACKEND,

@@ -18,7 +18,9 @@ from sorl.thumbnail.models import KVStore
 
 from shrinkmeister.adoption.kvstore import get_former_store
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.cache.coordination import Coordination
+from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.conf import get_config
 from shrinkmeister.eager import eager_thumbnails, make_now
 from shrinkmeister.exceptions import DriverError, StorageError
@@ -253,7 +255,7 @@ class TestWhatIsAdopted:
         adopt("--dry-run")
         assert capsys.readouterr().out.startswith("Would adopt 6 thumbnails and the sizes of 2 sources")
         assert site.lazy() == [True] * 6
-        assert get_shared_cache().bookmark("adopt") is None
+        assert get_shared_cache().notes.bookmark("adopt") is None
 
     def test_a_source_of_a_storage_that_is_gone(self, site: Site) -> None:
         key = f"sorl-thumbnail||image||{ImageFile(site.photos[0].image).key}"
@@ -391,13 +393,13 @@ class TestWhatIsAdopted:
         assert site.lazy() == [False] * 6
 
     def test_what_is_deleted_meanwhile(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        keep = SharedCache.adopt
+        keep = RecordStore.adopt
 
-        def late(self: SharedCache, images: Any, ttl: int) -> None:
+        def late(self: RecordStore, images: Any, ttl: int) -> None:
             delete(site.photos[0].image, delete_file=False)
             keep(self, images, ttl)
 
-        monkeypatch.setattr(SharedCache, "adopt", late)
+        monkeypatch.setattr(RecordStore, "adopt", late)
         adopt()
         assert site.lazy() == [True] * 3 + [False] * 3
 
@@ -434,7 +436,7 @@ class TestWhatIsAdopted:
         def set_many(self: Any, values: Any, timeout: int) -> None:
             lives.append(timeout)
 
-        monkeypatch.setattr(type(get_shared_cache()._driver), "set_many", set_many)
+        monkeypatch.setattr(type(get_shared_cache().connection.driver), "set_many", set_many)
         adopt()
         adopt("--ttl", "30d")
         assert set(lives) == {3650 * 24 * 3600, 30 * 24 * 3600}
@@ -475,16 +477,16 @@ class TestInterrupted:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         adopted: list[int] = []
-        keep = SharedCache.adopt
+        keep = RecordStore.adopt
 
-        def failing(self: SharedCache, images: Any, ttl: int) -> None:
+        def failing(self: RecordStore, images: Any, ttl: int) -> None:
             if len(adopted) == batches:
                 adopted.append(0)
                 raise DriverError("the cache is gone")
             adopted.append(len(images))
             keep(self, images, ttl)
 
-        monkeypatch.setattr(SharedCache, "adopt", failing)
+        monkeypatch.setattr(RecordStore, "adopt", failing)
         with pytest.raises(CommandError, match=r"the cache is gone.*the same command goes on"):
             adopt()
         adopt()
@@ -492,24 +494,24 @@ class TestInterrupted:
         assert sum(adopted) == 8 + (1 if (kvstore, batches) == ("redis", 4) else 0)
         assert "Adopted 6 thumbnails and the sizes of 2 sources" in capsys.readouterr().out
         assert site.lazy() == [False] * 6
-        assert get_shared_cache().bookmark("adopt") is None
+        assert get_shared_cache().notes.bookmark("adopt") is None
 
     def test_or_begins_anew(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         bookmark = json.dumps({"of": f"{SORLS_BACKEND} default cache/", "bookmark": "cache/zz"})
-        get_shared_cache().set_bookmark("adopt", bookmark)
+        get_shared_cache().notes.set_bookmark("adopt", bookmark)
         adopt("--dry-run")  # neither takes it up nor takes it away
         adopt()
         assert site.lazy() == [True] * 6
-        get_shared_cache().set_bookmark("adopt", bookmark)
+        get_shared_cache().notes.set_bookmark("adopt", bookmark)
         adopt("--restart")
         assert site.lazy() == [False] * 6
 
     def test_a_dry_run_counts_all(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
         bookmark = json.dumps({"of": f"{SORLS_BACKEND} default cache/", "bookmark": "cache/zz"})
-        get_shared_cache().set_bookmark("adopt", bookmark)
+        get_shared_cache().notes.set_bookmark("adopt", bookmark)
         adopt("--dry-run")
         assert "Would adopt 6 thumbnails" in capsys.readouterr().out
-        assert get_shared_cache().bookmark("adopt") == bookmark
+        assert get_shared_cache().notes.bookmark("adopt") == bookmark
 
     @pytest.mark.parametrize(
         "bookmark",
@@ -525,7 +527,7 @@ class TestInterrupted:
         ],
     )
     def test_a_bookmark_that_is_none(self, site: Site, bookmark: str) -> None:
-        get_shared_cache().set_bookmark("adopt", bookmark)
+        get_shared_cache().notes.set_bookmark("adopt", bookmark)
         adopt()
         assert site.lazy() == [False] * 6
 
@@ -551,7 +553,7 @@ class TestInterrupted:
             ahead[0] -= len(images)
 
         monkeypatch.setattr(DjangoThumbnailStorage, "walk", counted)
-        monkeypatch.setattr(SharedCache, "adopt", kept)
+        monkeypatch.setattr(RecordStore, "adopt", kept)
         adopt()
         assert 2 <= ahead[1] <= 3
 
@@ -597,7 +599,7 @@ class TestSwappingBack:
             raise DriverError("down")
 
         with monkeypatch.context() as down:
-            down.setattr(SharedCache, "mark_change", fail)
+            down.setattr(Coordination, "mark_change", fail)
             delete(site.photos[0].image)
         assert len([path for path in media.rglob("*") if path.is_file()]) == 4
         given = f"storage://default/{site.photos[0].image.name}"
@@ -619,7 +621,7 @@ class TestSwappingBack:
             raise ConnectionError("the store's own")
 
         with monkeypatch.context() as down:
-            down.setattr(SharedCache, "mark_change", fail)
+            down.setattr(Coordination, "mark_change", fail)
             down.setattr(type(get_former_store()), "thumbnails", fail_raw)
             delete(site.photos[0].image)
         assert not (media / site.photos[0].image.name).exists()

@@ -18,13 +18,12 @@ from django.core.exceptions import ImproperlyConfigured
 from redis import Redis
 
 import shrinkmeister.drivers
-from shrinkmeister.cache.shared_cache import SharedCache
+from shrinkmeister.cache.connection import CacheConnection
 from shrinkmeister.conf import CACHE_TIMEOUT, CacheConfig
 from shrinkmeister.drivers import driver_class, make_driver
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.drivers.contract import DriverContract, new_key
 from shrinkmeister.exceptions import DriverError
-from shrinkmeister.protocol.signing import Seals
 from shrinkmeister.secret import Secret
 from tests.servers.memcached import running_memcached
 from tests.servers.process import free_port, wait_until
@@ -172,15 +171,9 @@ def test_a_redis_cluster_is_not_healthy(tmp_path: Path, redis_location: str) -> 
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         info: Any = functools.partial(client.execute_command, "CLUSTER INFO")
         wait_until(lambda: info()["cluster_state"] == "ok", "the cluster", 30)
-        cache = SharedCache(
-            driver("redis", server.url),
-            Seals(["a secret of this cache, long enough"]),
-            "thumbs:",
-            60,
-            60,
-        )
+        connection = CacheConnection(driver("redis", server.url), "thumbs:")
         with pytest.raises(DriverError, match="cluster mode disabled"):
-            cache.check()
+            connection.check()
 
 
 @pytest.mark.parametrize("backend", ["redis", "memcached"])

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from shrinkmeister import backend
+from shrinkmeister import backend, conf
 from shrinkmeister.backend import spec_of, thumbnail_of
-from shrinkmeister.cache.shared_cache import SharedCache
+from shrinkmeister.cache import SharedCache
+from shrinkmeister.cache.codec import RecordCodec
+from shrinkmeister.cache.connection import CacheConnection
 from shrinkmeister.conf import get_config
 from shrinkmeister.drivers import make_driver
-from shrinkmeister.protocol import lazy_urls
-from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.protocol.tokens import Tokens
 from tests.vectors import load
@@ -34,12 +35,16 @@ def test_vector(vector: dict[str, Any], settings: Any, monkeypatch: pytest.Monke
     driver = make_driver(config.cache)
     for key, value in vector["cache"].items():
         driver.set(key, value.encode(), 60)
-    cache = SharedCache(
-        driver, Seals(given["secrets"]), given["key_prefix"], 60, given["check_ttl"], now=lambda: now
+    cache = SharedCache.over(
+        CacheConnection(driver, given["key_prefix"]),
+        RecordCodec(Signer(given["secrets"])),
+        60,
+        given["check_ttl"],
+        lambda: now,
     )
     monkeypatch.setattr(backend, "get_shared_cache", lambda: cache)
     tokens = Tokens(given["secrets"], given["url_ttl"], lambda: now)
-    monkeypatch.setattr(lazy_urls, "get_tokens", lambda: tokens)
+    monkeypatch.setattr(conf, "get_tokens", lambda: tokens)
 
     spec = spec_of(Source.parse(vector["source"]), vector["geometry"], vector["options"], config)
     thumbnail = thumbnail_of(spec, config)

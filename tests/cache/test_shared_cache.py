@@ -2,34 +2,32 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from shrinkmeister.cache import SharedCache
 from shrinkmeister.cache.breaker import BREAKER_SECONDS
-from shrinkmeister.cache.shared_cache import (
-    CHANGE_SECONDS,
-    DOUBT_KEY,
-    LOG_INTERVAL,
-    Lookup,
-    MakerState,
-    SharedCache,
-    keys_of,
-)
+from shrinkmeister.cache.codec import RecordCodec
+from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.coordination import CHANGE_SECONDS, MakerState
+from shrinkmeister.cache.lookups import Lookup, keys_of
+from shrinkmeister.cache.throttle import LOG_INTERVAL
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.page import RequestCache
-from shrinkmeister.protocol.keys import change_key, failure_key, record_key, source_key
+from shrinkmeister.protocol.keys import DISTRUST_BEFORE_KEY, change_key, failure_key, record_key, source_key
 from shrinkmeister.protocol.records import FailureRecord, SourceRecord, ThumbnailRecord
-from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.ttl_cache import TTLCache
 
 SPEC = ThumbnailSpec(Source("s3", "photos", "a.jpg"), "300")
 RECORD = ThumbnailRecord(300, 200, "https://example.com/a.jpg")
 SOURCE = SourceRecord(4000, 3000)
-SEALS = Seals(["a secret of those who write records, long enough"])
+SIGNER = Signer(["a secret of those who write records, long enough"])
 DAY = 24 * 3600
 
 
@@ -76,11 +74,6 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def pass_by(self, seconds: float) -> dict[str, bytes]:
-        """A trip that takes so long and finds nothing."""
-        self.now += seconds
-        return {}
-
 
 @pytest.fixture
 def memory() -> Memory:
@@ -100,87 +93,99 @@ def now() -> Clock:
 
 
 def sealed(record: ThumbnailRecord) -> bytes:
-    return SEALS.seal(record_key(SPEC), record.dump())
+    return SIGNER.sign(record_key(SPEC), record.dump())
+
+
+def made(
+    memory: Memory,
+    clock: Clock | None = None,
+    now: Callable[[], float] = time.time,
+    signer: Signer = SIGNER,
+    **given: Any,
+) -> SharedCache:
+    clock = clock or Clock()
+    connection = CacheConnection(memory, "p:", clock, **given)
+    return SharedCache.over(connection, RecordCodec(signer, clock), 600, 7 * DAY, now)
 
 
 @pytest.fixture
 def cache(memory: Memory, clock: Clock, now: Clock) -> SharedCache:
-    return SharedCache(memory, SEALS, "p:", 600, 7 * DAY, clock, now)
+    return made(memory, clock, now)
 
 
 def test_one_look_up_is_one_round_trip(cache: SharedCache, memory: Memory) -> None:
-    cache.record(SPEC, RECORD, SOURCE)
+    cache.records.save(SPEC, RECORD, SOURCE)
     memory.calls.clear()
-    assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
+    assert cache.lookups.look_up(SPEC) == Lookup(RECORD, SOURCE)
     assert memory.calls == ["get_many"]
 
 
 def test_the_source_is_looked_up_where_the_size_depends_on_it(cache: SharedCache) -> None:
     filled = replace(SPEC, geometry="300x200", options={"crop": "center"})
     for spec, asked in ((SPEC, 2), (filled, 1)):
-        cache.record(spec, RECORD, SOURCE)
-        assert len(set(keys_of(spec).all) - {DOUBT_KEY}) == asked
-    assert cache.look_up(SPEC).source == SOURCE
-    assert cache.look_up(filled) == Lookup(RECORD)
+        cache.records.save(spec, RECORD, SOURCE)
+        assert len(set(keys_of(spec).all) - {DISTRUST_BEFORE_KEY}) == asked
+    assert cache.lookups.look_up(SPEC).source == SOURCE
+    assert cache.lookups.look_up(filled) == Lookup(RECORD)
 
 
 def test_a_local_layer_asks_less_often_and_knows_what_this_process_does(
     memory: Memory, clock: Clock
 ) -> None:
-    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=TTLCache(5, 100, clock))
-    cache.record(SPEC, RECORD, SOURCE)
+    cache = made(memory, local=TTLCache(5, 100, clock))
+    cache.records.save(SPEC, RECORD, SOURCE)
     for _ in range(3):
-        assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
+        assert cache.lookups.look_up(SPEC) == Lookup(RECORD, SOURCE)
     assert memory.calls.count("get_many") == 1
     clock.now += 5
-    assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
+    assert cache.lookups.look_up(SPEC) == Lookup(RECORD, SOURCE)
     assert memory.calls.count("get_many") == 2
 
     other = ThumbnailRecord(300, 225, "https://example.com/b.jpg")
-    cache.record(SPEC, other, None)
-    assert cache.look_up(SPEC).thumbnail == other
-    cache.remove([record_key(SPEC)])
-    assert cache.look_up(SPEC) == Lookup(None, SOURCE)
+    cache.records.save(SPEC, other, None)
+    assert cache.lookups.look_up(SPEC).thumbnail == other
+    cache.records.delete([record_key(SPEC)])
+    assert cache.lookups.look_up(SPEC) == Lookup(None, SOURCE)
     place = Source("s3", "thumbs", "cache/a.jpg")
     for adopted in (RECORD, other):
-        cache.adopt({place: adopted}, 600)
-        assert cache.look_up(SPEC, place).adopted == adopted
+        cache.records.adopt({place: adopted}, 600)
+        assert cache.lookups.look_up(SPEC, place).adopted == adopted
 
 
 def test_a_local_layer_keeps_no_miss_and_is_not_for_servers(memory: Memory) -> None:
-    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=TTLCache(5, 100))
-    assert cache.look_up(SPEC) == Lookup()
-    memory.values[f"p:{record_key(SPEC)}"] = sealed(replace(RECORD, checked=int(time.time())))
-    assert cache.look_up(SPEC) == Lookup(RECORD)
+    cache = made(memory, local=TTLCache(5, 100))
+    assert cache.lookups.look_up(SPEC) == Lookup()
+    memory.values[f"p:{record_key(SPEC)}"] = sealed(replace(RECORD, verified_at=int(time.time())))
+    assert cache.lookups.look_up(SPEC) == Lookup(RECORD)
     memory.values.clear()
-    assert cache.look_up_stored(SPEC) == MakerState()
+    assert cache.coordination.look_up(SPEC) == MakerState()
 
 
 def test_a_local_layer_does_not_keep_what_is_deleted_while_it_is_fetched(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, local=TTLCache(5, 100))
-    cache.record(SPEC, RECORD, SOURCE)
+    cache = made(memory, local=TTLCache(5, 100))
+    cache.records.save(SPEC, RECORD, SOURCE)
     get_many = memory.get_many
 
     def slow(keys: Iterable[str]) -> dict[str, bytes]:
         found = get_many(keys)
-        cache.remove([record_key(SPEC)])  # as another thread does
+        cache.records.delete([record_key(SPEC)])  # as another thread does
         return found
 
     monkeypatch.setattr(memory, "get_many", slow)
-    assert cache.look_up(SPEC).thumbnail == RECORD
+    assert cache.lookups.look_up(SPEC).thumbnail == RECORD
     monkeypatch.undo()
-    assert cache.look_up(SPEC).thumbnail is None
+    assert cache.lookups.look_up(SPEC).thumbnail is None
 
 
 def test_records_lie_under_the_prefix_and_end(cache: SharedCache, memory: Memory) -> None:
-    cache.record(SPEC, RECORD, SOURCE)
+    cache.records.save(SPEC, RECORD, SOURCE)
     assert memory.timeouts == {f"p:{record_key(SPEC)}": 600, f"p:{source_key(SPEC.source)}": 600}
 
 
 def test_a_miss(cache: SharedCache) -> None:
-    assert cache.look_up(SPEC) == Lookup()
+    assert cache.lookups.look_up(SPEC) == Lookup()
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\x80\x04K\x01.", b'{"v":2,"w":1,"h":1}', b"null", b"<html>"])
@@ -189,11 +194,11 @@ def test_garbage_is_a_miss_and_a_log_line(
 ) -> None:
     memory.values[f"p:{record_key(SPEC)}"] = garbage
     for _ in range(100):
-        assert cache.look_up(SPEC) == Lookup()
+        assert cache.lookups.look_up(SPEC) == Lookup()
     assert len(caplog.records) == 1
-    assert cache.look_up_stored(SPEC) == MakerState(garbage=True)
+    assert cache.coordination.look_up(SPEC) == MakerState(garbage=True)
     clock.now += LOG_INTERVAL
-    cache.look_up(SPEC)
+    cache.lookups.look_up(SPEC)
     assert len(caplog.records) == 2
 
 
@@ -201,42 +206,47 @@ def test_a_slow_cache_does_not_silence_garbage(
     memory: Memory, clock: Clock, now: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each warning comes once in a while, whatever others have come."""
-    cache = SharedCache(memory, SEALS, "p:", 600, 7 * DAY, clock, now, patience=1)
+    cache = made(memory, clock, now, time_budget=1)
     memory.values[f"p:{record_key(SPEC)}"] = b"<html>"
-    page = RequestCache(clock=clock)
-    page.get(["slow"], lambda keys: clock.pass_by(2))
+
+    def late(keys: Sequence[str], waited: float) -> dict[str, bytes]:
+        found = cache.connection.get(keys, waited)
+        clock.now += 2
+        return found
+
+    page = RequestCache(clock=clock, fetch=late)
+    page.get(["slow"])
     other = replace(SPEC, geometry="301")
     for _ in range(2):
-        assert cache.look_up(other, page=page) == Lookup()
-        assert cache.look_up(SPEC) == Lookup()
+        assert cache.lookups.look_up(other, reader=page) == Lookup()
+        assert cache.lookups.look_up(SPEC) == Lookup()
     slow, garbage = [record.msg for record in caplog.records]
     assert slow != garbage
     clock.now += LOG_INTERVAL
-    assert cache.look_up(SPEC) == Lookup()
+    assert cache.lookups.look_up(SPEC) == Lookup()
     clock.now += LOG_INTERVAL / 2
-    assert cache.look_up(SPEC) == Lookup()
+    assert cache.lookups.look_up(SPEC) == Lookup()
     assert [record.msg for record in caplog.records] == [slow, garbage, garbage]
 
 
 def test_a_dead_cache_is_a_miss_asked_once_and_logged_once(
     cache: SharedCache, memory: Memory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache.record(SPEC, RECORD, SOURCE)
+    cache.records.save(SPEC, RECORD, SOURCE)
     memory.calls.clear()
     memory.broken = True
     with caplog.at_level(logging.WARNING):
         for _ in range(100):
-            assert cache.look_up(SPEC) == Lookup()
+            assert cache.lookups.look_up(SPEC) == Lookup()
     assert memory.calls == ["get_many"]
-    assert [record.getMessage() for record in caplog.records] == [
-        "The shared cache is not used for 5 s: the server is gone"
-    ]
+    (logged,) = caplog.records
+    assert "the server is gone" in logged.getMessage()
     # It comes back by itself.
     memory.broken = False
     clock.now += BREAKER_SECONDS - 0.1
-    assert cache.look_up(SPEC) == Lookup()
+    assert cache.lookups.look_up(SPEC) == Lookup()
     clock.now += 0.2
-    assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
+    assert cache.lookups.look_up(SPEC) == Lookup(RECORD, SOURCE)
 
 
 class TestRefusedWrites:
@@ -244,42 +254,42 @@ class TestRefusedWrites:
 
     @pytest.fixture
     def full(self, cache: SharedCache, memory: Memory) -> Memory:
-        cache.record(SPEC, RECORD, SOURCE)
-        assert cache.lock(SPEC, 30)
+        cache.records.save(SPEC, RECORD, SOURCE)
+        assert cache.coordination.lock(SPEC, 30)
         memory.full = True
         memory.calls.clear()
         return memory
 
     def test_reads_go_on(self, cache: SharedCache, full: Memory, caplog: pytest.LogCaptureFixture) -> None:
         for _ in range(10):
-            cache.notice_change(SPEC.source)
-            cache.record(SPEC, RECORD, SOURCE)
-            assert cache.lock(SPEC, 30) is None
-            assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
+            cache.coordination.try_mark_change(SPEC.source)
+            cache.records.save(SPEC, RECORD, SOURCE)
+            assert cache.coordination.lock(SPEC, 30) is None
+            assert cache.lookups.look_up(SPEC) == Lookup(RECORD, SOURCE)
         assert full.calls.count("set") + full.calls.count("add") == 1
         assert full.calls.count("get_many") == 10
         assert len(caplog.records) == 1
 
     def test_a_lock_is_given_back(self, cache: SharedCache, full: Memory) -> None:
         """Others would wait for it."""
-        cache.record(SPEC, RECORD, SOURCE)
-        cache.unlock(SPEC)
+        cache.records.save(SPEC, RECORD, SOURCE)
+        cache.coordination.unlock(SPEC)
         assert not any(key.startswith("p:l1:") for key in full.values)
-        assert cache.lock(SPEC, 30) is None
+        assert cache.coordination.lock(SPEC, 30) is None
 
     def test_they_are_tried_again(self, cache: SharedCache, full: Memory, clock: Clock) -> None:
-        cache.record(SPEC, RECORD, SOURCE)
+        cache.records.save(SPEC, RECORD, SOURCE)
         full.full = False
-        cache.unlock(SPEC)
-        assert cache.lock(SPEC, 30) is None
+        cache.coordination.unlock(SPEC)
+        assert cache.coordination.lock(SPEC, 30) is None
         clock.now += BREAKER_SECONDS
-        assert cache.lock(SPEC, 30)
+        assert cache.coordination.lock(SPEC, 30)
 
     def test_what_cannot_be_read_is_not_written_to(self, cache: SharedCache, full: Memory) -> None:
         full.broken = True
-        cache.look_up(SPEC)
-        cache.record(SPEC, RECORD, SOURCE)
-        cache.unlock(SPEC)
+        cache.lookups.look_up(SPEC)
+        cache.records.save(SPEC, RECORD, SOURCE)
+        cache.coordination.unlock(SPEC)
         assert full.calls == ["get_many"]
 
 
@@ -292,72 +302,72 @@ def test_a_driver_that_has_tried_again_finds_its_own_lock(cache: SharedCache, me
         return add(key, value, timeout)
 
     memory.add = twice  # type: ignore[method-assign]
-    assert cache.lock(SPEC, 30)
-    assert not cache.lock(SPEC, 30)
+    assert cache.coordination.lock(SPEC, 30)
+    assert not cache.coordination.lock(SPEC, 30)
 
 
 def test_a_dead_cache_lets_everybody_make_thumbnails(cache: SharedCache, memory: Memory) -> None:
     memory.broken = True
-    assert cache.lock(SPEC, 30) is None
-    cache.record(SPEC, RECORD, SOURCE)
-    cache.unlock(SPEC)
+    assert cache.coordination.lock(SPEC, 30) is None
+    cache.records.save(SPEC, RECORD, SOURCE)
+    cache.coordination.unlock(SPEC)
 
 
 def test_the_lock(cache: SharedCache, memory: Memory) -> None:
-    assert cache.lock(SPEC, 30)
-    assert not cache.lock(SPEC, 30)
+    assert cache.coordination.lock(SPEC, 30)
+    assert not cache.coordination.lock(SPEC, 30)
     assert list(memory.timeouts.values()) == [30]
-    cache.unlock(SPEC)
-    assert cache.lock(SPEC, 30)
+    cache.coordination.unlock(SPEC)
+    assert cache.coordination.lock(SPEC, 30)
 
 
 def test_forgetting(cache: SharedCache, memory: Memory) -> None:
-    cache.record(SPEC, RECORD, SOURCE)
+    cache.records.save(SPEC, RECORD, SOURCE)
     digest = record_key(SPEC).removeprefix("t1:")
-    cache.forget(SPEC.source, [f"cache/x/{digest}.jpg", f"cache/x/{digest}@2x.jpg"])
+    cache.records.forget(SPEC.source, [f"cache/x/{digest}.jpg", f"cache/x/{digest}@2x.jpg"])
     assert memory.values == {}
 
 
 def test_forgetting_is_not_lost_silently(cache: SharedCache, memory: Memory) -> None:
     memory.broken = True
     with pytest.raises(DriverError):
-        cache.forget(SPEC.source, [])
+        cache.records.forget(SPEC.source, [])
 
 
 class TestComplete:
     """Whether a thumbnail without a record is stored nowhere."""
 
     def test_a_new_cache_with_an_empty_storage_is_complete_at_once(self, cache: SharedCache) -> None:
-        assert cache.look_up_stored(SPEC) == MakerState()
-        assert cache.begin(lambda: True)
-        assert cache.look_up_stored(SPEC) == MakerState(complete=True)
-        cache.record(SPEC, RECORD, None)
-        assert cache.look_up_stored(SPEC) == MakerState(RECORD, complete=True)
+        assert cache.coordination.look_up(SPEC) == MakerState()
+        assert cache.coordination.initialize(lambda: True)
+        assert cache.coordination.look_up(SPEC) == MakerState(complete=True)
+        cache.records.save(SPEC, RECORD, None)
+        assert cache.coordination.look_up(SPEC) == MakerState(RECORD, complete=True)
 
     def test_one_that_was_lost_is_complete_when_all_records_would_have_ended(
         self, cache: SharedCache, now: Clock
     ) -> None:
-        cache.begin(lambda: False)
+        cache.coordination.initialize(lambda: False)
         for seconds, complete in ((0, False), (599, False), (1, True)):
             now.now += seconds
-            assert cache.look_up_stored(SPEC).complete is complete
+            assert cache.coordination.look_up(SPEC).complete is complete
 
     def test_the_storage_is_asked_once(self, cache: SharedCache) -> None:
-        assert not cache.begin(lambda: False)
-        assert not cache.begin(lambda: pytest.fail("asked again"))
+        assert not cache.coordination.initialize(lambda: False)
+        assert not cache.coordination.initialize(lambda: pytest.fail("asked again"))
 
     def test_nobody_is_asked_while_the_cache_is_down(self, cache: SharedCache, memory: Memory) -> None:
         memory.broken = True
-        cache.begin(lambda: pytest.fail("asked the storage"))
-        assert cache.look_up_stored(SPEC) == MakerState(change=None)
+        cache.coordination.initialize(lambda: pytest.fail("asked the storage"))
+        assert cache.coordination.look_up(SPEC) == MakerState(change=None)
 
     @pytest.mark.parametrize("garbage", [b"", b"soon", b"-1", b"9" * 5000, b"1e3"])
     def test_garbage_is_no_promise(self, cache: SharedCache, memory: Memory, garbage: bytes) -> None:
         memory.values["p:complete"] = garbage
-        assert cache.look_up_stored(SPEC).complete is False
+        assert cache.coordination.look_up(SPEC).complete is False
 
     def test_the_mark_is_no_record(self, cache: SharedCache, memory: Memory) -> None:
-        cache.begin(lambda: True)
+        cache.coordination.initialize(lambda: True)
         assert list(memory.values) == ["p:complete"]
         assert memory.timeouts["p:complete"] > 365 * 24 * 3600
 
@@ -366,37 +376,37 @@ class TestForgeries:
     """Whoever can write to the shared cache, without the secret."""
 
     def test_what_others_write_is_garbage(self, cache: SharedCache, memory: Memory) -> None:
-        theirs = ThumbnailRecord(300, 200, "https://evil.example.com/", checked=2_000_000_000)
+        theirs = ThumbnailRecord(300, 200, "https://evil.example.com/", verified_at=2_000_000_000)
         name = f"p:{record_key(SPEC)}"
-        stranger = Seals(["another secret, which is as long as ours is"])
+        stranger = Signer(["another secret, which is as long as ours is"])
         for value in (
             theirs.dump(),
-            stranger.seal(record_key(SPEC), theirs.dump()),
+            stranger.sign(record_key(SPEC), theirs.dump()),
             sealed(RECORD).replace(b"https://example.com", b"https://exemple.com"),
             sealed(RECORD)[:-3] + b'x"}',
             sealed(RECORD).replace(b"{", b"{ ", 1),
             sealed(RECORD) + b" ",
         ):
             memory.values[name] = value
-            assert cache.look_up(SPEC) == Lookup(), value
+            assert cache.lookups.look_up(SPEC) == Lookup(), value
         memory.values[name] = sealed(RECORD)
-        assert cache.look_up(SPEC).thumbnail == RECORD
+        assert cache.lookups.look_up(SPEC).thumbnail == RECORD
 
     def test_a_record_counts_under_its_own_key_alone(self, cache: SharedCache, memory: Memory) -> None:
         other = replace(SPEC, geometry="100")
-        cache.record(other, RECORD, SOURCE)
+        cache.records.save(other, RECORD, SOURCE)
         memory.values[f"p:{record_key(SPEC)}"] = memory.values[f"p:{record_key(other)}"]
-        assert cache.look_up(SPEC) == Lookup(None, SOURCE)
+        assert cache.lookups.look_up(SPEC) == Lookup(None, SOURCE)
 
     def test_a_failure_is_sealed_too(self, cache: SharedCache, memory: Memory) -> None:
         memory.values[f"p:{failure_key(SPEC)}"] = FailureRecord("missing", "", 1_800_000_060).dump()
-        assert cache.look_up_stored(SPEC).failure is None
+        assert cache.coordination.look_up(SPEC).failure is None
 
     def test_records_of_a_former_secret_count(self, memory: Memory) -> None:
         old, new = "the former secret, which is long enough too", "the new secret, which is long enough too"
-        SharedCache(memory, Seals([old]), "p:", 600, DAY).record(SPEC, RECORD, SOURCE)
+        made(memory, signer=Signer([old])).records.save(SPEC, RECORD, SOURCE)
         for secrets, known in (([new, old], Lookup(RECORD, SOURCE)), ([new], Lookup())):
-            assert SharedCache(memory, Seals(secrets), "p:", 600, DAY).look_up(SPEC) == known
+            assert made(memory, signer=Signer(secrets)).lookups.look_up(SPEC) == known
 
 
 class TestDue:
@@ -407,13 +417,13 @@ class TestDue:
     ) -> None:
         specs = [replace(SPEC, options={"version": number}) for number in range(200)]
         for spec in specs:
-            cache.record(spec, RECORD, None)
+            cache.records.save(spec, RECORD, None)
 
         def due() -> int:
-            assert [cache.look_up_stored(one).due for one in specs] == [
-                cache.look_up(one).due for one in specs
+            assert [cache.coordination.look_up(one).stale for one in specs] == [
+                cache.lookups.look_up(one).stale for one in specs
             ]
-            return sum(cache.look_up(spec).due for spec in specs)
+            return sum(cache.lookups.look_up(spec).stale for spec in specs)
 
         now.now += 3.5 * DAY - 1
         assert due() == 0
@@ -421,94 +431,94 @@ class TestDue:
         assert 60 < due() < 140
         now.now += 1.75 * DAY + 2
         assert due() == 200
-        cache.record(specs[0], RECORD, None)
+        cache.records.save(specs[0], RECORD, None)
         assert due() == 199
 
     def test_a_loss_makes_all_that_were_recorded_before_due(self, cache: SharedCache, now: Clock) -> None:
         others = [replace(SPEC, options={"version": number}) for number in range(3)]
         for spec in (SPEC, *others[:2]):
-            cache.record(spec, RECORD, None)
+            cache.records.save(spec, RECORD, None)
         now.now += 1
-        cache.doubt()
-        assert cache.look_up_stored(SPEC) == MakerState(RECORD, due=True, doubted=True)
-        cache.record(others[2], RECORD, None)
-        assert [cache.look_up(spec).due for spec in others] == [True, True, False]
-        cache.record(others[0], RECORD, None)
-        assert cache.look_up_stored(others[0]) == MakerState(RECORD)
+        cache.coordination.distrust()
+        assert cache.coordination.look_up(SPEC) == MakerState(RECORD, stale=True, distrusted=True)
+        cache.records.save(others[2], RECORD, None)
+        assert [cache.lookups.look_up(spec).stale for spec in others] == [True, True, False]
+        cache.records.save(others[0], RECORD, None)
+        assert cache.coordination.look_up(others[0]) == MakerState(RECORD)
 
     @pytest.mark.parametrize("garbage", [b"", b"x", b"-1", b"9" * 30, b"9" * 12, b"1e9"])
     def test_a_doubt_of_the_future_or_of_no_time_is_none(
         self, cache: SharedCache, memory: Memory, garbage: bytes
     ) -> None:
-        cache.record(SPEC, RECORD, None)
-        memory.values[f"p:{DOUBT_KEY}"] = garbage
-        assert not cache.look_up(SPEC).due
+        cache.records.save(SPEC, RECORD, None)
+        memory.values[f"p:{DISTRUST_BEFORE_KEY}"] = garbage
+        assert not cache.lookups.look_up(SPEC).stale
 
     def test_a_local_layer_does_not_ask_again_whether_there_is_doubt(
         self, memory: Memory, clock: Clock
     ) -> None:
-        cache = SharedCache(memory, SEALS, "p:", 600, DAY, local=TTLCache(5, 100, clock))
-        cache.record(SPEC, RECORD, SOURCE)
+        cache = made(memory, local=TTLCache(5, 100, clock))
+        cache.records.save(SPEC, RECORD, SOURCE)
         for _ in range(2):
-            assert cache.look_up(SPEC) == Lookup(RECORD, SOURCE)
+            assert cache.lookups.look_up(SPEC) == Lookup(RECORD, SOURCE)
         assert memory.calls.count("get_many") == 1
 
 
 class TestFailures:
     def test_they_are_remembered_until_the_source_changes(self, cache: SharedCache, memory: Memory) -> None:
-        cache.fail(SPEC, "missing", "", 60)
-        assert cache.look_up_stored(SPEC).failure == "missing"
+        cache.coordination.fail(SPEC, "missing", "", 60)
+        assert cache.coordination.look_up(SPEC).failure == "missing"
         assert memory.timeouts[f"p:{failure_key(SPEC)}"] == 60
-        cache.mark_change(SPEC.source)
-        told = cache.look_up_stored(SPEC)
+        cache.coordination.mark_change(SPEC.source)
+        told = cache.coordination.look_up(SPEC)
         assert told.failure is None
         assert told.change
-        cache.fail(SPEC, "invalid", told.change, 60)
-        assert cache.look_up_stored(SPEC).failure == "invalid"
+        cache.coordination.fail(SPEC, "invalid", told.change, 60)
+        assert cache.coordination.look_up(SPEC).failure == "invalid"
 
     def test_one_that_began_before_a_change_says_nothing(self, cache: SharedCache) -> None:
-        cache.mark_change(SPEC.source)
-        cache.fail(SPEC, "missing", "", 60)
-        assert cache.look_up_stored(SPEC).failure is None
+        cache.coordination.mark_change(SPEC.source)
+        cache.coordination.fail(SPEC, "missing", "", 60)
+        assert cache.coordination.look_up(SPEC).failure is None
 
     def test_one_that_is_put_back_is_over(self, cache: SharedCache, memory: Memory, now: Clock) -> None:
         """By whoever can write there, and has read it before."""
-        cache.fail(SPEC, "missing", "", 60)
+        cache.coordination.fail(SPEC, "missing", "", 60)
         now.now += 60
-        assert cache.look_up_stored(SPEC).failure == "missing"
+        assert cache.coordination.look_up(SPEC).failure == "missing"
         now.now += 1
-        assert cache.look_up_stored(SPEC).failure is None
+        assert cache.coordination.look_up(SPEC).failure is None
         now.now -= 4000
-        assert cache.look_up_stored(SPEC).failure is None
+        assert cache.coordination.look_up(SPEC).failure is None
 
     @pytest.mark.parametrize("value", [b"", b"q1RcXh2vKd0a", b'{"v":1,"c":"q1R","t":1800000060}', b"\xff"])
     def test_a_mark_that_is_not_signed_is_none(
         self, cache: SharedCache, memory: Memory, value: bytes
     ) -> None:
         memory.values[f"p:{change_key(SPEC.source)}"] = value
-        assert cache.look_up_stored(SPEC).change == ""
+        assert cache.coordination.look_up(SPEC).change == ""
 
     def test_a_mark_of_another_source_is_none(self, cache: SharedCache, memory: Memory) -> None:
-        cache.mark_change(Source("s3", "photos", "b.jpg"))
+        cache.coordination.mark_change(Source("s3", "photos", "b.jpg"))
         (value,) = memory.values.values()
         memory.values[f"p:{change_key(SPEC.source)}"] = value
-        assert cache.look_up_stored(SPEC).change == ""
+        assert cache.coordination.look_up(SPEC).change == ""
 
     def test_a_mark_that_is_put_back_is_over(self, cache: SharedCache, memory: Memory, now: Clock) -> None:
-        cache.mark_change(SPEC.source)
-        assert cache.look_up_stored(SPEC).change
+        cache.coordination.mark_change(SPEC.source)
+        assert cache.coordination.look_up(SPEC).change
         now.now += CHANGE_SECONDS + 1
-        assert cache.look_up_stored(SPEC).change == ""
+        assert cache.coordination.look_up(SPEC).change == ""
 
     def test_a_cache_that_does_not_answer_knows_of_no_change(
         self, cache: SharedCache, memory: Memory
     ) -> None:
-        cache.mark_change(SPEC.source)
+        cache.coordination.mark_change(SPEC.source)
         memory.broken = True
-        assert cache.look_up_stored(SPEC) == MakerState(change=None)
-        cache.notice_change(SPEC.source)
+        assert cache.coordination.look_up(SPEC) == MakerState(change=None)
+        cache.coordination.try_mark_change(SPEC.source)
 
     def test_a_change_is_not_lost_silently(self, cache: SharedCache, memory: Memory) -> None:
         memory.broken = True
         with pytest.raises(DriverError):
-            cache.mark_change(SPEC.source)
+            cache.coordination.mark_change(SPEC.source)

@@ -23,7 +23,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils.log import AdminEmailHandler
 
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.conf.credentials import caused, credentials_of, described, is_safe
 from shrinkmeister.environment import Environment
@@ -72,11 +72,11 @@ def outputs(caplog: pytest.LogCaptureFixture, doctor: bool = True) -> str:
     found = [f"{message.msg} {message.hint}" for message in run_checks()]
     for call in (
         get_config,
-        lambda: get_shared_cache().check(),
+        lambda: get_shared_cache().connection.check(),
         lambda: get_thumbnail_storage().check(),
         # URLs are for browsers, whatever an address of the settings says.
         lambda: bool(get_thumbnail_storage().url("cache/a.jpg")),
-        lambda: get_shared_cache().bookmark("adopt"),
+        lambda: get_shared_cache().notes.bookmark("adopt"),
     ):
         try:
             found.append(repr(call()))

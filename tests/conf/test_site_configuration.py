@@ -18,7 +18,7 @@ from sorl.thumbnail.conf import defaults as sorl_defaults
 import shrinkmeister
 import shrinkmeister_server
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.checks import known_to_sorl
 from shrinkmeister.cli import SETTINGS as COMMANDS_SETTINGS
 from shrinkmeister.conf import (

@@ -27,8 +27,8 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import get_shared_cache
-from shrinkmeister.conf import get_config, get_questions
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import get_config, get_questions, lazy_url
 from shrinkmeister.doctor import signed_urls
 from shrinkmeister.doctor.client import UNREACHABLE, Heard
 from shrinkmeister.doctor.examination import Examination, examine
@@ -46,9 +46,8 @@ from shrinkmeister.doctor.messages import (
 )
 from shrinkmeister.doctor.signed_urls import load_signed
 from shrinkmeister.exceptions import TokenExpiredError
-from shrinkmeister.protocol.encryption import Envelopes
+from shrinkmeister.protocol.encryption import Cipher
 from shrinkmeister.protocol.keys import is_object_name
-from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.storage.base import get_thumbnail_storage
 from tests.servers.canned import answering
 from tests.servers.demo import MANAGE
@@ -351,11 +350,13 @@ class TestCache:
         """As where one of two servers of a replica is written to."""
         on_s3.start()
         cache = get_shared_cache()
-        note, leave_note = cache.note, cache.leave_note
+        note, leave_note = cache.notes.note, cache.notes.leave_note
         if lost == "site":
-            monkeypatch.setattr(cache, "leave_note", lambda name, text: leave_note(f"lost:{name}", text))
+            monkeypatch.setattr(
+                cache.notes, "leave_note", lambda name, text: leave_note(f"lost:{name}", text)
+            )
         else:
-            monkeypatch.setattr(cache, "note", lambda name: note(f"lost:{name}"))
+            monkeypatch.setattr(cache.notes, "note", lambda name: note(f"lost:{name}"))
         assert said in the_fault(report(), "cache")
 
 
@@ -887,7 +888,7 @@ class TestForgery:
                 return 404, {}, b""
             _, known = get_questions().open(path.removeprefix("/doctor/"))
             payload = json.dumps({**asdict(known), "versions": {"shrinkmeister": "0.1.0"}, **said}).encode()
-            sealed = Envelopes([SECRET], ANSWER_INFO).seal(payload)
+            sealed = Cipher([SECRET], ANSWER_INFO).encrypt(payload)
             return 200, {"Content-Type": "text/plain"}, sealed.encode()
 
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))

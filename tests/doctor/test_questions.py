@@ -19,7 +19,7 @@ from shrinkmeister.doctor.messages import (
     probe_name,
 )
 from shrinkmeister.exceptions import TokenError, TokenExpiredError
-from shrinkmeister.protocol.encryption import KEY_LENGTH, Envelopes, derive_key
+from shrinkmeister.protocol.encryption import KEY_LENGTH, Cipher, derive_key
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.protocol.tokens import Tokens
 from tests.vectors import load
@@ -87,9 +87,9 @@ def test_no_answer(vector: dict[str, Any]) -> None:
 
 def test_a_question_is_no_token_and_a_token_no_question() -> None:
     with pytest.raises(TokenError):
-        Tokens([SECRET]).open(questions().seal(QUESTION))
+        Tokens([SECRET]).decrypt(questions().seal(QUESTION))
     token = load("tokens")["valid"][0]["token"]
-    assert Tokens([SECRET]).open(token)
+    assert Tokens([SECRET]).decrypt(token)
     with pytest.raises(TokenError):
         questions().open(token)
 
@@ -121,7 +121,7 @@ def test_an_answer_may_be_longer_than_a_url() -> None:
     with pytest.raises(TokenError, match="length"):
         questions().open_answer("A" * 80_000, QUESTION)
     with pytest.raises(TokenError, match="length"):
-        questions().open(Envelopes([SECRET], QUESTION_INFO).seal(b"x" * 4_000))
+        questions().open(Cipher([SECRET], QUESTION_INFO).encrypt(b"x" * 4_000))
 
 
 @pytest.mark.parametrize("vector", VECTORS["probes"])

@@ -15,7 +15,7 @@ from shrinkmeister.exceptions import RecordError, SpecError, TokenError
 from shrinkmeister.protocol.encryption import KEY_LENGTH, VERSION, derive_key
 from shrinkmeister.protocol.keys import is_object_name, object_name
 from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
-from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import KEY_INFO, Tokens
 from shrinkmeister.storage.base import StoredInfo
@@ -64,7 +64,7 @@ def read_thumbnail_record(data: bytes) -> None:
     except RecordError:
         return
     again = ThumbnailRecord.load(record.dump())
-    assert (again, again.checked) == (record, record.checked)
+    assert (again, again.verified_at) == (record, record.verified_at)
 
 
 def read_source_record(data: bytes) -> None:
@@ -80,10 +80,10 @@ def read_source_record(data: bytes) -> None:
 def open_seal(data: bytes) -> None:
     """Nothing that a fuzzer makes is sealed."""
     try:
-        body = SEALS.open("t1:key", data)
+        body = SEALS.unsign("t1:key", data)
     except RecordError:
         return
-    assert SEALS.seal("t1:key", body) == data
+    assert SEALS.sign("t1:key", body) == data
 
 
 def read_metadata(data: bytes) -> None:
@@ -107,7 +107,7 @@ READERS = (
     read_metadata,
     open_seal,
 )
-SEALS = Seals([SECRET])
+SEALS = Signer([SECRET])
 CIPHER = AESSIV(derive_key(SECRET, KEY_INFO, KEY_LENGTH))
 TOKENS = Tokens([SECRET], clock=lambda: 0.0)
 
@@ -142,10 +142,10 @@ def seeds() -> Iterator[bytes]:
 
 def _open(token: str) -> None:
     try:
-        spec = TOKENS.open(token)
+        spec = TOKENS.decrypt(token)
     except TokenError:
         return
-    if TOKENS.seal(spec) != token:
+    if TOKENS.encrypt(spec) != token:
         # The end is no part of a spec; all else is what it was.
         start, _, end = CIPHER.decrypt(bytes_of(token)[1:], [VERSION])[:-1].rpartition(b",")
         assert start + b"]" == spec.canonical()

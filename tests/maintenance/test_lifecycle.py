@@ -14,7 +14,8 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.cache.coordination import Coordination
 from shrinkmeister.conf import DAY, get_config
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.keys import record_key
@@ -109,14 +110,14 @@ def test_a_record_ends_a_day_before_its_object(
     bucket: Bucket, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends: list[int] = []
-    set_many = type(get_shared_cache()._driver).set_many
+    set_many = type(get_shared_cache().connection.driver).set_many
 
     def noted(driver: Any, values: dict[str, bytes], timeout: int) -> None:
         if f"shrinkmeister:{record_key(make_spec(PHOTO, '300x200', {}, get_config()))}" in values:
             ends.append(timeout)
         set_many(driver, values, timeout)
 
-    monkeypatch.setattr(type(get_shared_cache()._driver), "set_many", noted)
+    monkeypatch.setattr(type(get_shared_cache().connection.driver), "set_many", noted)
     assert server.get(lazy(PHOTO).url).status_code == 302
     assert ends == [DAY]
 
@@ -154,7 +155,7 @@ def test_no_rule_while_records_cannot_be_doubted(bucket: Bucket, monkeypatch: py
     def fail(*args: Any) -> None:
         raise DriverError("Redis: refused")
 
-    monkeypatch.setattr(SharedCache, "doubt", fail)
+    monkeypatch.setattr(Coordination, "distrust", fail)
     with pytest.raises(CommandError, match="Redis: refused"):
         lifecycle("--install")
     with pytest.raises(bucket.client.exceptions.ClientError):

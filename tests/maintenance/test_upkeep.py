@@ -18,7 +18,8 @@ from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.adoption.kvstore import FormerStore, get_former_store
-from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.cache import SharedCache, get_shared_cache
+from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.sources import place_of
@@ -125,13 +126,13 @@ class TestClear:
     def test_nothing_else_goes(self, cache: str, site: Site) -> None:
         """Not the locks of those who are making something, nor what others keep in that cache."""
         shared = get_shared_cache()
-        shared.set_bookmark("adopt", "here")
+        shared.notes.set_bookmark("adopt", "here")
         others = ("another:t1:" + "a" * 32, "shrinkmeister:l1:" + "a" * 32, "shrinkmeister:s1:of-somebody")
         for name in others:
-            shared._driver.set(name, b"1", 60)
+            shared.connection.driver.set(name, b"1", 60)
         shrinkmeister("clear")
-        assert set(shared._driver.get_many(others)) == set(others)
-        assert shared.bookmark("adopt") is None  # or adopting would go on behind what has just gone
+        assert set(shared.connection.driver.get_many(others)) == set(others)
+        assert shared.notes.bookmark("adopt") is None  # or adopting would go on behind what has just gone
 
     def test_a_cache_that_is_gone(
         self, site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -139,7 +140,7 @@ class TestClear:
         def fail(*args: Any) -> None:
             raise DriverError("Redis: refused")
 
-        monkeypatch.setattr(SharedCache, "remove", fail)
+        monkeypatch.setattr(RecordStore, "delete", fail)
         with pytest.raises(CommandError, match="Redis: refused"):
             shrinkmeister("clear")
 
@@ -217,7 +218,7 @@ class TestPrune:
 
         before = objects()
         with monkeypatch.context() as patch:
-            patch.setattr(SharedCache, "remove", fail)
+            patch.setattr(RecordStore, "delete", fail)
             with pytest.raises(CommandError, match="Redis: refused"):
                 shrinkmeister("prune", "--older-than", "0")
         assert objects() == before

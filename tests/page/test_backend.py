@@ -11,7 +11,7 @@ from django.test import modify_settings
 from sorl.thumbnail import default, delete, get_thumbnail
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import SettingError, get_config, get_tokens
 from shrinkmeister.exceptions import (
     DriverError,
@@ -65,7 +65,7 @@ class TestLazy:
         assert thumbnail.url.startswith("https://thumbs.example.com/")
         assert thumbnail.url.endswith(".jpg")
         token = thumbnail.url.removeprefix("https://thumbs.example.com/").removesuffix(".jpg")
-        spec = get_tokens().open(token)
+        spec = get_tokens().decrypt(token)
         assert str(spec.source) == f"storage://default/{NAME}"
         assert spec.geometry == "300x200"
         assert spec.options == {"crop": "center"}

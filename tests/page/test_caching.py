@@ -25,7 +25,7 @@ from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister import caching, page
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.caching import cache_page, cache_seconds, has_lazy_thumbnails, watch_thumbnails
 from shrinkmeister.conf import get_config
 from shrinkmeister.eager import eager_thumbnails
@@ -183,7 +183,7 @@ def private(settings: Any, clock: None) -> None:
     settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
     settings.THUMBNAIL_SOURCES = ["s3://photos"]
     spec = make_spec("photos/1.jpg", "300x200", {"crop": "center"}, get_config())
-    get_shared_cache().record(spec, ThumbnailRecord(300, 200, None), None)
+    get_shared_cache().records.save(spec, ThumbnailRecord(300, 200, None), None)
 
 
 class TestPages:

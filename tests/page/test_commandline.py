@@ -11,11 +11,10 @@ import pytest
 
 from shrinkmeister.adoption.former import former_of
 from shrinkmeister.backend import make_spec, spec_of
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cli import LAZY, main
-from shrinkmeister.conf import get_config
+from shrinkmeister.conf import get_config, lazy_url
 from shrinkmeister.protocol.keys import object_name, record_key
-from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import MAX_INTEGER, Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
@@ -57,7 +56,7 @@ def secrets() -> list[str]:
 
 
 def token(spec: ThumbnailSpec = SPEC, secret: str = SECRET) -> str:
-    return Tokens([secret]).seal(spec)
+    return Tokens([secret]).encrypt(spec)
 
 
 def use_redis(settings: Any, location: str) -> None:
@@ -98,14 +97,16 @@ class TestTheCommand:
         use_redis(settings, redis_location)
         variables = {"THUMBNAIL_CACHE_LOCATION": redis_location, **PATIENT}
         assert run("find", *ASKED, **variables) == (LAZY, f"{SERVER}/{token()}.jpg\n", "")
-        get_shared_cache().record(SPEC, ThumbnailRecord(300, 200, "https://cdn.example.com/cache/"), None)
+        get_shared_cache().records.save(
+            SPEC, ThumbnailRecord(300, 200, "https://cdn.example.com/cache/"), None
+        )
         final = f"https://cdn.example.com/{object_name(SPEC, 'cache/')}\n"
         assert run("find", *ASKED, **variables) == (0, final, "")
 
     def test_finding_in_a_private_bucket(self, redis_location: str, settings: Any) -> None:
         """Whose URLs are signed here, without asking it."""
         use_redis(settings, redis_location)
-        get_shared_cache().record(SPEC, ThumbnailRecord(300, 200, None), None)
+        get_shared_cache().records.save(SPEC, ThumbnailRecord(300, 200, None), None)
         variables = {
             "THUMBNAIL_CACHE_LOCATION": redis_location,
             "THUMBNAIL_BUCKET": "my-thumbnails",
@@ -335,7 +336,7 @@ class TestFind:
         former = former_of("photos/dawn.jpg", "300x200", {"crop": "center"}, get_config())
         assert former is not None
         image = ThumbnailRecord(300, 200, "https://cdn.example.com/")
-        get_shared_cache().adopt({former.place: image}, 60)
+        get_shared_cache().records.adopt({former.place: image}, 60)
         asked = ("find", "photos/dawn.jpg", "300x200", "--crop", "center")
         assert say(capsys, *asked) == (0, f"https://cdn.example.com/{former.name}", "")
 
@@ -349,7 +350,7 @@ class TestOpen:
 
     @pytest.fixture
     def sealed(self) -> str:
-        return Tokens(secrets()).seal(self.SPEC)
+        return Tokens(secrets()).encrypt(self.SPEC)
 
     @pytest.mark.parametrize(
         "form",
@@ -382,7 +383,7 @@ class TestOpen:
         }
 
     def test_its_text(self, capsys: Capture, sealed: str) -> None:
-        _, output, _ = say(capsys, "open", Tokens(secrets()).seal(ThumbnailSpec(DAWN, "300")))
+        _, output, _ = say(capsys, "open", Tokens(secrets()).encrypt(ThumbnailSpec(DAWN, "300")))
         assert output.splitlines()[2:5] == [
             "options     none",
             "end         never",
@@ -391,16 +392,16 @@ class TestOpen:
 
     def test_an_end(self, capsys: Capture) -> None:
         """One that is over is genuine, and so is one that no calendar of Python's has."""
-        over = Tokens(secrets(), 100, lambda: 1_800_000_000).seal(self.SPEC)
-        far = Tokens(secrets(), 200_000_000_000, lambda: 1).seal(self.SPEC)
-        farthest = Tokens(secrets(), MAX_INTEGER // 2, lambda: 1).seal(self.SPEC)
+        over = Tokens(secrets(), 100, lambda: 1_800_000_000).encrypt(self.SPEC)
+        far = Tokens(secrets(), 200_000_000_000, lambda: 1).encrypt(self.SPEC)
+        farthest = Tokens(secrets(), MAX_INTEGER // 2, lambda: 1).encrypt(self.SPEC)
         is_over = shown(capsys, over)
         assert (is_over["expires"], is_over["end"]) == (1_800_000_200, "2027-01-15T08:03:20+00:00")
         assert shown(capsys, far)["end"] == shown(capsys, farthest)["end"] == "after the year 9999"
         assert not shown(capsys, far)["over"]
 
     def test_one_that_is_over_says_so(self, capsys: Capture) -> None:
-        over = Tokens(secrets(), 100, lambda: 1_000_000_000).seal(self.SPEC)
+        over = Tokens(secrets(), 100, lambda: 1_000_000_000).encrypt(self.SPEC)
         assert shown(capsys, over)["over"]
         status, output, _ = say(capsys, "open", over)
         assert status == 0
@@ -408,7 +409,7 @@ class TestOpen:
 
     def test_a_name_does_nothing_to_a_terminal(self, capsys: Capture) -> None:
         spec = ThumbnailSpec(Source("s3", "photos", "\x1b[2J\n\u202eö.jpg"), "300")
-        _, output, _ = say(capsys, "open", Tokens(secrets()).seal(spec))
+        _, output, _ = say(capsys, "open", Tokens(secrets()).encrypt(spec))
         assert output.splitlines()[0] == r"source      s3://photos/\x1b[2J\n\u202eö.jpg"
 
     @pytest.mark.parametrize(

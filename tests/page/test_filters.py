@@ -15,7 +15,7 @@ from sorl.thumbnail.images import DummyImageFile
 from sorl.thumbnail.templatetags import thumbnail as library
 
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.sorl_patches import filters
@@ -56,7 +56,7 @@ def test_of_a_recorded_thumbnail_they_say_what_sorl_says(
     size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = make_spec(NAME, "300x200", {}, get_config())
-    get_shared_cache().record(spec, ThumbnailRecord(*size, CDN), None)
+    get_shared_cache().records.save(spec, ThumbnailRecord(*size, CDN), None)
     thumbnail = lazy()
     assert not thumbnail.lazy
     monkeypatch.setattr(default.kvstore, "_wrapped", Store(size))
@@ -89,7 +89,7 @@ class TestLazy:
 
     def test_a_source_as_sorl_has_known_it(self) -> None:
         place = source_of(NAME, get_config())
-        get_shared_cache().adopt({place: ThumbnailRecord(300, 400)}, 60)
+        get_shared_cache().records.adopt({place: ThumbnailRecord(300, 400)}, 60)
         assert render(LOAD + "{{ im|is_portrait }}", im=NAME) == "True"
 
     def test_an_image_of_another_host_is_escaped(self, settings: Any) -> None:

@@ -15,7 +15,7 @@ from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister import page
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.page import Address, PrefetchHistory, RequestCache, current_page
@@ -106,7 +106,7 @@ def test_a_local_layer_needs_none_on_other_pages(trips: Trips, settings: Any) ->
     trips.taken()
     assert get("/async") == ["False"] * 5
     assert trips.taken() == 0
-    get_shared_cache().remove([record_key(make_spec("photos/1.jpg", "300x200", {}, get_config()))])
+    get_shared_cache().records.delete([record_key(make_spec("photos/1.jpg", "300x200", {}, get_config()))])
     assert get("/async") == ["False", "True", "False", "False", "False"]
 
 
@@ -179,7 +179,7 @@ def test_a_cache_that_is_gone(trips: Trips, monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*args: Any) -> Any:
         raise DriverError("gone")
 
-    monkeypatch.setattr(type(get_shared_cache()._driver), "get_many", fail)
+    monkeypatch.setattr(type(get_shared_cache().connection.driver), "get_many", fail)
     assert get() == ["True"] * 5
 
 
@@ -189,7 +189,9 @@ def test_what_a_request_deletes_it_does_not_find(trips: Trips) -> None:
     record("photos/dawn.jpg")
     request_started.send(sender=None, environ={"PATH_INFO": "/deleting"})
     assert not get_thumbnail("photos/dawn.jpg", "300x200").lazy
-    get_shared_cache().remove([record_key(make_spec("photos/dawn.jpg", "300x200", {}, get_config()))])
+    get_shared_cache().records.delete(
+        [record_key(make_spec("photos/dawn.jpg", "300x200", {}, get_config()))]
+    )
     assert not get_thumbnail("photos/dawn.jpg", "300x200").lazy
     delete("photos/dawn.jpg", delete_file=False)
     assert get_thumbnail("photos/dawn.jpg", "300x200").lazy
@@ -274,16 +276,16 @@ class TestPrefetching:
 def test_a_page_that_takes_long_looks_again() -> None:
     now, trips = [0.0], []
 
-    def fetch(keys: Sequence[str]) -> dict[str, bytes]:
+    def fetch(keys: Sequence[str], waited: float) -> dict[str, bytes]:
         trips.append(keys)
         return {"a": b"%d" % len(trips)}
 
-    one = RequestCache(["b"], clock=lambda: now[0])
-    assert one.get(["a"], fetch) == {"a": b"1"}
+    one = RequestCache(["b"], clock=lambda: now[0], fetch=fetch)
+    assert one.get(["a"]) == {"a": b"1"}
     now[0] += 9
-    assert one.get(["a", "b"], fetch) == {"a": b"1"}
+    assert one.get(["a", "b"]) == {"a": b"1"}
     now[0] += 2
-    assert one.get(["a"], fetch) == {"a": b"2"}
+    assert one.get(["a"]) == {"a": b"2"}
     assert trips == [["a", "b"], ["a"]]
 
 

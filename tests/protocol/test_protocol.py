@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 
 from shrinkmeister.protocol.keys import object_name, record_key
 from shrinkmeister.protocol.records import ThumbnailRecord
-from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import CALL_OPTIONS, DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.conf import ServerConfig
@@ -66,7 +66,7 @@ def test_the_steps_to_a_token() -> None:
     encryptor = Cipher(AES(second), CTR(bytes(counter))).encryptor()
     encrypted = encryptor.update(payload) + encryptor.finalize()
     token = urlsafe_b64encode(b"\x01" + siv + encrypted).rstrip(b"=").decode()
-    assert token == Tokens([SECRET]).seal(SPEC)
+    assert token == Tokens([SECRET]).encrypt(SPEC)
     assert token in FIGURES
     for figure in (extracted, first, second, payload, zeros, version, both, mixed, siv, counter, encrypted):
         assert figure.hex() in FIGURES
@@ -85,7 +85,7 @@ def test_keys_and_names() -> None:
 def test_a_sealed_record() -> None:
     record = ThumbnailRecord(300, 200, "https://my-thumbnails.s3.amazonaws.com/cache/", ("2",), 1795612345)
     key = mac(mac(bytes(32), SECRET.encode()), b"shrinkmeister record 1\x01")
-    sealed = Seals([SECRET]).seal(record_key(SPEC), record.dump())
+    sealed = Signer([SECRET]).sign(record_key(SPEC), record.dump())
     for figure in (key, mac(key, f"{record_key(SPEC)}\n".encode() + record.dump())):
         assert f" {figure.hex()}\n" in PAGE
     assert f" {record.dump().decode()}\n" in PAGE

@@ -15,7 +15,7 @@ from shrinkmeister.protocol.records import (
     ThumbnailRecord,
     base_of,
 )
-from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.signing import Signer
 from tests.vectors import load
 
 VECTORS = load("records")
@@ -34,7 +34,7 @@ def test_thumbnail_vector(vector: dict[str, Any]) -> None:
     if not vector.get("read_only"):
         assert record.dump() == vector["record"].encode()
     read = ThumbnailRecord.load(vector["record"].encode())
-    assert (read, read.checked) == (record, vector["checked"])
+    assert (read, read.verified_at) == (record, vector["checked"])
 
 
 @pytest.mark.parametrize("vector", VECTORS["sources"], ids=described)
@@ -104,12 +104,12 @@ def test_what_tells_no_change(record: str) -> None:
 
 @pytest.mark.parametrize("vector", SEALS["valid"], ids=described)
 def test_sealed_vector(vector: dict[str, str]) -> None:
-    seals = Seals([SEALS["secret"]])
+    seals = Signer([SEALS["secret"]])
     record, sealed = vector["record"].encode(), vector["sealed"].encode()
-    assert seals.seal(vector["under"], record) == sealed
-    assert seals.open(vector["under"], sealed) == record
-    former = Seals(["another secret, of the same length or so", SEALS["secret"]])
-    assert former.open(vector["under"], sealed) == record
+    assert seals.sign(vector["under"], record) == sealed
+    assert seals.unsign(vector["under"], sealed) == record
+    former = Signer(["another secret, of the same length or so", SEALS["secret"]])
+    assert former.unsign(vector["under"], sealed) == record
 
 
 @pytest.mark.parametrize("vector", SEALS["valid"], ids=described)
@@ -126,4 +126,4 @@ def test_sealed_vector_by_hand(vector: dict[str, str]) -> None:
 @pytest.mark.parametrize("vector", SEALS["invalid"], ids=described)
 def test_a_vector_that_is_not_sealed(vector: dict[str, str]) -> None:
     with pytest.raises(RecordError):
-        Seals([SEALS["secret"]]).open(vector["under"], vector["sealed"].encode())
+        Signer([SEALS["secret"]]).unsign(vector["under"], vector["sealed"].encode())

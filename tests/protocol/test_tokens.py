@@ -14,7 +14,7 @@ from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
 from shrinkmeister.protocol.encryption import ALPHABET, KEY_LENGTH, derive_key
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister.protocol.tokens import KEY_INFO, Opened, Tokens
+from shrinkmeister.protocol.tokens import KEY_INFO, TokenContent, Tokens
 from tests.vectors import load
 
 VECTORS = load("tokens")
@@ -36,8 +36,8 @@ def test_keys(vector: dict[str, str]) -> None:
 def test_vector(vector: dict[str, Any]) -> None:
     tokens = Tokens([vector["secret"]])
     spec = ThumbnailSpec.parse(vector["canonical"].encode())
-    assert tokens.seal(spec) == vector["token"]
-    assert tokens.open(vector["token"]) == spec
+    assert tokens.encrypt(spec) == vector["token"]
+    assert tokens.decrypt(vector["token"]) == spec
 
 
 @pytest.mark.parametrize("vector", VECTORS["valid"], ids=described)
@@ -53,7 +53,7 @@ def test_vector_by_hand(vector: dict[str, Any]) -> None:
 @pytest.mark.parametrize("vector", VECTORS["invalid"], ids=described)
 def test_invalid_vector(vector: dict[str, Any]) -> None:
     with pytest.raises(TokenError) as refused:
-        Tokens([SECRET]).open(vector["token"])
+        Tokens([SECRET]).decrypt(vector["token"])
     assert not isinstance(refused.value, TokenExpiredError)
 
 
@@ -61,7 +61,7 @@ def test_invalid_vector(vector: dict[str, Any]) -> None:
 def test_a_vector_that_is_not_sealed(vector: dict[str, Any]) -> None:
     spec = ThumbnailSpec.parse(vector["canonical"].encode())
     with pytest.raises(SpecError, match="3800"):
-        Tokens([SECRET]).seal(spec)
+        Tokens([SECRET]).encrypt(spec)
 
 
 @pytest.mark.parametrize("secret", VECTORS["weak_secrets"])
@@ -95,29 +95,29 @@ def test_secrets_that_are_refused(settings: Any, secret: str, fallback: bool) ->
 @pytest.mark.parametrize("vector", VECTORS["fallbacks"], ids=described)
 def test_fallback_vector(vector: dict[str, Any]) -> None:
     spec = ThumbnailSpec.parse(vector["canonical"].encode())
-    assert Tokens(vector["secrets"]).open(vector["token"]) == spec
+    assert Tokens(vector["secrets"]).decrypt(vector["token"]) == spec
 
 
 @pytest.mark.parametrize("vector", VECTORS["expired"], ids=described)
 def test_expired_vector(vector: dict[str, Any]) -> None:
     with pytest.raises(TokenExpiredError):
-        Tokens([SECRET], None, lambda: vector["now"]).open(vector["token"])
+        Tokens([SECRET], None, lambda: vector["now"]).decrypt(vector["token"])
 
 
 @pytest.mark.parametrize("vector", VECTORS["expiring"], ids=described)
 def test_expiring_vector(vector: dict[str, Any]) -> None:
     now = float(vector["now"])
     tokens = Tokens([SECRET], vector["url_ttl"], lambda: now)
-    assert tokens.seal(SPEC) == vector["token"]
-    assert tokens.open(vector["token"]) == SPEC
+    assert tokens.encrypt(SPEC) == vector["token"]
+    assert tokens.decrypt(vector["token"]) == SPEC
     now = vector["expires"] - 1
-    assert tokens.open(vector["token"]) == SPEC
+    assert tokens.decrypt(vector["token"]) == SPEC
     now = vector["expires"]
     with pytest.raises(TokenExpiredError):
-        tokens.open(vector["token"])
+        tokens.decrypt(vector["token"])
     # The end stands in the token: a server without THUMBNAIL_URL_TTL keeps to it too.
     with pytest.raises(TokenExpiredError):
-        Tokens([SECRET], None, lambda: now).open(vector["token"])
+        Tokens([SECRET], None, lambda: now).decrypt(vector["token"])
 
 
 @pytest.mark.parametrize("vector", VECTORS["expiring"], ids=described)
@@ -125,11 +125,11 @@ def test_what_a_token_says_of_itself(vector: dict[str, Any]) -> None:
     """Also when its time is over; and which secret it was."""
     expires = vector["expires"]
     opened = Tokens([OTHER_SECRET, SECRET], None, lambda: expires + 1).read(vector["token"])
-    assert opened == Opened(SPEC, expires, 1)
-    assert (opened.is_over(expires - 1), opened.is_over(expires)) == (False, True)
-    endless = Tokens([SECRET]).read(Tokens([SECRET]).seal(SPEC))
-    assert endless == Opened(SPEC, None, 0)
-    assert not endless.is_over(expires)
+    assert opened == TokenContent(SPEC, expires, 1)
+    assert (opened.is_expired(expires - 1), opened.is_expired(expires)) == (False, True)
+    endless = Tokens([SECRET]).read(Tokens([SECRET]).encrypt(SPEC))
+    assert endless == TokenContent(SPEC, None, 0)
+    assert not endless.is_expired(expires)
 
 
 @pytest.mark.parametrize("vector", VECTORS["invalid"], ids=described)
@@ -139,16 +139,16 @@ def test_an_invalid_token_says_nothing(vector: dict[str, Any]) -> None:
 
 
 def test_the_same_spec_gives_the_same_token_on_every_host() -> None:
-    assert Tokens([SECRET]).seal(SPEC) == Tokens([SECRET, OTHER_SECRET]).seal(SPEC)
+    assert Tokens([SECRET]).encrypt(SPEC) == Tokens([SECRET, OTHER_SECRET]).encrypt(SPEC)
 
 
 def test_rotation() -> None:
     """The former secret opens as long as it is a fallback, on either side."""
     former, latter = Tokens([SECRET]), Tokens([OTHER_SECRET, SECRET])
-    assert latter.open(former.seal(SPEC)) == SPEC
-    assert latter.seal(SPEC) == Tokens([OTHER_SECRET]).seal(SPEC)
+    assert latter.decrypt(former.encrypt(SPEC)) == SPEC
+    assert latter.encrypt(SPEC) == Tokens([OTHER_SECRET]).encrypt(SPEC)
     with pytest.raises(TokenError):
-        Tokens([OTHER_SECRET]).open(former.seal(SPEC))
+        Tokens([OTHER_SECRET]).decrypt(former.encrypt(SPEC))
 
 
 def test_tokens_need_no_escaping_anywhere() -> None:
@@ -157,13 +157,13 @@ def test_tokens_need_no_escaping_anywhere() -> None:
 
 def test_a_token_shows_nothing_of_its_source() -> None:
     spec = ThumbnailSpec(Source("s3", "photos", "secret-plans.jpg"), "10x10")
-    token = Tokens([SECRET]).seal(spec)
+    token = Tokens([SECRET]).encrypt(spec)
     assert b"secret-plans" not in urlsafe_b64decode(token + "=" * (-len(token) % 4))
 
 
 def test_names_that_make_no_url_are_refused() -> None:
     with pytest.raises(SpecError, match="characters"):
-        Tokens([SECRET]).seal(ThumbnailSpec(Source("s3", "photos", "x" * 3000), "10x10"))
+        Tokens([SECRET]).encrypt(ThumbnailSpec(Source("s3", "photos", "x" * 3000), "10x10"))
 
 
 def test_no_secret_no_tokens() -> None:
@@ -174,7 +174,7 @@ def test_no_secret_no_tokens() -> None:
 def test_two_thousand_mutations_open_nothing() -> None:
     generator = random.Random(1)
     tokens = Tokens([SECRET])
-    token = tokens.seal(SPEC)
+    token = tokens.encrypt(SPEC)
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~=+/%é\0 "
     opened = 0
     for _ in range(2000):
@@ -193,7 +193,7 @@ def test_two_thousand_mutations_open_nothing() -> None:
             continue
         opened += 1
         with pytest.raises(TokenError):
-            tokens.open(mutated)
+            tokens.decrypt(mutated)
     assert opened > 1900
 
 

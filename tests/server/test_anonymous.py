@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("floods and slo
 
 SECRET = "the secret of a server that strangers ask, long enough"
 OTHERS = Tokens(["a secret of a stranger, which is long enough too"])
-FORGED = OTHERS.seal(ThumbnailSpec(Source("s3", "photos", "dawn.jpg"), "300x200", {}))
+FORGED = OTHERS.encrypt(ThumbnailSpec(Source("s3", "photos", "dawn.jpg"), "300x200", {}))
 
 
 def request(method: str, path: str, body: str = "", **headers: str) -> bytes:

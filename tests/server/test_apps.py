@@ -13,7 +13,7 @@ import urllib3
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.drivers.django_cache import DjangoCacheDriver
 from shrinkmeister.protocol.encryption import MAX_LENGTH
@@ -43,7 +43,7 @@ def spec_of(name: str = "photos/dawn.jpg", geometry: str = "300x200", **options:
 
 
 def link(spec: ThumbnailSpec, resolution: str = "") -> str:
-    return f"{get_tokens().seal(spec)}{resolution}.{spec.extension}"
+    return f"{get_tokens().encrypt(spec)}{resolution}.{spec.extension}"
 
 
 def batch(server: Server, texts: Sequence[Any], **fields: Any) -> list[dict[str, Any]]:
@@ -168,7 +168,7 @@ class TestBatch:
         self, server: Server, photos: list[ThumbnailSpec], trips: list[int]
     ) -> None:
         for spec in photos:
-            get_shared_cache().record(spec, ThumbnailRecord(30, 20, f"{MEDIA_URL}cache/"), None)
+            get_shared_cache().records.save(spec, ThumbnailRecord(30, 20, f"{MEDIA_URL}cache/"), None)
         trips.clear()
         found = batch(server, [link(spec) for spec in photos])
         assert all(one["url"].startswith(MEDIA_URL) for one in found)
@@ -177,7 +177,7 @@ class TestBatch:
 
     def test_forms_of_a_link(self, server: Server, photo: str, settings: Any) -> None:
         settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
-        token = get_tokens().seal(spec_of())
+        token = get_tokens().encrypt(spec_of())
         texts = [
             *(f"https://thumbs.example.com/{token}.jpg", f"{token}.jpg", token, f"/{token}.jpg"),
             *(f"{token}.jpg?v=2", f"https://thumbs.example.com/{token}.jpg?a=/b@#c\n"),
@@ -190,13 +190,13 @@ class TestBatch:
         self, server: Server, photo: str, settings: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        expired = Tokens([settings.THUMBNAIL_SECRET_KEY], 1, lambda: 1.0).seal(spec_of())
+        expired = Tokens([settings.THUMBNAIL_SECRET_KEY], 1, lambda: 1.0).encrypt(spec_of())
         texts = {
             link(spec_of()): 200,
             link(spec_of("photos/missing.jpg")): 404,
             link(spec_of(), "@3x"): 404,
             link(spec_of(), "@1" + "1" * 1000 + "x"): 403,
-            f"{get_tokens().seal(spec_of())}.png": 403,
+            f"{get_tokens().encrypt(spec_of())}.png": 403,
             f"{expired}.jpg": 410,
             "AAAA.jpg": 403,
             "": 403,
@@ -417,7 +417,7 @@ def test_by_http(tmp_path: Path, redis_location: str) -> None:
         "STORAGES": json.dumps({"default": storage}),
     }
     tokens = Tokens([variables["THUMBNAIL_SECRET_KEY"]])
-    links = [f"{tokens.seal(spec_of('dawn.jpg', f'{width}x20'))}.jpg" for width in range(20, 30)]
+    links = [f"{tokens.encrypt(spec_of('dawn.jpg', f'{width}x20'))}.jpg" for width in range(20, 30)]
     padding = ["A" * MAX_LENGTH] * 990
     with running_thumbnail_server(tmp_path, variables) as server:
 
@@ -447,5 +447,5 @@ def test_the_time_of_a_part() -> None:
 def test_nobody_is_let_in_by_a_batch(server: Server, photo: str) -> None:
     """Tokens of another secret, and no secret of ours in what is said."""
     tokens = Tokens(["another secret, which is long enough too"])
-    entries = batch(server, [f"{tokens.seal(spec_of())}.jpg"])
+    entries = batch(server, [f"{tokens.encrypt(spec_of())}.jpg"])
     assert entries == [{"status": 403, "error": "This URL was not made by a client of this server."}]

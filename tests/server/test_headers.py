@@ -18,7 +18,7 @@ SITE, OTHER = "https://www.example.com", "https://other.example.com"
 
 
 def thumbnail() -> str:
-    return f"/{get_tokens().seal(SPEC)}.jpg"
+    return f"/{get_tokens().encrypt(SPEC)}.jpg"
 
 
 @pytest.fixture

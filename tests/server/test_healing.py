@@ -16,7 +16,8 @@ from django.core.files.storage import storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.cache import SharedCache, get_shared_cache
+from shrinkmeister.cache.coordination import Coordination
 from shrinkmeister.conf import DAY, get_config, get_tokens
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import (
@@ -50,8 +51,9 @@ class Clock:
     """The time of day of the shared cache."""
 
     def __init__(self, cache: SharedCache, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = cache._now()
-        monkeypatch.setattr(cache, "_now", lambda: self.now)
+        self.now = cache.lookups.now()
+        for part in (cache.lookups, cache.records, cache.coordination):
+            monkeypatch.setattr(part, "now", lambda: self.now)
 
 
 @pytest.fixture
@@ -171,7 +173,7 @@ class TestLostRecords:
     ) -> None:
         cache = get_shared_cache()
         keys = [f"shrinkmeister:{key}" for key in self.keys(photos)]
-        cache._driver.set_many(dict.fromkeys(keys, garbage), 60)
+        cache.connection.driver.set_many(dict.fromkeys(keys, garbage), 60)
         assert [visit(server, name) for name in photos] == [True] * 4
         assert made.call_count == 0
         assert not any(visit(server, name) for name in photos)
@@ -185,14 +187,16 @@ class TestLostRecords:
         """Nor a stranger's host, whoever recorded it."""
         spec = make_spec(photos[0], "300x200", {}, get_config())
         url = lazy(photos[0]).url
-        get_shared_cache().record(spec, ThumbnailRecord(300, 200, "https://former.example.com/"), None)
+        get_shared_cache().records.save(
+            spec, ThumbnailRecord(300, 200, "https://former.example.com/"), None
+        )
         answer = server.get(f"{self.lazy_url(photos[0])}")
         assert answer["Location"] == url
         assert lazy(photos[0]).url == url
         assert made.call_count == 0
 
     def lazy_url(self, name: str) -> str:
-        return f"/{get_tokens().seal(make_spec(name, '300x200', {}, get_config()))}.jpg"
+        return f"/{get_tokens().encrypt(make_spec(name, '300x200', {}, get_config()))}.jpg"
 
 
 class TestFailures:
@@ -276,7 +280,7 @@ class TestFailures:
         def fail(*args: Any) -> None:
             raise failure
 
-        monkeypatch.setattr(SharedCache, "mark_change", fail)
+        monkeypatch.setattr(Coordination, "mark_change", fail)
         photo = Photo(title="dawn")
         with caplog.at_level(logging.WARNING):
             photo.image.save("dawn.jpg", ContentFile(picture((400, 300))))
@@ -312,7 +316,7 @@ class TestFailures:
     ) -> None:
         """Its record was evicted, and the shared cache takes that for never made."""
         spec = make_spec(photos[0], "300x200", {}, get_config())
-        get_shared_cache().remove([record_key(spec)])
+        get_shared_cache().records.delete([record_key(spec)])
         if failure == "overload":
             monkeypatch.setattr(pipeline, "get_gate", lambda: Mock(place=Mock(side_effect=OverloadError())))
         else:
@@ -366,7 +370,7 @@ class TestChangesMeanwhile:
         self, media: Path, photo: str, server: Server, during: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         delete(photo, delete_file=False)  # there is a mark
-        driver = get_shared_cache()._driver
+        driver = get_shared_cache().connection.driver
 
         def fail(*args: Any) -> None:
             raise DriverError("Redis: refused")
@@ -395,7 +399,7 @@ class TestChangesMeanwhile:
         assert not is_shown(photo)
         spec = make_spec(photo, "300x200", {}, get_config())
         assert shown.name != Path(object_name(spec, "")).name
-        get_shared_cache()._driver.delete_many(["shrinkmeister:complete"])
+        get_shared_cache().connection.driver.delete_many(["shrinkmeister:complete"])
         assert pipeline._found(pipeline.Request(spec, sources.fetch, False, Timing())) is None
         # It is a thumbnail of its source like the others, and is deleted with them.
         delete(photo, delete_file=False)
@@ -443,7 +447,7 @@ class TestWritersOfTheCache:
     def test_what_they_write_is_no_change(
         self, photo: str, server: Server, made: Mock, mark: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        driver, values = get_shared_cache()._driver, count()
+        driver, values = get_shared_cache().connection.driver, count()
 
         def rendered(*args: Any) -> Any:
             forged = b'{"v":1,"c":"%d","t":%d,"m":"AAAAAAAAAAA"}' % (next(values), time.time() + 60)
@@ -458,10 +462,12 @@ class TestWritersOfTheCache:
     def test_former_marks_that_they_put_back_keep_no_picture_away(
         self, photo: str, server: Server, made: Mock, mark: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        driver = get_shared_cache()._driver
+        driver = get_shared_cache().connection.driver
         former: list[bytes] = []
         for _ in range(3):
-            get_shared_cache().mark_change(make_spec(photo, "300x200", {}, get_config()).source)
+            get_shared_cache().coordination.mark_change(
+                make_spec(photo, "300x200", {}, get_config()).source
+            )
             former.append(driver.get(mark) or b"")
         again = cycle(former)
 

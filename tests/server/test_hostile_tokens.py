@@ -56,7 +56,7 @@ SPECS = [
         ("35x24", {"version": "z" * 2600}),
     )
 ]
-GENUINE = {Tokens([SECRET]).seal(spec): spec for spec in SPECS}
+GENUINE = {Tokens([SECRET]).encrypt(spec): spec for spec in SPECS}
 TOKENS = sorted(GENUINE)
 
 # What views.py and docs/protocol.md say to those who ask for what they should not.
@@ -255,10 +255,10 @@ def test_ten_thousand_mutated_tokens_open_nothing(asked: Server, log: pytest.Log
     @given(mutated(), st.sampled_from(sorted(EXTENSIONS.values())))
     def ask(token: str, extension: str) -> None:
         if token in GENUINE:
-            assert tokens.open(token) == GENUINE[token]
+            assert tokens.decrypt(token) == GENUINE[token]
             return
         with pytest.raises(TokenError) as error:
-            tokens.open(token)
+            tokens.decrypt(token)
         assert not isinstance(error.value, TokenExpiredError)
         untold = (token,) if len(token) > 40 else ()
         statuses.add(
@@ -544,7 +544,7 @@ def test_payloads_that_parsers_break_at(
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 1_300, f"{NAME}/x", "photos", f"{'x' * 300}/x"])
 def test_names_that_no_file_has(asked: Server, log: pytest.LogCaptureFixture, name: str) -> None:
     spec = ThumbnailSpec(Source("storage", "default", name), "30x20")
-    assert refused(asked.get(f"/{get_tokens().seal(spec)}.jpg"), log, name) == 404
+    assert refused(asked.get(f"/{get_tokens().encrypt(spec)}.jpg"), log, name) == 404
 
 
 def test_a_key_that_s3_has_no_room_for(settings: Any) -> None:
@@ -654,7 +654,7 @@ def test_what_is_listed_is_read(asked: Server, read: Mock, listed: str) -> None:
     """Or the tests above would find nothing."""
     source = Source.parse(f"{listed.removesuffix('/')}/a..b/.c/%/d.jpg")
     spec = ThumbnailSpec(source, "30x20")
-    assert asked.get(f"/{get_tokens().seal(spec)}.jpg").status_code == 404
+    assert asked.get(f"/{get_tokens().encrypt(spec)}.jpg").status_code == 404
     read.assert_called_once_with(source)
 
 

@@ -47,7 +47,7 @@ class Making:
         return ThumbnailSpec(Source("s3", self.photos, "dawn.jpg"), "300x200", options)
 
     def get(self, spec: ThumbnailSpec) -> urllib3.BaseHTTPResponse:
-        url = f"{self.server.url}/{self.tokens.seal(spec)}.jpg"
+        url = f"{self.server.url}/{self.tokens.encrypt(spec)}.jpg"
         return urllib3.request("GET", url, redirect=False, retries=False, timeout=30)
 
     def kill_worker(self) -> None:

@@ -82,7 +82,7 @@ def test_a_storm(
             **s3_server.variables,
         }
         spec = ThumbnailSpec(Source("http", host, "dawn.jpg"), "300x200", {"crop": "center"})
-        path = f"{Tokens([SECRET]).seal(spec)}.jpg"
+        path = f"{Tokens([SECRET]).encrypt(spec)}.jpg"
         with (
             running_thumbnail_server(tmp_path, variables, workers=4) as server,
             ThreadPoolExecutor(VISITORS) as visitors,

@@ -124,7 +124,7 @@ def variables(folder: Path, redis_location: str) -> dict[str, str]:
 
 def url_of(server: ThumbnailServer, number: int) -> str:
     spec = ThumbnailSpec(Source("storage", "default", "photos/dawn.jpg"), "300x200", {"version": number})
-    return f"{server.url}/{Tokens([SECRET]).seal(spec)}.jpg"
+    return f"{server.url}/{Tokens([SECRET]).encrypt(spec)}.jpg"
 
 
 def get(url: str) -> urllib3.BaseHTTPResponse:

@@ -21,7 +21,9 @@ from sorl.thumbnail import get_thumbnail
 from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.engines.pil_engine import Engine as PilEngine
 
-from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.cache.coordination import Coordination
+from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.conf import DAY, get_tokens, reset_on_setting_change
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
@@ -42,7 +44,7 @@ def asked(spec: ThumbnailSpec) -> pipeline.Request:
 
 
 def url_of(spec: ThumbnailSpec) -> str:
-    return f"/{get_tokens().seal(spec)}.{spec.extension}"
+    return f"/{get_tokens().encrypt(spec)}.{spec.extension}"
 
 
 def spec_of(name: str = "photos/dawn.jpg", geometry: str = "300x200", **options: Any) -> ThumbnailSpec:
@@ -107,7 +109,7 @@ class TestMaking:
         assert server.get(url)["Location"] == first["Location"]
         assert not get_thumbnail(photo, "300x200", crop="center").lazy
         # Others may have been lost with it, for as long as records live.
-        assert get_shared_cache().look_up_stored(spec_of()).complete is False
+        assert get_shared_cache().coordination.look_up(spec_of()).complete is False
 
     def test_an_old_one_is_made_again_instead(
         self, server: Server, media: Path, photo: str, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -130,12 +132,12 @@ class TestMaking:
         url = url_of(spec_of())
         first = server.get(url)
         (media / photo).unlink()
-        get_shared_cache().forget(spec_of().source, [first["Location"]])
+        get_shared_cache().records.forget(spec_of().source, [first["Location"]])
         assert server.get(url)["Location"] == first["Location"]
         thumbnail = get_thumbnail(photo, "300x200", crop="center")
         assert not thumbnail.lazy
         (media / thumbnail.object_name).unlink()
-        get_shared_cache().forget(spec_of().source, [thumbnail.object_name])
+        get_shared_cache().records.forget(spec_of().source, [thumbnail.object_name])
         assert server.get(url).status_code == 404
 
     def test_a_cache_that_takes_no_writes(
@@ -144,13 +146,13 @@ class TestMaking:
         """A full Redis, a replica: what it does not know, nobody could tell it."""
         first = server.get(url_of(spec_of()))
         cache = get_shared_cache()
-        cache.forget(spec_of().source, [first["Location"]])
+        cache.records.forget(spec_of().source, [first["Location"]])
 
         def refuse(*args: Any, **kwargs: Any) -> None:
             raise DriverError("OOM command not allowed")
 
         for name in ("add", "set", "set_many"):
-            monkeypatch.setattr(cache._driver, name, refuse)
+            monkeypatch.setattr(cache.connection.driver, name, refuse)
         monkeypatch.setattr(pipeline, "fetch", lambda source: pytest.fail("made again"))
         assert server.get(url_of(spec_of()))["Location"] == first["Location"]
 
@@ -160,7 +162,7 @@ class TestMaking:
         """So an object is always younger than its record: rules that expire objects can be relied on."""
         url = url_of(spec_of())
         first = server.get(url)
-        get_shared_cache().forget(spec_of().source, [first["Location"]])
+        get_shared_cache().records.forget(spec_of().source, [first["Location"]])
         monkeypatch.setattr(pipeline, "_stored", lambda request: pytest.fail("asked the bucket"))
         made = Mock(wraps=pipeline._make)
         monkeypatch.setattr(pipeline, "_make", made)
@@ -184,7 +186,7 @@ class TestMaking:
         settings.THUMBNAIL_ENGINE = "tests.server.test_server.UpsideDownEngine"
         upside_down = stored(media, server.get(url_of(spec_of(format="PNG"))))
         storages["default"].delete(server.get(url_of(spec_of(format="PNG")))["Location"][len(MEDIA_URL) :])
-        get_shared_cache().forget(spec_of().source, [])
+        get_shared_cache().records.forget(spec_of().source, [])
         settings.THUMBNAIL_ENGINE = "sorl.thumbnail.engines.pil_engine.Engine"
         settings.THUMBNAIL_CACHE_KEY_PREFIX = "again:"
         upright = stored(media, server.get(url_of(spec_of(format="PNG"))))
@@ -237,7 +239,7 @@ class TestMaking:
         settings.THUMBNAIL_CACHE_NAME = "of-its-own"
         settings.THUMBNAIL_CACHE_LOCATION = "redis://127.0.0.1:1/0"
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
-        assert [r.name for r in caplog.records] == ["shrinkmeister.cache.shared_cache"]
+        assert [r.name for r in caplog.records] == ["shrinkmeister.cache.connection"]
 
 
 class TestSafely:
@@ -248,7 +250,7 @@ class TestSafely:
     ) -> None:
         settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [1.5, 2]
         done: list[str] = []
-        save, keep = DjangoThumbnailStorage.save, SharedCache.record
+        save, keep = DjangoThumbnailStorage.save, RecordStore.save
 
         def saved(self: Any, name: str, *args: Any) -> None:
             save(self, name, *args)
@@ -259,7 +261,7 @@ class TestSafely:
             done.append("record")
 
         monkeypatch.setattr(DjangoThumbnailStorage, "save", saved)
-        monkeypatch.setattr(SharedCache, "record", kept)
+        monkeypatch.setattr(RecordStore, "save", kept)
         assert server.get(url_of(spec_of())).status_code == 302
         assert done == ["@1.5x.jpg", "@2x.jpg", ".jpg", "record"]
 
@@ -293,14 +295,14 @@ class TestSafely:
     def test_made_by_another_server_just_before_our_lock(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lock, make = SharedCache.lock, Mock(wraps=pipeline._made)
+        lock, make = Coordination.lock, Mock(wraps=pipeline._made)
 
-        def late(self: SharedCache, spec: ThumbnailSpec, seconds: int) -> bool | None:
+        def late(self: Coordination, spec: ThumbnailSpec, seconds: int) -> bool | None:
             pipeline_made(asked(spec), "")
             return lock(self, spec, seconds)
 
         pipeline_made = pipeline._made
-        monkeypatch.setattr(SharedCache, "lock", late)
+        monkeypatch.setattr(Coordination, "lock", late)
         monkeypatch.setattr(pipeline, "_made", make)
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
         make.assert_not_called()
@@ -428,7 +430,7 @@ class TestErrors:
     def test_an_expired_token(self, server: Server, settings: Any, caplog: Any) -> None:
         from shrinkmeister.protocol.tokens import Tokens
 
-        token = Tokens([settings.THUMBNAIL_SECRET_KEY], 60, lambda: 1_000_000).seal(spec_of())
+        token = Tokens([settings.THUMBNAIL_SECRET_KEY], 60, lambda: 1_000_000).encrypt(spec_of())
         self.check(server.get(f"/{token}.jpg"), 410, caplog, "TokenExpiredError")
 
     @pytest.mark.usefixtures("media")
@@ -558,13 +560,13 @@ class TestOnce:
         server.get(url_of(spec_of()))
         server.get(url_of(spec_of("photos/gone.jpg")))
         for name in (photo, "photos/gone.jpg"):
-            assert get_shared_cache().lock(spec_of(name), 30)
+            assert get_shared_cache().coordination.lock(spec_of(name), 30)
 
     def test_another_server_is_waited_for(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         spec = spec_of()
-        assert get_shared_cache().lock(spec, 30)  # somebody else has it
+        assert get_shared_cache().coordination.lock(spec, 30)  # somebody else has it
 
         # ... and makes it meanwhile.
         monkeypatch.setattr(TIME, Time(functools.partial(pipeline._made, asked(spec), "")))
@@ -577,19 +579,21 @@ class TestOnce:
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         spec = spec_of()
-        assert get_shared_cache().lock(spec, 30)
-        monkeypatch.setattr(TIME, Time(lambda: get_shared_cache().unlock(spec)))
+        assert get_shared_cache().coordination.lock(spec, 30)
+        monkeypatch.setattr(TIME, Time(lambda: get_shared_cache().coordination.unlock(spec)))
         assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)
 
     def test_waiting_is_bounded(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert get_shared_cache().lock(spec_of(), 3000)
+        assert get_shared_cache().coordination.lock(spec_of(), 3000)
         time = Time()
         monkeypatch.setattr(TIME, time)
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
         assert 15 <= time.now < 15.3
-        assert not get_shared_cache().lock(spec_of(), 30), "the lock of somebody else was let go of"
+        assert not get_shared_cache().coordination.lock(spec_of(), 30), (
+            "the lock of somebody else was let go of"
+        )
 
 
 class TestLiveness:
@@ -668,7 +672,7 @@ class TestHealth:
         monkeypatch.setattr(health, "get_health", reset_on_setting_change(lambda: Health(examine, clock)))
         monkeypatch.setattr(views, "get_health", health.get_health)
         check = Mock(side_effect=None if works else RuntimeError("a surprise"))
-        monkeypatch.setattr(get_shared_cache(), "check", check)
+        monkeypatch.setattr(get_shared_cache().connection, "check", check)
         for ask in (server.get, server.head, server.get):
             assert ask("/healthz").status_code == (200 if works else 503)
         assert check.call_count == 1

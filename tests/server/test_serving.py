@@ -248,7 +248,7 @@ class TestSizes:
 
 def tokens_of(server: ThumbnailServer, bucket: str, geometry: str = "300x200") -> str:
     spec = ThumbnailSpec(Source("s3", bucket, "dawn.jpg"), geometry, {"crop": "center"})
-    return f"{server.url}/{Tokens([SECRET]).seal(spec)}.jpg"
+    return f"{server.url}/{Tokens([SECRET]).encrypt(spec)}.jpg"
 
 
 def get(url: str, **headers: str) -> urllib3.BaseHTTPResponse:
@@ -384,7 +384,7 @@ def test_threads_are_left_while_all_others_wait(
                 spec = ThumbnailSpec(
                     Source("http", place, f"{bucket}/dusk.jpg"), "30x20", {"version": number}
                 )
-                return f"{server.url}/{Tokens([SECRET]).seal(spec)}.jpg"
+                return f"{server.url}/{Tokens([SECRET]).encrypt(spec)}.jpg"
 
             recorded = tokens_of(server, photos)
             assert get(recorded).status == 302, server.log.read_text()

@@ -15,7 +15,7 @@ from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.kvstores.base import KVStoreBase
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.page import RequestCache, using_page
 from shrinkmeister.protocol.keys import object_name
@@ -64,7 +64,7 @@ def thumbnails(photo: str, kvstore: Any) -> tuple[Path, Path]:
 
 def is_known(name: str) -> bool:
     """Return whether the shared cache has the size of a source."""
-    return get_shared_cache().look_up_image(source_of(name, get_config())) is not None
+    return get_shared_cache().lookups.image_size(source_of(name, get_config())) is not None
 
 
 INVALIDATIONS: dict[str, Callable[[str], None]] = {
@@ -179,7 +179,7 @@ def test_thumbnails_that_sorl_has_made(how: str, photo: str, kvstore: Any, setti
     settings.THUMBNAIL_ADOPTED_BACKEND = SORLS_BACKEND
     former = ThumbnailBackend().get_thumbnail(photo, "30")
     place = source_of(former, get_config())
-    get_shared_cache().adopt({place: ThumbnailRecord(30, 23, "https://example.com/media/")}, 60)
+    get_shared_cache().records.adopt({place: ThumbnailRecord(30, 23, "https://example.com/media/")}, 60)
     assert lazy(photo, "30").url == former.url
     getattr(kvstore, how)(*([] if how == "delete_all_thumbnail_files" else [ImageFile(photo)]))
     assert not former.exists()

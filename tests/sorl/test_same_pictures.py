@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.geometry import thumbnail_size
 from tests.conftest import SAME_PICTURES
@@ -187,7 +187,7 @@ def test_the_same_pictures(
         spec = make_spec(name, geometry, options, get_config())
         # As of a spec whose size depends on its source: else the look-up leaves that out.
         dependent = replace(spec, geometry="1", options={"version": spec.options.get("version")})
-        source = get_shared_cache().look_up(dependent).source
+        source = get_shared_cache().lookups.look_up(dependent).source
         assert source is not None
         predicted = thumbnail_size(spec, source)
         assert predicted in (None, real), row

@@ -363,4 +363,4 @@ class TestOf2017:
 
 
 def make_url(spec: ThumbnailSpec) -> str:
-    return f"/{get_tokens().seal(spec)}.{spec.extension}"
+    return f"/{get_tokens().encrypt(spec)}.{spec.extension}"

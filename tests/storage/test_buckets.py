@@ -16,7 +16,7 @@ from django.template import Context, Template
 from sorl.thumbnail import delete, get_thumbnail
 from storages.backends.s3 import S3Storage
 
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.checks import check_expiry
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.drivers.base import Driver
@@ -150,7 +150,9 @@ class TestPublic:
         self, public: Buckets, server: Server, monkeypatch: pytest.MonkeyPatch, settings: Any
     ) -> None:
         """A cache that is new asks the bucket whether it holds thumbnails, once."""
-        monkeypatch.setattr(get_shared_cache(), "_driver", trips := Trips(get_shared_cache()._driver))
+        monkeypatch.setattr(
+            get_shared_cache().connection, "driver", trips := Trips(get_shared_cache().connection.driver)
+        )
         requests = Requests(monkeypatch)
         server.get(public.thumbnail().url)
         assert requests.names == ["ListObjects", "GetObject", "PutObject"]

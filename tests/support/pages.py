@@ -10,9 +10,9 @@ from django.template import Context, Template
 from sorl.thumbnail import default, get_thumbnail
 
 from shrinkmeister.backend import make_spec
-from shrinkmeister.cache.shared_cache import DOUBT_KEY, get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
-from shrinkmeister.protocol.keys import object_name
+from shrinkmeister.protocol.keys import DISTRUST_BEFORE_KEY, object_name
 from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
@@ -42,12 +42,12 @@ class Trips:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.keys: list[int] = []
-        driver = type(get_shared_cache()._driver)
+        driver = type(get_shared_cache().connection.driver)
         get_many = driver.get_many
 
         def counted(driver: Any, keys: Any) -> Any:
             keys = list(keys)
-            self.keys.append(sum(not key.endswith(DOUBT_KEY) for key in keys))
+            self.keys.append(sum(not key.endswith(DISTRUST_BEFORE_KEY) for key in keys))
             return get_many(driver, keys)
 
         monkeypatch.setattr(driver, "get_many", counted)
@@ -71,7 +71,7 @@ def record(
 ) -> str:
     """What the server writes when it has made a thumbnail, and the URL in it."""
     spec = make_spec(name, geometry, options, get_config())
-    get_shared_cache().record(spec, ThumbnailRecord(300, 200, f"{CDN}cache/", resolutions), source)
+    get_shared_cache().records.save(spec, ThumbnailRecord(300, 200, f"{CDN}cache/", resolutions), source)
     return CDN + object_name(spec, "cache/")
 
 

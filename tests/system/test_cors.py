@@ -111,7 +111,7 @@ def test_a_page_reads_a_thumbnail(tmp_path: Path, browser: "Browser", listed: st
         with running_thumbnail_server(tmp_path, variables) as server:
             page = browser.new_page()
             page.goto(f"{site.url}/page.html")
-            seen = page.evaluate(READ, f"{server.url}/{Tokens([SECRET]).seal(SPEC)}.jpg")
+            seen = page.evaluate(READ, f"{server.url}/{Tokens([SECRET]).encrypt(SPEC)}.jpg")
             page.close()
         allowed = listed != "another site"
         told, batch = seen.pop("told"), seen.pop("batch")

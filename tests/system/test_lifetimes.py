@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
-from shrinkmeister.cache.shared_cache import SharedCache
+from shrinkmeister.cache import SharedCache
+from shrinkmeister.cache.codec import RecordCodec
+from shrinkmeister.cache.connection import CacheConnection
 from shrinkmeister.conf import DAY, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import SourceMissingError
 from shrinkmeister.protocol.records import SourceRecord
-from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
@@ -121,8 +123,9 @@ class Lifetimes(RuleBasedStateMachine):
         self.overridden.enable()
         self.clock = Clock()
         self.driver, self.bucket = Memory(self.clock), Bucket(self.clock)
-        seals = Seals(["a secret of the simulation, which is long enough"])
-        self.cache = SharedCache(self.driver, seals, "p:", TTL, CHECK_TTL, self.clock, self.clock)
+        connection = CacheConnection(self.driver, "p:", self.clock)
+        codec = RecordCodec(Signer(["a secret of the simulation, which is long enough"]))
+        self.cache = SharedCache.over(connection, codec, TTL, CHECK_TTL, self.clock)
         # Source -> what is in it, counted; None where it is gone.
         self.contents: dict[str, int | None] = dict.fromkeys(NAMES, 0)
         # Name -> what its thumbnails may show at the oldest: what was there when they were cleared last.
@@ -216,7 +219,7 @@ class Lifetimes(RuleBasedStateMachine):
             self.contents[name] = None
         elif what == "source back" and self.contents[name] is None:  # as an upload does it
             self.contents[name] = self.oldest[name]
-            self.cache.mark_change(source_of(name, get_config()))
+            self.cache.coordination.mark_change(source_of(name, get_config()))
 
     @invariant()
     def an_open_page_keeps_its_pictures(self) -> None:

@@ -16,7 +16,7 @@ from django.core.files.storage import storages
 from redis import Redis
 from sorl.thumbnail import get_thumbnail
 
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from tests.servers.process import wait_until
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import running_thumbnail_server

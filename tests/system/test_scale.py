@@ -8,10 +8,12 @@ import pytest
 from redis import Redis
 
 from bench.model import CHECK, FOUND, NEW, PAGE, Site, checks_of, due_share, figures, number, written
-from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
+from shrinkmeister.cache import SharedCache, get_shared_cache
+from shrinkmeister.cache.codec import RecordCodec
+from shrinkmeister.cache.connection import CacheConnection
 from shrinkmeister.protocol.keys import record_key
 from shrinkmeister.protocol.records import ThumbnailRecord
-from shrinkmeister.protocol.signing import Seals
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from tests.servers.faulty import FaultyProxy, running_faulty
@@ -78,7 +80,7 @@ def counted(
         options |= {"bucket_name": settings.THUMBNAIL_BUCKET, "querystring_auth": False}
         settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
         # As where everything that is stored is known.
-        get_shared_cache().begin(lambda: True)
+        get_shared_cache().coordination.initialize(lambda: True)
         counted = Counted(redis, proxy)
         counted.commands()
         yield counted
@@ -87,7 +89,7 @@ def counted(
 def test_requests_take_what_the_model_says(
     counted: Counted, server: Server, spec: ThumbnailSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = f"{Tokens([SECRET]).seal(spec)}.jpg"
+    path = f"{Tokens([SECRET]).encrypt(spec)}.jpg"
     for step, asked in ((NEW, ["GET", "PUT"]), (FOUND, [])):
         assert server.get(path).status_code == 302
         assert (counted.commands(), counted.requests()) == (step.commands, asked)
@@ -111,16 +113,18 @@ def test_records_are_due_when_the_model_says(redis_location: str, settings: Any)
     settings.THUMBNAIL_CACHE_BACKEND = "redis"
     settings.THUMBNAIL_CACHE_NAME = "unused"
     settings.THUMBNAIL_CACHE_LOCATION = redis_location
-    driver, now = get_shared_cache()._driver, [1_800_000_000.0]
-    cache = SharedCache(driver, Seals([SECRET]), "due:", 30 * DAY, 7 * DAY, now=lambda: now[0])
+    driver, now = get_shared_cache().connection.driver, [1_800_000_000.0]
+    cache = SharedCache.over(
+        CacheConnection(driver, "due:"), RecordCodec(Signer([SECRET])), 30 * DAY, 7 * DAY, lambda: now[0]
+    )
     for width in range(20, 40):
         spec = ThumbnailSpec(Source("s3", "photos", "dawn.jpg"), f"{width}x20", {"crop": "center"})
-        cache.record(spec, ThumbnailRecord(width, 20, "https://cdn.example.com/cache/"), None)
+        cache.records.save(spec, ThumbnailRecord(width, 20, "https://cdn.example.com/cache/"), None)
         start, seconds = now[0], due_share(record_key(spec).partition(":")[2]) * 7 * DAY
         now[0] = start + seconds - 1
-        assert not cache.look_up(spec).due
+        assert not cache.lookups.look_up(spec).stale
         now[0] = start + seconds + 1
-        assert cache.look_up(spec).due
+        assert cache.lookups.look_up(spec).stale
         now[0] = start
 
 

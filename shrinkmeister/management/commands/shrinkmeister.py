@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from shrinkmeister.adoption.kvstore import get_former_store
-from shrinkmeister.cache.shared_cache import get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.doctor.examination import examine
 from shrinkmeister.doctor.findings import OK, UNKNOWN, WRONG, Finding
@@ -143,7 +143,7 @@ class Command(BaseCommand):
             for count in clear(dry_run):
                 bar(count)
         self._say(f"{'Would clear' if dry_run else 'Cleared'} {count:,} records.", options)
-        if get_shared_cache().records() is None:
+        if get_shared_cache().records.keys() is None:
             self._say(
                 "This cache cannot list its keys: those were the records of the thumbnails that are "
                 "stored. Records of others end with THUMBNAIL_TTL.",

@@ -121,7 +121,7 @@ def whole(started: AbstractContextManager[subprocess.Popen[bytes]]) -> Iterator[
 
 def path_of(geometry: str) -> str:
     spec = ThumbnailSpec(Source("s3", "photos", "dawn.jpg"), geometry, {"crop": "center"})
-    return f"/{Tokens([SECRET]).seal(spec)}.jpg"
+    return f"/{Tokens([SECRET]).encrypt(spec)}.jpg"
 
 
 def check_server(container: Container, variables: dict[str, str], directory: Path) -> None:

@@ -113,7 +113,7 @@ def variables(
 def path_of(variables: dict[str, str], name: str = "dawn.jpg", geometry: str = "300x200") -> str:
     bucket = variables["THUMBNAIL_SOURCES"].removeprefix("s3://")
     spec = ThumbnailSpec(Source("s3", bucket, name), geometry, {"crop": "center"})
-    return f"/{Tokens([SECRET]).seal(spec)}.jpg"
+    return f"/{Tokens([SECRET]).encrypt(spec)}.jpg"
 
 
 def get(url: str, method: str = "GET", **headers: str) -> urllib3.BaseHTTPResponse:

@@ -50,7 +50,7 @@ def ask_for(deployment: Deployment, s3_server: S3Server) -> Callable[[str], dict
     def upload(name: str) -> dict[str, Any]:
         s3_server.client().put_object(Bucket=deployment.photos, Key=name, Body=data)
         spec = ThumbnailSpec(Source("s3", deployment.photos, name), "300x200", {"crop": "center"})
-        return events.function_url(f"/{Tokens([SECRET]).seal(spec)}.jpg")
+        return events.function_url(f"/{Tokens([SECRET]).encrypt(spec)}.jpg")
 
     return upload
 

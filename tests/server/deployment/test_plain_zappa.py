@@ -163,7 +163,7 @@ def test_the_first_deployment_says_what_is_missing_and_the_second_makes_thumbnai
         (tmp_path / name).symlink_to(deployment.package / name)
     s3_server.client().put_object(Bucket=deployment.photos, Key="plain.jpg", Body=picture((800, 600)))
     spec = ThumbnailSpec(Source("s3", deployment.photos, "plain.jpg"), "300x200", {"crop": "center"})
-    path = f"/{Tokens([SECRET]).seal(spec)}.jpg"
+    path = f"/{Tokens([SECRET]).encrypt(spec)}.jpg"
     requests = {"/": events.function_url("/"), "thumbnail": events.function_url(path)}
     statuses = []
     for package in (flow.first, flow.second):

@@ -94,7 +94,7 @@ def test_they_are_enough_and_no_more(
 
         def thumbnail(name: str) -> Any:
             spec = ThumbnailSpec(Source("s3", photos, name), "300x200", {"crop": "center"})
-            return get(f"{Tokens([SECRET]).seal(spec)}.jpg")
+            return get(f"{Tokens([SECRET]).encrypt(spec)}.jpg")
 
         # Made, and found in the bucket after the cache is lost.
         for _ in range(2):

@@ -68,7 +68,7 @@ def photo(deployment: Deployment, s3_server: S3Server) -> Callable[..., Thumbnai
 
 
 def path_of(spec: ThumbnailSpec, resolution: str = "") -> str:
-    return f"/{Tokens([SECRET]).seal(spec)}{resolution}.{spec.extension}"
+    return f"/{Tokens([SECRET]).encrypt(spec)}{resolution}.{spec.extension}"
 
 
 def invoke(deployment: Deployment, *requests: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +13,8 @@ from unittest.mock import Mock
 import pytest
 import urllib3
 
-from shrinkmeister.cache.shared_cache import get_shared_cache
-from shrinkmeister.conf import get_tokens
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import DAY, get_tokens
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
@@ -34,7 +35,7 @@ SEEN = "2024-05-06T07:08:09.123+00:00"
 
 
 def url_of(spec: ThumbnailSpec = SPEC) -> str:
-    return f"/{get_tokens().seal(spec)}.{spec.extension}"
+    return f"/{get_tokens().encrypt(spec)}.{spec.extension}"
 
 
 @pytest.fixture
@@ -73,18 +74,24 @@ class TestOutcomes:
 
     @pytest.mark.parametrize("due", [False, True], ids=["a lost cache", "time to look"])
     def test_of_one_that_the_bucket_has(
-        self, server: Server, photo: str, settings: Any, log: pytest.LogCaptureFixture, due: bool
+        self,
+        server: Server,
+        photo: str,
+        settings: Any,
+        log: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+        due: bool,
     ) -> None:
         server.get(url_of())
         log.clear()
         if due:
-            get_shared_cache().doubt()
+            get_shared_cache().coordination.distrust()
             settings.THUMBNAIL_CHECK_TTL = 1
             shared = get_shared_cache()
-            now = shared._now
-            shared._now = lambda: now() + 10
+            later = time.time() + 10
+            monkeypatch.setattr(shared.coordination, "now", lambda: later)
         else:
-            get_shared_cache()._driver.delete_many(
+            get_shared_cache().connection.driver.delete_many(
                 [f"shrinkmeister:{key}" for key in (f"t1:{digest(SPEC.canonical())}", "complete")]
             )
         server.get(url_of())
@@ -97,7 +104,7 @@ class TestOutcomes:
         server.get(url_of())
         log.clear()
         shared = get_shared_cache()
-        monkeypatch.setattr(shared, "_is_due", lambda *args: True)
+        monkeypatch.setattr(shared.coordination, "now", lambda: time.time() + 30 * DAY)
         monkeypatch.setattr(pipeline, "_in_bucket", Mock(side_effect=StorageError("the storage sleeps")))
         server.get(url_of())
         warned, told = log.records
@@ -107,14 +114,14 @@ class TestOutcomes:
     def test_of_one_that_another_server_makes(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
-        lock = get_shared_cache().lock
+        lock = get_shared_cache().coordination.lock
 
         def late(spec: ThumbnailSpec, seconds: int) -> bool | None:
             make(pipeline.Request(spec, fetch, True, Timing()), "")
             return lock(spec, seconds)
 
         make = pipeline._made
-        monkeypatch.setattr(get_shared_cache(), "lock", late)
+        monkeypatch.setattr(get_shared_cache().coordination, "lock", late)
         server.get(url_of())
         assert visit(log)["outcome"] == "waited"
 
@@ -189,7 +196,9 @@ class TestOthers:
         server.get("/healthz")
         server.get("/livez")
         assert log.records == []
-        monkeypatch.setattr(get_shared_cache(), "check", Mock(side_effect=DriverError("refused\n302 made")))
+        monkeypatch.setattr(
+            get_shared_cache().connection, "check", Mock(side_effect=DriverError("refused\n302 made"))
+        )
         server.get("/healthz")
         told = visit(log)
         assert (told["level"], told["status"], told["outcome"]) == ("ERROR", 503, "Unhealthy")

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,9 +15,9 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from sorl.thumbnail import get_thumbnail
 
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.breaker import BREAKER_SECONDS
-from shrinkmeister.cache.shared_cache import get_shared_cache
-from shrinkmeister.conf import SettingError, get_config, get_tokens
+from shrinkmeister.conf import DAY, SettingError, get_config, get_tokens
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from tests.servers.process import wait_until
@@ -31,7 +32,7 @@ Counts = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def url_of(spec: ThumbnailSpec = SPEC) -> str:
-    return f"/{get_tokens().seal(spec)}.{spec.extension}"
+    return f"/{get_tokens().encrypt(spec)}.{spec.extension}"
 
 
 def counted(text: str) -> Counts:
@@ -89,7 +90,6 @@ class TestServer:
 class TestSwitchedOff:
     def test_there_are_no_metrics(self, server: Server) -> None:
         assert server.get("/metrics").status_code == 404
-        assert get_shared_cache()._metrics is None
 
     def test_the_library_is_not_loaded(self) -> None:
         """By the whole server, and by all of a site that shows thumbnails."""
@@ -126,9 +126,9 @@ class TestSite:
         assert count("shrinkmeister_lookups_total", result="hit") == hits + 1
         assert count("shrinkmeister_lookups_total", result="miss") == misses + 1
 
-    def test_one_that_is_due(self, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_is_stale(self, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         record("a.jpg", crop="center")
-        monkeypatch.setattr(get_shared_cache(), "_is_due", lambda *args: True)
+        monkeypatch.setattr(get_shared_cache().lookups, "now", lambda: time.time() + 30 * DAY)
         before = count("shrinkmeister_lookups_total", result="due")
         get_thumbnail("a.jpg", "300x200", crop="center")
         assert count("shrinkmeister_lookups_total", result="due") == before + 1
@@ -138,7 +138,7 @@ class TestSite:
     ) -> None:
         shared = get_shared_cache()
         now = [0.0]
-        monkeypatch.setattr(shared, "_clock", lambda: now[0])
+        monkeypatch.setattr(shared.connection, "clock", lambda: now[0])
         failures = count("shrinkmeister_cache_failures_total", operation="read")
 
         def open_after_a_page() -> float:
@@ -147,7 +147,7 @@ class TestSite:
 
         assert open_after_a_page() == 0
         with monkeypatch.context() as failing:
-            failing.setattr(shared._driver, "get_many", Mock(side_effect=DriverError("refused")))
+            failing.setattr(shared.connection.driver, "get_many", Mock(side_effect=DriverError("refused")))
             assert open_after_a_page() == 1
         assert open_after_a_page() == 1  # it is not asked
         now[0] += BREAKER_SECONDS

@@ -1,0 +1,169 @@
+"""The shared cache as bytes under keys: a driver, a prefix, and breakers for a cache that fails."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from shrinkmeister.cache.breaker import BREAKER_SECONDS, Breaker
+from shrinkmeister.cache.metrics import CacheMetrics, Operation
+from shrinkmeister.cache.throttle import LOG_INTERVAL, Throttle
+from shrinkmeister.drivers.base import Driver
+from shrinkmeister.exceptions import DriverError
+from shrinkmeister.protocol.keys import COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY
+from shrinkmeister.ttl_cache import TTLCache
+
+logger = logging.getLogger(__name__)
+
+FAILED: dict[Operation, str] = {
+    "read": "The shared cache failed and is not read for %g s: %s",
+    "write": "The shared cache failed and is not written to for %g s: %s",
+}
+
+T = TypeVar("T")
+
+
+class CacheConnection:
+    """Reads and writes values under keys without the prefix.
+
+    `get`, `fetch` and the methods that begin with `try_` never raise DriverError. All others do, since
+    their effect must not be lost.
+
+    prefix       starts each key in the cache
+    time_budget  seconds that a page waits for slow answers in all
+    local        values that pages of this process have read; None keeps none
+    metrics      counts failures; None counts nothing
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        prefix: str,
+        clock: Callable[[], float] = time.monotonic,
+        time_budget: float = math.inf,
+        local: TTLCache[bytes] | None = None,
+        metrics: CacheMetrics | None = None,
+    ) -> None:
+        self.driver = driver
+        self._prefix = prefix
+        self._time_budget = time_budget
+        self._local = local
+        self._metrics = metrics
+        self.clock = clock
+        self._slow_log = Throttle(LOG_INTERVAL, clock)
+        # Two, since a cache that is full, or a replica, refuses writes and can still be read.
+        self._reads, self._writes = (Breaker(lambda: self.clock()) for _ in range(2))
+
+    def get(self, keys: Sequence[str], waited: float = 0) -> dict[str, bytes]:
+        """Return the values of those keys that have one, from this process where it keeps them.
+
+        waited: seconds that the page will have waited if this takes as long as its slowest look-up
+        """
+        if waited > self._time_budget and not self._reads.is_open:
+            if self._slow_log.passes():
+                logger.warning(
+                    "The shared cache is slow: pages wait %g s for it at most", self._time_budget
+                )
+            return {}
+        local = self._local
+        if local is None:
+            return self.fetch(keys) or {}
+        found = {key: value for key in keys if (value := local.get(key)) is not None}
+        if wanted := [key for key in keys if key not in found]:
+            drops = local.drops
+            # Missing values are not kept, since a server may be making the thumbnail.
+            fetched = self.fetch(wanted) or {}
+            if DISTRUST_BEFORE_KEY in wanted:
+                fetched.setdefault(DISTRUST_BEFORE_KEY, b"0")  # otherwise each look-up would ask for it
+            for key, value in fetched.items():
+                local.set(key, value, drops)
+            found |= fetched
+        return found
+
+    def fetch(self, keys: Sequence[str]) -> dict[str, bytes] | None:
+        """Return the values of those keys that have one; None if the cache does not answer."""
+        if self._reads.is_open:
+            return None
+        names = [self._prefix + key for key in keys]
+        found = self._try("read", lambda: self.driver.get_many(names), None)
+        if found is None:
+            return None
+        return {key: found[name] for key, name in zip(keys, names, strict=True) if name in found}
+
+    def read(self, key: str) -> bytes | None:
+        return self.driver.get(self._prefix + key)
+
+    def add(self, key: str, value: bytes, seconds: int) -> bool:
+        """Write the value if the key has none, and return whether it was written."""
+        return self.driver.add(self._prefix + key, value, seconds)
+
+    def set(self, key: str, value: bytes, seconds: int) -> None:
+        self.driver.set(self._prefix + key, value, seconds)
+
+    def set_many(self, values: Mapping[str, bytes], seconds: int) -> None:
+        try:
+            self.driver.set_many({self._prefix + key: value for key, value in values.items()}, seconds)
+        finally:
+            self._drop(values)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        try:
+            self.driver.delete_many([self._prefix + key for key in keys])
+        finally:
+            self._drop(keys)
+
+    def keys(self) -> Iterator[str] | None:
+        """Return all keys; None if the cache cannot list them."""
+        names = self.driver.keys(self._prefix)
+        return None if names is None else (name.removeprefix(self._prefix) for name in names)
+
+    def check(self) -> None:
+        """Raise DriverError unless the cache can write a value and read several keys at once.
+
+        A cluster cannot read several, as look-ups do.
+        """
+        name, *others = (self._prefix + key for key in ("health", COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY))
+        self.driver.set(name, b"1", 60)
+        if self.driver.get_many([name, *others]).get(name) != b"1":
+            raise DriverError("the cache accepted a value and did not return it")
+
+    def try_write(self, call: Callable[[], T], otherwise: T) -> T:
+        """Return what a writing call returns; `otherwise` if it fails, or if the cache has just failed."""
+        # A cache that cannot be read is down, and the call would wait for it again.
+        is_open = self._reads.is_open or self._writes.is_open
+        return otherwise if is_open else self._try("write", call, otherwise)
+
+    def try_delete(self, key: str) -> None:
+        """Delete a key, also after a failed write, since a full cache can still delete."""
+        if not self._reads.is_open:
+            try:
+                self.driver.delete_many([self._prefix + key])
+            except DriverError as error:
+                self._failed("write", error)
+
+    def _try(self, operation: Operation, call: Callable[[], T], otherwise: T) -> T:
+        try:
+            answer = call()
+        except DriverError as error:
+            self._failed(operation, error)
+            return otherwise
+        breaker = self._breaker(operation)
+        if breaker.has_failed:
+            breaker.succeed()
+            if self._metrics:
+                self._metrics.answered_again(operation)
+        return answer
+
+    def _failed(self, operation: Operation, error: DriverError) -> None:
+        self._breaker(operation).fail()
+        if self._metrics:
+            self._metrics.failed(operation)
+        logger.warning(FAILED[operation], BREAKER_SECONDS, error)
+
+    def _breaker(self, operation: Operation) -> Breaker:
+        return self._reads if operation == "read" else self._writes
+
+    def _drop(self, keys: Iterable[str]) -> None:
+        if self._local:
+            self._local.drop(keys)

@@ -1,0 +1,116 @@
+"""What a page asks the shared cache: the records of a thumbnail, in one round trip."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Protocol
+
+from shrinkmeister.cache.codec import RecordCodec
+from shrinkmeister.cache.metrics import CacheMetrics
+from shrinkmeister.geometry import filled_size
+from shrinkmeister.protocol.freshness import is_stale, moment
+from shrinkmeister.protocol.keys import DISTRUST_BEFORE_KEY, adopted_key, record_key, source_key
+from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
+from shrinkmeister.protocol.spec import CACHE_SIZE, Source, ThumbnailSpec
+
+
+class Reader(Protocol):
+    """Where a look-up finds values: the connection, or what a page has read already."""
+
+    def get(self, keys: Sequence[str], /) -> Mapping[str, bytes]:
+        """Return the values of those keys that have one."""
+        ...
+
+
+@dataclass(frozen=True)
+class LookupKeys:
+    """The keys of the records in a Lookup. A key is None where the look-up does not need the record."""
+
+    thumbnail: str
+    source: str | None
+    adopted: str | None
+
+    @cached_property
+    def all(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.thumbnail, DISTRUST_BEFORE_KEY, self.source, self.adopted)))
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> LookupKeys:
+    """Return the keys that `Lookups.look_up` reads."""
+    return LookupKeys(
+        record_key(spec),
+        None if filled_size(spec) else source_key(spec.source),
+        adopted_key(adopted) if adopted else None,
+    )
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The records of a thumbnail.
+
+    source   that of its source, if the thumbnail's size depends on it
+    adopted  that of the thumbnail which sorl's own backend has made
+    stale    whether the server has to check that the thumbnail still exists
+    """
+
+    thumbnail: ThumbnailRecord | None = None
+    source: SourceRecord | None = None
+    adopted: ThumbnailRecord | None = None
+    stale: bool = False
+
+
+class Lookups:
+    """Never raises DriverError: a cache that is down is a miss.
+
+    check_ttl  seconds for which a page uses a record without a check of the object
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        codec: RecordCodec,
+        check_ttl: int,
+        now: Callable[[], float] = time.time,
+        metrics: CacheMetrics | None = None,
+    ) -> None:
+        self._reader = reader
+        self._decode = codec.decode
+        self._check_ttl = check_ttl
+        self.now = now
+        self._metrics = metrics
+
+    def look_up(
+        self, spec: ThumbnailSpec, adopted: Source | None = None, reader: Reader | None = None
+    ) -> Lookup:
+        """Return the records of a thumbnail.
+
+        adopted  where sorl's own backend would have stored it
+        reader   the page's, if there is a page
+        """
+        keys = keys_of(spec, adopted)
+        found = (reader or self._reader).get(keys.all)
+        source = self._decode(SourceRecord, keys.source, found)
+        if source and source.version != spec.options.get("version"):
+            source = None
+        record = self._decode(ThumbnailRecord, keys.thumbnail, found)
+        stale = record is not None and self._is_stale(keys.thumbnail, record, found)
+        adopted_record = self._decode(ThumbnailRecord, keys.adopted, found)
+        if self._metrics:
+            self._metrics.looked_up(bool(record or adopted_record), stale)
+        return Lookup(record, source, adopted_record, stale)
+
+    def image_size(self, image: Source, reader: Reader | None = None) -> tuple[int, int] | None:
+        """Return (width, height) of a source as it is shown, or of an adopted image; None if unknown."""
+        keys = (source_key(image), adopted_key(image))
+        found = (reader or self._reader).get(keys)
+        if source := self._decode(SourceRecord, keys[0], found):
+            size = (source.width, source.height)
+            return size[::-1] if source.flipped else size
+        adopted = self._decode(ThumbnailRecord, keys[1], found)
+        return (adopted.width, adopted.height) if adopted else None
+
+    def _is_stale(self, key: str, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:
+        distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
+        return is_stale(key, record, distrust_before, self._check_ttl, self.now())
