@@ -230,24 +230,24 @@ def page_middleware(get_response: Any) -> Any:
     if iscoroutinefunction(get_response):
 
         async def answer(request: "HttpRequest") -> Any:
-            if current_page():
-                return await get_response(request)
-            with _remembered(_page_of(request.META)):
+            with _page_for(request):
                 return await get_response(request)
 
         return answer
 
     def answer_at_once(request: "HttpRequest") -> Any:
-        if current_page():
-            return get_response(request)
-        with _remembered(_page_of(request.META)):
+        with _page_for(request):
             return get_response(request)
 
     return answer_at_once
 
 
 @contextmanager
-def _remembered(page: RequestCache) -> Iterator[None]:
+def _page_for(request: "HttpRequest") -> Iterator[None]:
+    if current_page():
+        yield
+        return
+    page = _page_of(request.META)
     with using_page(page):
         yield
     _guesses.remember(page)
