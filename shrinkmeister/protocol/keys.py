@@ -34,9 +34,8 @@ OBJECT = re.compile(
 )
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def digest(canonical: bytes) -> str:
-    """Return 32 characters of a-z and 2-7. Each digest is needed for several keys."""
+    """Return 32 characters of a-z and 2-7."""
     return b32encode(sha256(canonical).digest()[:20]).decode().lower()
 
 
@@ -70,6 +69,7 @@ def folder_name(source: Source, prefix: str) -> str:
     return f"{prefix}{digest(source.canonical())}/"
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def object_name(spec: ThumbnailSpec, prefix: str, resolution: str | None = None) -> str:
     """resolution: "2" for @2x; None for the thumbnail itself."""
     suffix = f"@{resolution}x" if resolution else ""
