@@ -1,11 +1,11 @@
-"""Caches of whole pages and of fragments, which keep no lazy URL for long, and no signed one that ends.
+"""Caching of pages and fragments, which keeps lazy URLs only for a short time and no expired ones.
 
 from shrinkmeister.caching import cache_page     instead of Django's
 
 {% load shrinkmeister %}                         instead of {% cache %}
 {% cache_thumbnails 900 sidebar %}...{% endcache_thumbnails %}
 
-if has_lazy_thumbnails(): ...                    for code of your own
+if has_lazy_thumbnails(): ...                    for your own code
 cache.set(key, html, cache_seconds(900))
 """
 
@@ -27,28 +27,28 @@ from shrinkmeister.page import RequestCache, current_page, using_page
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-# Of caches of many visitors, and of each browser.
+# s-maxage is for shared caches, max-age for browsers too.
 MAX_AGE = re.compile(
     r"\b(?P<name>max-age|s-maxage)\s*=\s*\"?(?P<seconds>[0-9]+)\"?", re.ASCII | re.IGNORECASE
 )
 
 
 def has_lazy_thumbnails() -> bool:
-    """Return whether the page that is being answered has shown a lazy thumbnail so far."""
+    """Return whether the current page has shown a lazy thumbnail so far."""
     return _lifetime().lazy
 
 
 def cache_seconds(most: int | None, lazy: int = LAZY_SECONDS) -> int | None:
-    """Return for how many seconds the page that is being answered may be kept, `most` at most.
+    """Return how many seconds a cache may keep the current page, at most `most`.
 
-    lazy: the most for a page with a lazy thumbnail
+    lazy: the limit for a page with a lazy thumbnail
     """
     return _lifetime().cache_seconds(most, lazy)
 
 
 @contextmanager
 def watch_thumbnails() -> Iterator[Lifetime]:
-    """Give a Lifetime of what is rendered in the block, which is a part of a page or of none."""
+    """Return the Lifetime of what is rendered in the block, on a page or outside of one."""
     with ExitStack() as stack:
         page = current_page()
         if page is None:
@@ -58,12 +58,12 @@ def watch_thumbnails() -> Iterator[Lifetime]:
         try:
             yield lifetime
         finally:
-            # By identity: those of two fragments may be equal.
+            # By identity, since the lifetimes of two fragments may be equal.
             page.lifetimes[:] = [one for one in page.lifetimes if one is not lifetime]
 
 
 class _Limited(django_cache.UpdateCacheMiddleware):
-    """Django's, with a timeout that the thumbnails of the page allow."""
+    """Django's middleware, with a timeout that the thumbnails of the page allow."""
 
     lazy = LAZY_SECONDS
     page_timeout: int | None
@@ -72,7 +72,7 @@ class _Limited(django_cache.UpdateCacheMiddleware):
         most: Any = self.page_timeout
         if most is None and (most := get_max_age(response)) is None:
             most = self.cache_timeout
-        # One instance answers all requests.
+        # A copy, since one instance answers all requests.
         limited = copy(self)
         limited.page_timeout = cache_seconds(most, self.lazy)
         return super(_Limited, limited).process_response(request, response)
@@ -91,9 +91,9 @@ class _CacheMiddleware(_Limited, django_cache.CacheMiddleware):
 def cache_page(
     timeout: int, *, lazy: int = LAZY_SECONDS, cache: str | None = None, key_prefix: str | None = None
 ) -> Callable[[Any], Any]:
-    """Keep a view's pages, as Django's `cache_page` does, for no longer than their thumbnails allow.
+    """Cache a view's pages as Django's `cache_page` does, only as long as their thumbnails allow.
 
-    lazy: seconds for which a page with a lazy thumbnail is kept
+    lazy: the limit in seconds for a page with a lazy thumbnail
     """
     decorator: Callable[[Any], Any] = decorator_from_middleware_with_args(_CacheMiddleware)(
         page_timeout=timeout, lazy=lazy, cache_alias=cache, key_prefix=key_prefix
@@ -103,9 +103,9 @@ def cache_page(
 
 @sync_and_async_middleware
 def max_age_middleware(get_response: Any) -> Any:
-    """Lower the max-age and s-maxage of responses, by which CDNs and browsers keep pages.
+    """Lower the max-age and s-maxage of responses to what their thumbnails allow.
 
-    A response without them stays as it is. One that is streamed, but for a file, is taken for lazy.
+    A response without them is not changed. A streamed response counts as lazy, except for a file.
     """
     if iscoroutinefunction(get_response):
 
@@ -120,7 +120,7 @@ def max_age_middleware(get_response: Any) -> Any:
 def _with_lower_max_age(response: "HttpResponse") -> "HttpResponse":
     if isinstance(response, FileResponse):
         return response
-    # A template that is streamed shows its thumbnails after the headers.
+    # A streamed template renders its thumbnails after the headers were sent.
     lifetime = Lifetime(lazy=True) if response.streaming else _lifetime()
 
     def lower(one: re.Match[str]) -> str:
@@ -130,13 +130,12 @@ def _with_lower_max_age(response: "HttpResponse") -> "HttpResponse":
     lowered = MAX_AGE.sub(lower, header)
     if lowered != header:
         response["Cache-Control"] = lowered
-        # It says the same to caches of HTTP/1.0.
+        # Expires means the same to caches of HTTP/1.0.
         del response["Expires"]
     return response
 
 
 def _lifetime() -> Lifetime:
     page = current_page()
-    # Without a page nothing is known: outside of requests, and under ASGI before Django 6.1 without
-    # `page_middleware`.
+    # There is no page outside of requests, and under ASGI before Django 6.1 without `page_middleware`.
     return page.lifetimes[0] if page else Lifetime(lazy=True)

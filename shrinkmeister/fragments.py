@@ -1,4 +1,4 @@
-"""`{% cache_thumbnails %}`: Django's `{% cache %}`, for no longer than the thumbnails in it allow."""
+"""`{% cache_thumbnails %}`: Django's `{% cache %}`, only as long as the thumbnails in it allow."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ END = "endcache_thumbnails"
 
 
 class Fragment(SafeString):
-    """The HTML of a fragment whose thumbnails will have other URLs.
+    """The HTML of a fragment with thumbnails whose URLs will change.
 
-    Text as Django's own tag keeps it: that can read it where a template goes back to `{% cache %}`.
+    It is text, so that a template can go back to Django's `{% cache %}`, which caches text too.
     """
 
     lifetime: Lifetime
@@ -63,7 +63,7 @@ class CacheThumbnailsNode(Node):
             return None if timeout is None else int(timeout)
         except (ValueError, TypeError) as error:
             raise TemplateSyntaxError(
-                f"cache_thumbnails got {timeout!r} as its timeout, which is not a number of seconds."
+                f"The timeout of cache_thumbnails is {timeout!r}. Write a number of seconds."
             ) from error
 
     def _cache(self, context: Context) -> BaseCache:
@@ -72,7 +72,7 @@ class CacheThumbnailsNode(Node):
             try:
                 return caches[alias]
             except InvalidCacheBackendError as error:
-                raise TemplateSyntaxError(f"cache_thumbnails got using={alias!r}: {error}") from error
+                raise TemplateSyntaxError(f"cache_thumbnails has using={alias!r}: {error}") from error
         try:
             return caches["template_fragments"]
         except InvalidCacheBackendError:
@@ -82,11 +82,11 @@ class CacheThumbnailsNode(Node):
         try:
             return expression.resolve(context)
         except VariableDoesNotExist as error:
-            raise TemplateSyntaxError(f"cache_thumbnails got an unknown variable: {expression}") from error
+            raise TemplateSyntaxError(f"cache_thumbnails has an unknown variable: {expression}") from error
 
 
 def parse(parser: Parser, token: Token) -> CacheThumbnailsNode:
-    """`{% cache_thumbnails seconds name [variable ...] [using="alias"] %}`, as Django's `{% cache %}`."""
+    """Parse `{% cache_thumbnails seconds name [variable ...] [using="alias"] %}`."""
     nodelist = parser.parse((END,))
     parser.delete_first_token()
     _, *arguments = token.split_contents()

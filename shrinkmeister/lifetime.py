@@ -1,20 +1,20 @@
-"""How long a page, or a fragment of one, may be kept: until its thumbnails have other URLs."""
+"""How long a page or fragment may be cached: until the URLs of its thumbnails change."""
 
 import math
 import time
 from dataclasses import dataclass
 
-#: Seconds for which a page with lazy thumbnails may be kept. A browser that shows it has them made, and
-#: their final URLs come with the next page that is rendered.
+#: How long a page with lazy thumbnails may be cached. A browser that shows it makes the server render them,
+#: and the next page has their final URLs.
 LAZY_SECONDS = 60
 
 
 @dataclass
 class Lifetime:
-    """What has been rendered so far.
+    """The lifetime of the thumbnails that have been rendered so far.
 
-    lazy  whether a thumbnail has a URL of the thumbnail server
-    ends  the Unix time until which all URLs work
+    lazy  whether one of them has a URL of the thumbnail server
+    ends  the Unix time at which the first of their URLs expires
     """
 
     lazy: bool = False
@@ -29,12 +29,12 @@ class Lifetime:
         self.ends = min(self.ends, ends)
 
     def cache_seconds(self, most: int | None, lazy: int = LAZY_SECONDS) -> int | None:
-        """Return for how many seconds it may be kept, `most` at most; None for no end.
+        """Return how many seconds a cache may keep it, at most `most`; None for no limit.
 
-        It is kept for half of the time for which its URLs work: the visitor who is shown it last needs some
-        of that to load the images.
+        That is half of the time until its first URL expires. The last visitor who gets it from the cache
+        needs the rest to load the images.
 
-        lazy: the most for what has a lazy thumbnail
+        lazy: the limit if it has a lazy thumbnail
         """
         longest = [float(lazy)] if self.lazy else []
         if self.ends < math.inf:

@@ -1,16 +1,15 @@
-"""One round trip for a page: what it looked up last time is fetched with its first look-up.
+"""One round trip for a page: its first look-up also fetches the keys that it asked for last time.
 
-A page is what one path and query gave last time in this process. An unknown query, such as the id of a
-click, is taken for one that changes nothing. A guess that is wrong costs a further look-up, and nothing
-else: what was not fetched is asked for. Nothing outlives its request but the keys that it asked for, and of
-those only so many.
+Each process remembers the keys by path and query. An unknown query, such as a click id, is treated as if
+it changes nothing. A wrong guess only costs another look-up. Nothing outlives the request except its keys,
+up to a number of them.
 
-    request_started      a Page with the guess of last time
-    look-ups             the first fetches the guess too; the others find their values there
-    request_finished     what was asked for is the guess for next time
+    request_started      creates a RequestCache with the keys of last time
+    look-ups             the first fetches all of them; the others find their values there
+    request_finished     remembers the keys for next time
 
-Under ASGI, Django before 6.1 sends those signals from tasks of their own, which cannot set a variable of
-the request's task: there `page_middleware` does it.
+Under ASGI, Django before 6.1 sends these signals from other tasks, which cannot set a variable of the
+request's task. There, `page_middleware` does it.
 """
 
 import time
@@ -33,18 +32,18 @@ from shrinkmeister.lifetime import Lifetime
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-# Keys that are remembered: of all pages, of those visited once, and of one page. They take some 10 MB.
+# The most keys that are remembered of all pages, of pages visited once, and of one page. They take 10 MB.
 MOST_KEYS = 50_000
 MOST_KEYS_ONCE = 10_000
 MOST_KEYS_OF_A_PAGE = 5_000
 
-# For which a page believes what it has found.
-SECONDS = 10
+# How long a request may reuse a value it has fetched.
+REUSE_SECONDS = 10
 
-# Seconds; a trip that takes longer than this counts as slow.
-SLOW_TRIP = 0.01
+# A look-up that takes longer counts as slow.
+SLOW_SECONDS = 0.01
 
-#: Fetches values. The second argument: how long the page will have waited after another slow trip.
+#: Fetches values. The second argument is how long the page will have waited after another slow look-up.
 Fetch = Callable[[Sequence[str], float], Mapping[str, bytes]]
 
 
@@ -57,11 +56,11 @@ def fetch_from_shared_cache(keys: Sequence[str], waited: float) -> Mapping[str, 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a page is: digests under which its keys are remembered.
+    """The digests under which the keys of a page are remembered.
 
-    exact  of its host, path and query
-    path   of its host and path without a query
-    any    of its host and path, for the last visit with an unknown query
+    exact  that of its host, path and query
+    path   that of its host and path without a query
+    any    that of the last visit to its host and path with an unknown query
     """
 
     exact: bytes
@@ -77,7 +76,7 @@ class Address:
 
 
 class RequestCache:
-    """What the shared cache held when a page asked for it, some seconds ago at most."""
+    """The values that a page has read from the shared cache, and the lifetime of its thumbnails."""
 
     def __init__(
         self,
@@ -88,18 +87,18 @@ class RequestCache:
     ) -> None:
         self.address = address
         self.asked: dict[str, None] = {}
-        # Of the page, and of the fragments of it that are being rendered.
+        # The lifetime of the page, and those of its fragments that are being rendered.
         self.lifetimes = [Lifetime()]
         self._guess = dict.fromkeys(guess)
         self._found: dict[str, bytes | None] = {}
-        # That this page has waited for slow trips, and for the longest of them.
+        # Seconds that this page has waited for slow look-ups, and for the slowest of them.
         self._waited = self._longest = 0.0
         self._clock = clock
         self._fetch = fetch
-        self._until = clock() + SECONDS
+        self._until = clock() + REUSE_SECONDS
 
     def expect(self, keys: Iterable[str]) -> None:
-        """To be fetched with the next look-up."""
+        """Fetch these keys with the next look-up."""
         self._guess.update(dict.fromkeys(keys))
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -117,31 +116,30 @@ class RequestCache:
         return {key: value for key in keys if (value := self._found.get(key)) is not None}
 
     def note(self, lazy: bool, ends: float) -> None:
-        """Remember of a thumbnail that is shown what `Lifetime.note` takes."""
+        """Note the lifetime of a thumbnail that is shown, as `Lifetime.note` does."""
         for lifetime in self.lifetimes:
             lifetime.note(lazy, ends)
 
     def _took(self, seconds: float) -> None:
-        if seconds > SLOW_TRIP:
+        if seconds > SLOW_SECONDS:
             self._waited += seconds
             self._longest = max(self._longest, seconds)
 
     def forget(self) -> None:
-        """After what it has found may have changed."""
+        """Read all values again, since they may have changed."""
         self._found = {}
-        self._until = self._clock() + SECONDS
+        self._until = self._clock() + REUSE_SECONDS
 
 
 class PrefetchHistory:
     """The keys that pages asked for last time.
 
-    A page without a query is remembered, and one with a query if no other visit to its path would have
-    fetched all of its keys. Pages that were visited again have a place of their own: what is visited once,
-    such as the URL of a search or of a click, takes the place of its like alone. In each of the two, the
-    pages that were visited least lately are forgotten first.
+    A page without a query is always remembered. A page with a query is remembered if the other visits to
+    its path would not have fetched all of its keys. Pages visited once, such as searches, are kept apart
+    from the others, so that they evict only each other. The pages visited longest ago are evicted first.
 
-    A visit that asks for nothing, or for a part of the keys, forgets none of them. A cache may have kept
-    the page or fragments of it, or a form was sent there: the next visit may ask for all keys again.
+    A visit that asks for fewer keys removes none of them. A cache may have answered for the page or its
+    fragments, or the visit sent a form: the next visit may ask for all keys again.
     """
 
     def __init__(self, most: int = MOST_KEYS, most_once: int = MOST_KEYS_ONCE) -> None:
@@ -179,7 +177,7 @@ class PrefetchHistory:
 
 
 class _Keys:
-    """name -> keys, so many keys in all."""
+    """Keys by name, up to a number of keys in all."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -190,7 +188,7 @@ class _Keys:
         return self._keys.get(name, ())
 
     def put(self, name: bytes, keys: tuple[str, ...]) -> None:
-        """Add a name that is not there."""
+        """Add a new name."""
         self._keys[name] = keys
         self._count += len(keys)
         while self._count > self._most:
@@ -206,13 +204,13 @@ _guesses = PrefetchHistory()
 
 
 def current_page() -> RequestCache | None:
-    """That of the request which is being answered; None outside of requests."""
+    """Return the page of the current request; None outside of requests."""
     return _page.get()
 
 
 @contextmanager
 def using_page(page: RequestCache) -> Iterator[None]:
-    """Makes a page the current one until the block ends."""
+    """Make a page the current one until the block ends."""
     token = _page.set(page)
     try:
         yield
@@ -221,35 +219,35 @@ def using_page(page: RequestCache) -> Iterator[None]:
 
 
 def connect() -> None:
-    """To be called once; sorl follows requests in the same way (sorl/thumbnail/apps.py, 13.4)."""
+    """Connect to the signals of requests, as sorl does (sorl/thumbnail/apps.py, 13.4). Call it once."""
     request_started.connect(_begin, dispatch_uid="shrinkmeister.page")
     request_finished.connect(_end, dispatch_uid="shrinkmeister.page")
 
 
 @sync_and_async_middleware
 def page_middleware(get_response: Any) -> Any:
-    """For MIDDLEWARE of sites on ASGI before Django 6.1. Elsewhere it is not needed, and does no harm."""
+    """A middleware that sites on ASGI need before Django 6.1. On other sites it has no effect."""
     if iscoroutinefunction(get_response):
 
         async def answer(request: "HttpRequest") -> Any:
-            if current_page():
-                return await get_response(request)
-            with _remembered(_page_of(request.META)):
+            with _page_for(request):
                 return await get_response(request)
 
         return answer
 
     def answer_at_once(request: "HttpRequest") -> Any:
-        if current_page():
-            return get_response(request)
-        with _remembered(_page_of(request.META)):
+        with _page_for(request):
             return get_response(request)
 
     return answer_at_once
 
 
 @contextmanager
-def _remembered(page: RequestCache) -> Iterator[None]:
+def _page_for(request: "HttpRequest") -> Iterator[None]:
+    if current_page():
+        yield
+        return
+    page = _page_of(request.META)
     with using_page(page):
         yield
     _guesses.remember(page)
@@ -258,7 +256,7 @@ def _remembered(page: RequestCache) -> Iterator[None]:
 def _begin(
     environ: Mapping[str, Any] | None = None, scope: Mapping[str, Any] | None = None, **kwargs: Any
 ) -> None:
-    """environ: of WSGI; scope: of ASGI."""
+    """environ: that of WSGI; scope: that of ASGI"""
     _page.set(_page_of(_meta_of(scope) if scope else environ or {}))
 
 
@@ -281,11 +279,8 @@ def _meta_of(scope: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _page_of(environ: Mapping[str, Any]) -> RequestCache:
-    """A page is known by its host, path and query.
-
-    With THUMBNAIL_PREFETCH = False it has no address and no guess.
-    """
-    # Not of the Config: a wrong setting would fail requests that show no thumbnail. Look-ups report it.
+    """Return a page, with the keys of its host, path and query unless THUMBNAIL_PREFETCH is False."""
+    # Read without the Config, since another wrong setting would fail requests that show no thumbnail.
     if getattr(settings, "THUMBNAIL_PREFETCH", True) is False:
         return RequestCache()
     parts = ("HTTP_HOST", "PATH_INFO", "QUERY_STRING")

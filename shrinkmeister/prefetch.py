@@ -1,4 +1,4 @@
-"""Many thumbnails in one round trip, for views and serializers, and what an API says of each."""
+"""Many thumbnails in one round trip, for views and serializers, and each as JSON for APIs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
@@ -19,12 +19,12 @@ Call = tuple[Any, str | int, Mapping[str, Any]]
 
 
 class ThumbnailData(TypedDict):
-    """A thumbnail as JSON has it.
+    """A thumbnail as JSON.
 
-    url            final if it is recorded; else the URL at which the thumbnail server makes it
-    width, height  in pixels where they are certain, else None
-    srcset         THUMBNAIL_ALTERNATIVE_RESOLUTIONS as an attribute of <img>:
-                   ".../a@1.5x.jpg 1.5x, .../a@2x.jpg 2x"; "" where there are none
+    url            the final URL if it is recorded, otherwise the URL at which the server makes it
+    width, height  in pixels, or None if they are not certain
+    srcset         the attribute of <img> with THUMBNAIL_ALTERNATIVE_RESOLUTIONS, or "":
+                   ".../a@1.5x.jpg 1.5x, .../a@2x.jpg 2x"
     """
 
     url: str
@@ -37,11 +37,11 @@ class ThumbnailData(TypedDict):
 def prefetch_thumbnails(
     objects: Iterable[Any], field: str, geometry: str | int, **options: Any
 ) -> list[Thumbnail | None]:
-    """The thumbnails of a field of some objects, looked up together.
+    """Return the thumbnails of a field of objects in one look-up; None for objects with an empty file.
 
-    field: the name of the attribute that holds the file. None stands for objects whose file is empty. A
-    page that is being rendered finds them too, so that its templates ask for nothing. Raises what
-    `get_thumbnail` raises.
+    The templates of the page need no look-up for them any more. Raises what `get_thumbnail` raises.
+
+    field: the name of the attribute that holds the file
     """
     files = [getattr(one, field) for one in objects]
     page = current_page() or RequestCache()
@@ -53,18 +53,18 @@ def prefetch_thumbnails(
 
 
 def thumbnail_data(thumbnail: Thumbnail | None) -> ThumbnailData | None:
-    """What an API says of a thumbnail, such as one of `prefetch_thumbnails`; None of none."""
+    """Return a thumbnail as JSON for an API; None for None."""
     if thumbnail is None:
         return None
     urls = {resolution: thumbnail.url_of(resolution) for resolution in get_config().resolutions}
-    # A placeholder, and an image that is shown as it is, have one URL.
+    # A placeholder, and an image that is shown unchanged, have only one URL.
     srcset = ", ".join(f"{url} {factor}x" for factor, url in urls.items() if url != thumbnail.url)
     width, height = thumbnail.sides
     return {"url": thumbnail.url, "width": width, "height": height, "srcset": srcset}
 
 
 def expect(page: RequestCache, calls: Iterable[Call]) -> None:
-    """Has a page's next look-up fetch what these calls will look for; those that will fail, for nothing."""
+    """Make a page's next look-up fetch the keys of these calls, except of those that will fail."""
     if not get_config().dummy:
         for file, geometry, options in calls:
             if file:

@@ -1,4 +1,4 @@
-"""Values that a process keeps for some seconds, and of those only so many."""
+"""Values that a process keeps for some seconds, up to a number of them."""
 
 import time
 from collections import OrderedDict
@@ -10,10 +10,10 @@ V = TypeVar("V")
 
 
 class TTLCache(Generic[V]):
-    """By text keys, for all threads. What was set least lately goes first.
+    """Thread-safe, with text keys. Evicts the oldest entry first.
 
-    seconds  for which a value is kept
-    most     how many are kept
+    seconds  how long a value is kept
+    most     how many values are kept
     """
 
     def __init__(self, seconds: float, most: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,7 +22,7 @@ class TTLCache(Generic[V]):
         self._clock = clock
         self._values: OrderedDict[str, tuple[float, V]] = OrderedDict()
         self._lock = Lock()
-        #: How often something was dropped: what was read before that may be of before.
+        #: How often values were dropped. A value that was read before the last drop may be outdated.
         self.drops = 0
 
     def get(self, key: str) -> V | None:
@@ -30,7 +30,10 @@ class TTLCache(Generic[V]):
         return kept[1] if kept and self._clock() < kept[0] else None
 
     def set(self, key: str, value: V, drops: int | None = None) -> None:
-        """drops: what that was when the value was read; if something was dropped since, it is not kept."""
+        """Keep a value.
+
+        drops: the number of drops when the value was read; a later drop means that it is not kept
+        """
         with self._lock:
             if drops not in (None, self.drops):
                 return

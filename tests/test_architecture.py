@@ -6,6 +6,8 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 import shrinkmeister
 import shrinkmeister_server
 from tests import ROOT
@@ -45,10 +47,65 @@ def test_the_client_never_imports_the_server() -> None:
             assert "shrinkmeister_server" not in packages(name), name
 
 
-def test_what_travels_knows_no_django() -> None:
+def in_room(name: str, room: str) -> bool:
+    return name == room or name.startswith(f"{room}.")
+
+
+def test_the_protocol_is_pure() -> None:
+    """It imports the standard library, cryptography and our exceptions; no Django, sorl or settings."""
     for name in MODULES:
-        if name.startswith("shrinkmeister.protocol") or name == "shrinkmeister.exceptions":
-            assert not packages(name) & {"django", "sorl", "storages"}, name
+        if in_room(name, "shrinkmeister.protocol") or name == "shrinkmeister.exceptions":
+            others = packages(name) - {*sys.stdlib_module_names, "cryptography", "shrinkmeister"}
+            assert not others, name
+            ours = {one for one in imports(name) if one.startswith("shrinkmeister.")}
+            allowed = ("shrinkmeister.protocol", "shrinkmeister.exceptions")
+            assert all(any(in_room(one, room) for room in allowed) for one in ours), (name, ours)
+
+
+# What the modules of a room may import of the client, besides the room itself.
+BASE = ("protocol", "exceptions", "secret")
+ROOMS = {
+    "conf": BASE,
+    "drivers": (*BASE, "conf"),
+    "cache": (*BASE, "conf", "drivers", "geometry", "ttl_cache"),
+    "storage": (*BASE, "conf", "ttl_cache", "cache"),
+    "geometry": BASE,
+    "ttl_cache": (),
+    "lifetime": (),
+    "page": ("lifetime", "cache"),
+    "caching": ("lifetime", "page"),
+    "fragments": ("lifetime", "page", "caching"),
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_run_one_way(room: str) -> None:
+    """protocol <- conf <- drivers <- cache, storage <- the page's path."""
+    allowed = [f"shrinkmeister.{one}" for one in (room, *ROOMS[room])]
+    for name in MODULES:
+        if in_room(name, f"shrinkmeister.{room}"):
+            ours = {one for one in imports(name) if one.startswith("shrinkmeister.")}
+            wrong = {one for one in ours if not any(in_room(one, other) for other in allowed)}
+            assert not wrong, name
+
+
+# What the server imports of the client.
+FOR_SERVER = (
+    *("protocol", "conf", "cache", "storage", "exceptions", "environment", "secret", "setting_checks"),
+    *("doctor.messages", "doctor.facts"),
+)
+
+
+def test_the_server_imports_nothing_of_the_pages_path() -> None:
+    allowed = [f"shrinkmeister.{one}" for one in FOR_SERVER]
+    wrong = {
+        (name, one)
+        for name in MODULES
+        if name.startswith("shrinkmeister_server")
+        for one in imports(name)
+        if one.startswith("shrinkmeister.") and not any(in_room(one, room) for room in allowed)
+    }
+    assert not wrong
 
 
 CONTRIB = "shrinkmeister.contrib"

@@ -9,13 +9,12 @@ get_shared_cache().connection       bytes under keys: a driver, a prefix, breake
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from shrinkmeister.cache.codec import RecordCodec
 from shrinkmeister.cache.connection import CacheConnection
 from shrinkmeister.cache.coordination import Coordination
 from shrinkmeister.cache.lookups import Lookups
-from shrinkmeister.cache.metrics import CacheMetrics, get_cache_metrics
+from shrinkmeister.cache.metrics import get_cache_metrics
 from shrinkmeister.cache.notes import Notes
 from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.conf import get_config, reset_on_setting_change
@@ -28,44 +27,32 @@ from shrinkmeister.ttl_cache import TTLCache
 MAX_LOCAL = 10_000
 
 
-@dataclass(frozen=True)
 class SharedCache:
-    connection: CacheConnection
-    lookups: Lookups
-    records: RecordStore
-    coordination: Coordination
-    notes: Notes
-
-    @classmethod
-    def over(
-        cls,
+    def __init__(
+        self,
         connection: CacheConnection,
         codec: RecordCodec,
         ttl: int,
         check_ttl: int,
         now: Callable[[], float] = time.time,
-        metrics: CacheMetrics | None = None,
-    ) -> "SharedCache":
-        return cls(
-            connection,
-            Lookups(connection, codec, check_ttl, now, metrics),
-            RecordStore(connection, codec, ttl, now),
-            Coordination(connection, codec, ttl, check_ttl, now, metrics),
-            Notes(connection),
-        )
+    ) -> None:
+        self.connection = connection
+        self.lookups = Lookups(connection, codec, check_ttl, now, connection.metrics)
+        self.records = RecordStore(connection, codec, ttl, now)
+        self.coordination = Coordination(connection, codec, ttl, check_ttl, now, connection.metrics)
+        self.notes = Notes(connection)
 
 
 @reset_on_setting_change
 def get_shared_cache() -> SharedCache:
     """Return the shared cache of this process. Raises SettingError."""
     config = get_config()
-    metrics = get_cache_metrics() if config.metrics else None
     connection = CacheConnection(
         make_driver(config.cache),
         config.cache.key_prefix,
         time_budget=config.cache.timeout,
         local=TTLCache[bytes](config.local_ttl, MAX_LOCAL) if config.local_ttl else None,
-        metrics=metrics,
+        metrics=get_cache_metrics() if config.metrics else None,
     )
     codec = RecordCodec(Signer(map(Secret.reveal, config.secrets)))
-    return SharedCache.over(connection, codec, config.ttl, config.check_ttl, metrics=metrics)
+    return SharedCache(connection, codec, config.ttl, config.check_ttl)

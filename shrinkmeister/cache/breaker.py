@@ -1,14 +1,14 @@
-"""A breaker: after a failure, a call is not tried again for some seconds."""
+"""A breaker: after a failed call, no call is tried for some seconds."""
 
 import math
 from collections.abc import Callable
 
-# A page of 100 thumbnails waits for a dead cache once in this time.
+# How long the breaker stays open, so that a page of 100 thumbnails waits for a dead cache only once.
 BREAKER_SECONDS = 5.0
 
 
 class Breaker:
-    """Open for BREAK seconds after each failure. It knows nothing of what it guards."""
+    """Open for BREAKER_SECONDS after each failure."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -20,7 +20,7 @@ class Breaker:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last call that was tried has failed."""
+        """Return whether the last call that was tried has failed."""
         return self._until > -math.inf
 
     def fail(self) -> None:

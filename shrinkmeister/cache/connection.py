@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from shrinkmeister.cache.breaker import BREAKER_SECONDS, Breaker
@@ -24,6 +25,7 @@ FAILED: dict[Operation, str] = {
 T = TypeVar("T")
 
 
+@dataclass(eq=False)
 class CacheConnection:
     """Reads and writes values under keys without the prefix.
 
@@ -36,22 +38,15 @@ class CacheConnection:
     metrics      counts failures; None counts nothing
     """
 
-    def __init__(
-        self,
-        driver: Driver,
-        prefix: str,
-        clock: Callable[[], float] = time.monotonic,
-        time_budget: float = math.inf,
-        local: TTLCache[bytes] | None = None,
-        metrics: CacheMetrics | None = None,
-    ) -> None:
-        self.driver = driver
-        self._prefix = prefix
-        self._time_budget = time_budget
-        self._local = local
-        self._metrics = metrics
-        self.clock = clock
-        self._slow_log = Throttle(LOG_INTERVAL, clock)
+    driver: Driver
+    prefix: str
+    clock: Callable[[], float] = time.monotonic
+    time_budget: float = math.inf
+    local: TTLCache[bytes] | None = None
+    metrics: CacheMetrics | None = None
+
+    def __post_init__(self) -> None:
+        self._slow_log = Throttle(LOG_INTERVAL, self.clock)
         # Two, since a cache that is full, or a replica, refuses writes and can still be read.
         self._reads, self._writes = (Breaker(lambda: self.clock()) for _ in range(2))
 
@@ -60,13 +55,11 @@ class CacheConnection:
 
         waited: seconds that the page will have waited if this takes as long as its slowest look-up
         """
-        if waited > self._time_budget and not self._reads.is_open:
+        if waited > self.time_budget and not self._reads.is_open:
             if self._slow_log.passes():
-                logger.warning(
-                    "The shared cache is slow: pages wait %g s for it at most", self._time_budget
-                )
+                logger.warning("The shared cache is slow: pages wait %g s for it at most", self.time_budget)
             return {}
-        local = self._local
+        local = self.local
         if local is None:
             return self.fetch(keys) or {}
         found = {key: value for key in keys if (value := local.get(key)) is not None}
@@ -85,45 +78,45 @@ class CacheConnection:
         """Return the values of those keys that have one; None if the cache does not answer."""
         if self._reads.is_open:
             return None
-        names = [self._prefix + key for key in keys]
+        names = [self.prefix + key for key in keys]
         found = self._try("read", lambda: self.driver.get_many(names), None)
         if found is None:
             return None
         return {key: found[name] for key, name in zip(keys, names, strict=True) if name in found}
 
     def read(self, key: str) -> bytes | None:
-        return self.driver.get(self._prefix + key)
+        return self.driver.get(self.prefix + key)
 
     def add(self, key: str, value: bytes, seconds: int) -> bool:
         """Write the value if the key has none, and return whether it was written."""
-        return self.driver.add(self._prefix + key, value, seconds)
+        return self.driver.add(self.prefix + key, value, seconds)
 
     def set(self, key: str, value: bytes, seconds: int) -> None:
-        self.driver.set(self._prefix + key, value, seconds)
+        self.driver.set(self.prefix + key, value, seconds)
 
     def set_many(self, values: Mapping[str, bytes], seconds: int) -> None:
         try:
-            self.driver.set_many({self._prefix + key: value for key, value in values.items()}, seconds)
+            self.driver.set_many({self.prefix + key: value for key, value in values.items()}, seconds)
         finally:
             self._drop(values)
 
     def delete_many(self, keys: Sequence[str]) -> None:
         try:
-            self.driver.delete_many([self._prefix + key for key in keys])
+            self.driver.delete_many([self.prefix + key for key in keys])
         finally:
             self._drop(keys)
 
     def keys(self) -> Iterator[str] | None:
         """Return all keys; None if the cache cannot list them."""
-        names = self.driver.keys(self._prefix)
-        return None if names is None else (name.removeprefix(self._prefix) for name in names)
+        names = self.driver.keys(self.prefix)
+        return None if names is None else (name.removeprefix(self.prefix) for name in names)
 
     def check(self) -> None:
         """Raise DriverError unless the cache can write a value and read several keys at once.
 
         A cluster cannot read several, as look-ups do.
         """
-        name, *others = (self._prefix + key for key in ("health", COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY))
+        name, *others = (self.prefix + key for key in ("health", COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY))
         self.driver.set(name, b"1", 60)
         if self.driver.get_many([name, *others]).get(name) != b"1":
             raise DriverError("the cache accepted a value and did not return it")
@@ -138,7 +131,7 @@ class CacheConnection:
         """Delete a key, also after a failed write, since a full cache can still delete."""
         if not self._reads.is_open:
             try:
-                self.driver.delete_many([self._prefix + key])
+                self.driver.delete_many([self.prefix + key])
             except DriverError as error:
                 self._failed("write", error)
 
@@ -151,19 +144,19 @@ class CacheConnection:
         breaker = self._breaker(operation)
         if breaker.has_failed:
             breaker.succeed()
-            if self._metrics:
-                self._metrics.answered_again(operation)
+            if self.metrics:
+                self.metrics.answered_again(operation)
         return answer
 
     def _failed(self, operation: Operation, error: DriverError) -> None:
         self._breaker(operation).fail()
-        if self._metrics:
-            self._metrics.failed(operation)
+        if self.metrics:
+            self.metrics.failed(operation)
         logger.warning(FAILED[operation], BREAKER_SECONDS, error)
 
     def _breaker(self, operation: Operation) -> Breaker:
         return self._reads if operation == "read" else self._writes
 
     def _drop(self, keys: Iterable[str]) -> None:
-        if self._local:
-            self._local.drop(keys)
+        if self.local:
+            self.local.drop(keys)

@@ -49,6 +49,7 @@ class MakerState:
     change: str | None = ""
 
 
+@dataclass(eq=False)
 class Coordination:
     """Never raises DriverError, except where a method says so.
 
@@ -56,21 +57,12 @@ class Coordination:
     check_ttl  seconds for which a record is used without a check of the object
     """
 
-    def __init__(
-        self,
-        connection: CacheConnection,
-        codec: RecordCodec,
-        ttl: int,
-        check_ttl: int,
-        now: Callable[[], float] = time.time,
-        metrics: CacheMetrics | None = None,
-    ) -> None:
-        self._connection = connection
-        self._codec = codec
-        self._ttl = ttl
-        self._check_ttl = check_ttl
-        self.now = now
-        self._metrics = metrics
+    connection: CacheConnection
+    codec: RecordCodec
+    ttl: int
+    check_ttl: int
+    now: Callable[[], float] = time.time
+    metrics: CacheMetrics | None = None
 
     def look_up(self, spec: ThumbnailSpec, first: bool = False) -> MakerState:
         """As `look_up_all`, for one thumbnail."""
@@ -84,24 +76,24 @@ class Coordination:
         keys = [
             key for spec in specs for key in (record_key(spec), failure_key(spec), change_key(spec.source))
         ]
-        found = self._connection.fetch([*dict.fromkeys([*keys, COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY])])
+        found = self.connection.fetch([*dict.fromkeys([*keys, COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY])])
         if found is None:
             return [MakerState(change=None) for _ in specs]
         return [self._state(spec, found, first) for spec in specs]
 
     def _state(self, spec: ThumbnailSpec, found: Mapping[str, bytes], first: bool) -> MakerState:
         key, now = record_key(spec), self.now()
-        record = self._codec.decode(ThumbnailRecord, key, found)
-        failure = self._codec.decode(FailureRecord, failure_key(spec), found)
+        record = self.codec.decode(ThumbnailRecord, key, found)
+        failure = self.codec.decode(FailureRecord, failure_key(spec), found)
         # Changes are signed: a writer of the cache could otherwise make servers start over without end.
-        last = self._codec.decode(ChangeRecord, change_key(spec.source), found)
+        last = self.codec.decode(ChangeRecord, change_key(spec.source), found)
         change = last.mark if last and _counts(last.end, now) else ""
         if failure and not (failure.change == change and _counts(failure.end, now)):
             failure = None
         distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
-        stale = record is not None and is_stale(key, record, distrust_before, self._check_ttl, now)
-        if first and self._metrics:
-            self._metrics.looked_up(record is not None, stale)
+        stale = record is not None and is_stale(key, record, distrust_before, self.check_ttl, now)
+        if first and self.metrics:
+            self.metrics.looked_up(record is not None, stale)
         return MakerState(
             record,
             stale,
@@ -119,8 +111,8 @@ class Coordination:
 
         is_empty: returns whether no thumbnail is stored; called once in the life of a cache
         """
-        cache, now = self._connection, int(self.now())
-        later = COMPLETE_SINCE_KEY, b"%d" % (now + self._ttl), COMPLETE_SINCE_SECONDS
+        cache, now = self.connection, int(self.now())
+        later = COMPLETE_SINCE_KEY, b"%d" % (now + self.ttl), COMPLETE_SINCE_SECONDS
         if not (cache.try_write(lambda: cache.add(*later), False) and is_empty()):
             return False
         at_once = COMPLETE_SINCE_KEY, b"%d" % now, COMPLETE_SINCE_SECONDS
@@ -133,7 +125,7 @@ class Coordination:
         Call it when a recorded thumbnail turns out to be lost, since others may be lost with it. Raises
         DriverError.
         """
-        self._connection.set(DISTRUST_BEFORE_KEY, b"%d" % int(self.now()), self._check_ttl)
+        self.connection.set(DISTRUST_BEFORE_KEY, b"%d" % int(self.now()), self.check_ttl)
 
     def fail(self, spec: ThumbnailSpec, kind: str, change: str, seconds: int) -> None:
         """Remember why making a thumbnail failed, for some seconds or until its source changes.
@@ -143,12 +135,12 @@ class Coordination:
         """
         seconds = min(seconds, CHANGE_SECONDS)
         failure = FailureRecord(kind, change, int(self.now()) + seconds)
-        values = self._codec.encode({failure_key(spec): failure})
-        self._connection.try_write(lambda: self._connection.set_many(values, seconds), None)
+        values = self.codec.encode({failure_key(spec): failure})
+        self.connection.try_write(lambda: self.connection.set_many(values, seconds), None)
 
     def try_mark_change(self, source: Source) -> None:
         """As `mark_change`, for callers that go on without the cache."""
-        self._connection.try_write(lambda: self.mark_change(source), None)
+        self.connection.try_write(lambda: self.mark_change(source), None)
 
     def mark_change(self, source: Source) -> None:
         """Discard a source's remembered failures, and make servers that render it start over.
@@ -157,7 +149,7 @@ class Coordination:
         DriverError.
         """
         change = ChangeRecord(secrets.token_urlsafe(9), int(self.now()) + CHANGE_SECONDS)
-        self._connection.set_many(self._codec.encode({change_key(source): change}), CHANGE_SECONDS)
+        self.connection.set_many(self.codec.encode({change_key(source): change}), CHANGE_SECONDS)
 
     def lock(self, spec: ThumbnailSpec, seconds: int) -> bool | None:
         """Return whether the caller is to make the thumbnail.
@@ -168,12 +160,12 @@ class Coordination:
 
         def add() -> bool:
             # A driver whose connection breaks repeats the call, and may find the lock that it has set.
-            return self._connection.add(key, mark, seconds) or self._connection.read(key) == mark
+            return self.connection.add(key, mark, seconds) or self.connection.read(key) == mark
 
-        return self._connection.try_write(add, None)
+        return self.connection.try_write(add, None)
 
     def unlock(self, spec: ThumbnailSpec) -> None:
-        self._connection.try_delete(lock_key(spec))
+        self.connection.try_delete(lock_key(spec))
 
 
 def _counts(end: int, now: float) -> bool:

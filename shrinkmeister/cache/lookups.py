@@ -61,25 +61,18 @@ class Lookup:
     stale: bool = False
 
 
+@dataclass(eq=False)
 class Lookups:
     """Never raises DriverError: a cache that is down is a miss.
 
     check_ttl  seconds for which a page uses a record without a check of the object
     """
 
-    def __init__(
-        self,
-        reader: Reader,
-        codec: RecordCodec,
-        check_ttl: int,
-        now: Callable[[], float] = time.time,
-        metrics: CacheMetrics | None = None,
-    ) -> None:
-        self._reader = reader
-        self._decode = codec.decode
-        self._check_ttl = check_ttl
-        self.now = now
-        self._metrics = metrics
+    reader: Reader
+    codec: RecordCodec
+    check_ttl: int
+    now: Callable[[], float] = time.time
+    metrics: CacheMetrics | None = None
 
     def look_up(
         self, spec: ThumbnailSpec, adopted: Source | None = None, reader: Reader | None = None
@@ -90,27 +83,27 @@ class Lookups:
         reader   the page's, if there is a page
         """
         keys = keys_of(spec, adopted)
-        found = (reader or self._reader).get(keys.all)
-        source = self._decode(SourceRecord, keys.source, found)
+        found = (reader or self.reader).get(keys.all)
+        source = self.codec.decode(SourceRecord, keys.source, found)
         if source and source.version != spec.options.get("version"):
             source = None
-        record = self._decode(ThumbnailRecord, keys.thumbnail, found)
+        record = self.codec.decode(ThumbnailRecord, keys.thumbnail, found)
         stale = record is not None and self._is_stale(keys.thumbnail, record, found)
-        adopted_record = self._decode(ThumbnailRecord, keys.adopted, found)
-        if self._metrics:
-            self._metrics.looked_up(bool(record or adopted_record), stale)
+        adopted_record = self.codec.decode(ThumbnailRecord, keys.adopted, found)
+        if self.metrics:
+            self.metrics.looked_up(bool(record or adopted_record), stale)
         return Lookup(record, source, adopted_record, stale)
 
     def image_size(self, image: Source, reader: Reader | None = None) -> tuple[int, int] | None:
         """Return (width, height) of a source as it is shown, or of an adopted image; None if unknown."""
         keys = (source_key(image), adopted_key(image))
-        found = (reader or self._reader).get(keys)
-        if source := self._decode(SourceRecord, keys[0], found):
+        found = (reader or self.reader).get(keys)
+        if source := self.codec.decode(SourceRecord, keys[0], found):
             size = (source.width, source.height)
             return size[::-1] if source.flipped else size
-        adopted = self._decode(ThumbnailRecord, keys[1], found)
+        adopted = self.codec.decode(ThumbnailRecord, keys[1], found)
         return (adopted.width, adopted.height) if adopted else None
 
     def _is_stale(self, key: str, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:
         distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
-        return is_stale(key, record, distrust_before, self._check_ttl, self.now())
+        return is_stale(key, record, distrust_before, self.check_ttl, self.now())

@@ -1,7 +1,6 @@
-"""How the shared cache does, counted for Prometheus: with THUMBNAIL_METRICS, and else not loaded.
+"""Look-ups and failures of the shared cache, counted for Prometheus with THUMBNAIL_METRICS.
 
-The counters are in the registry that prometheus_client has for a process, where whatever exports a site's
-others finds them.
+The counters are in prometheus_client's registry of the process, and are exported with the site's others.
 """
 
 from functools import cache
@@ -11,23 +10,23 @@ Operation = Literal["read", "write"]
 
 
 class CacheMetrics:
-    """To be made once in a process: a registry takes each name once."""
+    """Create one per process, since a registry accepts each name once."""
 
     def __init__(self) -> None:
         from prometheus_client import Counter, Gauge
 
         lookups = Counter(
             "shrinkmeister_lookups_total",
-            "Thumbnails that the shared cache was asked for: hit, miss, or due for a look into the bucket.",
+            "Look-ups of thumbnails in the shared cache: hit, miss, or due (a stale record).",
             ["result"],
         )
-        self._hit, self._miss, self._due = (lookups.labels(one) for one in ("hit", "miss", "due"))
+        self._hit, self._miss, self._stale = (lookups.labels(one) for one in ("hit", "miss", "due"))
         self._failures = Counter(
             "shrinkmeister_cache_failures_total",
-            "Times that the shared cache failed, and was left alone then.",
+            "Failures of the shared cache. After each, the process does not call it for some seconds.",
             ["operation"],
         )
-        # Of several processes the one that has seen it last knows best, also of one that is gone.
+        # Of several processes, the one that called the cache last has the latest state.
         self._open = Gauge(
             "shrinkmeister_cache_open",
             "1 from a failure of the shared cache until it has answered again.",
@@ -38,8 +37,8 @@ class CacheMetrics:
             self._failures.labels(operation)
             self._open.labels(operation).set(0)
 
-    def looked_up(self, found: bool, due: bool) -> None:
-        (self._due if due else self._hit if found else self._miss).inc()
+    def looked_up(self, found: bool, stale: bool) -> None:
+        (self._stale if stale else self._hit if found else self._miss).inc()
 
     def failed(self, operation: Operation) -> None:
         self._failures.labels(operation).inc()
@@ -51,5 +50,5 @@ class CacheMetrics:
 
 @cache
 def get_cache_metrics() -> CacheMetrics:
-    """Those of this process. Raises ImportError where prometheus_client is not installed."""
+    """Return the counters of this process. Raises ImportError without prometheus_client."""
     return CacheMetrics()

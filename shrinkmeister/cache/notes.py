@@ -1,5 +1,7 @@
 """Short texts in the shared cache: bookmarks of long commands, and what the doctor's two sides exchange."""
 
+from dataclasses import dataclass
+
 from shrinkmeister.cache.connection import CacheConnection
 
 # How long a command that was stopped can be resumed.
@@ -8,11 +10,11 @@ BOOKMARK_SECONDS = 7 * 24 * 3600
 NOTE_SECONDS = 60
 
 
+@dataclass(frozen=True)
 class Notes:
     """All methods raise DriverError."""
 
-    def __init__(self, connection: CacheConnection) -> None:
-        self._connection = connection
+    connection: CacheConnection
 
     def bookmark(self, name: str) -> str | None:
         """Return how far a long command has got."""
@@ -21,17 +23,17 @@ class Notes:
     def set_bookmark(self, name: str, text: str | None) -> None:
         key = f"bookmark:{name}"
         if text is None:
-            self._connection.delete_many([key])
+            self.connection.delete_many([key])
         else:
-            self._connection.set(key, text.encode(), BOOKMARK_SECONDS)
+            self.connection.set(key, text.encode(), BOOKMARK_SECONDS)
 
     def note(self, name: str) -> str | None:
         """Return what either side has left within the last minute."""
         return self._text(f"note:{name}")
 
     def leave_note(self, name: str, text: str) -> None:
-        self._connection.set(f"note:{name}", text.encode(), NOTE_SECONDS)
+        self.connection.set(f"note:{name}", text.encode(), NOTE_SECONDS)
 
     def _text(self, key: str) -> str | None:
-        found = self._connection.read(key)
+        found = self.connection.read(key)
         return None if found is None else found.decode(errors="replace")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shrinkmeister.cache.codec import RecordCodec
 from shrinkmeister.cache.connection import CacheConnection
@@ -17,23 +17,17 @@ from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 
 
+@dataclass(eq=False)
 class RecordStore:
     """All methods but `save` raise DriverError, since their effect must not be lost.
 
     ttl: seconds that a record lives
     """
 
-    def __init__(
-        self,
-        connection: CacheConnection,
-        codec: RecordCodec,
-        ttl: int,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self._connection = connection
-        self._codec = codec
-        self._ttl = ttl
-        self.now = now
+    connection: CacheConnection
+    codec: RecordCodec
+    ttl: int
+    now: Callable[[], float] = time.time
 
     def save(
         self,
@@ -46,16 +40,16 @@ class RecordStore:
 
         max_seconds: a shorter life than `ttl`
         """
-        values = self._codec.encode({record_key(spec): replace(record, verified_at=int(self.now()))})
+        values = self.codec.encode({record_key(spec): replace(record, verified_at=int(self.now()))})
         if source:
-            values |= self._codec.encode({source_key(spec.source): source})
-        seconds = self._ttl if max_seconds is None else min(self._ttl, int(max_seconds))
-        self._connection.try_write(lambda: self._connection.set_many(values, seconds), None)
+            values |= self.codec.encode({source_key(spec.source): source})
+        seconds = self.ttl if max_seconds is None else min(self.ttl, int(max_seconds))
+        self.connection.try_write(lambda: self.connection.set_many(values, seconds), None)
 
     def adopt(self, images: Mapping[Source, ThumbnailRecord], ttl: int) -> None:
         """Record what sorl knew about images, by the place of each, for `ttl` seconds."""
         records = {adopted_key(place): record for place, record in images.items()}
-        self._connection.set_many(self._codec.encode(records), ttl)
+        self.connection.set_many(self.codec.encode(records), ttl)
 
     def forget(self, source: Source, object_names: Iterable[str]) -> None:
         """Delete the records of a source and of its thumbnails with these object names.
@@ -69,9 +63,9 @@ class RecordStore:
         self.delete([adopted_key(place) for place in places])
 
     def delete(self, keys: Iterable[str]) -> None:
-        self._connection.delete_many(list(keys))
+        self.connection.delete_many(list(keys))
 
     def keys(self) -> Iterator[str] | None:
         """Return the keys of all records; None if the cache cannot list its keys."""
-        keys = self._connection.keys()
+        keys = self.connection.keys()
         return None if keys is None else (key for key in keys if RECORD_KEY.fullmatch(key))

@@ -8,7 +8,7 @@ LOG_INTERVAL = 60.0
 
 
 class Throttle:
-    """Lets a message pass once per `seconds`; each message needs a throttle of its own."""
+    """Lets a message pass once per `seconds`. Each message needs its own throttle."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds

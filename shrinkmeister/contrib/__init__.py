@@ -1,1 +1,1 @@
-"""For other libraries, each in a module of its name, which only those import who have that library."""
+"""Support for other libraries: one module per library. Only sites with that library import it."""

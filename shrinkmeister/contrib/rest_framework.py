@@ -5,8 +5,8 @@
 
     "thumbnail": {"url": "https://...jpg", "width": 300, "height": 200, "srcset": "https://...@2x.jpg 2x"}
 
-All thumbnails of an answer are looked up in one round trip: the first of its fields that is asked goes
-through what the root serializer has been given, down to the files of all others.
+All thumbnails of an answer are looked up in one round trip. The first field that is represented walks
+through the objects of the root serializer and collects the files of all fields.
 """
 
 import logging
@@ -29,7 +29,7 @@ from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 
 logger = logging.getLogger(__name__)
 
-# The attribute of a root serializer that holds its page, and what that has been told to expect.
+# The attribute of a root serializer that holds its page, and the objects whose files that page expects.
 EXPECTED = "_shrinkmeister_expected"
 
 
@@ -37,24 +37,22 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
     """The thumbnail of a file, read-only: {"url", "width", "height", "srcset"}, or null for an empty file.
 
     geometry  "300x200", "300" or 300 (width), "x200" (height)
-    options   sorl's: {"crop": "center", "quality": 80}
-    source    of serializers: the attribute with the file, or whatever else the tag `thumbnail` takes
+    options   sorl's options: {"crop": "center", "quality": 80}
+    source    the serializers' option: the attribute with the file, or any value that the tag takes
 
-    `url` is final if the thumbnail is recorded, else the URL at which the thumbnail server makes it.
-    `width` and `height` are null where they are not certain. `srcset` is for
-    <img src="{url}" srcset="{srcset}">: the resolutions of THUMBNAIL_ALTERNATIVE_RESOLUTIONS,
-    ".../a@2x.jpg 2x", and "" where there are none.
+    `url` is final if the thumbnail is recorded, otherwise the URL at which the thumbnail server makes it.
+    `width` and `height` are null if they are not certain. `srcset` lists the resolutions of
+    THUMBNAIL_ALTERNATIVE_RESOLUTIONS for <img src="{url}" srcset="{srcset}">: ".../a@2x.jpg 2x", or "".
 
-    A file that can have no thumbnail is null, and an error in the log; with THUMBNAIL_DEBUG it is raised,
-    as by sorl's tag. A geometry or an option that cannot be is a SpecError at once.
+    A file that cannot have a thumbnail is null, and an error in the log. With THUMBNAIL_DEBUG the error is
+    raised, as by sorl's tag. An invalid geometry or option raises SpecError when the field is created.
 
-    All thumbnails of an answer are one look-up, as far as their files can be had without a query and
-    without calling anything: attributes, loaded fields, related objects that have been selected or
-    prefetched. What a generator, a manager (but for one that is prefetched), a property or a method gives
-    is looked up one by one.
+    The one look-up includes the files that need no query and no call: attributes, loaded fields, and
+    related objects that were selected or prefetched. The files of generators, of managers that were not
+    prefetched, of properties and of methods are looked up one by one.
     """
 
-    # What drf-spectacular looks for, and others ignore.
+    # drf-spectacular reads this attribute.
     _spectacular_annotation = {"field": ThumbnailData | None}
 
     def __init__(
@@ -63,7 +61,7 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
         super().__init__(**{**kwargs, "read_only": True})
         self.geometry = geometry
         self.options = dict(options or {})
-        # Any source will do: what is wrong here is wrong for all of them.
+        # Validates geometry and options, with any source.
         ThumbnailSpec(Source("storage", "default", "any"), str(geometry), self.options)
 
     def to_representation(self, value: Any) -> ThumbnailData | None:
@@ -83,12 +81,12 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
 
 
 def _page_of(root: Any) -> RequestCache:
-    """The page of the request, or one of the root serializer alone, which expects what that represents."""
+    """Return the page of the request, or one for the root serializer, with the keys of its files."""
     kept, seen = getattr(root, EXPECTED, (None, None))
     given = getattr(root, "instance", None)
-    # A queryset is known by the list of its objects, which is not there before it has been evaluated.
+    # A queryset is identified by its list of objects, which exists only after it was evaluated.
     shown = _loaded(given) if isinstance(root, ListSerializer) else given
-    # A page remembers what it was asked for, and a serializer may live for long.
+    # A new page for other objects, since a page keeps all keys and a serializer may live for long.
     page = current_page() or (kept if shown is seen else None) or RequestCache()
     if page is not kept or shown is not seen:
         setattr(root, EXPECTED, (page, shown))
@@ -101,12 +99,11 @@ def _page_of(root: Any) -> RequestCache:
 def _files(
     field: Any, values: Sequence[Any], seen: set[tuple[type, int]]
 ) -> Iterator[tuple[ThumbnailField, Any]]:
-    """The files of the ThumbnailFields at and below a field that represents these values.
+    """Yield the files of the ThumbnailFields at and below a field that represents these values.
 
-    It goes no further down than there are values, and through each but once: serializers may contain
-    themselves, and objects each other.
+    Each value is visited once, since serializers may contain themselves, and objects each other.
 
-    seen: by the class of a serializer and the identity of a value
+    seen: the visited values, as the class of the serializer and the identity of the value
     """
     if not values:
         return
@@ -126,7 +123,7 @@ def _files(
 
 
 def _loaded(value: Any) -> Iterable[Any]:
-    """What a list of serializers will go through, if it is there already; else nothing."""
+    """Return the objects that a list serializer will represent, if they are loaded."""
     if isinstance(value, BaseManager):
         value = value.all()
     if isinstance(value, QuerySet | RawQuerySet):
@@ -135,12 +132,12 @@ def _loaded(value: Any) -> Iterable[Any]:
 
 
 def _stored(value: Any, attributes: Iterable[str]) -> Any:
-    """What these attributes, each of the one before, lead to; None if that takes a query or a call."""
+    """Return the value of a chain of attributes; None if that needs a query or a call."""
     for name in attributes:
         if isinstance(value, Mapping):
             value = value.get(name)
         elif name in getattr(value, "__dict__", ()) or _is_related(value, name):
-            # Of a one-to-one it may be known that there is none.
+            # A loaded one-to-one relation may have no object.
             value = getattr(value, name, None)
         else:
             return None
@@ -148,7 +145,7 @@ def _stored(value: Any, attributes: Iterable[str]) -> Any:
 
 
 def _is_related(value: Any, name: str) -> bool:
-    """Whether it is a related object that is there, or the manager of some that may be."""
+    """Return whether it is a loaded related object, or the manager of prefetched ones."""
     descriptor: Any = getattr(type(value), name, None)
     if isinstance(descriptor, ReverseManyToOneDescriptor):
         return hasattr(value, "_prefetched_objects_cache")

@@ -1,7 +1,13 @@
 """The registry of drivers: `THUMBNAIL_CACHE_BACKEND` -> class.
 
-A name of DRIVERS, a name that an installed package registers in the entry point group
-"shrinkmeister.drivers", or the dotted path of a class.
+A driver connects the shared cache to one library. To add one:
+
+1. Subclass `Driver` in a file of its own here, named like the library: `shrinkmeister/drivers/redis.py`.
+2. Add one line to DRIVERS.
+3. Subclass `shrinkmeister.drivers.contract.DriverContract` in the tests, with a fixture for the driver.
+
+Another package needs no line here: it registers its class in the entry point group "shrinkmeister.drivers",
+or sites write the class's dotted path.
 """
 
 from importlib.metadata import entry_points
@@ -21,7 +27,7 @@ ENTRY_POINTS = "shrinkmeister.drivers"
 
 
 def driver_class(name: str) -> type[Driver]:
-    """Raises CacheSettingError where there is no such driver."""
+    """Return the class of a driver. Raises CacheSettingError for an unknown name."""
     try:
         if name in DRIVERS:
             found = import_string(DRIVERS[name])
@@ -32,7 +38,7 @@ def driver_class(name: str) -> type[Driver]:
     except (ImportError, AttributeError) as error:
         names = sorted({*DRIVERS, *entry_points(group=ENTRY_POINTS).names})
         raise CacheSettingError(
-            f"THUMBNAIL_CACHE_BACKEND is {name!r}, and there is no such driver: {error}.",
+            f"THUMBNAIL_CACHE_BACKEND is {name!r}, which is not an installed driver: {error}.",
             f"Use one of {', '.join(names)}, or the dotted path of a class.",
         ) from error
     if not (isinstance(found, type) and issubclass(found, Driver)):
@@ -44,23 +50,20 @@ def driver_class(name: str) -> type[Driver]:
 
 
 def make_driver(cache: CacheConfig) -> Driver:
-    """A driver for the shared cache; nothing is connected yet.
-
-    Raises CacheSettingError where the driver cannot work as it is configured.
-    """
-    made = driver_class(cache.backend)
+    """Return a driver, which connects when it is used. Raises CacheSettingError for wrong settings."""
+    kind = driver_class(cache.backend)
     try:
-        return made(cache)
+        return kind(cache)
     except CacheSettingError:
         raise
-    # A library refuses an address or an option with an error of its own.
+    # Each library raises its own errors for a wrong address or option.
     except Exception as error:
         refused = caused(
             CacheSettingError(
                 f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
                 f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {described(error)}",
-                "Write the location as that driver takes it, such as 'redis://host:6379/0' or "
-                "'host:11211'. In a password, '/', '@', '#' and '?' are %2F, %40, %23 and %3F.",
+                "Write the location in the driver's syntax, such as 'redis://host:6379/0' or "
+                "'host:11211'. In a password, write '/', '@', '#' and '?' as %2F, %40, %23 and %3F.",
             ),
             error,
         )

@@ -1,4 +1,4 @@
-"""What every driver does, as tests. For a driver of your own, with pytest:
+"""The tests that every driver passes. To test your own driver with pytest:
 
     class TestMyDriver(DriverContract):
         @pytest.fixture
@@ -9,8 +9,8 @@
         def dead_driver(self):
             return MyDriver(CacheConfig("my", "unused", False, Secret("127.0.0.1:1"), ""))
 
-`driver` needs a real server; `dead_driver` is one whose server does not answer. Each test uses keys of
-its own, so that the server need not be empty.
+`driver` needs a real server; the server of `dead_driver` does not answer. Each test uses its own keys, so
+the server need not be empty.
 """
 
 import secrets
@@ -63,7 +63,7 @@ class DriverContract:
         key = new_key()
         driver.set(key, b"1", DAY)
         assert driver.get(key) == b"1"
-        # Not asked whether it is there once more: a machine may stop for as long as it lives.
+        # Not read before it expires: the machine may pause for longer than that.
         driver.set(key, b"1", 1)
         wait_until(lambda: driver.get(key) is None)
 
@@ -120,7 +120,7 @@ class DriverContract:
         driver.set_many({}, DAY)
 
     def test_keys_are_listed_by_prefix_or_not_at_all(self, driver: Driver) -> None:
-        # Characters that a pattern or a protocol may give a meaning.
+        # Characters with a meaning in patterns or protocols.
         prefix = new_key() + "*?[a-z]^\\%41:"
         there = {f"{prefix}{number}" for number in range(30)}
         for key in [*there, new_key(), prefix.replace("*", "x")]:

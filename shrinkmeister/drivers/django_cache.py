@@ -1,9 +1,8 @@
 """Any cache of Django's CACHES.
 
-Such a cache writes our values as it writes all others, most of them with pickle. Use it where client
-and server trust whoever can write there, as with files of one machine; Redis and Memcached have
-drivers of their own. `add` is as atomic as the cache's own: that of FileBasedCache is not, so that two
-servers may now and then make one thumbnail twice.
+Most of these caches pickle their values, and reading a pickle runs its writer's code. Use this driver only
+if every writer of the cache is trusted, such as for files on one machine. `add` is only as atomic as the
+cache's own: with FileBasedCache, two servers may sometimes make the same thumbnail.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,13 +22,13 @@ class DjangoCacheDriver(Driver):
     def __init__(self, cache: CacheConfig) -> None:
         if cache.name not in settings.CACHES:
             raise CacheSettingError(
-                f"THUMBNAIL_CACHE_BACKEND is 'django', THUMBNAIL_CACHE_NAME is {cache.name!r}, and CACHES "
-                f"has no such alias.",
+                f"THUMBNAIL_CACHE_BACKEND is 'django', and THUMBNAIL_CACHE_NAME is {cache.name!r}, which "
+                f"is not an alias of CACHES.",
                 f"Use one of {sorted(settings.CACHES)}, or add the alias.",
             )
         if cache.location:
             raise CacheSettingError(
-                "THUMBNAIL_CACHE_BACKEND is 'django', which takes its cache from CACHES, and "
+                "THUMBNAIL_CACHE_BACKEND is 'django', which uses a cache of CACHES, but "
                 "THUMBNAIL_CACHE_LOCATION is set too.",
                 "Remove THUMBNAIL_CACHE_LOCATION.",
             )
@@ -46,7 +45,7 @@ class DjangoCacheDriver(Driver):
         return bool(self._call("add", key, value, timeout))
 
     def set_many(self, values: Mapping[str, bytes], timeout: int) -> None:
-        # django-redis answers None.
+        # django-redis returns None.
         if failed := self._call("set_many", dict(values), timeout):
             raise DriverError(f"CACHES[{self._alias!r}]: did not store {len(failed)} values")
 
@@ -54,17 +53,17 @@ class DjangoCacheDriver(Driver):
         self._call("delete_many", list(keys))
 
     def _call(self, method: str, *args: Any) -> Any:
-        # Caches are looked up by alias each time: Django keeps one a thread.
+        # The cache is looked up each time, since Django keeps one per thread.
         try:
             try:
                 return getattr(caches[self._alias], method)(*args)
             except Exception:
-                # Once more, with a new cache: most have connections of their own, which may have been lost
-                # while they were idle. pymemcache's HashClient would answer nothing for a second.
-                with suppress(AttributeError):  # where making the cache has failed
+                # Retry once with a new cache, since an idle connection may have been lost. The former
+                # cache may stay broken: pymemcache's HashClient returns no values for a second.
+                with suppress(AttributeError):  # if creating the cache has failed
                     del caches[self._alias]
                 return getattr(caches[self._alias], method)(*args)
-        # A backend raises whatever its library raises; all of it means that the cache failed.
+        # Each backend raises the errors of its library. All of them mean that the cache failed.
         except Exception as error:
             failed = caused(DriverError(f"CACHES[{self._alias!r}]: {described(error)}"), error)
         raise failed

@@ -1,10 +1,10 @@
 """Memcached, through pymemcache (https://github.com/pinterest/pymemcache).
 
-One pooled client a server, and pymemcache's rendezvous hash to choose it. Not its HashClient: that one
-gives a dead server's keys to another one, so that what was deleted meanwhile is back with the server; and
-it keeps its list of dead servers without a lock.
+The driver has a pooled client per server, and chooses one by pymemcache's rendezvous hash. pymemcache's own
+HashClient moves a dead server's keys to another one, so that values deleted meanwhile come back with the
+server. It also keeps its list of dead servers without a lock.
 
-An alias of CACHES gives the servers' addresses alone: its values would pass Django's pickle.
+An alias of CACHES gives only the servers' addresses, since Django's cache would pickle the values.
 """
 
 import time
@@ -23,10 +23,10 @@ from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
-# Memcached takes a longer one for a point in time since 1970:
+# Memcached reads a longer one as a Unix time:
 # https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "Expiration times".
 LONGEST_RELATIVE_TIMEOUT = 30 * 24 * 3600
-# A later one is taken for one that is over: points in time have 31 bits there.
+# Memcached's times have 31 bits: it reads a later one as expired.
 LATEST_END = 2**31 - 1
 
 
@@ -56,7 +56,7 @@ class MemcachedDriver(Driver):
                 connect_timeout=cache.timeout,
                 timeout=cache.timeout,
                 no_delay=True,
-                # Else `add` always says True, and errors of `set` are never read.
+                # Otherwise `add` always returns True, and errors of `set` are never read.
                 default_noreply=False,
             )
             for server in servers
@@ -87,8 +87,8 @@ class MemcachedDriver(Driver):
             self._call(client, "delete_many", of_server)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        # https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "LRU_Crawler". One that does
-        # not list its keys says so in a line of another end, which is waited for until the time is over.
+        # https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "LRU_Crawler". A server that
+        # cannot list its keys ends its answer with another line, so that the call times out.
         for client in self._clients.values():
             answer = self._call(client, "raw_command", "lru_crawler metadump hash", "END\r\n")
             for line in answer.decode(errors="replace").splitlines():
@@ -113,13 +113,13 @@ class MemcachedDriver(Driver):
             try:
                 return call()
             except (OSError, MemcacheUnexpectedCloseError):
-                # Idle connections may be lost without notice, all at a time. So the retry is on a new one:
-                # pymemcache's RetryingClient would take the next one of the pool.
+                # Idle connections may be lost without notice, all at the same time. So the retry uses a
+                # new one. pymemcache's RetryingClient would use the next one of the pool.
                 pool = client.client_pool
                 while pool.free:
                     pool.destroy(pool.get())
                 return call()
-        # Of answers that are none, the library raises anything: ValueError, KeyError, RecursionError.
+        # For invalid answers, the library raises any error: ValueError, KeyError, RecursionError.
         except Exception as error:
             failed = caused(DriverError(f"Memcached: {described(error)}"), error)
         raise failed

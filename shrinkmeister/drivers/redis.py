@@ -1,8 +1,8 @@
 """Redis, through django-redis (https://github.com/jazzband/django-redis).
 
-Speaks to the raw client that django-redis makes: our values are bytes of our own, and must not pass
-its serializer, which is pickle unless a site says otherwise: unpickling what others may write to a
-shared Redis is running their code. So the keys are plain Redis keys too, which any language can read.
+The driver uses the raw client of django-redis, which does not serialize values. The serializer is pickle by
+default, and reading a pickle from a shared Redis runs its writer's code. So values are plain bytes under
+plain Redis keys, which any language can read.
 """
 
 import re
@@ -18,11 +18,11 @@ from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
 from shrinkmeister.exceptions import DriverError
 
-# redis-py's own, in django-redis' CONNECTION_POOL_KWARGS: a site that sets one of them decides alone.
+# redis-py's options in django-redis' CONNECTION_POOL_KWARGS. If a site sets one, the driver adds none.
 RETRY_OPTIONS = {"retry", "retry_on_error", "retry_on_timeout"}
 
-# One command for a page needs all of its keys in one place.
-CLUSTER = ": a cluster cannot be the shared cache. Use one with cluster mode disabled, or Memcached"
+# A page reads all of its keys with one command, and so from one node.
+CLUSTER = ": a cluster cannot be the shared cache. Use Redis with cluster mode disabled, or Memcached"
 
 
 class RedisDriver(Driver):
@@ -32,7 +32,7 @@ class RedisDriver(Driver):
         except ImportError as error:
             raise missing_library(cache, "django-redis", error) from error
         if cache.name in settings.CACHES:
-            # As Django builds it, with timeouts and a retry.
+            # Built as Django does it, with timeouts and a retry.
             parameters = dict(settings.CACHES[cache.name])
             backend = parameters.pop("BACKEND")
             location = parameters.pop("LOCATION", "")
@@ -49,10 +49,10 @@ class RedisDriver(Driver):
         else:
             location = required_location(cache, "redis://127.0.0.1:6379/0")
             shared = RedisCache(location, {"OPTIONS": _with_defaults({}, cache)})
-        # Makes the client, which imports and reads the address; it connects when it is used.
+        # Creates the client, which parses the address, and connects when it is used.
         self._client = shared.client
-        # django-redis shares a pool of connections among all caches with one address, and gives it the
-        # options of the first one. The site's own cache would leave us without timeouts and retry.
+        # django-redis shares a pool of connections among all caches with one address, with the options of
+        # the first one. The site's own cache would take away our timeouts and retry.
         self._client.connection_factory._pools = {}
         self._client.get_client(write=True)
 
@@ -92,7 +92,7 @@ class RedisDriver(Driver):
     def _call(self, command: Any, write: bool = True) -> Any:
         try:
             return command(self._client.get_client(write=write))
-        # Of answers that are none, the library raises anything: ValueError, KeyError, RecursionError.
+        # For invalid answers, the library raises any error: ValueError, KeyError, RecursionError.
         except Exception as error:
             from redis.exceptions import ClusterCrossSlotError
 
@@ -102,7 +102,7 @@ class RedisDriver(Driver):
 
 
 def _with_defaults(options: Mapping[str, Any], cache: CacheConfig) -> dict[str, Any]:
-    """Return OPTIONS of django-redis with our timeouts and our retry, where the site has set none."""
+    """Return OPTIONS of django-redis with our timeouts and retry, unless the site has set its own."""
     from redis.backoff import NoBackoff
     from redis.exceptions import ConnectionError, ReadOnlyError, TimeoutError
     from redis.retry import Retry
@@ -110,9 +110,9 @@ def _with_defaults(options: Mapping[str, Any], cache: CacheConfig) -> dict[str, 
     timeouts = {"SOCKET_CONNECT_TIMEOUT": cache.timeout, "SOCKET_TIMEOUT": cache.timeout}
     connections = options.get("CONNECTION_POOL_KWARGS", {})
     if not RETRY_OPTIONS & connections.keys():
-        # Once, on a new connection. An idle connection may be lost without notice, and after a failover
-        # it may still lead to the former primary, which is a replica now and refuses writes. These are
-        # redis-py's errors: it retries Python's within a retry, and a page would wait three times.
+        # One retry, on a new connection. An idle connection may be lost without notice. After a failover
+        # it may lead to the former primary, which is a replica now and refuses writes. Only redis-py's
+        # errors: it retries Python's errors within each retry, and a page would wait three times.
         retry = {
             "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError, TimeoutError)),
             "retry_on_error": [ReadOnlyError, ConnectionError],

@@ -1,17 +1,17 @@
-"""The names under which a thumbnail is found again: pure functions of its spec.
+"""The keys and object names of a thumbnail: pure functions of its spec.
 
-    record_key(spec)                          t1:4nmm2zhv...        in the shared cache
-    source_key(spec)                          s1:7dzsbhyq...        what is known about its source
-    lock_key(spec)                            l1:4nmm2zhv...        held while somebody makes it
-    failure_key(spec)                         f1:4nmm2zhv...        why it cannot be made, for some seconds
-    change_key(source)                        c1:7dzsbhyq...        its last change, for an hour
-    adopted_key(place)                        a1:q2c5tn7k...        what sorl knew about an image there
+    record_key(spec)                          t1:4nmm2zhv...        its record in the shared cache
+    source_key(source)                        s1:7dzsbhyq...        the record of its source
+    lock_key(spec)                            l1:4nmm2zhv...        set while a server makes it
+    failure_key(spec)                         f1:4nmm2zhv...        why making it failed, for some seconds
+    change_key(source)                        c1:7dzsbhyq...        the last change, for an hour
+    adopted_key(place)                        a1:q2c5tn7k...        what sorl knew about an image
     object_name(spec, "cache/")               cache/aeq5.../4nmm2zhv....jpg
     object_name(spec, "cache/", "2")          cache/aeq5.../4nmm2zhv...@2x.jpg
 
-A digest is 160 bits of SHA-256 in lower-case base32, 32 characters: the same on file systems that fold
-case, and short in a cache. The digit after the letter is the version of the recipe: another one finds
-nothing that this one wrote. `tests/vectors/specs.json` pins them.
+A digest is 160 bits of SHA-256 in lower-case base32, 32 characters. It is short, and the same on file
+systems that fold case. The digit after the letter is the version of the recipe: a new version finds no
+value of the old one. `tests/vectors/specs.json` pins the keys.
 """
 
 import re
@@ -34,9 +34,8 @@ OBJECT = re.compile(
 )
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def digest(canonical: bytes) -> str:
-    """32 characters of a-z and 2-7. Kept, since each thumbnail needs those of its spec and source twice."""
+    """Return 32 characters of a-z and 2-7."""
     return b32encode(sha256(canonical).digest()[:20]).decode().lower()
 
 
@@ -61,12 +60,12 @@ def source_key(source: Source) -> str:
 
 
 def adopted_key(place: Source) -> str:
-    """place: where the image lies of which sorl's key-value store had the size; a thumbnail or a source."""
+    """place: that of a thumbnail or a source whose size sorl's key-value store had"""
     return f"a1:{digest(place.canonical())}"
 
 
 def folder_name(source: Source, prefix: str) -> str:
-    """Where all thumbnails of a source lie, with a slash at its end: deleting them is one list."""
+    """Return the folder of all thumbnails of a source, so that deleting them takes one list."""
     return f"{prefix}{digest(source.canonical())}/"
 
 
@@ -78,15 +77,15 @@ def object_name(spec: ThumbnailSpec, prefix: str, resolution: str | None = None)
 
 
 def is_object_name(name: str, prefix: str) -> bool:
-    """Whether `object_name` makes such names; nothing else is ours to delete."""
+    """Return whether `object_name` makes such names. Commands delete no other objects."""
     return name.startswith(prefix) and bool(OBJECT.fullmatch(name.removeprefix(prefix)))
 
 
 def record_key_of_object(name: str) -> str:
-    """The key of the record of an object that `object_name` named; the same for all its resolutions."""
+    """Return the key of a thumbnail's record by the name of an object of any resolution."""
     return f"t1:{name.rpartition('/')[2].partition('.')[0].partition('@')[0]}"
 
 
 def source_key_of_object(name: str) -> str:
-    """The key of the record of the source of such an object."""
+    """Return the key of the source's record by the name of such an object."""
     return f"s1:{name.split('/')[-2]}"

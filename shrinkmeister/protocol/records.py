@@ -1,12 +1,12 @@
-"""What the shared cache holds: JSON with a version, never pickle.
+"""The values of the shared cache: JSON with a version, never pickle.
 
     t1:<digest>   {"v":1,"w":300,"h":200,"t":1795612345,"r":["2"],"u":"https://.../cache/"}
     s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7}
     f1:<digest>   {"v":1,"e":"missing","c":"q1R...","t":1795612345}
     c1:<digest>   {"v":1,"c":"q1R...","t":1795612345}
 
-Reading validates: whoever can write to the shared cache is not trusted for more than a miss; `seals.py`
-adds what shows that one of us wrote it. What was read is kept: a page finds the same bytes again and again.
+Each value is validated when it is read, and `signing.py` adds its signature. An invalid value is a miss.
+A process caches records by their bytes, since pages read the same bytes again and again.
 """
 
 import json
@@ -21,20 +21,20 @@ from shrinkmeister.protocol.spec import CACHE_SIZE, MAX_INTEGER
 
 VERSION = 1
 MAX_PIXELS = 2**31 - 1
-# No query: a URL that has one is signed, and ends. Nothing that HTML would have to escape.
-# Nor half of a surrogate pair, which no page could be written with.
+# Without a query, since a URL with one is signed and expires. Without characters that HTML has to escape,
+# and without half of a surrogate pair, which a page could not encode.
 URL = re.compile(r"https?://[^?#<>\"'&\\\x00-\x20\x7f\ud800-\udfff]+")
 RESOLUTION = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class ThumbnailRecord:
-    """A thumbnail that is safely stored.
+    """A thumbnail that is stored.
 
     width, height  pixels of the written file
-    base           its final, public URL up to its name, which whoever has the key can make: so a record is
-                   short, and of no other thumbnail. None in a private bucket, where each reader signs
-    resolutions    the alternative resolutions that are stored beside it: ("2", "1.5")
+    base           its final, public URL without its object name, which each reader computes. So a record is
+                   short, and cannot show another thumbnail. None in a private bucket, where readers sign
+    resolutions    the alternative resolutions that are stored too: ("2", "1.5")
     verified_at    Unix time when it was known to be stored; 0 if unknown
     """
 
@@ -45,7 +45,7 @@ class ThumbnailRecord:
     verified_at: int = field(default=0, compare=False)
 
     def has(self, resolutions: Iterable[str]) -> bool:
-        """Whether all of these are stored: a template makes the URL of each without asking."""
+        """Return whether all of these are stored. sorl's filters make the URL of each without asking."""
         return set(resolutions) <= set(self.resolutions)
 
     def dump(self) -> bytes:
@@ -61,21 +61,21 @@ class ThumbnailRecord:
     @classmethod
     @lru_cache(maxsize=CACHE_SIZE)
     def load(cls, data: bytes) -> Self:
-        """Raises RecordError for anything else than what `dump` writes."""
+        """Return the record in what `dump` wrote. Raises RecordError for anything else."""
         fields = _load(data)
         base = fields.get("u")
         if "u" in fields and not (isinstance(base, str) and URL.fullmatch(base)):
-            raise RecordError("a record whose URL is not a lasting one of http(s)")
+            raise RecordError("the URL is not a permanent http(s) URL")
         resolutions = fields.get("r", ())
         if "r" in fields and not (
             resolutions
             and isinstance(resolutions, list)
             and all(isinstance(r, str) and RESOLUTION.fullmatch(r) for r in resolutions)
         ):
-            raise RecordError("a record whose resolutions are not a list of factors")
+            raise RecordError("the resolutions are not a list of factors")
         verified_at = fields.get("t", 0)
         if "t" in fields and not (type(verified_at) is int and 1 <= verified_at <= MAX_INTEGER):
-            raise RecordError("a record whose time is not a number of seconds")
+            raise RecordError("the time is not a number of seconds")
         return cls(_pixels(fields, "w"), _pixels(fields, "h"), base, tuple(resolutions), verified_at)
 
 
@@ -83,9 +83,8 @@ class ThumbnailRecord:
 class SourceRecord:
     """The size of a source, in pixels as they are stored.
 
-    flipped  whether its EXIF orientation turns it by 90 degrees, so that width and height change places
-    version  the option `version` of the thumbnail for which the source was looked at; it says nothing
-             about a source of another version
+    flipped  whether its EXIF orientation turns it by 90 degrees, which swaps width and height
+    version  the option `version` of the thumbnail that was made of it; the record is not valid for others
     """
 
     width: int
@@ -104,20 +103,20 @@ class SourceRecord:
     @classmethod
     @lru_cache(maxsize=CACHE_SIZE)
     def load(cls, data: bytes) -> Self:
-        """Raises RecordError for anything else than what `dump` writes."""
+        """Return the record in what `dump` wrote. Raises RecordError for anything else."""
         fields = _load(data)
         if "f" in fields and (type(fields["f"]) is not int or fields["f"] != 1):
-            raise RecordError("a record of a source that is neither turned nor not")
+            raise RecordError("the flag for flipped sources is not 1")
         return cls(_pixels(fields, "w"), _pixels(fields, "h"), "f" in fields, fields.get("n"))
 
 
 @dataclass(frozen=True)
 class FailureRecord:
-    """Why a thumbnail could not be made, so that its source need not be read again at once.
+    """Why making a thumbnail failed, so that servers do not read its source again at once.
 
     kind    a word for the error
     change  the mark of its source's last change at that time; "" for none
-    end     Unix time until which it counts: whoever can write to the shared cache may put it back
+    end     Unix time at which it expires, since a writer of the shared cache may restore old values
     """
 
     kind: str
@@ -129,20 +128,20 @@ class FailureRecord:
 
     @classmethod
     def load(cls, data: bytes) -> Self:
-        """Raises RecordError for anything else than what `dump` writes."""
+        """Return the record in what `dump` wrote. Raises RecordError for anything else."""
         fields = _load(data)
         kind, change, end = fields.get("e"), fields.get("c"), fields.get("t")
         if not isinstance(kind, str) or not isinstance(change, str) or type(end) is not int:
-            raise RecordError("a record of a failure that is not two texts and a time")
+            raise RecordError("a failure is not two texts and a time")
         return cls(kind, change, end)
 
 
 @dataclass(frozen=True)
 class ChangeRecord:
-    """The last change of a source: a server that is making its thumbnails starts again.
+    """The last change of a source, which makes servers that are making its thumbnails start over.
 
     mark  a text that no other change has
-    end   Unix time until which it counts: a writer of the shared cache may put it back
+    end   Unix time at which it expires, since a writer of the shared cache may restore old values
     """
 
     mark: str
@@ -153,17 +152,18 @@ class ChangeRecord:
 
     @classmethod
     def load(cls, data: bytes) -> Self:
-        """Raises RecordError for anything else than what `dump` writes."""
+        """Return the record in what `dump` wrote. Raises RecordError for anything else."""
         fields = _load(data)
         mark, end = fields.get("c"), fields.get("t")
         if not (isinstance(mark, str) and mark) or type(end) is not int:
-            raise RecordError("a record of a change that is not a text and a time")
+            raise RecordError("a change is not a text and a time")
         return cls(mark, end)
 
 
 def base_of(url: str, ending: str) -> str | None:
-    """What a record holds of a final URL that ends with the thumbnail's name; None where it is signed,
-    relative or spelled in another way, so that each reader has to make it.
+    """Return a final URL without the thumbnail's name at its end, as a record holds it.
+
+    None for a URL that is signed, relative or spelled in another way: then each reader has to make it.
     """
     return url.removesuffix(ending) if URL.fullmatch(url) and url.endswith(ending) else None
 
@@ -176,14 +176,14 @@ def _load(data: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise RecordError("not JSON") from error
+        raise RecordError("the value is not JSON") from error
     if not isinstance(fields, dict) or type(fields.get("v")) is not int or fields["v"] != VERSION:
-        raise RecordError(f"not a record of version {VERSION}")
+        raise RecordError(f"the value is not a record of version {VERSION}")
     return fields
 
 
 def _pixels(fields: dict[str, Any], name: str) -> int:
     value = fields.get(name)
     if type(value) is not int or not 1 <= value <= MAX_PIXELS:
-        raise RecordError(f"a record whose {name!r} is not a number of pixels")
+        raise RecordError(f"{name!r} is not a number of pixels")
     return value

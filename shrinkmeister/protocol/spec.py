@@ -1,11 +1,11 @@
-"""What travels between client and server: which thumbnail, of what.
+"""The description of a thumbnail that client and server exchange.
 
     spec = ThumbnailSpec(Source("s3", "photos", "2024/dawn.jpg"), "300x200", {"crop": "center"})
     spec.canonical()
     b'["s3","photos","2024/dawn.jpg","300x200",{"crop":"center"}]'
 
-The canonical form is what a token seals and what a key is the digest of. `docs/protocol.md` defines it
-for other languages. Nothing here knows Django.
+A token encrypts the canonical form, and a key is a digest of it. `docs/protocol.md` defines it for other
+languages.
 """
 
 import json
@@ -20,8 +20,8 @@ from typing import Any, Self
 
 from shrinkmeister.exceptions import SpecError
 
-# Options that a spec leaves out when they have these values, so that tokens are short and so that a
-# later change of sorl's own defaults changes neither URLs nor keys. The server puts them back.
+# A spec omits options with these values, and the server puts them back. So tokens are short, and a later
+# change of sorl's own defaults changes neither URLs nor keys.
 DEFAULT_OPTIONS: Mapping[str, Any] = {
     "format": "JPEG",
     "quality": 95,
@@ -38,7 +38,7 @@ DEFAULT_OPTIONS: Mapping[str, Any] = {
     "flatten": False,
 }
 
-# Options of a call that say nothing about the picture. `image_info` is what sorl adds on its way.
+# Options that do not change the picture. sorl adds `image_info` itself.
 CALL_OPTIONS = frozenset({"raise_errors", "image_info"})
 
 EXTENSIONS: Mapping[str, str] = {
@@ -56,49 +56,49 @@ CONTENT_TYPES: Mapping[str, str] = {
     "AVIF": "image/avif",
 }
 
-# THUMBNAIL_PRESERVE_FORMAT goes by the source's extension, as in sorl.
+# The formats by the source's extension, for THUMBNAIL_PRESERVE_FORMAT as in sorl.
 FORMATS: Mapping[str, str] = {
     "jpeg": "JPEG",
     **{extension: name for name, extension in EXTENSIONS.items()},
 }
 
-# Where a source may lie, and what names the place there.
+# The kinds of places of sources, and the syntax of a container in each.
 SCHEMES: Mapping[str, re.Pattern[str]] = {
     "s3": re.compile(r"[A-Za-z0-9._-]+", re.ASCII),
     "storage": re.compile(r"[^/\0]+"),
-    # Without user names, and in lower case: one host has one spelling in an allow-list.
+    # Without user names and in lower case, so that a host has one spelling in an allow-list.
     "https": (host := re.compile(r"[a-z0-9.-]+(:[0-9]+)?", re.ASCII)),
     "http": host,
 }
 
 URL_SCHEMES = ("https", "http")
 
-# sorl's own grammar ("300", "x200", "300x200"), without sizes of nothing and without leading zeros,
-# which would give one picture several keys.
+# sorl's own grammar ("300", "x200", "300x200"), without sizes of 0 and without leading zeros, which would
+# give one picture several keys.
 GEOMETRY = re.compile(r"(?!$)(?P<width>[1-9][0-9]{0,4})?(?:x(?P<height>[1-9][0-9]{0,4}))?", re.ASCII)
 OPTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
-# What every language's JSON keeps exactly: integers up to 2**53 - 1, and fractions that all of them
-# write without an exponent.
+# JSON of every language keeps integers up to 2**53 - 1 exactly, and writes these fractions without an
+# exponent.
 MAX_INTEGER = 2**53 - 1
 FRACTIONS = (1e-4, 1e15)
-# Options are flat, or nearly so; parsers of other languages need not be asked how deep they go.
+# Options are nearly flat, so that the depth limits of other languages' parsers do not matter.
 MAX_DEPTH = 8
 
-# Specs and what is computed of them, of which a process keeps so many: a page asks for the same ones again
-# and again, and making one with its keys takes longer than all else that a recorded thumbnail needs.
+# The number of specs, keys and records that a process caches. A page needs the same ones again and again,
+# and making a spec with its keys takes longer than the rest of a recorded thumbnail.
 CACHE_SIZE = 4096
 SCALARS = (int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an original image lies.
+    """The place of an original image.
 
     scheme     "s3" (a bucket), "storage" (a Django storage, by its alias), "https" or "http"
     container  the bucket's name, the alias, or the host in lower case, with its port if it has one
-    name       the object's key or the file's name in the storage, as it is, neither percent-encoded nor
-               normalised; or what stands in a URL behind the first slash after the host
+    name       the object's key or the file's name in the storage, neither percent-encoded nor
+               normalised; or the part of a URL after the host and its slash
     """
 
     scheme: str
@@ -109,18 +109,20 @@ class Source:
         if self.scheme not in SCHEMES:
             raise SpecError(f"unknown source scheme {self.scheme!r}; one of {sorted(SCHEMES)}")
         if not SCHEMES[self.scheme].fullmatch(self.container):
-            raise SpecError(f"{self.container!r} cannot be where a source of {self.scheme} lies")
+            raise SpecError(f"{self.container!r} is not a valid place of a source of {self.scheme}")
         if not isinstance(self.name, str) or not self.name or "\0" in self.name:
-            raise SpecError(f"the source's name is {self.name!r}: no text, empty, or with a NUL in it")
+            raise SpecError(
+                f"the source's name is {self.name!r}: it has to be text without NUL, and not empty"
+            )
         if self.scheme in URL_SCHEMES and "#" in self.name:
-            raise SpecError(f"the source's name is {self.name!r}: a fragment is no part of a URL here")
+            raise SpecError(f"the source's name is {self.name!r}: remove the fragment")
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}/{self.name}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The source of its text: `s3://bucket/key`, `storage://alias/name` or a URL. Raises SpecError."""
+        """Return the source of `s3://bucket/key`, `storage://alias/name` or a URL. Raises SpecError."""
         scheme, separator, rest = text.partition("://")
         if not separator:
             raise SpecError(
@@ -128,13 +130,13 @@ class Source:
             )
         container, _, name = rest.partition("/")
         if scheme in URL_SCHEMES:
-            # Beyond ASCII there are letters that become one of ASCII, and so another host.
+            # Some letters beyond ASCII become ASCII in lower case, which would name another host.
             container = container.lower() if container.isascii() else container
             name = name.partition("#")[0]
         return cls(scheme, container, name)
 
     def canonical(self) -> bytes:
-        """UTF-8 JSON in its one canonical form."""
+        """Return UTF-8 JSON in its one canonical form."""
         return self._canonical
 
     @cached_property
@@ -152,13 +154,13 @@ def allowed(source: Source, sources: tuple[tuple[str, str, str], ...]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class ThumbnailSpec:
-    """A thumbnail: source + geometry + options. Equal to another one of the same canonical form.
+    """A thumbnail: source, geometry and options. Specs of the same canonical form are equal.
 
-    geometry   sorl's syntax, pixels: "300x200", "300" (width), "x200" (height)
-    options    sorl's, and those that a site invents for its own engine; JSON values. Those equal to
-               DEFAULT_OPTIONS are dropped here, so that equal thumbnails have equal specs.
+    geometry   pixels in sorl's syntax: "300x200", "300" (width), "x200" (height)
+    options    JSON values: sorl's options, and those of a site's own engine. Values equal to
+               DEFAULT_OPTIONS are dropped, so that equal thumbnails have equal specs.
 
-    Raises SpecError where one of them cannot be right.
+    Raises SpecError for an invalid geometry or option.
     """
 
     source: Source
@@ -174,7 +176,7 @@ class ThumbnailSpec:
         if not isinstance(format := options.get("format", "JPEG"), str) or format not in EXTENSIONS:
             raise SpecError(f"the format is {format!r}; one of {list(EXTENSIONS)}")
         object.__setattr__(self, "geometry", str.__str__(self.geometry))
-        # Specs are kept for the whole process: a caller that changed one would change it for all pages.
+        # Read-only, since specs are shared by all pages of the process.
         object.__setattr__(self, "options", MappingProxyType(options))
 
     def __eq__(self, other: object) -> bool:
@@ -184,25 +186,25 @@ class ThumbnailSpec:
         return hash(self._canonical)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy by the arguments: a read-only mapping can be neither pickled nor copied."""
+        """Pickle and copy by the arguments, since a read-only mapping cannot be pickled or copied."""
         return type(self), (self.source, self.geometry, dict(self.options))
 
     @property
     def format(self) -> str:
-        """Pillow's name of the format: "JPEG", "PNG", ..."""
+        """Return Pillow's name of the format: "JPEG", "PNG", ..."""
         return str(self.options.get("format", DEFAULT_OPTIONS["format"]))
 
     @property
     def extension(self) -> str:
-        """The file extension, without a dot."""
+        """Return the file extension, without a dot."""
         return EXTENSIONS[self.format]
 
     def full_options(self) -> dict[str, Any]:
-        """Every option that an engine looks at, with the defaults put back; a new dict each time."""
+        """Return every option that an engine reads, including defaults, in a new dict."""
         return deepcopy({**DEFAULT_OPTIONS, **self.options})
 
     def canonical(self) -> bytes:
-        """UTF-8 JSON in its one canonical form."""
+        """Return UTF-8 JSON in its one canonical form."""
         return self._canonical
 
     @cached_property
@@ -212,22 +214,22 @@ class ThumbnailSpec:
 
     @staticmethod
     def kept(source: Source, geometry: str, options: Mapping[str, Any]) -> "ThumbnailSpec":
-        """What the constructor makes, and the same one again for the same arguments."""
+        """Return what the constructor makes, cached by the arguments."""
         if not isinstance(geometry, str):
             return ThumbnailSpec(source, geometry, options)
         typed = []
         for name, value in options.items():
             if isinstance(value, str):
-                value = str.__str__(value)  # a subclass may be equal to other text, or not hashable
+                value = str.__str__(value)  # a subclass may redefine equality or the hash
             elif type(value) not in SCALARS:
                 return ThumbnailSpec(source, geometry, options)
-            # With its type, since 1 == True.
+            # The type is part of the cache's key, since 1 == True.
             typed.append((name, type(value), value))
         return _kept(source, str.__str__(geometry), tuple(typed))
 
     @classmethod
     def parse(cls, canonical: bytes) -> Self:
-        """The spec of a canonical form. Raises SpecError, also where the form is not the canonical."""
+        """Return the spec of a canonical form. Raises SpecError for any other form."""
         try:
             scheme, container, name, geometry, options = json.loads(canonical)
             spec = cls(Source(scheme, container, name), geometry, options)
@@ -244,7 +246,7 @@ def _kept(source: Source, geometry: str, options: tuple[tuple[str, type, Any], .
 
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as JSON has them, without those of the call alone and without those that are defaults."""
+    """Return options as JSON values, without defaults and without those that do not change the picture."""
     plain = {str(name): _plain(name, value) for name, value in options.items() if name not in CALL_OPTIONS}
     return {name: value for name, value in plain.items() if not _default(name, value)}
 
@@ -254,23 +256,23 @@ def _encode(value: list[Any]) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise SpecError("a name or an option holds half of a surrogate pair") from error
+        raise SpecError("a name or an option contains half of a surrogate pair") from error
 
 
 def _default(name: str, value: Any) -> bool:
-    # 1 == True, but an engine may tell them apart.
+    # 1 == True, but an engine may treat them differently.
     default = DEFAULT_OPTIONS.get(name, ...)
     return type(value) is type(default) and bool(value == default)
 
 
 def _plain(name: Any, value: Any, depth: int = 0) -> Any:
-    """The value as JSON has it: templates hand over SafeString and tuples."""
+    """Return the value as JSON has it. Templates pass SafeString and tuples."""
     if not isinstance(name, str) or not OPTION_NAME.fullmatch(name):
-        raise SpecError(f"{name!r} is not an option's name: letters, digits and underscores")
+        raise SpecError(f"{name!r} is not a valid option name; use letters, digits and underscores")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return str.__str__(value)  # and not what a subclass, such as an Enum, prints
+        return str.__str__(value)  # a subclass, such as an Enum, may print another text
     if isinstance(value, int) and abs(value) <= MAX_INTEGER:
         return int(value)
     if isinstance(value, float):
@@ -283,6 +285,6 @@ def _plain(name: Any, value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping) and depth < MAX_DEPTH:
         return {str(key): _plain(key, item, depth + 1) for key, item in value.items()}
     raise SpecError(
-        f"the option {name}={value!r} cannot travel in a URL: use text, True, False, None, "
-        f"integers up to 2**53, fractions from {FRACTIONS[0]} to {FRACTIONS[1]:.0e}, or lists of them"
+        f"the option {name}={value!r} cannot be part of a URL; use text, True, False, None, integers up "
+        f"to 2**53, fractions from {FRACTIONS[0]} to {FRACTIONS[1]:.0e}, or lists of them"
     )

@@ -35,7 +35,7 @@ def test_vector(vector: dict[str, Any], settings: Any, monkeypatch: pytest.Monke
     driver = make_driver(config.cache)
     for key, value in vector["cache"].items():
         driver.set(key, value.encode(), 60)
-    cache = SharedCache.over(
+    cache = SharedCache(
         CacheConnection(driver, given["key_prefix"]),
         RecordCodec(Signer(given["secrets"])),
         60,

@@ -105,7 +105,7 @@ def made(
 ) -> SharedCache:
     clock = clock or Clock()
     connection = CacheConnection(memory, "p:", clock, **given)
-    return SharedCache.over(connection, RecordCodec(signer, clock), 600, 7 * DAY, now)
+    return SharedCache(connection, RecordCodec(signer, clock), 600, 7 * DAY, now)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ class TestTheCommand:
     def test_a_wrong_secret_shows_nothing(self) -> None:
         status, output, errors = run("open", token(secret=OTHER_SECRET))
         assert (status, output) == (2, "")
-        assert "was not sealed with a secret that is known here" in errors
+        assert "not encrypted with a known secret" in errors
         assert "THUMBNAIL_SECRET_KEY, and its fallbacks if it has any" in errors
         assert len(errors.splitlines()) == 1
         assert DAWN.name not in errors
@@ -303,7 +303,7 @@ class TestOptions:
             (["url", str(DAWN), "300", "--format", "JPG"], "the format is 'JPG'; one of ['JPEG', "),
             (["url", str(DAWN), "300", "--crop"], "argument --crop: expected one argument. See"),
             (["url", str(DAWN), "300", "--option", "crop"], "'crop' has no '='; write quality=80. See"),
-            (["url", str(DAWN), "300", "--option", "a b=1"], "'a b' is not an option's name"),
+            (["url", str(DAWN), "300", "--option", "a b=1"], "'a b'"),
             (["url", str(DAWN), "300", "more"], "unrecognized arguments: more. See"),
             (["url", str(DAWN)], "required: GEOMETRY. See python -m shrinkmeister url --help."),
             (["url", "ftp://a/b.jpg", "300"], "unknown source scheme 'ftp'"),
@@ -418,8 +418,8 @@ class TestOpen:
             ("https://thumbs.example.com/", "no token stands in it"),
             ("", "no token stands in it"),
             ("https://thumbs.example.com/robots.txt", "no token stands in it"),
-            ("AYy2nDq", "the token is not in its one canonical form. Paste all of it"),
-            (token(secret=OTHER_SECRET), "was not sealed with a secret that is known here. Paste all"),
+            ("AYy2nDq", "not in its canonical form. Paste all of it"),
+            (token(secret=OTHER_SECRET), "not encrypted with a known secret. Paste all"),
             (
                 f"https://my-thumbnails.s3.amazonaws.com/{object_name(SPEC, 'cache/', '2')}?X-Amz-Date=1",
                 "the URL of a stored thumbnail",

@@ -181,7 +181,7 @@ def test_options_follow_the_settings_and_travel_as_they_are(settings: Any) -> No
             "quality": 60,
         }
     assert lazy(quality="60").url != lazy(quality=60).url
-    with pytest.raises(ValueError, match="cannot travel"):
+    with pytest.raises(ValueError, match="own="):
         lazy(own=object())
     assert spec_of(own={"a": [1, 1.5, "ü", None]}).options["own"] == {"a": [1, 1.5, "ü", None]}
 

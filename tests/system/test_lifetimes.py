@@ -125,7 +125,7 @@ class Lifetimes(RuleBasedStateMachine):
         self.driver, self.bucket = Memory(self.clock), Bucket(self.clock)
         connection = CacheConnection(self.driver, "p:", self.clock)
         codec = RecordCodec(Signer(["a secret of the simulation, which is long enough"]))
-        self.cache = SharedCache.over(connection, codec, TTL, CHECK_TTL, self.clock)
+        self.cache = SharedCache(connection, codec, TTL, CHECK_TTL, self.clock)
         # Source -> what is in it, counted; None where it is gone.
         self.contents: dict[str, int | None] = dict.fromkeys(NAMES, 0)
         # Name -> what its thumbnails may show at the oldest: what was there when they were cleared last.

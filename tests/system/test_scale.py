@@ -114,7 +114,7 @@ def test_records_are_due_when_the_model_says(redis_location: str, settings: Any)
     settings.THUMBNAIL_CACHE_NAME = "unused"
     settings.THUMBNAIL_CACHE_LOCATION = redis_location
     driver, now = get_shared_cache().connection.driver, [1_800_000_000.0]
-    cache = SharedCache.over(
+    cache = SharedCache(
         CacheConnection(driver, "due:"), RecordCodec(Signer([SECRET])), 30 * DAY, 7 * DAY, lambda: now[0]
     )
     for width in range(20, 40):
