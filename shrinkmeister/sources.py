@@ -14,7 +14,7 @@ from shrinkmeister.conf import Config, reset_on_setting_change
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.protocol.spec import CACHE_SIZE, Source
 from shrinkmeister.storage.buckets import is_reached_by_server, is_s3
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
 # A site may make a storage for each request.
@@ -86,7 +86,7 @@ def _unwrapped(storage: Any) -> Any:
     """The storage behind a lazy one, whose attributes do not show its class; STORAGES has instances."""
     if isinstance(storage, LazyObject):
         if storage._wrapped is empty:
-            storage._setup()
+            opens_storage(storage._setup)()
         return storage._wrapped
     return storage
 
@@ -156,6 +156,7 @@ def _aliases() -> dict[int, tuple[Any, str]]:
     return {}
 
 
+@opens_storage
 def _looked_up_alias(storage: Any, name: str) -> str:
     """By instance, or by class and options: several aliases may share a class."""
     backends: dict[str, Any] = storages.backends

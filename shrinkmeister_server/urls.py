@@ -19,7 +19,6 @@ urlpatterns = [
     path("metrics", MetricsView.as_view()),
     path("doctor/<str:question>", DoctorView.as_view()),
     path("thumbnails", BatchView.as_view()),
-    # Not robots.txt.
     re_path(rf"^{PATTERN}$", ThumbnailView.as_view()),
 ]
 handler400 = bad_request

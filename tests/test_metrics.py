@@ -68,10 +68,10 @@ class TestServer:
             key = (name, frozenset(labels.items()))
             return after[key] - before.get(key, 0)
 
-        assert more("shrinkmeister_requests_total", outcome="made", status="302") == 1
-        assert more("shrinkmeister_requests_total", outcome="found", status="302") == 2
-        assert more("shrinkmeister_requests_total", outcome="TokenError", status="403") == 1
-        assert more("shrinkmeister_requests_total", outcome="-", status="404") == 1
+        assert more("shrinkmeister_requests_total", outcome="made", code="", status="302") == 1
+        assert more("shrinkmeister_requests_total", outcome="found", code="", status="302") == 2
+        assert more("shrinkmeister_requests_total", outcome="TokenError", code="token", status="403") == 1
+        assert more("shrinkmeister_requests_total", outcome="-", code="", status="404") == 1
         assert more("shrinkmeister_making_seconds_count") == 1
         assert more("shrinkmeister_phase_seconds_count", phase="encode") == 1
         assert more("shrinkmeister_phase_seconds_count", phase="lookup") == 3

@@ -533,6 +533,7 @@ class TestErrors:
         assert json.loads(answer.content) == {
             "status": 403,
             "error": "This URL was not made by a client of this server.",
+            "code": "token",
         }
         browser = "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
         assert server.get("/AAAA.jpg", accept=browser)["Content-Type"].startswith("text/plain")

@@ -13,6 +13,8 @@ from shrinkmeister.conf import CacheConfig, SettingError
 class CacheSettingError(SettingError):
     """The settings of the shared cache do not fit a driver, or one another."""
 
+    code = "cache-setting"
+
     def __init__(self, message: str, hint: str) -> None:
         super().__init__("shrinkmeister.E012", message, hint)
 
