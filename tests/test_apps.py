@@ -323,7 +323,7 @@ class TestBatch:
 
     def test_counted_each(self, server: Server, photos: list[ThumbnailSpec], settings: Any) -> None:
         settings.THUMBNAIL_METRICS = True
-        text = 'shrinkmeister_requests_total{outcome="%s",status="200"} '
+        text = 'shrinkmeister_requests_total{code="",outcome="%s",status="200"} '
 
         def count(outcome: str) -> float:
             lines = server.get("/metrics").content.decode().splitlines()

@@ -10,14 +10,13 @@ from unittest.mock import Mock
 
 import pytest
 from django.core.cache import caches
-from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.backend import make_spec
 from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
-from shrinkmeister.conf import DAY, get_config, get_tokens
+from shrinkmeister.conf import DAY, SettingError, get_config, get_tokens
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import (
     DriverError,
@@ -262,7 +261,8 @@ class TestFailures:
 
     @pytest.mark.django_db
     @pytest.mark.parametrize(
-        "failure", [DriverError("gone wrong"), ImproperlyConfigured("gone wrong"), TypeError("gone wrong")]
+        "failure",
+        [DriverError("gone wrong"), SettingError("E000", "gone wrong", "right"), TypeError("gone wrong")],
     )
     def test_an_upload_does_not_fail_with_us(
         self,

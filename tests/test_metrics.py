@@ -182,8 +182,8 @@ def test_the_processes_of_a_server_count_together(tmp_path: Path, settings: Any)
             return f"{answer.status} {answer.data.decode()}" if path != "/metrics" else answer.data.decode()
 
         def asked() -> float:
-            name, labels = "shrinkmeister_requests_total", {("outcome", "TokenError"), ("status", "403")}
-            return counted(get("/metrics")).get((name, frozenset(labels)), 0.0)
+            labels = {("outcome", "TokenError"), ("code", "token"), ("status", "403")}
+            return counted(get("/metrics")).get(("shrinkmeister_requests_total", frozenset(labels)), 0.0)
 
         requests = 0
 
