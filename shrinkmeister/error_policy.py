@@ -5,30 +5,8 @@ A class without a row has the row of its nearest parent. So an error that never 
 
 from dataclasses import dataclass
 
+from shrinkmeister import exceptions as errors
 from shrinkmeister.conf import SettingError
-from shrinkmeister.exceptions import (
-    BatchError,
-    BatchLengthError,
-    BatchTooLargeError,
-    DriverError,
-    OutOfMemoryError,
-    OutOfTimeError,
-    OverloadError,
-    ResolutionError,
-    ShrinkmeisterError,
-    SourceFormatError,
-    SourceInvalidError,
-    SourceMissingError,
-    SourceNotAllowedError,
-    SourceTooLargeError,
-    SourceTooSlowError,
-    SpecError,
-    StorageBusyError,
-    StorageDeniedError,
-    StorageError,
-    TokenError,
-    TokenExpiredError,
-)
 
 # The Retry-After of an error that may pass by itself.
 RETRY_SECONDS = 10
@@ -64,58 +42,60 @@ BUSY = "The server, or a storage, has too much to do: try again."
 FAILED = "The server failed."
 
 POLICIES: dict[type[Exception], Policy] = {
-    TokenExpiredError: Policy(410, "This URL has expired."),
-    TokenError: Policy(
+    errors.TokenExpiredError: Policy(410, "This URL has expired."),
+    errors.TokenError: Policy(
         403,
         "This URL was not made by a client of this server.",
         "Set the same THUMBNAIL_SECRET_KEY on the site and on the server.",
     ),
-    SourceNotAllowedError: Policy(
+    errors.SourceNotAllowedError: Policy(
         403,
         "The image of this URL lies where this server may not read.",
         "List the place of the source in THUMBNAIL_SOURCES of the server.",
     ),
-    SourceMissingError: Policy(
+    errors.SourceMissingError: Policy(
         404,
         "The image of this URL does not exist.",
         "Name a source that exists: the server looks for it with its own account and its own STORAGES.",
         remembered="missing",
     ),
-    SourceTooLargeError: Policy(413, TOO_LARGE, SMALLER, remembered="large"),
-    OutOfMemoryError: Policy(413, TOO_LARGE, "Take a smaller image, or give the server more memory."),
+    errors.SourceTooLargeError: Policy(413, TOO_LARGE, SMALLER, remembered="large"),
+    errors.OutOfMemoryError: Policy(
+        413, TOO_LARGE, "Take a smaller image, or give the server more memory."
+    ),
     # Clients and CDNs repeat 503 and 504 by themselves, and another try would take as long.
-    SourceTooSlowError: Policy(
+    errors.SourceTooSlowError: Policy(
         422,
         "The image of this URL takes too long to be made into this thumbnail.",
         OTHER_IMAGE,
         remembered="slow",
     ),
-    SourceFormatError: Policy(
+    errors.SourceFormatError: Policy(
         415,
         "The file of this URL is not an image of a known format.",
         "Name the file of an image.",
         remembered="format",
     ),
-    SourceInvalidError: Policy(
+    errors.SourceInvalidError: Policy(
         422, "The image of this URL cannot be made into this thumbnail.", OTHER_IMAGE, remembered="invalid"
     ),
-    SpecError: Policy(422, "This thumbnail cannot be made.", OTHER_IMAGE),
-    ResolutionError: Policy(404, "This server does not make thumbnails in this resolution."),
-    BatchTooLargeError: Policy(413, None),
-    BatchLengthError: Policy(411, None),
-    BatchError: Policy(400, None),
-    OutOfTimeError: Policy(202, "There was no time to make this thumbnail; its own URL makes it."),
-    OverloadError: Policy(
+    errors.SpecError: Policy(422, "This thumbnail cannot be made.", OTHER_IMAGE),
+    errors.ResolutionError: Policy(404, "This server does not make thumbnails in this resolution."),
+    errors.BatchTooLargeError: Policy(413, None),
+    errors.BatchLengthError: Policy(411, None),
+    errors.BatchError: Policy(400, None),
+    errors.OutOfTimeError: Policy(202, "There was no time to make this thumbnail; its own URL makes it."),
+    errors.OverloadError: Policy(
         503, "The server makes as many thumbnails as it can. Try again later.", BUSY, True
     ),
-    DriverError: Policy(
+    errors.DriverError: Policy(
         503, "The shared cache failed. Try again later.", "Check the shared cache; see its finding.", True
     ),
-    StorageBusyError: Policy(503, "The storage of images is busy. Try again later.", BUSY, True),
-    StorageDeniedError: Policy(
+    errors.StorageBusyError: Policy(503, "The storage of images is busy. Try again later.", BUSY, True),
+    errors.StorageDeniedError: Policy(
         502, "The storage of images does not let this server in; its log says more.", STORAGE_HINT
     ),
-    StorageError: Policy(502, "The storage of images failed. Try again.", STORAGE_HINT, True),
+    errors.StorageError: Policy(502, "The storage of images failed. Try again.", STORAGE_HINT, True),
     SettingError: Policy(
         500,
         "The server is not set up rightly; its log says more.",
@@ -132,7 +112,7 @@ def policy_of(error: Exception) -> Policy:
 
 
 def code_of(error: Exception) -> str:
-    return error.code if isinstance(error, ShrinkmeisterError) else UNEXPECTED
+    return error.code if isinstance(error, errors.ShrinkmeisterError) else UNEXPECTED
 
 
 def hint_of(code: object) -> str:

@@ -5,7 +5,7 @@ The lock only saves work: without it two servers may make the same thumbnail, an
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from shrinkmeister.cache.shared_cache import MakerState, get_shared_cache
@@ -86,11 +86,6 @@ def thumbnail(
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {resolutions}"
         )
     return _found_or_made(Request(spec, fetch, False, timing, state, has_time))
-
-
-def look_up_all(specs: Sequence[ThumbnailSpec]) -> list[MakerState]:
-    """Return the cache's state of each thumbnail, in one round trip, or in none without thumbnails."""
-    return get_shared_cache().look_up_all_stored(specs, first=True) if specs else []
 
 
 def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:

@@ -35,8 +35,8 @@ NEVER = TimeLimit(math.inf)
 class TimedBytes(BytesIO):
     """A file in memory that raises SourceTooSlowError after the end of a time limit.
 
-    So Pillow's decoders of BMP, GIF, JPEG, JPEG 2000, PNG, PPM, and of TIFF without libtiff stop: they read
-    block by block. Its decoders of AVIF and WebP, and libtiff, read all bytes at once.
+    Pillow's decoders of BMP, GIF, JPEG, JPEG 2000, PNG, PPM, and of TIFF without libtiff stop, because they
+    read block by block. Its decoders of AVIF and WebP, and libtiff, read all bytes at once.
     """
 
     def __init__(self, data: bytes, limit: TimeLimit) -> None:

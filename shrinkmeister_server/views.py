@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.utils.cache import patch_vary_headers
 from django.views import View
 
-from shrinkmeister.cache.shared_cache import MakerState
+from shrinkmeister.cache.shared_cache import MakerState, get_shared_cache
 from shrinkmeister.conf import get_config, get_questions
 from shrinkmeister.doctor.messages import EXAMINE
 from shrinkmeister.error_policy import FAILED, RETRY_SECONDS, UNEXPECTED, code_of, policy_of
@@ -30,7 +30,7 @@ from shrinkmeister_server.health import get_health
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.observability.access_log import RequestLog, request_log_of
 from shrinkmeister_server.observability.metrics import exposition
-from shrinkmeister_server.pipeline import look_up_all, thumbnail
+from shrinkmeister_server.pipeline import thumbnail
 from shrinkmeister_server.served import ServedThumbnail
 
 # JSON has no charset parameter, but libraries send one: https://www.rfc-editor.org/rfc/rfc8259#section-11
@@ -45,6 +45,8 @@ OpenedText = tuple[str | None, ThumbnailSpec | TokenError]
 class PoliteView(View):
     """Answers a method that it does not have like all errors."""
 
+    http_method_names = ["get", "head", "options"]
+
     def http_method_not_allowed(
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> HttpResponse:
@@ -55,11 +57,7 @@ class PoliteView(View):
         return answer
 
 
-class ReadOnlyView(PoliteView):
-    http_method_names = ["get", "head", "options"]
-
-
-class ThumbnailView(ReadOnlyView):
+class ThumbnailView(PoliteView):
     """`GET` and `HEAD /<token>[@2x].<ext>`: makes the thumbnail if it has to, and redirects to it.
 
     A client that prefers JSON gets the thumbnail's URL and size instead.
@@ -101,25 +99,26 @@ class BatchView(PoliteView):
             with request_log.timing.of("lookup"):
                 links = [_opened(text) for text in batch.texts]
                 specs = [spec for _, spec in links if isinstance(spec, ThumbnailSpec)]
-                states = iter(look_up_all(specs))
+                # A batch of invalid tokens makes no round trip.
+                found = get_shared_cache().look_up_all_stored(specs, first=True) if specs else []
         except ShrinkmeisterError as error:
             return failure(request, error, json=True)
         with get_limiter().batch() as may_make:
-            entries = _entries(request_log, links, states, batch.seconds if may_make else 0)
+            entries = _entries(request_log, links, iter(found), batch.seconds if may_make else 0)
         request_log.timing.outcome = "batch"
         answer = _uncached(JsonResponse({"thumbnails": entries}))
         answer["Server-Timing"] = request_log.timing.header()
         return answer
 
 
-class LivenessView(ReadOnlyView):
+class LivenessView(PoliteView):
     """`GET /livez`: 200 as long as this process answers. Asks neither cache nor bucket nor engine."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return _uncached(HttpResponse("ok\n", content_type="text/plain"))
 
 
-class HealthView(ReadOnlyView):
+class HealthView(PoliteView):
     """`GET /healthz`: whether shared cache, storage of thumbnails and engine work; 200 or 503."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -129,7 +128,7 @@ class HealthView(ReadOnlyView):
         return _uncached(JsonResponse(dict(report.parts), status=503 if report.failures else 200))
 
 
-class DoctorView(ReadOnlyView):
+class DoctorView(PoliteView):
     """`GET /doctor/<question>`: the encrypted answer to `manage.py shrinkmeister doctor` of a site."""
 
     def get(self, request: HttpRequest, question: str) -> HttpResponse:
@@ -145,7 +144,7 @@ class DoctorView(ReadOnlyView):
         return _uncached(HttpResponse(get_questions().seal_answer(found), content_type="text/plain"))
 
 
-class MetricsView(ReadOnlyView):
+class MetricsView(PoliteView):
     """`GET /metrics`: the metrics for Prometheus; 404 without THUMBNAIL_METRICS."""
 
     def get(self, request: HttpRequest) -> HttpResponse:

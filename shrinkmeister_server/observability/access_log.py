@@ -111,7 +111,8 @@ class RequestLog:
     def level(self) -> int:
         if self.status >= 500:
             return logging.ERROR
-        return logging.WARNING if self.thumbnail and (self.status >= 400 or self.message) else logging.INFO
+        failed = self.status >= 400 or self.failure or self.refused
+        return logging.WARNING if self.thumbnail and failed else logging.INFO
 
 
 def request_log_of(request: HttpRequest) -> RequestLog:

@@ -9,12 +9,7 @@ from shrinkmeister_server.observability.access_log import REQUEST_LOG, RequestLo
 from shrinkmeister_server.observability.timing import MAKING
 
 NAMESPACE = "Shrinkmeister"
-UNITS = {
-    "Requests": "Count",
-    "Milliseconds": "Milliseconds",
-    "Made": "Count",
-    "MakingMilliseconds": "Milliseconds",
-}
+UNIT = "Milliseconds"
 
 
 class JsonFormatter(logging.Formatter):
@@ -53,7 +48,9 @@ class EmfFormatter(JsonFormatter):
         directive = {
             "Namespace": NAMESPACE,
             "Dimensions": [["outcome"]],
-            "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in values],
+            "Metrics": [
+                {"Name": name, "Unit": UNIT if name.endswith(UNIT) else "Count"} for name in values
+            ],
         }
         metadata = {"Timestamp": int(record.created * 1000), "CloudWatchMetrics": [directive]}
         return {**fields, **values, "_aws": metadata}

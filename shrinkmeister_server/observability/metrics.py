@@ -39,10 +39,8 @@ class RequestMetrics:
             self._phases.labels(phase).observe(seconds)
 
 
-@cache
-def get_request_metrics() -> RequestMetrics:
-    """Return the metrics of this process. Raises ImportError without prometheus_client."""
-    return RequestMetrics()
+#: Returns the metrics of this process. Raises ImportError without prometheus_client.
+get_request_metrics = cache(RequestMetrics)
 
 
 def exposition(directory: str | None) -> tuple[bytes, str]:
