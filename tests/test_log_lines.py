@@ -46,7 +46,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def visit(log: pytest.LogCaptureFixture) -> dict[str, Any]:
+def request_log(log: pytest.LogCaptureFixture) -> dict[str, Any]:
     """The fields of the one line."""
     (record,) = log.records
     assert record.name == "shrinkmeister_server.observability.access_log"
@@ -59,12 +59,12 @@ class TestOutcomes:
         self, server: Server, photo: str, log: pytest.LogCaptureFixture
     ) -> None:
         server.get(url_of())
-        made = visit(log)
+        made = request_log(log)
         assert (made["level"], made["status"], made["outcome"]) == ("INFO", 302, "made")
         assert (made["source"], made["key"]) == (digest(SPEC.source.canonical()), digest(SPEC.canonical()))
         assert made["phases"].keys() >= MAKING
         server.head(url_of())
-        found = visit(log)
+        found = request_log(log)
         assert (found["outcome"], found["method"], [*found["phases"]]) == ("found", "HEAD", ["lookup"])
         assert found["text"] == (
             f"302 found {found['milliseconds']}ms HEAD source={made['source']} key={made['key']} "
@@ -88,7 +88,7 @@ class TestOutcomes:
                 [f"shrinkmeister:{key}" for key in (f"t1:{digest(SPEC.canonical())}", "complete")]
             )
         server.get(url_of())
-        assert visit(log)["outcome"] == "stored"
+        assert request_log(log)["outcome"] == "stored"
 
     def test_of_one_that_cannot_be_looked_for(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
@@ -116,13 +116,13 @@ class TestOutcomes:
         make = pipeline._made
         monkeypatch.setattr(get_shared_cache(), "lock", late)
         server.get(url_of())
-        assert visit(log)["outcome"] == "waited"
+        assert request_log(log)["outcome"] == "waited"
 
     def test_of_a_source_that_is_missing(
         self, server: Server, photo: str, log: pytest.LogCaptureFixture
     ) -> None:
         server.get(url_of(GONE))
-        gone = visit(log)
+        gone = request_log(log)
         assert (gone["level"], gone["status"], gone["outcome"]) == ("WARNING", 404, "SourceMissingError")
         assert gone["code"] == "source-missing"
         assert " code=source-missing " in gone["text"]
@@ -135,13 +135,13 @@ class TestOutcomes:
     ) -> None:
         (media / "cache").write_bytes(b"a file where the folder should be")
         server.get(url_of())
-        failed = visit(log)
+        failed = request_log(log)
         assert (failed["level"], failed["status"], failed["outcome"]) == ("ERROR", 502, "StorageError")
 
     @pytest.mark.usefixtures("media")
     def test_of_a_token_that_does_not_open(self, server: Server, log: pytest.LogCaptureFixture) -> None:
         server.get("/AAAA.jpg")
-        refused = visit(log)
+        refused = request_log(log)
         assert (refused["level"], refused["outcome"]) == ("WARNING", "TokenError")
         assert (refused["source"], refused["key"], refused["phases"]) == ("-", "-", {})
 
@@ -153,7 +153,7 @@ class TestOutcomes:
         server.get(url_of())
         (record,) = log.records
         assert "RuntimeError: a surprise" in JsonFormatter().format(record)
-        surprise = visit(log)
+        surprise = request_log(log)
         assert (surprise["level"], surprise["status"], surprise["outcome"]) == (
             "ERROR",
             500,
@@ -174,13 +174,13 @@ class TestOthers:
         self, server: Server, log: pytest.LogCaptureFixture, method: str, path: str, status: int
     ) -> None:
         server.ask(method, path)
-        told = visit(log)
+        told = request_log(log)
         assert (told["level"], told["status"], told["outcome"]) == ("INFO", status, "-")
 
     def test_another_host_is_named(self, server: Server, log: pytest.LogCaptureFixture) -> None:
         """ALLOWED_HOST may be what is wrong."""
         server.get(url_of(), host="elsewhere.example.com")
-        told = visit(log)
+        told = request_log(log)
         assert (told["level"], told["status"], told["outcome"]) == ("INFO", 400, "DisallowedHost")
         assert told["code"] == "bad-request"
         assert "'elsewhere.example.com'" in told["error"]
@@ -195,7 +195,7 @@ class TestOthers:
         assert log.records == []
         monkeypatch.setattr(get_shared_cache(), "check", Mock(side_effect=DriverError("refused\n302 made")))
         server.get("/healthz")
-        told = visit(log)
+        told = request_log(log)
         assert (told["level"], told["status"], told["outcome"]) == ("ERROR", 503, "Unhealthy")
         assert told["code"] == "unhealthy"
         assert told["error"] == "cache: refused 302 made"
@@ -208,7 +208,7 @@ class TestFloods:
         texts = ["AAAA.jpg", "x" * 4000, "", url_of()[:-8] + "AAAA.jpg"] * 25
         answer = server.post("/thumbnails", json.dumps({"thumbnails": texts}).encode())
         assert {one["status"] for one in answer.json()["thumbnails"]} == {403}
-        told = visit(log)
+        told = request_log(log)
         assert (told["level"], told["status"], told["outcome"]) == ("WARNING", 200, "batch")
         assert told["error"].startswith("100 ")
         assert len(told["text"]) < 300
@@ -225,21 +225,21 @@ class TestFloods:
 
     def test_a_method_and_a_host(self, server: Server, log: pytest.LogCaptureFixture) -> None:
         server.ask("A" * 5000, "/nothing", host="h" * 5000)
-        told = visit(log)
+        told = request_log(log)
         assert told["outcome"] == "DisallowedHost"
         assert (len(told["method"]) < 25, 1000 <= len(told["error"]) < 1100) == (True, True)
         server.ask("\x1b[31m\n302", "/nothing")
-        assert visit(log)["method"] == " [31M 302"
+        assert request_log(log)["method"] == " [31M 302"
 
 
 class TestForms:
-    def record(self, visit: dict[str, Any] | None = None, **more: Any) -> logging.LogRecord:
+    def record(self, request_log: dict[str, Any] | None = None, **more: Any) -> logging.LogRecord:
         record = logging.LogRecord("a.logger", logging.WARNING, __file__, 1, "two\nlines %s", ("x",), None)
         record.created = datetime.fromisoformat(SEEN).timestamp()
-        vars(record).update({**({"request_log": visit} if visit else {}), **more})
+        vars(record).update({**({"request_log": request_log} if request_log else {}), **more})
         return record
 
-    def visit(self, outcome: str = "made") -> dict[str, Any]:
+    def request_log(self, outcome: str = "made") -> dict[str, Any]:
         phases = {"lookup": 0.5, "wait": 1.0, "fetch": 2.0, "decode": 10.5}
         return dict(zip(FIELDS, (302, outcome, 15.0, "GET", "a" * 32, "b" * 32, phases), strict=True))
 
@@ -262,13 +262,13 @@ class TestForms:
         assert json.loads(line)["traceback"].startswith("Traceback")
 
     def test_a_request_has_its_fields_instead_of_a_message(self) -> None:
-        told = json.loads(JsonFormatter().format(self.record(self.visit())))
+        told = json.loads(JsonFormatter().format(self.record(self.request_log())))
         assert list(told) == ["time", "level", "logger", *FIELDS]
 
     @pytest.mark.parametrize("outcome", ["made", "found"])
     def test_cloudwatch_finds_its_metrics(self, outcome: str) -> None:
         """What AWS documents: each metric and each dimension is a member of the line, of the right kind."""
-        told = json.loads(EmfFormatter().format(self.record(self.visit(outcome))))
+        told = json.loads(EmfFormatter().format(self.record(self.request_log(outcome))))
         assert told["_aws"].keys() == {"Timestamp", "CloudWatchMetrics"}
         assert told["_aws"]["Timestamp"] == 1_714_979_289_123
         (directive,) = told["_aws"]["CloudWatchMetrics"]
