@@ -116,7 +116,7 @@ class _Outcomes(logging.Handler):
         self._last = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._last = record.__dict__["visit"]["outcome"]
+        self._last = record.__dict__["request_log"]["outcome"]
 
     def of(self, application: Any, path: str) -> str:
         environ = {

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import DEFAULT_STORAGE_ALIAS, settings
 from django.core.checks import CheckMessage, Error, Warning
-from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import default_storage
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
@@ -31,7 +30,7 @@ from shrinkmeister.sorl_patches.texts import check_text_sources
 from shrinkmeister.sources import is_elsewhere, place_of
 from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, S3_BACKEND, is_s3, signs_for_too_long
 from shrinkmeister.storage.image_fields import field_storages
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
 
 BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
 # Settings that not every sorl has in its defaults. Sites keep them when they change versions.
@@ -116,7 +115,7 @@ def check_fields(config: Config) -> Iterator[CheckMessage]:
                 id="shrinkmeister.W015",
             )
             continue
-        except ImproperlyConfigured:
+        except SettingError:
             continue  # commands run on machines that cannot open it; what opens it reports it
         listed = any((scheme, name) == ("storage", alias) for scheme, name, _ in config.sources)
         if is_elsewhere(one.storage) and not listed:
@@ -141,8 +140,8 @@ def check_expiry(config: Config) -> Iterator[CheckMessage]:
         if not is_s3(storage):
             if not config.bucket or find_spec("storages") is None:
                 return
-            storage = import_string(S3_BACKEND)()
-    except ImproperlyConfigured:
+            storage = opens_storage(import_string(S3_BACKEND))()
+    except SettingError:
         return  # commands run on machines that cannot open it; what opens it reports it
     if signs_for_too_long(storage):
         yield Warning(

@@ -24,7 +24,7 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.environment import Environment
+from shrinkmeister.environment import Environment, VariableError
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str], variables: Mapping[str, str]) -> int:
         _configure(variables)
         status: int = options.run(options, variables)
         return status
-    except (ShrinkmeisterError, ImproperlyConfigured) as error:
+    except ShrinkmeisterError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return WRONG
 
@@ -217,15 +217,17 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _configure(variables: Mapping[str, str]) -> None:
-    """Raises ImproperlyConfigured."""
+    """Raises VariableError."""
     if module := variables.get("DJANGO_SETTINGS_MODULE"):
         try:
             django.setup()
         except ImportError as error:
-            raise ImproperlyConfigured(
+            raise VariableError(
                 f"DJANGO_SETTINGS_MODULE is {module!r}, which cannot be imported: {error}. Name the site's "
                 f"settings, in the folder of its manage.py; or unset it, and set the variables."
             ) from error
+        except ImproperlyConfigured as error:
+            raise VariableError(str(error)) from error
     elif not settings.configured:
         settings.configure(**_settings(Environment(variables)))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister.secret import Secret, without_password
 
 MISSING: Any = object()
@@ -18,11 +19,17 @@ ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.
 HEADER = re.compile(r"HTTP_[A-Z0-9_]+", re.ASCII)
 
 
+class VariableError(ShrinkmeisterError, ImproperlyConfigured):
+    """An environment variable is missing or invalid."""
+
+    code = "variable"
+
+
 class Environment:
     """Reads variables, and remembers which, so that a misspelled one can be told.
 
     An empty variable counts as one that is not set: hosting consoles cannot leave one out. Each method
-    raises ImproperlyConfigured where the variable is missing and has no default, or cannot be cast.
+    raises VariableError where the variable is missing and has no default, or cannot be cast.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -35,7 +42,7 @@ class Environment:
         if value:
             return value
         if default is MISSING:
-            raise ImproperlyConfigured(f"The environment variable {name} is not set.")
+            raise VariableError(f"The environment variable {name} is not set.")
         return default
 
     def secret(self, name: str, default: Any = MISSING) -> Any:
@@ -107,7 +114,7 @@ class Environment:
         except ValueError as error:
             wrong = str(error)
         # Without the error, which holds the whole text.
-        raise ImproperlyConfigured(
+        raise VariableError(
             f"The environment variable {name} has to be a JSON object of objects by their aliases, as "
             f"Django's setting has them: {wrong}."
         )
@@ -129,7 +136,7 @@ class Environment:
         except ValueError:
             pass
         shown = without_password(repr(value))
-        raise ImproperlyConfigured(f"The environment variable {name} is {shown}; it has to be {form}.")
+        raise VariableError(f"The environment variable {name} is {shown}; it has to be {form}.")
 
 
 def as_flag(value: str) -> bool:

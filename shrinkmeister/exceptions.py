@@ -1,7 +1,7 @@
-"""The one error tree of client and server. Each class has a code, which stays when its messages change.
+"""The error tree of client and server. The code of a class stays the same when its messages change.
 
-What each error means over HTTP is decided in one place, `shrinkmeister_server.views.STATUSES`. What code
-catches that was written for sorl is decided in one place too, `shrinkmeister.sorl_errors`.
+`shrinkmeister.error_policy` says what follows from each error. `shrinkmeister.sorl_errors` makes each one
+sorl's error too, for code that was written for sorl.
 """
 
 from typing import Any, ClassVar
@@ -14,25 +14,25 @@ class ShrinkmeisterError(Exception):
 
 
 class SpecError(ShrinkmeisterError, ValueError):
-    """A geometry, an option or a source name that no thumbnail can be described with."""
+    """A geometry, an option or a source name is invalid."""
 
     code = "spec"
 
 
 class EmptyFileError(ShrinkmeisterError, ValueError):
-    """The caller has given no file, such as that of an image field without one."""
+    """The caller passed no file, for example an image field without one."""
 
     code = "empty-file"
 
 
 class SourceError(ShrinkmeisterError):
-    """Something is wrong with the source."""
+    """The source cannot be used."""
 
     code = "source"
 
 
 class SourceNotAllowedError(SourceError):
-    """The source lies where we may not read: outside the allow-list, or in an unnamed storage."""
+    """The source is outside the allow-list, or in a storage that STORAGES does not name."""
 
     code = "source-not-allowed"
 
@@ -51,7 +51,7 @@ class HostNotListedError(SourceNotAllowedError):
 
 
 class SourceMissingError(SourceError):
-    """There is no source under that name."""
+    """The source does not exist."""
 
     code = "source-missing"
 
@@ -62,14 +62,20 @@ class SourceTooLargeError(SourceError):
     code = "source-too-large"
 
 
+class OutOfMemoryError(SourceTooLargeError):
+    """The server had not enough memory for the source just now."""
+
+    code = "out-of-memory"
+
+
 class SourceTooSlowError(SourceError):
-    """Making the thumbnail of the source takes longer than the server works on one."""
+    """The server gave up because the source took more than THUMBNAIL_MAX_SECONDS."""
 
     code = "source-too-slow"
 
 
 class SourceInvalidError(SourceError):
-    """The source is not an image that the engine can turn into the thumbnail asked for."""
+    """The engine cannot make the requested thumbnail of the source."""
 
     code = "source-invalid"
 
@@ -81,61 +87,61 @@ class SourceFormatError(SourceInvalidError):
 
 
 class TokenError(ShrinkmeisterError):
-    """A token that none of our secret keys has sealed, or of a version unknown here."""
+    """No secret key decrypts the token, or its version is unknown."""
 
     code = "token"
 
 
 class TokenExpiredError(TokenError):
-    """A genuine token whose time is over."""
+    """The token is genuine, and has expired."""
 
     code = "token-expired"
 
 
 class OverloadError(ShrinkmeisterError):
-    """The server makes as many thumbnails as it can, and as many requests wait as may."""
+    """The server already makes, or queues, as many thumbnails as it may."""
 
     code = "overload"
 
 
 class OutOfTimeError(ShrinkmeisterError):
-    """A thumbnail of a batch that has not been made yet when its time is over."""
+    """The time of a batch ended before this thumbnail was made."""
 
     code = "out-of-time"
 
 
 class BatchError(ShrinkmeisterError):
-    """A request for several thumbnails that is not in its form; the message is for whoever has sent it."""
+    """The request for several thumbnails is invalid. Its message is shown to the client."""
 
     code = "batch"
 
 
 class BatchLengthError(BatchError):
-    """One of which nobody says how long it is."""
+    """The request has no valid Content-Length."""
 
     code = "batch-length"
 
 
 class BatchTooLargeError(BatchError):
-    """One for more thumbnails than the server answers for at once."""
+    """The request asks for more thumbnails than the server answers at once."""
 
     code = "batch-too-large"
 
 
 class ResolutionError(ShrinkmeisterError):
-    """A resolution (`@3x`) that THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list."""
+    """THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list the requested resolution (`@3x`)."""
 
     code = "resolution"
 
 
 class NotStoredError(ShrinkmeisterError, FileNotFoundError):
-    """A thumbnail has no file: it cannot be made, or it is a placeholder or an image of another host."""
+    """A thumbnail has no file: making it failed, or it is a placeholder or an image of another host."""
 
     code = "not-stored"
 
 
 class ReadOnlyError(ShrinkmeisterError):
-    """A thumbnail is to be written by its caller. Its name says what the server makes it of."""
+    """The caller tried to write a thumbnail, whose content follows from its name."""
 
     code = "read-only"
 
@@ -147,30 +153,30 @@ class PrivateNameError(ShrinkmeisterError, AttributeError):
 
 
 class RecordError(ShrinkmeisterError, ValueError):
-    """What the shared cache holds under our key is not a record of ours."""
+    """The value that the shared cache holds under a key is not a valid record."""
 
     code = "record"
 
 
 class DriverError(ShrinkmeisterError):
-    """The shared cache did not do what it was asked: dead, refusing, too slow."""
+    """The shared cache is unreachable, too slow, or refused a command."""
 
     code = "driver"
 
 
 class StorageError(ShrinkmeisterError):
-    """A storage failed in another way than by not having the file. Trying again may help."""
+    """A storage failed, and not because a file is missing. Trying again may help."""
 
     code = "storage"
 
 
 class StorageBusyError(StorageError):
-    """A storage is asked for too much. Trying again helps, later."""
+    """A storage limits the rate of requests. Trying again later helps."""
 
     code = "storage-busy"
 
 
 class StorageDeniedError(StorageError):
-    """A storage refuses us, or does not exist: keys, rights or names are wrong. Trying again is no use."""
+    """A storage denies access or does not exist: keys, rights or names are wrong. A retry does not help."""
 
     code = "storage-denied"

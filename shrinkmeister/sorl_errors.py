@@ -1,13 +1,13 @@
-"""Errors at sorl's own interface, for code that catches what sorl raises there.
+"""Errors of functions that sorl's callers use, for code that catches sorl's errors.
 
     try:
         delete(category.image)
     except ThumbnailError:
         pass
 
-The classes of `shrinkmeister.exceptions` do not know sorl, since the protocol works without it. So an
-error that reaches sorl's callers gets a class that is sorl's too. A SettingError does not: for wrong
-settings sorl raises Django's ImproperlyConfigured as well, and no `except ThumbnailError` should hide them.
+The classes of `shrinkmeister.exceptions` do not depend on sorl, so that the protocol works without it. Here
+an error gets a class that is sorl's too. A SettingError does not: sorl raises Django's ImproperlyConfigured
+for wrong settings, and `except ThumbnailError` must not hide them.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from sorl.thumbnail.helpers import ThumbnailError
 from sorl.thumbnail.parsers import ThumbnailParseError
 
-# No class of it by its name: pickle would find that one in the place of sorl's.
+# The module, not its classes: pickle would find such a class here instead of the one that is sorl's too.
 from shrinkmeister import exceptions
 from shrinkmeister.conf import SettingError
 
@@ -28,7 +28,7 @@ _kinds: dict[type[exceptions.ShrinkmeisterError], type[exceptions.ShrinkmeisterE
 
 
 def as_sorls(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate what sorl's callers call: each error of ours that it raises is a ThumbnailError too."""
+    """Decorate a function of sorl's interface: each ShrinkmeisterError is then a ThumbnailError too."""
 
     @wraps(function)
     def translated(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -37,7 +37,7 @@ def as_sorls(function: Callable[P, R]) -> Callable[P, R]:
         except SettingError:
             raise
         except exceptions.ShrinkmeisterError as error:
-            # Not another error, so that its traceback, its cause and its attributes stay.
+            # The same object, so that its traceback, its cause and its attributes stay.
             error.__class__ = sorl_kind(type(error))
             raise
 
@@ -49,12 +49,12 @@ def sorl_kind(kind: type[exceptions.ShrinkmeisterError]) -> type[exceptions.Shri
     if issubclass(kind, ThumbnailError):
         return kind
     sorls = ThumbnailParseError if issubclass(kind, exceptions.SpecError) else ThumbnailError
-    # Python's dictionaries let one of several threads set a key first.
+    # setdefault is atomic: of several threads, all get the class of the first.
     return _kinds.setdefault(kind, type(kind.__name__, (kind, sorls), {"__module__": __name__}))
 
 
 def __getattr__(name: str) -> Any:
-    """Let pickle find the classes, which processes make when they need them."""
+    """Make a class that pickle asks for: each process makes one when it needs it."""
     kind = getattr(exceptions, name, None)
     if isinstance(kind, type) and issubclass(kind, exceptions.ShrinkmeisterError):
         return sorl_kind(kind)

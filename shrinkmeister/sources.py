@@ -14,7 +14,7 @@ from shrinkmeister.conf import Config, reset_on_setting_change
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.protocol.spec import CACHE_SIZE, Source, allowed
 from shrinkmeister.storage.buckets import is_reached_by_server, is_s3
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
 # Bounds the memory of sites that make a new storage for each request.
@@ -88,7 +88,7 @@ def _unwrapped(storage: Any) -> Any:
     """Return the storage that a lazy object wraps, whose class can be compared with those of STORAGES."""
     if isinstance(storage, LazyObject):
         if storage._wrapped is empty:
-            storage._setup()
+            opens_storage(storage._setup)()
         return storage._wrapped
     return storage
 
@@ -150,6 +150,7 @@ def _aliases() -> dict[int, tuple[Any, str]]:
     return {}
 
 
+@opens_storage
 def _looked_up_alias(storage: Any, name: str) -> str:
     """Find the alias by instance, otherwise by class and options, since aliases may share a class."""
     backends: dict[str, Any] = storages.backends

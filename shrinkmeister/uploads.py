@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ImageField, Model
 from django.db.models.fields.files import ImageFieldFile
 
@@ -59,6 +58,6 @@ def _mark_change(file: NoticedFile) -> None:
         return  # where no server could read it: nothing has failed there
     # The file is saved, and nothing of ours may fail that; failures of before are forgotten soon anyway.
     except Exception as error:
-        mistake = not isinstance(error, ShrinkmeisterError | ImproperlyConfigured) and is_safe(error)
+        mistake = not isinstance(error, ShrinkmeisterError) and is_safe(error)
         text = "The thumbnail server did not learn of an upload: %s"
         logger.warning(text, described(error), exc_info=error if mistake else None)

@@ -1,8 +1,6 @@
-"""What an app asks for in one request: `POST /thumbnails`, and a body that names some of them.
+"""The body of `POST /thumbnails`, in which an app names several thumbnails.
 
-    {"thumbnails": ["AWpK-8fd....jpg", "https://thumbs.example.com/ASso1ywx...@2x.jpg"], "seconds": 2}
-
-A body that is not in this form is told what is wrong with it.
+{"thumbnails": ["AWpK-8fd....jpg", "https://thumbs.example.com/ASso1ywx...@2x.jpg"], "seconds": 2}
 """
 
 import json
@@ -14,24 +12,24 @@ from shrinkmeister.exceptions import BatchError, BatchTooLargeError
 from shrinkmeister.protocol.encryption import MAX_LENGTH
 
 
-def max_body(most: int) -> int:
-    """Return the bytes that the body for so many thumbnails may have."""
-    # A URL is a token, and before that not much.
-    return 2 * MAX_LENGTH * most + 1000
+def max_body(max_thumbnails: int) -> int:
+    """Return the number of bytes that the body for so many thumbnails may have."""
+    # Each text is a token of MAX_LENGTH characters at most, and perhaps a short address before it.
+    return 2 * MAX_LENGTH * max_thumbnails + 1000
 
 
 @dataclass(frozen=True)
 class Batch:
-    """texts    each a URL of this server, what stands behind its slash, or a token
-    seconds  after which no thumbnail is begun that has still to be made
+    """texts    one for each thumbnail: a URL of this server, its last part, or a token
+    seconds  after which the server begins no other thumbnail
     """
 
     texts: tuple[str, ...]
     seconds: float
 
     @classmethod
-    def parse(cls, body: bytes, most: int, seconds: float) -> Self:
-        """most: thumbnails; seconds: at most, and where the body says nothing. Raises BatchError."""
+    def parse(cls, body: bytes, max_thumbnails: int, max_seconds: float) -> Self:
+        """Read a body, whose `seconds` are max_seconds unless it has less. Raises BatchError."""
         try:
             fields = json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -39,11 +37,10 @@ class Batch:
         texts = fields.get("thumbnails") if isinstance(fields, dict) else None
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise BatchError('The body is not {"thumbnails": ["<token>.jpg", ...]}.')
-        if len(texts) > most:
-            raise BatchTooLargeError(
-                f"The body asks for {len(texts)} thumbnails; this server answers for {most} at once."
-            )
-        given = fields.get("seconds", seconds)
-        if type(given) not in (int, float) or not 0 <= given < math.inf:
+        if len(texts) > max_thumbnails:
+            asked = f"The body asks for {len(texts)} thumbnails"
+            raise BatchTooLargeError(f"{asked}; this server answers for {max_thumbnails} at once.")
+        seconds = fields.get("seconds", max_seconds)
+        if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
             raise BatchError('"seconds" of the body is not a number, 0 at least.')
-        return cls(tuple(texts), min(given, seconds))
+        return cls(tuple(texts), min(seconds, max_seconds))

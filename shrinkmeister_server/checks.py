@@ -12,8 +12,8 @@ from shrinkmeister.checks import check_expiry, check_settings, known_to_sorl, mi
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister_server.conf import setting_problems
-from shrinkmeister_server.pipeline import absolute_url
 from shrinkmeister_server.rendering.render import get_engine
+from shrinkmeister_server.served import absolute_url
 
 DEFAULT_ENGINE = "shrinkmeister_server.engines.pillow.Engine"
 VIPS_ENGINE = "shrinkmeister_server.engines.vips.Engine"

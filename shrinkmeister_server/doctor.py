@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.cache import get_shared_cache
@@ -24,7 +23,7 @@ from shrinkmeister.doctor.messages import (
 )
 from shrinkmeister.exceptions import ShrinkmeisterError, StorageError
 from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
-from shrinkmeister_server.pipeline import absolute_url
+from shrinkmeister_server.served import absolute_url
 
 
 def examine(question: Question, answer: Answer) -> Answer:
@@ -53,7 +52,7 @@ def _try_cache(nonce: str) -> CacheTrial:
         cache = get_shared_cache()
         trial = replace(trial, found=cache.notes.note(f"{nonce}:site"))
         cache.notes.leave_note(f"{nonce}:server", written)
-    except (ShrinkmeisterError, ImproperlyConfigured) as error:
+    except ShrinkmeisterError as error:
         return replace(trial, error=described(error))
     return replace(trial, written=written)
 
@@ -83,7 +82,7 @@ def _trial(steps: list[tuple[str, Callable[[], Any]]]) -> BucketTrial:
     for name, step in steps:
         try:
             step()
-        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        except ShrinkmeisterError as error:
             return BucketTrial(tuple(done), name, described(error))
         done.append(name)
     return BucketTrial(tuple(done))

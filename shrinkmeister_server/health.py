@@ -1,12 +1,10 @@
-"""Whether the parts of a server work: examined once in some seconds, however often that is asked."""
+"""Whether the parts of a server work: tested at most once in some seconds, however often clients ask."""
 
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-
-from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import reset_on_setting_change
@@ -17,14 +15,14 @@ from shrinkmeister_server.rendering.render import get_engine
 
 logger = logging.getLogger(__name__)
 
-# An examination writes to the cache and asks the bucket, and anybody may ask for one.
+# A test writes to the cache and asks the bucket, and any client can ask for one.
 HEALTH_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Report:
-    """parts     "ok" or "failed", by the names of the parts
-    failures  what failed, for the log
+    """parts     "ok" or "failed", by the name of the part
+    failures  one sentence for each failure, for the log
     """
 
     parts: Mapping[str, str]
@@ -43,11 +41,11 @@ class Health:
 
     def report(self) -> Report:
         former = self._report
-        # Only the first report of a process has to be waited for.
-        if former and (self._clock() < self._end or not self._lock.acquire(blocking=False)):
+        if former and self._clock() < self._end:
             return former
-        if not former:
-            self._lock.acquire()
+        # Threads wait for the first report of a process, and for no other one.
+        if not self._lock.acquire(blocking=former is None) and former:
+            return former
         try:
             if not self._report or self._clock() >= self._end:
                 self._report = self._examine()
@@ -67,11 +65,11 @@ def examine() -> Report:
     for part, check in checks.items():
         try:
             check()
-        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        except ShrinkmeisterError as error:
             failures[part] = described(error)
-        # A failure that is not reported would be examined again for each request.
+        # An error that escapes would be raised again by each request.
         except Exception as error:
-            logger.exception("The examination of the %s failed unexpectedly", part)
+            logger.exception("The health check of the %s failed unexpectedly", part)
             failures[part] = type(error).__name__
     parts = {part: "failed" if part in failures else "ok" for part in checks}
     return Report(parts, tuple(f"{part}: {error}" for part, error in failures.items()))
@@ -79,5 +77,5 @@ def examine() -> Report:
 
 @reset_on_setting_change
 def get_health() -> Health:
-    """That of this process."""
+    """Return the health of this process."""
     return Health(examine)

@@ -1,6 +1,6 @@
-"""How many thumbnails a process makes at once, and how many requests wait for it: the rest is sent away.
+"""How many thumbnails a process makes at once, and how many requests wait for that. Others are refused.
 
-Each thumbnail that is made may hold a decoded source, and each request that waits holds a thread.
+Each thumbnail in the making may hold a decoded source in memory, and each waiting request holds a thread.
 """
 
 from collections.abc import Iterator
@@ -13,32 +13,32 @@ from shrinkmeister_server.conf import get_server_config
 
 
 class Limiter:
-    """places  for those that are made at once
-    queue   for those that wait, for a place or for another server
+    """slots        how many thumbnails are made at once
+    max_waiting  how many requests may wait, for a slot or for another server
     """
 
-    def __init__(self, places: int, queue: int) -> None:
-        self._places = BoundedSemaphore(places)
-        self._queue = queue
+    def __init__(self, slots: int, max_waiting: int) -> None:
+        self._slots = BoundedSemaphore(slots)
+        self._max_waiting = max_waiting
         self._batches = Lock()
         self._waiting = 0
         self._lock = Lock()
 
     @contextmanager
-    def place(self, seconds: float) -> Iterator[None]:
-        """One of those that are made. Raises OverloadError where it has none in so many seconds."""
-        if not self._places.acquire(blocking=False):
+    def slot(self, seconds: float) -> Iterator[None]:
+        """Hold a slot for the block. Raises OverloadError if none becomes free in so many seconds."""
+        if not self._slots.acquire(blocking=False):
             with self.waiting():
-                if not self._places.acquire(timeout=seconds):
-                    raise OverloadError(f"no place to make a thumbnail became free in {seconds:g} s")
+                if not self._slots.acquire(timeout=seconds):
+                    raise OverloadError(f"no slot to make a thumbnail became free in {seconds:g} s")
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
     @contextmanager
     def batch(self) -> Iterator[bool]:
-        """Whether this batch may make thumbnails: one in a process does, or they would hold all threads."""
+        """Return whether a batch may make thumbnails: one at a time, or batches would hold all threads."""
         may_make = self._batches.acquire(blocking=False)
         try:
             yield may_make
@@ -48,9 +48,9 @@ class Limiter:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """One of those that wait. Raises OverloadError where so many do already."""
+        """Count as waiting for the block. Raises OverloadError if too many requests wait."""
         with self._lock:
-            if self._waiting >= self._queue:
+            if self._waiting >= self._max_waiting:
                 raise OverloadError(f"{self._waiting} requests wait already")
             self._waiting += 1
         try:
@@ -61,7 +61,7 @@ class Limiter:
 
 
 @reset_on_setting_change
-def get_gate() -> Limiter:
-    """That of this process."""
+def get_limiter() -> Limiter:
+    """Return the limiter of this process."""
     config = get_server_config()
     return Limiter(config.max_making, config.max_waiting)

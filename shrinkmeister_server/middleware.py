@@ -1,4 +1,4 @@
-"""The headers of each answer that say what browsers and pages may do with it."""
+"""The headers that say what browsers and pages may do with an answer."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,12 +9,12 @@ from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.observability.access_log import OPERATORS
 
 HEADERS = {
-    # Django's SecurityMiddleware sets it too, but not where it is itself what refuses a Host.
+    # Django's SecurityMiddleware does not set it on its own answers, which refuse a Host.
     "X-Content-Type-Options": "nosniff",
-    # For those that are text: nothing in them is to be loaded, run or framed.
+    # Browsers load, run and frame nothing of an answer that is text.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-# Seconds for which browsers keep the answer to a preflight; none keeps it longer than a day.
+# How long browsers keep the answer to a preflight. No browser keeps it longer than a day.
 PREFLIGHT_SECONDS = 86400
 
 
@@ -26,7 +26,7 @@ def headers_middleware(
     def answer_with_headers(request: HttpRequest) -> HttpResponse:
         answer = get_response(request)
         if request.method == "HEAD":
-            # gunicorn drops a body with a warning for each request, and Zappa sends it.
+            # gunicorn warns of a body each time, and Zappa sends it.
             answer.content = b""
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
@@ -42,8 +42,8 @@ def headers_middleware(
 
 
 def _share(request: HttpRequest, answer: HttpResponse, origins: Sequence[str]) -> None:
-    """Lets pages of these origins read the answer: https://fetch.spec.whatwg.org/#http-cors-protocol"""
-    # An image of a page that asks without CORS is timed too, and comes without an Origin.
+    """Let pages of these origins read the answer: https://fetch.spec.whatwg.org/#http-cors-protocol"""
+    # Pages also time an image that they load without CORS. Such a request has no Origin.
     answer["Timing-Allow-Origin"] = ", ".join(origins)
     allowed: str | None = "*"
     if "*" not in origins:

@@ -1,8 +1,10 @@
-"""Serve HTTP by waitress, within bounds that hold whatever clients send and however slowly.
+"""Serve HTTP with waitress, with limits for clients that are slow or many.
 
-waitress reads whole requests, and writes answers, in one loop, so that no client holds a thread. Its own
-timeout begins again with each byte. Here a client has CLIENT_SECONDS to take an answer and to send its next
+waitress reads requests and writes answers in one loop, so that no client holds a thread. But its timeout
+starts again with each byte. Here a client has CLIENT_SECONDS to read an answer and to send its next
 request.
+
+This is the only module that uses names of waitress that its documentation does not list. A test lists them.
 """
 
 import sys
@@ -16,30 +18,30 @@ from waitress.task import ThreadedTaskDispatcher
 from waitress.wasyncore import dispatcher, loop
 
 CLIENT_SECONDS = 30
-# How often it is looked for clients whose time is over.
+# How often the server looks for clients whose time is over.
 LOOK_SECONDS = 1
-# The usual limit of open files is 1,024, and each thread needs some for cache and bucket.
+# The usual limit of open files is 1,024, and each thread needs some of them for cache and bucket.
 MAX_CONNECTIONS = 500
 # A URL has up to 3,900 characters.
 MAX_HEADER_BYTES = 32_768
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
-    """answers: how many requests a thread has begun to answer"""
+    """answers: how many requests threads have begun to answer"""
 
     answers = 0
 
     def service(self) -> None:
         self.answers += 1
         with self.requests_lock:
-            # A client that sends hundreds at once has the first one answered, and has to come again.
+            # The server answers only the first of several requests that a client sends at once.
             if len(self.requests) > 1:
                 self.requests[0].headers["CONNECTION"] = "close"
         super().service()
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
-    """waitress with a time for clients. Where all connections are in use, the slowest client makes room."""
+    """waitress with a time limit for clients. If all connections are in use, it closes the slowest one."""
 
     channel_class = Connection
 
@@ -51,23 +53,23 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             max_request_header_size=MAX_HEADER_BYTES,
             # waitress refuses a body of this size.
             max_request_body_size=max_body + 1,
-            # Beyond this a thread would wait until its client reads.
+            # Above this limit a thread would wait until its client reads.
             outbuf_high_watermark=sys.maxsize,
-            # A client that goes away is no error of the server.
+            # A client that disconnects is not an error of the server.
             log_socket_errors=False,
-            # SECURE_PROXY_SSL_HEADER says which header of a proxy counts.
+            # SECURE_PROXY_SSL_HEADER names the trusted header of a proxy.
             clear_untrusted_proxy_headers=False,
         )
         workers = ThreadedTaskDispatcher()
         workers.set_thread_count(threads)
         self._stopping = False
         self._next_look = 0.0
-        # Since when each connection waits for its client, by the answers that it has had.
+        # When each connection began to wait for its client. The key has the number of its answers.
         self._waiting: dict[tuple[Connection, int], float] = {}
         super().__init__(application, dispatcher=workers, adj=settings, sockinfo=settings.listen[0])
 
     def run(self) -> None:
-        """Return after `stop`, when all requests that have come have their answers."""
+        """Serve until `stop`, and then until all received requests are answered."""
         while self.accepting or self.active_channels:
             loop(timeout=1, use_poll=True, map=self._map, count=1)
             if self._stopping and self.accepting:
@@ -75,12 +77,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             self._look_at_clients(time.monotonic())
 
     def stop(self, *args: Any) -> None:
-        """Let `run` end. May be called by a signal at any time."""
+        """Let `run` end. A signal handler may call it at any time."""
         self._stopping = True
         self.pull_trigger()
 
     def maintenance(self, now: float) -> None:
-        """Replace waitress' own, which cannot close a connection whose client reads nothing."""
+        """Replace waitress' method, which cannot close a connection whose client reads nothing."""
 
     def _look_at_clients(self, now: float) -> None:
         surplus = len(self._map) - MAX_CONNECTIONS + 1

@@ -31,7 +31,7 @@ SECRET_KEY = secrets.token_urlsafe(50)
 
 INSTALLED_APPS = ["shrinkmeister_server"]
 MIDDLEWARE = [
-    "shrinkmeister_server.observability.access_log.VisitMiddleware",
+    "shrinkmeister_server.observability.access_log.AccessLogMiddleware",
     "shrinkmeister_server.middleware.headers_middleware",
     "django.middleware.security.SecurityMiddleware",
     # Nothing else here compares the Host header with ALLOWED_HOSTS.
@@ -158,7 +158,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": FORMATTERS[LOG_FORMAT]},
-    "filters": {"untold": {"()": "shrinkmeister_server.observability.log_formatters.UntoldErrors"}},
+    "filters": {
+        "django_errors": {"()": "shrinkmeister_server.observability.log_formatters.DjangoErrorFilter"}
+    },
     "handlers": {
         "lines": {
             "class": "logging.StreamHandler",
@@ -168,8 +170,8 @@ LOGGING = {
     },
     "root": {"handlers": ["lines"], "level": env.text("LOG_LEVEL", "INFO").upper()},
     "loggers": {
-        # A request has one line of ours, of visits.py.
-        "django.request": {"level": "ERROR", "filters": ["untold"]},
+        # The access log has one line for each request.
+        "django.request": {"level": "ERROR", "filters": ["django_errors"]},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         # Zappa logs each request with its path, and at DEBUG, its default, whole events. The last one is
         # its handler as a file at the top of the package.
@@ -179,7 +181,7 @@ LOGGING = {
         # A worker's own lines, which gunicorn would write in its own form.
         "gunicorn.error": {"handlers": ["lines"], "level": "INFO", "propagate": False},
         # Its lines name paths, and its queue has one for each request that waits.
-        "waitress": {"level": "ERROR", "filters": ["untold"]},
+        "waitress": {"level": "ERROR", "filters": ["django_errors"]},
         "waitress.queue": {"level": "ERROR"},
         # They write many lines about one source, with bytes of it; what is wrong with it is said in ours.
         "PIL": {"level": "CRITICAL"},

@@ -1,4 +1,4 @@
-"""How long the work on one source may take. Nothing can stop a thread: so it looks at its clock itself."""
+"""How long the work on one source may take. Nothing stops a thread, so the work checks the time itself."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from shrinkmeister.exceptions import SourceTooSlowError
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """end: in seconds of the clock"""
+    """end: a time of the clock, in seconds"""
 
     end: float
     clock: Callable[[], float] = time.monotonic
@@ -24,7 +24,7 @@ class TimeLimit:
         return self.clock() > self.end
 
     def check(self) -> None:
-        """Raises SourceTooSlowError."""
+        """Raise SourceTooSlowError after the end."""
         if self.over():
             raise SourceTooSlowError("the source takes longer than THUMBNAIL_MAX_SECONDS")
 
@@ -33,10 +33,10 @@ NEVER = TimeLimit(math.inf)
 
 
 class TimedBytes(BytesIO):
-    """A file in memory that cannot be read any more when the time is over.
+    """A file in memory that raises SourceTooSlowError after the end of a time limit.
 
-    Pillow's decoders of BMP, GIF, JPEG, JPEG 2000, PNG and PPM, and of TIFF without libtiff, read block by
-    block, and so can be stopped. Those of AVIF and WebP, and libtiff, take all at once.
+    Pillow's decoders of BMP, GIF, JPEG, JPEG 2000, PNG, PPM, and of TIFF without libtiff stop, because they
+    read block by block. Its decoders of AVIF and WebP, and libtiff, read all bytes at once.
     """
 
     def __init__(self, data: bytes, limit: TimeLimit) -> None:

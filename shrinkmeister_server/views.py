@@ -1,39 +1,25 @@
-"""URL -> token -> spec -> pipeline -> answer; and the one map from an error to its HTTP status."""
+"""The doors of the server: URL -> token -> spec -> pipeline -> answer."""
 
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
 from django.utils.cache import patch_vary_headers
 from django.views import View
 
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.coordination import MakerState
 from shrinkmeister.conf import get_config, get_questions, get_tokens
 from shrinkmeister.doctor.messages import EXAMINE
+from shrinkmeister.error_policy import FAILED, RETRY_SECONDS, UNEXPECTED, code_of, policy_of
 from shrinkmeister.exceptions import (
     BatchError,
     BatchLengthError,
     BatchTooLargeError,
-    DriverError,
-    OutOfTimeError,
-    OverloadError,
-    ResolutionError,
     ShrinkmeisterError,
-    SourceFormatError,
-    SourceInvalidError,
-    SourceMissingError,
-    SourceNotAllowedError,
-    SourceTooLargeError,
-    SourceTooSlowError,
-    SpecError,
-    StorageBusyError,
-    StorageDeniedError,
-    StorageError,
     TokenError,
-    TokenExpiredError,
 )
 from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
@@ -42,248 +28,211 @@ from shrinkmeister_server.batches import Batch, max_body
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import examine, remove
 from shrinkmeister_server.health import get_health
-from shrinkmeister_server.limiter import get_gate
-from shrinkmeister_server.observability.access_log import RequestLog, visit_of
+from shrinkmeister_server.limiter import get_limiter
+from shrinkmeister_server.observability.access_log import RequestLog, request_log_of
 from shrinkmeister_server.observability.metrics import exposition
-from shrinkmeister_server.pipeline import StoredThumbnail, tell, thumbnail
+from shrinkmeister_server.pipeline import thumbnail
+from shrinkmeister_server.served import ServedThumbnail
 
-JSON = "application/json"
-# Which has no such parameter; but libraries send it.
-JSON_AND_CHARSET = "application/json; charset=utf-8"
+# JSON has no charset parameter, but libraries send one: https://www.rfc-editor.org/rfc/rfc8259#section-11
+JSON_TYPES = ("application/json", "application/json; charset=utf-8")
+# The longest Content-Length that is read. Python refuses to read a number of thousands of digits.
+MAX_LENGTH_DIGITS = 18
 
-# The first that fits counts. What is said to the outside says nothing of the source; None for what the
-# error says itself, which is of the request alone.
-STATUSES: dict[type[Exception], tuple[int, str | None]] = {
-    TokenExpiredError: (410, "This URL has expired."),
-    TokenError: (403, "This URL was not made by a client of this server."),
-    SourceNotAllowedError: (403, "The image of this URL lies where this server may not read."),
-    SourceMissingError: (404, "The image of this URL does not exist."),
-    SourceTooLargeError: (413, "The image of this URL is too large."),
-    # Not 503 or 504: another try would take as long, and those are repeated by themselves.
-    SourceTooSlowError: (422, "The image of this URL takes too long to be made into this thumbnail."),
-    SourceFormatError: (415, "The file of this URL is not an image of a known format."),
-    SourceInvalidError: (422, "The image of this URL cannot be made into this thumbnail."),
-    SpecError: (422, "This thumbnail cannot be made."),
-    ResolutionError: (404, "This server does not make thumbnails in this resolution."),
-    BatchTooLargeError: (413, None),
-    BatchLengthError: (411, None),
-    BatchError: (400, None),
-    # Nothing has failed.
-    OutOfTimeError: (202, "There was no time to make this thumbnail; its own URL makes it."),
-    OverloadError: (503, "The server makes as many thumbnails as it can. Try again later."),
-    DriverError: (503, "The shared cache failed. Try again later."),
-    StorageBusyError: (503, "The storage of images is busy. Try again later."),
-    StorageDeniedError: (502, "The storage of images does not let this server in; its log says more."),
-    StorageError: (502, "The storage of images failed. Try again."),
-    ImproperlyConfigured: (500, "The server is not set up rightly; its log says more."),
-    ShrinkmeisterError: (500, "The server failed."),
-    Exception: (500, "The server failed."),
-}
-# The others are told of with their traceback.
-EXPECTED = (ShrinkmeisterError, ImproperlyConfigured)
-
-
-# After which what these errors tell of may be over.
-RETRY_SECONDS = 10
-PASSING = (OverloadError, DriverError, StorageError)
-
-
-# Of a Content-Length.
-MOST_DIGITS = 18
-
-# The resolution and the spec of a text of a batch; or why it has none.
-Opened = tuple[str | None, ThumbnailSpec | TokenError]
+# The resolution and the spec of a text of a batch, or the error that explains why it has none.
+OpenedText = tuple[str | None, ThumbnailSpec | TokenError]
 
 
 class PoliteView(View):
-    """Other methods get an answer like all errors."""
+    """Answers a method that it does not have like all errors."""
+
+    http_method_names = ["get", "head", "options"]
 
     def http_method_not_allowed(
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> HttpResponse:
         allowed = [method.upper() for method in self.http_method_names]
-        answer = _answer(request, 405, f"This address only answers {' and '.join(allowed[:-1])}.")
+        sentence = f"This address only answers {' and '.join(allowed[:-1])}."
+        answer = _error_answer(request, _error(405, "method-not-allowed", sentence))
         answer["Allow"] = ", ".join(allowed)
         return answer
 
 
-class ReadOnlyView(PoliteView):
-    http_method_names = ["get", "head", "options"]
-
-
-class ThumbnailView(ReadOnlyView):
+class ThumbnailView(PoliteView):
     """`GET` and `HEAD /<token>[@2x].<ext>`: makes the thumbnail if it has to, and redirects to it.
 
-    Whoever rather takes JSON is told its URL and size.
+    A client that prefers JSON gets the thumbnail's URL and size instead.
     """
 
     def get(
         self, request: HttpRequest, token: str, extension: str, resolution: str | None = None
     ) -> HttpResponse:
-        visit = visit_of(request)
-        visit.thumbnail = True
+        request_log = request_log_of(request)
+        request_log.thumbnail = True
         answer: HttpResponse
         try:
-            spec = visit.spec = Link(token, extension, resolution).open(get_tokens())
-            stored = thumbnail(spec, resolution, visit.timing)
+            spec = request_log.spec = Link(token, extension, resolution).open(get_tokens())
+            stored = thumbnail(spec, resolution, request_log.timing)
             url = stored.url(resolution)
             if _prefers_json(request, CONTENT_TYPES[spec.format]):
                 answer, scope = JsonResponse(_fields(stored, url)), "private"
             else:
                 answer, scope = HttpResponseRedirect(url), "public"
-        except EXPECTED as error:
+        except ShrinkmeisterError as error:
             return failure(request, error)
-        # A CDN that does not heed Vary would show the JSON as an image; those keep nothing that is private.
+        # A CDN that ignores Vary would show the JSON as an image. Such CDNs do not keep private answers.
         answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}" if stored.settled else "no-store"
         patch_vary_headers(answer, ["Accept"])
-        answer["Server-Timing"] = visit.timing.header()
+        answer["Server-Timing"] = request_log.timing.header()
         return answer
 
 
 class BatchView(PoliteView):
-    """`POST /thumbnails`: those of a page, as JSON; of each that is not made in time that it is not."""
+    """`POST /thumbnails`: the thumbnails of a page as JSON. One that is not made in time has no URL."""
 
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        visit, config = visit_of(request), get_server_config()
+        request_log, config = request_log_of(request), get_server_config()
         try:
             body = _body(request, config.max_batch)
             batch = Batch.parse(body, config.max_batch, config.batch_seconds)
-            with visit.timing.of("lookup"):
+            with request_log.timing.of("lookup"):
                 links = [_opened(text) for text in batch.texts]
-                told = iter(tell([spec for _, spec in links if isinstance(spec, ThumbnailSpec)]))
-        except EXPECTED as error:
+                specs = [spec for _, spec in links if isinstance(spec, ThumbnailSpec)]
+                # A batch of invalid tokens makes no round trip.
+                found = get_shared_cache().coordination.look_up_all(specs, first=True) if specs else []
+        except ShrinkmeisterError as error:
             return failure(request, error, json=True)
-        with get_gate().batch() as may_make:
-            return self._entries(visit, links, told, batch.seconds if may_make else 0)
-
-    def _entries(
-        self, visit: RequestLog, links: Sequence[Opened], told: Iterator[MakerState], seconds: float
-    ) -> HttpResponse:
-        visit.timing.outcome = "batch"
-        end = time.monotonic() + seconds
-        entries = []
-        for resolution, spec in links:
-            if isinstance(spec, TokenError):
-                status, sentence = _status(spec)
-                visit.refuse(spec, status)
-                entries.append(_error(status, sentence))
-                continue
-            with visit.part() as part:
-                try:
-                    part.spec, more = spec, time.monotonic() < end
-                    stored = thumbnail(spec, resolution, part.timing, next(told), more)
-                    entries.append(_fields(stored, stored.url(resolution)))
-                # Also what nobody thought of: the others are not to be lost with it, and its line has all.
-                except Exception as error:
-                    part.fail(error)
-                    part.status, sentence = _status(error)
-                    entries.append(_error(part.status, sentence))
-                    if not isinstance(error, EXPECTED):
-                        part.exception = error
-        answer = JsonResponse({"thumbnails": entries})
-        answer["Cache-Control"] = "no-store"
-        answer["Server-Timing"] = visit.timing.header()
+        with get_limiter().batch() as may_make:
+            entries = _entries(request_log, links, iter(found), batch.seconds if may_make else 0)
+        request_log.timing.outcome = "batch"
+        answer = _uncached(JsonResponse({"thumbnails": entries}))
+        answer["Server-Timing"] = request_log.timing.header()
         return answer
 
 
-class LivenessView(ReadOnlyView):
-    """`GET /livez`: 200 as long as this process answers; asks neither cache nor bucket nor engine."""
+class LivenessView(PoliteView):
+    """`GET /livez`: 200 as long as this process answers. Asks neither cache nor bucket nor engine."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        answer = HttpResponse("ok\n", content_type="text/plain")
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return _uncached(HttpResponse("ok\n", content_type="text/plain"))
 
 
-class HealthView(ReadOnlyView):
+class HealthView(PoliteView):
     """`GET /healthz`: whether shared cache, storage of thumbnails and engine work; 200 or 503."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         report = get_health().report()
         if report.failures:
-            visit_of(request).failed("Unhealthy", "; ".join(report.failures))
-        answer = JsonResponse(dict(report.parts), status=503 if report.failures else 200)
-        answer["Cache-Control"] = "no-store"
-        return answer
+            request_log_of(request).failed("Unhealthy", "unhealthy", "; ".join(report.failures))
+        return _uncached(JsonResponse(dict(report.parts), status=503 if report.failures else 200))
 
 
-class DoctorView(ReadOnlyView):
-    """`GET /doctor/<question>`: what `manage.py shrinkmeister doctor` of a site asks, sealed both ways."""
+class DoctorView(PoliteView):
+    """`GET /doctor/<question>`: the encrypted answer to `manage.py shrinkmeister doctor` of a site."""
 
     def get(self, request: HttpRequest, question: str) -> HttpResponse:
-        visit = visit_of(request)
+        request_log = request_log_of(request)
         try:
             opened, known = get_questions().open(question)
             found = examine(opened, known) if opened.ask == EXAMINE else remove(opened, known)
-        except EXPECTED as error:
+        except ShrinkmeisterError as error:
             return failure(request, error)
-        visit.timing.outcome = "examined"
+        request_log.timing.outcome = "examined"
         if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
-            visit.failed("Unhealthy", failed)
-        answer = HttpResponse(get_questions().seal_answer(found), content_type="text/plain")
-        answer["Cache-Control"] = "no-store"
-        return answer
+            request_log.failed("Unhealthy", "unhealthy", failed)
+        return _uncached(HttpResponse(get_questions().seal_answer(found), content_type="text/plain"))
 
 
-class MetricsView(ReadOnlyView):
-    """`GET /metrics`: what is counted for Prometheus; 404 without THUMBNAIL_METRICS."""
+class MetricsView(PoliteView):
+    """`GET /metrics`: the metrics for Prometheus; 404 without THUMBNAIL_METRICS."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if not get_server_config().metrics:
             return not_found(request)
         text, content_type = exposition(getattr(settings, "PROMETHEUS_MULTIPROC_DIR", None))
-        answer = HttpResponse(text, content_type=content_type)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return _uncached(HttpResponse(text, content_type=content_type))
 
 
 def failure(request: HttpRequest, error: Exception, json: bool = False) -> HttpResponse:
-    """An error as short text, or as JSON for those who ask for it; never cached."""
-    status, sentence = _status(error)
-    visit_of(request).fail(error)
-    answer = _answer(request, status, sentence, json)
-    if isinstance(error, PASSING) and not isinstance(error, StorageDeniedError):
+    """Return the answer to an error: short text, or JSON for a client that prefers it; never cached."""
+    request_log_of(request).fail(error)
+    answer = _error_answer(request, _error_of(error), json)
+    if policy_of(error).retry:
         answer["Retry-After"] = str(RETRY_SECONDS)
     return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    visit_of(request).fail(exception)
-    return _answer(request, 400, "This server does not answer to such a request.")
+    request_log_of(request).fail(exception, "bad-request")
+    sentence = "This server does not answer to such a request."
+    return _error_answer(request, _error(400, "bad-request", sentence))
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _answer(request, 404, "Nothing is here.")
+    return _error_answer(request, _error(404, "not-found", "Nothing is here."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _answer(request, 500, "The server failed.")
+    return _error_answer(request, _error(500, UNEXPECTED, FAILED))
 
 
-def _status(error: Exception) -> tuple[int, str]:
-    """And a sentence for whoever has asked."""
-    status, sentence = next(answer for kind, answer in STATUSES.items() if isinstance(error, kind))
-    return status, sentence or str(error)
+def _entries(
+    request_log: RequestLog, links: Sequence[OpenedText], states: Iterator[MakerState], seconds: float
+) -> list[dict[str, Any]]:
+    end = time.monotonic() + seconds
+    entries = []
+    for resolution, spec in links:
+        if isinstance(spec, TokenError):
+            entry = _error_of(spec)
+            request_log.refuse(spec, entry["status"])
+        else:
+            with request_log.part(spec) as part:
+                entry = _entry(part, spec, resolution, next(states), time.monotonic() < end)
+        entries.append(entry)
+    return entries
 
 
-def _answer(request: HttpRequest, status: int, sentence: str, json: bool = False) -> HttpResponse:
-    answer: HttpResponse
+def _entry(
+    part: RequestLog, spec: ThumbnailSpec, resolution: str | None, state: MakerState, has_time: bool
+) -> dict[str, Any]:
+    try:
+        stored = thumbnail(spec, resolution, part.timing, state, has_time)
+        return _fields(stored, stored.url(resolution))
+    # A bug must not lose the other entries. The log line of this one has its traceback.
+    except Exception as error:
+        part.fail(error)
+        if not isinstance(error, ShrinkmeisterError):
+            part.exception = error
+        entry = _error_of(error)
+        part.status = entry["status"]
+        return entry
+
+
+def _error_of(error: Exception) -> dict[str, Any]:
+    policy = policy_of(error)
+    return _error(policy.status, code_of(error), policy.answer or str(error))
+
+
+def _error(status: int, code: str, sentence: str) -> dict[str, Any]:
+    return {"status": status, "error": sentence, "code": code}
+
+
+def _error_answer(request: HttpRequest, error: dict[str, Any], json: bool = False) -> HttpResponse:
     if json or _prefers_json(request, "text/plain"):
-        answer = JsonResponse(_error(status, sentence), status=status)
-    else:
-        answer = HttpResponse(f"{sentence}\n", status=status, content_type="text/plain; charset=utf-8")
+        return _uncached(JsonResponse(error, status=error["status"]))
+    text = f"{error['error']}\n"
+    return _uncached(HttpResponse(text, status=error["status"], content_type="text/plain; charset=utf-8"))
+
+
+def _uncached(answer: HttpResponse) -> HttpResponse:
     answer["Cache-Control"] = "no-store"
     return answer
 
 
-def _error(status: int, sentence: str) -> dict[str, Any]:
-    return {"status": status, "error": sentence}
-
-
-def _fields(stored: StoredThumbnail, url: str) -> dict[str, Any]:
-    """url: at the resolution that was asked for"""
+def _fields(stored: ServedThumbnail, url: str) -> dict[str, Any]:
+    """Return the JSON of a thumbnail. url: in the resolution that the client asked for"""
     return {
         "url": url,
         "width": stored.record.width,
@@ -294,34 +243,34 @@ def _fields(stored: StoredThumbnail, url: str) -> dict[str, Any]:
     }
 
 
-def _expires(stored: StoredThumbnail, url: str) -> int | None:
+def _expires(stored: ServedThumbnail, url: str) -> int | None:
     if not stored.settled:
         return int(time.time()) + RETRY_SECONDS
     return None if lasting(url) else int(time.time()) + get_thumbnail_storage().url_lifetime // 2
 
 
 def _prefers_json(request: HttpRequest, other: str) -> bool:
-    """other: the content type that it would be else"""
-    return request.get_preferred_type([other, JSON, JSON_AND_CHARSET]) in (JSON, JSON_AND_CHARSET)
+    """Return whether the client prefers JSON to another content type."""
+    return request.get_preferred_type([other, *JSON_TYPES]) in JSON_TYPES
 
 
-def _body(request: HttpRequest, most: int) -> bytes:
-    """That of a batch of so many thumbnails. Raises BatchError."""
-    limit = max_body(most)
+def _body(request: HttpRequest, max_thumbnails: int) -> bytes:
+    """Return the body of a batch. Raises BatchError."""
+    limit = max_body(max_thumbnails)
     length = request.headers.get("Content-Length", "")
-    # Django reads no other: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
+    # Django reads no chunked body: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
     if not (length.isascii() and length.isdecimal()):
         raise BatchLengthError("The request has no Content-Length, without which no body is read.")
-    # Python reads no number of thousands of digits.
-    if len(length) > MOST_DIGITS or int(length) > limit:
-        raise BatchTooLargeError(f"The body has more than {limit} bytes, for {most} thumbnails at most.")
+    if len(length) > MAX_LENGTH_DIGITS or int(length) > limit:
+        sentence = f"The body has more than {limit} bytes, for {max_thumbnails} thumbnails at most."
+        raise BatchTooLargeError(sentence)
     try:
         return request.body
     except UnreadablePostError as error:
         raise BatchError("The body has not come to its end.") from error
 
 
-def _opened(text: str) -> Opened:
+def _opened(text: str) -> OpenedText:
     try:
         link = Link.parse(text)
         return link.resolution, link.open(get_tokens())
@@ -330,6 +279,6 @@ def _opened(text: str) -> Opened:
 
 
 def _max_age(url: str) -> int:
-    """Seconds: few, since the target may one day go, and less than a signed target works."""
+    """Return the max-age of a redirect in seconds: short, and less than a signed URL works."""
     most = get_server_config().redirect_max_age
     return most if lasting(url) else min(most, get_thumbnail_storage().url_lifetime // 2)

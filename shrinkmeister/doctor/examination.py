@@ -13,7 +13,6 @@ from time import time
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.files.images import get_image_dimensions
 
 from shrinkmeister.backend import spec_of
@@ -38,6 +37,7 @@ from shrinkmeister.doctor.messages import (
 )
 from shrinkmeister.doctor.signed_urls import load_signed
 from shrinkmeister.eager import get_maker
+from shrinkmeister.error_policy import hint_of
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
 from shrinkmeister.protocol.spec import CONTENT_TYPES, Source
 from shrinkmeister.sources import parse_source
@@ -77,16 +77,6 @@ BUCKET_HINTS = {
     "address": "Correct what the URLs come from: STORAGES or AWS_S3_CUSTOM_DOMAIN of the server.",
     "remove": "The server's account needs s3:DeleteObject on the bucket. The probe stays there until "
     "`shrinkmeister prune --older-than` takes it away.",
-}
-# What to change where no thumbnail of --source comes, by the server's status.
-SOURCE_HINTS = {
-    403: "List the place of the source in THUMBNAIL_SOURCES of the server.",
-    404: "Name a source that exists: the server looks for it with its own account and its own STORAGES.",
-    413: "Take a smaller image, or raise the limit that the server's log names.",
-    415: "Name the file of an image.",
-    422: "Take another image; the server's log says what is wrong with this one.",
-    502: "The server's log says what the storage of the sources, or that of the thumbnails, has answered.",
-    503: "The server, or a storage, has too much to do: try again.",
 }
 
 
@@ -276,7 +266,7 @@ class Examination:
         """What keeps the site from it; None for nothing."""
         try:
             get_shared_cache().notes.leave_note(f"{nonce}:site", text)
-        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        except ShrinkmeisterError as error:
             return described(error)
         return None
 
@@ -397,7 +387,7 @@ class Examination:
         """None where the site sees the probe too."""
         try:
             seen = get_thumbnail_storage().find(probe_name(answer.nonce, self._config.prefix), {})
-        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        except ShrinkmeisterError as error:
             return well(
                 "bucket",
                 f"{_place(answer)} takes and shows a probe; the site cannot look there",
@@ -441,7 +431,7 @@ class Examination:
             sentence = json_object(made).get("error", "it does not say why")
             return failed(
                 f"the server makes no thumbnail of {source} ({made.status}): {sentence}",
-                SOURCE_HINTS.get(made.status, "The server's log says more."),
+                hint_of(json_object(made).get("code")),
             )
         target = urljoin(made.url, str(made.headers.get("Location", "")))
         if urlsplit(target).scheme not in ("http", "https"):

@@ -5,10 +5,8 @@ A server that may look there, and can, answers 404. The request is one of a page
 
 from collections.abc import Iterator
 
-from django.core.exceptions import ImproperlyConfigured
-
 from shrinkmeister.backend import spec_of
-from shrinkmeister.conf import Config, lazy_url
+from shrinkmeister.conf import Config, SettingError, lazy_url
 from shrinkmeister.doctor.client import UNREACHABLE, is_ours, json_object
 from shrinkmeister.doctor.findings import UNKNOWN, Finding, well, wrong
 from shrinkmeister.doctor.http import Unreachable, get
@@ -53,7 +51,7 @@ def examine_fields(config: Config, nonce: str, timeout: float) -> Iterator[Findi
     for one in field_storages():
         try:
             missing = place_of(one.storage, f"{one.folder or ''}shrinkmeister-doctor-{nonce}.jpg")
-        except (SourceNotAllowedError, ImproperlyConfigured) as error:
+        except (SourceNotAllowedError, SettingError) as error:
             failed = True
             yield wrong(ID, f"{one.field}: {error}", "Correct its storage in STORAGES of both sides.")
             continue

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
-
 from shrinkmeister.doctor.findings import Finding, well, wrong
 from shrinkmeister.doctor.http import Reply, Unreachable, get
 from shrinkmeister.doctor.messages import PROBE
@@ -65,7 +63,7 @@ def load_signed(name: str, server_url: str, timeout: float) -> Finding:
     lazy = "Its pages stay lazy: each thumbnail takes one redirect of the server more."
     try:
         url = get_thumbnail_storage().url(name)
-    except (ShrinkmeisterError, ImproperlyConfigured) as error:
+    except ShrinkmeisterError as error:
         return well(ID, f"the site cannot sign URLs: {error}", lazy)
     if lasting(url):
         return well(

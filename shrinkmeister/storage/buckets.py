@@ -15,7 +15,7 @@ from shrinkmeister.conf import Config, SettingError, get_config, reset_on_settin
 from shrinkmeister.conf.credentials import caused, described, is_safe
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
 from shrinkmeister.storage.kinds import is_a
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
 # Seconds, and tries. botocore's own are 60, 60 and 5: longer than any browser, Lambda or gunicorn waits.
@@ -80,6 +80,7 @@ def is_reached_by_server(storage: Any) -> bool:
 
 
 @reset_on_setting_change
+@opens_storage
 def _own() -> tuple[Any, tuple[Any, ...]]:
     """Return the S3 storage whose endpoint and account the server shares, and its connection."""
     storage = open_thumbnail_storage(get_config())
@@ -106,6 +107,7 @@ def _endpoint(url: str | None) -> str | None:
     return None if not url or AWS_ENDPOINT.fullmatch(url) else url.rstrip("/")
 
 
+@opens_storage
 def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
     """The storage of a bucket; names are whole keys unless there is a location.
 

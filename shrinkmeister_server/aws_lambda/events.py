@@ -8,6 +8,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
 from collections.abc import Mapping
 from typing import Any
 
+from shrinkmeister.exceptions import ShrinkmeisterError
+
 Event = dict[str, Any]
 
 # No HTTP request has these. Zappa's handler acts on them; and an authorizer of API Gateway, whose events
@@ -20,8 +22,10 @@ FOREIGN = frozenset(
 )
 
 
-class EventError(Exception):
+class EventError(ShrinkmeisterError):
     """An event is not an HTTP request. The message, which is logged and returned, has nothing of it."""
+
+    code = "event"
 
     def __init__(self) -> None:
         super().__init__("This function answers HTTP requests alone.")

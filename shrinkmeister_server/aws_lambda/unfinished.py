@@ -10,7 +10,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from shrinkmeister_server.observability.access_log import OPERATORS, visit_of
+from shrinkmeister_server.observability.access_log import OPERATORS, request_log_of
 
 # Only a name is repeated in an answer and a line of the log. A port is not part of ALLOWED_HOST.
 HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
@@ -26,7 +26,7 @@ def unfinished_middleware(
         if request.path_info in OPERATORS:
             return get_response(request)
         logged, answered = _explain(request)
-        visit_of(request).failed("Unfinished", logged)
+        request_log_of(request).failed("Unfinished", "unfinished", logged)
         # `zappa deploy` asks for "/", and ends at 500 and above, before it prints the server's address.
         status = 404 if request.path_info == "/" else 503
         response = HttpResponse(f"{answered}\n", status=status, content_type="text/plain; charset=utf-8")

@@ -12,8 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-
+from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import UNKNOWN_URL, site_settings
 from shrinkmeister_server.deployment.stage import (
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (StageError, ImproperlyConfigured) as error:
+    except ShrinkmeisterError as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:

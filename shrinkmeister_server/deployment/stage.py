@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
+from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister_server.deployment.plausibility import doubtful, impossible
 
 FILE = Path("zappa_settings.json")
@@ -79,8 +80,10 @@ NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 STAGE = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 
 
-class StageError(Exception):
-    """What of the settings cannot be used, and what to do."""
+class StageError(ShrinkmeisterError):
+    """A setting of the deployment is invalid. The message says what to do."""
+
+    code = "stage"
 
 
 @dataclass(frozen=True)

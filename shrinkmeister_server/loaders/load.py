@@ -33,6 +33,7 @@ from shrinkmeister.storage.kinds import (
     is_a,
     is_missing,
 )
+from shrinkmeister.storage.thumbnail_storage import opens_storage
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.loaders.limits import deadline
 
@@ -137,6 +138,7 @@ def _s3_storage_of(source: Source) -> Any:
     return _storages()[place]
 
 
+@opens_storage
 def _from_storage(source: Source, most: int) -> bytes:
     try:
         storage = storages[source.container]

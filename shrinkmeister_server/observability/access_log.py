@@ -1,9 +1,9 @@
-"""One line in the log for each request, and one count; whoever answers it fills its Visit.
+"""The access log: one line and one count for each request, filled by the view that answers it.
 
     302 made 41.7ms GET source=7dzsbhyq... key=4nmm2zhv... lookup=0.6 wait=0.4 fetch=9.8 decode=21.9 ...
-    404 SourceMissingError 12.0ms GET source=7dzsbhyq... key=4nmm2zhv... ...: the bucket has no such object
+    404 SourceMissingError 12.0ms GET source=7dzsbhyq... key=4nmm2zhv... code=source-missing ...: the ...
 
-Neither the path nor anything else of a token that is not a digest is ever in it.
+A line contains digests of a token's content, and never the path or the token itself.
 """
 
 import logging
@@ -15,6 +15,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from shrinkmeister.conf.credentials import described, is_safe
+from shrinkmeister.error_policy import code_of
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -24,27 +25,28 @@ from shrinkmeister_server.probes import PROBES
 
 logger = logging.getLogger(__name__)
 
-# Asked by machines again and again, for those who run the server: told of when they fail.
+# Machines of the operator ask for these again and again, so that only failures are logged.
 OPERATORS = PROBES | {"/metrics"}
-# On a request.
-VISIT = "_shrinkmeister_visit"
-# Characters of a line that a client may choose: its method, and an error, which may quote its Host.
+# The attribute of a request that holds its RequestLog.
+REQUEST_LOG = "_shrinkmeister_request_log"
+# A client may choose these parts of a line: its method, and an error message that quotes its Host.
 MAX_METHOD = 16
 MAX_MESSAGE = 1000
 
 
 @dataclass
 class RequestLog:
-    """What is known of a request.
+    """What the server knows about a request.
 
-    spec       what its token holds; None if it did not open
-    thumbnail  whether it asks for one. What does not is mostly of robots, and no warning
-    failure    the name of what kept it from its thumbnail
-    message    what that says; it does not name the source
-    exception  one that nobody thought of, to be told with its traceback
-    status     of a part, which has no answer of its own
-    parts      the thumbnails of a batch, each told of as if it had been asked for alone
-    refused    how many of them did not open
+    spec       content of its token; None if the token is invalid
+    thumbnail  whether it asks for a thumbnail. Robots ask for anything else, which is no reason to warn
+    failure    name of what prevented the thumbnail: the error's class, or "Unhealthy"
+    code       code of that failure
+    message    text of that failure, which does not name the source
+    exception  an unexpected error, which is logged with its traceback
+    status     of the answer, or of one thumbnail of a batch
+    parts      one log for each thumbnail of a batch
+    refused    how many texts of a batch are invalid tokens
     logged     whether it has a line of its own
     """
 
@@ -52,6 +54,7 @@ class RequestLog:
     spec: ThumbnailSpec | None = None
     thumbnail: bool = False
     failure: str | None = None
+    code: str = ""
     message: str = ""
     exception: Exception | None = None
     status: int = 200
@@ -60,9 +63,9 @@ class RequestLog:
     logged: bool = True
 
     @contextmanager
-    def part(self) -> "Iterator[RequestLog]":
-        """Another one, for the length of the block."""
-        part = RequestLog(thumbnail=True)
+    def part(self, spec: ThumbnailSpec) -> "Iterator[RequestLog]":
+        """Log one thumbnail of a batch, which takes as long as the block."""
+        part = RequestLog(spec=spec, thumbnail=True)
         self.parts.append(part)
         try:
             yield part
@@ -70,29 +73,29 @@ class RequestLog:
             part.timing.stop()
 
     def refuse(self, error: Exception, status: int) -> None:
-        """Count a text of a batch that does not open; the batch's own line reports all of them.
+        """Count an invalid token of a batch. The batch's own line reports all of them.
 
-        A line for each would let one request without a token write as many as a batch may have.
+        With a line for each, one request without a token could write as many lines as a batch may have.
         """
         part = RequestLog(thumbnail=True, status=status, logged=False)
         part.fail(error)
         self.parts.append(part)
         self.refused += 1
         self.thumbnail = True
-        self.message = f"{self.refused} texts do not open; the last one: {part.message}"
+        self.message = f"{self.refused} tokens are invalid; the last one: {part.message}"
 
     @property
     def outcome(self) -> str:
         return self.failure or self.timing.outcome or "-"
 
-    def fail(self, error: Exception) -> None:
-        self.failed(type(error).__name__, described(error))
+    def fail(self, error: Exception, code: str | None = None) -> None:
+        self.failed(type(error).__name__, code or code_of(error), described(error))
 
-    def failed(self, name: str, message: str) -> None:
-        self.failure, self.message = name, _line(message, MAX_MESSAGE)
+    def failed(self, name: str, code: str, message: str) -> None:
+        self.failure, self.code, self.message = name, code, _as_one_line(message, MAX_MESSAGE)
 
     def fields(self, method: str) -> dict[str, Any]:
-        """Of its line."""
+        """Return the members of its line."""
         fields: dict[str, Any] = {
             "status": self.status,
             "outcome": self.outcome,
@@ -102,61 +105,66 @@ class RequestLog:
             "key": digest(self.spec.canonical()) if self.spec else "-",
             "phases": {phase: round(one * 1000, 1) for phase, one in self.timing.seconds.items()},
         }
-        return {**fields, "error": self.message} if self.message else fields
+        failure = {"code": self.code, "error": self.message}
+        return fields | {name: text for name, text in failure.items() if text}
 
     def level(self) -> int:
         if self.status >= 500:
             return logging.ERROR
-        return logging.WARNING if self.thumbnail and (self.status >= 400 or self.message) else logging.INFO
+        failed = self.status >= 400 or self.failure or self.refused
+        return logging.WARNING if self.thumbnail and failed else logging.INFO
 
 
-def visit_of(request: HttpRequest) -> RequestLog:
-    visit: RequestLog = request.__dict__.setdefault(VISIT, RequestLog())
-    return visit
+def request_log_of(request: HttpRequest) -> RequestLog:
+    request_log: RequestLog = request.__dict__.setdefault(REQUEST_LOG, RequestLog())
+    return request_log
 
 
-class VisitMiddleware:
-    """The outermost of MIDDLEWARE."""
+class AccessLogMiddleware:
+    """The outermost entry of MIDDLEWARE."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
-        # Here, so that a server does not start without what it needs for them.
+        # Made at start, so that a server without the library does not start.
         self._metrics = get_request_metrics() if get_server_config().metrics else None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        visit = visit_of(request)
+        request_log = request_log_of(request)
         answer = self._get_response(request)
-        visit.status = answer.status_code
-        for one in (*visit.parts, visit):
+        request_log.status = answer.status_code
+        for one in (*request_log.parts, request_log):
             if self._metrics:
-                self._metrics.answered(one.outcome, one.status, one.timing)
+                self._metrics.count(one.outcome, one.code, one.status, one.timing)
             if one.logged and (one.status >= 400 or request.path_info not in OPERATORS):
-                self._tell(one, _line(str(request.method), MAX_METHOD))
+                _write(one, _as_one_line(str(request.method), MAX_METHOD))
         return answer
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Django calls it for what a view raises; answering is left to it."""
-        visit = visit_of(request)
-        visit.fail(exception)
-        visit.exception = exception
-
-    def _tell(self, visit: RequestLog, method: str) -> None:
-        level = visit.level()
-        if logger.isEnabledFor(level):
-            fields = visit.fields(method)
-            # A traceback has the texts of all errors behind the first one.
-            shown = visit.exception if visit.exception and is_safe(visit.exception) else None
-            logger.log(level, _text(fields), exc_info=shown, extra={"visit": fields})
+        """Log what a view raises, and let Django answer it."""
+        request_log = request_log_of(request)
+        request_log.fail(exception)
+        request_log.exception = exception
 
 
-def _line(text: str, most: int) -> str:
-    """Return the text as part of one line: an engine's message has several, or an option's text in it."""
-    cut = text if len(text) <= most else f"{text[:most]}..."
+def _write(request_log: RequestLog, method: str) -> None:
+    level = request_log.level()
+    if logger.isEnabledFor(level):
+        fields = request_log.fields(method)
+        # A traceback contains the texts of all errors that led to it.
+        exception = request_log.exception
+        shown = exception if exception and is_safe(exception) else None
+        logger.log(level, _text(fields), exc_info=shown, extra={"request_log": fields})
+
+
+def _as_one_line(text: str, max_length: int) -> str:
+    """Return a text that forges no line: an engine's message, or an option in it, may have several."""
+    cut = text if len(text) <= max_length else f"{text[:max_length]}..."
     return "".join(character if character.isprintable() else " " for character in cut)
 
 
 def _text(fields: dict[str, Any]) -> str:
+    head = "{status} {outcome} {milliseconds}ms {method} source={source} key={key}".format_map(fields)
+    code = f" code={fields['code']}" if "code" in fields else ""
     phases = "".join(f" {phase}={milliseconds}" for phase, milliseconds in fields["phases"].items())
     error = f": {fields['error']}" if "error" in fields else ""
-    head = "{status} {outcome} {milliseconds}ms {method} source={source} key={key}".format_map(fields)
-    return f"{head}{phases}{error}"
+    return f"{head}{code}{phases}{error}"

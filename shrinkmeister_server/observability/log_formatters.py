@@ -1,24 +1,19 @@
-"""The lines of the log, in the form that LOG_FORMAT names."""
+"""Formatters of log lines, one for each LOG_FORMAT but "text"."""
 
 import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from shrinkmeister_server.observability.access_log import VISIT, RequestLog
+from shrinkmeister_server.observability.access_log import REQUEST_LOG, RequestLog
 from shrinkmeister_server.observability.timing import MAKING
 
 NAMESPACE = "Shrinkmeister"
-UNITS = {
-    "Requests": "Count",
-    "Milliseconds": "Milliseconds",
-    "Made": "Count",
-    "MakingMilliseconds": "Milliseconds",
-}
+UNIT = "Milliseconds"
 
 
 class JsonFormatter(logging.Formatter):
-    """A line is one JSON object: time, level, logger, and the fields of a request or a message."""
+    """Writes one JSON object a line: time, level, logger, and the fields of a request or a message."""
 
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps(self.fields(record))
@@ -29,21 +24,21 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
         }
-        fields |= getattr(record, "visit", None) or {"message": record.getMessage()}
+        fields |= getattr(record, "request_log", None) or {"message": record.getMessage()}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         return fields
 
 
 class EmfFormatter(JsonFormatter):
-    """The same, and CloudWatch makes metrics of the lines of requests.
+    """Writes the same, and CloudWatch makes metrics of the lines of requests.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         fields = super().fields(record)
-        if not hasattr(record, "visit"):
+        if not hasattr(record, "request_log"):
             return fields
         values = {"Requests": 1, "Milliseconds": fields["milliseconds"]}
         if fields["outcome"] == "made":
@@ -53,20 +48,22 @@ class EmfFormatter(JsonFormatter):
         directive = {
             "Namespace": NAMESPACE,
             "Dimensions": [["outcome"]],
-            "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in values],
+            "Metrics": [
+                {"Name": name, "Unit": UNIT if name.endswith(UNIT) else "Count"} for name in values
+            ],
         }
         metadata = {"Timestamp": int(record.created * 1000), "CloudWatchMetrics": [directive]}
         return {**fields, **values, "_aws": metadata}
 
 
-class UntoldErrors(logging.Filter):
-    """For Django's own lines about errors, which name the path, and so the token.
+class DjangoErrorFilter(logging.Filter):
+    """Removes the path, and so the token, from lines of Django and waitress about errors.
 
-    Lets pass what no line of a request tells: what has failed around the views.
+    Drops an error that the access log reports with its traceback. Errors around the views pass.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         record.msg, record.args = "The server failed", ()
-        visit: RequestLog | None = vars(getattr(record, "request", record)).get(VISIT)
-        return error is not None and not (visit and visit.exception is error)
+        request_log: RequestLog | None = vars(getattr(record, "request", record)).get(REQUEST_LOG)
+        return error is not None and not (request_log and request_log.exception is error)

@@ -1,52 +1,53 @@
-"""What the server answers, counted for Prometheus: `GET /metrics`, with THUMBNAIL_METRICS."""
+"""Prometheus metrics of the server's answers: `GET /metrics`, with THUMBNAIL_METRICS."""
 
 from functools import cache
 
 from shrinkmeister_server.observability.timing import Timing
 
-# Seconds: of a small picture with Pillow to where browsers and proxies have mostly given up.
+# Seconds, from a small picture with Pillow to where most browsers and proxies have given up.
 BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)
 
 
 class RequestMetrics:
-    """To be made once in a process: a registry takes each name once."""
+    """Made once in a process, because a registry takes each name once."""
 
     def __init__(self) -> None:
         from prometheus_client import Counter, Histogram, Summary
 
         self._requests = Counter(
             "shrinkmeister_requests_total",
-            "Requests by what came of them: found, stored, waited, made, the class of an error, or -.",
-            ["outcome", "status"],
+            "Requests by outcome: found, stored, waited, made, the class of an error (and its code), or -.",
+            ["outcome", "code", "status"],
         )
         self._making = Histogram(
             "shrinkmeister_making_seconds",
-            "From reading the source to recording the thumbnail, of thumbnails that were made.",
+            "Time from reading the source to recording the thumbnail, of thumbnails that were made.",
             buckets=BUCKETS,
         )
         self._phases = Summary(
-            "shrinkmeister_phase_seconds", "What requests spend their time on, as Server-Timing.", ["phase"]
+            "shrinkmeister_phase_seconds",
+            "Time that requests spend on phases of Server-Timing.",
+            ["phase"],
         )
 
-    def answered(self, outcome: str, status: int, timing: Timing) -> None:
-        self._requests.labels(outcome, str(status)).inc()
+    def count(self, outcome: str, code: str, status: int, timing: Timing) -> None:
+        """Count a request. code: of its error, "" without one"""
+        self._requests.labels(outcome, code, str(status)).inc()
         if outcome == "made":
             self._making.observe(timing.making())
         for phase, seconds in timing.seconds.items():
             self._phases.labels(phase).observe(seconds)
 
 
-@cache
-def get_request_metrics() -> RequestMetrics:
-    """Those of this process. Raises ImportError where prometheus_client is not installed."""
-    return RequestMetrics()
+#: Returns the metrics of this process. Raises ImportError without prometheus_client.
+get_request_metrics = cache(RequestMetrics)
 
 
 def exposition(directory: str | None) -> tuple[bytes, str]:
-    """All counters as Prometheus reads them, and their content type.
+    """Return all metrics in Prometheus' format, and their content type.
 
-    directory: where the processes of this server write theirs, PROMETHEUS_MULTIPROC_DIR; None for those of
-    this process alone
+    directory: PROMETHEUS_MULTIPROC_DIR, where the server's processes write their metrics; None for the
+    metrics of this process only
     """
     from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector

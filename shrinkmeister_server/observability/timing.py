@@ -1,29 +1,29 @@
-"""What a request spent its time on, as the header `Server-Timing` says it: https://www.w3.org/TR/server-timing/"""
+"""The times of a request, as the header `Server-Timing` has them: https://www.w3.org/TR/server-timing/"""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# The phases in which a thumbnail is made, and not looked or waited for.
+# The phases that make a thumbnail. The other ones look or wait for it.
 MAKING = frozenset({"fetch", "decode", "resize", "encode", "store", "record"})
 
 
 class Timing:
-    """The phases of one request, and in `outcome` how it came by its thumbnail.
+    """The phases of one request, and in `outcome` where its thumbnail came from.
 
-    lookup  the shared cache, and the bucket where records may have been lost
-    wait    another server makes the thumbnail
-    fetch   reading the source
-    decode  as far as it is done before anything else; engines that do not tell have it in `resize`
-    resize  all that changes the picture
-    encode  writing it as a file
-    store   into the storage of thumbnails
-    record  into the shared cache
+    lookup  ask the shared cache, and the bucket if records may have been lost
+    wait    wait for another server to make the thumbnail
+    fetch   read the source
+    decode  decode the source; some engines do that in `resize`
+    resize  change the picture
+    encode  write the picture as a file
+    store   write the file to the storage of thumbnails
+    record  write the record to the shared cache
 
-    found   the shared cache knew it
-    stored  it was in the bucket, and is recorded again
-    waited  another server has made it meanwhile
-    made    by this request
+    found   the shared cache had a record
+    stored  the thumbnail was in the bucket, and is recorded again
+    waited  another server made it meanwhile
+    made    this request made it
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -36,7 +36,7 @@ class Timing:
 
     @contextmanager
     def of(self, phase: str) -> Iterator[None]:
-        """Adds what the block takes, also if it fails."""
+        """Add the time of the block to a phase, also if the block raises."""
         start = self._clock()
         try:
             yield
@@ -47,13 +47,13 @@ class Timing:
         self._end = self._clock()
 
     def total(self) -> float:
-        """Seconds since it began, until now or until it was stopped."""
+        """Return the seconds since the start, until now or until `stop`."""
         return (self._clock() if self._end is None else self._end) - self._start
 
     def making(self) -> float:
-        """Seconds that making the thumbnail took."""
+        """Return the seconds that making the thumbnail took."""
         return sum(seconds for phase, seconds in self.seconds.items() if phase in MAKING)
 
     def header(self) -> str:
-        """`fetch;dur=12.3, decode;dur=40.1`, in milliseconds."""
+        """Return the header in milliseconds: `fetch;dur=12.3, decode;dur=40.1`."""
         return ", ".join(f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in self.seconds.items())

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.conf import settings as sorl_settings
@@ -13,7 +14,13 @@ from sorl.thumbnail.engines.base import EngineBase
 from sorl.thumbnail.parsers import parse_cropbox, parse_geometry
 
 from shrinkmeister.conf import SettingError, reset_on_setting_change
-from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError, SourceTooLargeError, SpecError
+from shrinkmeister.exceptions import (
+    OutOfMemoryError,
+    ShrinkmeisterError,
+    SourceInvalidError,
+    SourceTooLargeError,
+    SpecError,
+)
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -59,8 +66,8 @@ def get_engine() -> Any:
         if not isinstance(engine, EngineBase):
             raise TypeError("it is not a sorl engine")
         return engine
-    # OSError where a library that the engine binds is not installed.
-    except (ImportError, OSError, TypeError) as error:
+    # OSError if a library that the engine binds is not installed.
+    except (ImportError, OSError, TypeError, ImproperlyConfigured) as error:
         raise SettingError(
             "shrinkmeister.E101",
             f"THUMBNAIL_ENGINE is {path!r}, which cannot be used: {error}.",
@@ -240,8 +247,7 @@ def _engine_errors(what: str, limit: TimeLimit) -> Iterator[None]:
     except ShrinkmeisterError:
         raise
     except MemoryError as error:
-        # Of this process, whatever the limits say; the next source may be smaller.
-        raise SourceTooLargeError(f"{what}: there is not enough memory for it") from error
+        raise OutOfMemoryError(f"{what}: there is not enough memory for it") from error
     except Exception as error:
         if not is_about_source(error):
             raise

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from shrinkmeister.error_policy import POLICIES
 from shrinkmeister.protocol.keys import object_name, record_key
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import CALL_OPTIONS, DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.conf import ServerConfig
-from shrinkmeister_server.views import STATUSES
 from tests import ROOT
 from tests.vectors import load
 
@@ -117,7 +117,7 @@ def test_tables() -> None:
     for format, extension in EXTENSIONS.items():
         assert f"`{format}`" in PAGE
         assert f"`{extension}`" in PAGE
-    statuses = {status for status, _ in STATUSES.values()}
+    statuses = {policy.status for policy in POLICIES.values()}
     assert statuses <= {int(status) for status in re.findall(r"^\| (\d{3}) \|", PAGE, re.MULTILINE)} | {202}
     config = ServerConfig()
     assert f"THUMBNAIL_MAX_BATCH ({config.max_batch})" in PAGE

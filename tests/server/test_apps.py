@@ -22,7 +22,7 @@ from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server import pipeline
-from shrinkmeister_server.limiter import get_gate
+from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.observability.timing import Timing
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import picture
@@ -139,7 +139,7 @@ class TestOneThumbnail:
 
     def test_of_a_private_bucket(self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
-            "shrinkmeister.storage.base.StorageResults.url",
+            "shrinkmeister.storage.base.DjangoThumbnailStorage.url",
             lambda self, name: f"https://b.example.com/{name}?sig",
         )
         monkeypatch.setattr("shrinkmeister_server.views.time.time", lambda: 1_800_000_000.9)
@@ -151,7 +151,7 @@ class TestOneThumbnail:
         answer = server.get("/" + link(spec_of()), accept=JSON)
         assert (answer.status_code, answer.json()) == (
             404,
-            {"status": 404, "error": "The image of this URL does not exist."},
+            {"status": 404, "error": "The image of this URL does not exist.", "code": "source-missing"},
         )
 
 
@@ -215,7 +215,7 @@ class TestBatch:
             for record in caplog.records
             if record.name == "shrinkmeister_server.observability.access_log"
         ]
-        told = [vars(line)["visit"] for line in lines]
+        told = [vars(line)["request_log"] for line in lines]
         opened = [one["status"] for one in told[:-1]]
         assert opened == [200, 404, 404, 403]
         refused = len(texts) - len(opened)
@@ -288,7 +288,7 @@ class TestBatch:
         assert [one.get("status", 200) for one in entries] == [200, 500, 200]
         assert entries[1]["error"] == "The server failed."
         (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
-        told = vars(line)["visit"]
+        told = vars(line)["request_log"]
         assert (told["status"], told["outcome"]) == (500, "ZeroDivisionError")
         assert told["key"] == record_key(photos[1]).removeprefix("t1:")
         assert line.exc_info
@@ -298,7 +298,7 @@ class TestBatch:
         """Or some of them would hold all threads, and nobody else would be answered."""
         links = [link(spec) for spec in photos]
         made = batch(server, links[:3])
-        with get_gate().batch() as first, get_gate().batch() as second:
+        with get_limiter().batch() as first, get_limiter().batch() as second:
             assert (first, second) == (True, False)
             late = batch(server, links)
         assert late[:3] == made
@@ -323,7 +323,7 @@ class TestBatch:
 
     def test_counted_each(self, server: Server, photos: list[ThumbnailSpec], settings: Any) -> None:
         settings.THUMBNAIL_METRICS = True
-        text = 'shrinkmeister_requests_total{outcome="%s",status="200"} '
+        text = 'shrinkmeister_requests_total{code="",outcome="%s",status="200"} '
 
         def count(outcome: str) -> float:
             lines = server.get("/metrics").content.decode().splitlines()
@@ -448,4 +448,4 @@ def test_nobody_is_let_in_by_a_batch(server: Server, photo: str) -> None:
     """Tokens of another secret, and no secret of ours in what is said."""
     tokens = Tokens(["another secret, which is long enough too"])
     entries = batch(server, [f"{tokens.encrypt(spec_of())}.jpg"])
-    assert entries == [{"status": 403, "error": "This URL was not made by a client of this server."}]
+    assert [(one["status"], one["code"]) for one in entries] == [(403, "token")]

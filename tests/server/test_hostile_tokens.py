@@ -19,6 +19,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from shrinkmeister.conf import get_tokens
+from shrinkmeister.error_policy import POLICIES
 from shrinkmeister.exceptions import (
     SourceMissingError,
     SourceNotAllowedError,
@@ -30,7 +31,6 @@ from shrinkmeister.protocol.encryption import MAX_LENGTH
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.loaders import load as sources
-from shrinkmeister_server.views import STATUSES
 from tests.conf.test_environment import NEEDED
 from tests.fuzz.target import SECRET, bytes_of, check, sealed, seeds, text_of
 from tests.server.engines.test_engines import SORLS
@@ -59,13 +59,13 @@ SPECS = [
 GENUINE = {Tokens([SECRET]).encrypt(spec): spec for spec in SPECS}
 TOKENS = sorted(GENUINE)
 
-# What views.py and docs/protocol.md say to those who ask for what they should not.
+# The public answers to errors, by status.
 SENTENCES = {
     400: {"This server does not answer to such a request."},
     404: {"Nothing is here."},
 }
-for status, sentence in STATUSES.values():
-    SENTENCES.setdefault(status, set()).update([sentence] if sentence else [])
+for policy in POLICIES.values():
+    SENTENCES.setdefault(policy.status, set()).update([policy.answer] if policy.answer else [])
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def refused(answer: Any, log: pytest.LogCaptureFixture, *untold: str) -> int:
     body = answer.content.decode()
     if answer["Content-Type"] == "application/json":
         told = json.loads(body)
-        assert told == {"status": answer.status_code, "error": told["error"]}
+        assert told == {"status": answer.status_code, "error": told["error"], "code": told["code"]}
         body = f"{told['error']}\n"
     assert body.removesuffix("\n") in SENTENCES[answer.status_code]
     untold = (SECRET, OTHER_SECRET, *untold)

@@ -18,7 +18,7 @@ from shrinkmeister.exceptions import OverloadError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server import pipeline
-from shrinkmeister_server.limiter import Limiter, get_gate
+from shrinkmeister_server.limiter import Limiter, get_limiter
 from shrinkmeister_server.rendering import render as rendering
 from tests.servers.process import HOST, wait_until
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
@@ -33,11 +33,11 @@ SECRET = "the secret of a server that is flooded, long enough"
 
 class TestGate:
     def test_so_many_are_in_and_so_many_wait(self) -> None:
-        gate = Limiter(1, 1)
+        limiter = Limiter(1, 1)
         entered, leave = threading.Event(), threading.Event()
 
         def stay() -> None:
-            with gate.place(60):
+            with limiter.slot(60):
                 entered.set()
                 assert leave.wait(60)
 
@@ -45,26 +45,26 @@ class TestGate:
             first = threads.submit(stay)
             assert entered.wait(60)
             second = threads.submit(stay)
-            wait_until(lambda: gate._waiting == 1, "the second to wait", 60)
-            with pytest.raises(OverloadError, match="1 requests wait already"), gate.place(60):
+            wait_until(lambda: limiter._waiting == 1, "the second to wait", 60)
+            with pytest.raises(OverloadError, match="1 requests wait already"), limiter.slot(60):
                 pass
             leave.set()
             first.result()
             second.result()
-        with gate.place(0):
+        with limiter.slot(0):
             pass
 
     def test_waiting_has_an_end(self) -> None:
-        gate = Limiter(1, 1)
-        with gate.place(0):
+        limiter = Limiter(1, 1)
+        with limiter.slot(0):
             for _ in range(2):
-                with pytest.raises(OverloadError, match="in 0 s"), gate.place(0):
+                with pytest.raises(OverloadError, match="in 0 s"), limiter.slot(0):
                     pass
 
     def test_what_fails_gives_its_place_back(self) -> None:
-        gate = Limiter(1, 0)
+        limiter = Limiter(1, 0)
         for _ in range(3):
-            with pytest.raises(KeyError), gate.place(0):
+            with pytest.raises(KeyError), limiter.slot(0):
                 raise KeyError
 
 
@@ -92,8 +92,8 @@ def test_the_server_sends_away_whom_it_cannot_serve(
         first = visitors.submit(visit, urls[0])
         assert entered.wait(60)
         second = visitors.submit(visit, urls[1])
-        gate = get_gate()
-        wait_until(lambda: gate._waiting == 1, "the second to wait", 60)
+        limiter = get_limiter()
+        wait_until(lambda: limiter._waiting == 1, "the second to wait", 60)
         away = server.get(urls[2])
         assert (away.status_code, away["Retry-After"]) == (503, "10")
         # What is made already needs no place.

@@ -535,6 +535,7 @@ class TestErrors:
         assert json.loads(answer.content) == {
             "status": 403,
             "error": "This URL was not made by a client of this server.",
+            "code": "token",
         }
         browser = "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
         assert server.get("/AAAA.jpg", accept=browser)["Content-Type"].startswith("text/plain")
@@ -604,7 +605,7 @@ class TestLiveness:
     def test_any_host(
         self, server: Server, host: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
-        for name in ("get_shared_cache", "get_results", "get_engine"):
+        for name in ("get_shared_cache", "get_thumbnail_storage", "get_engine"):
             monkeypatch.setattr(health, name, Mock(side_effect=AssertionError(name)))
         for answer in (server.get("/livez", host=host), server.head("/livez", host=host)):
             assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
@@ -678,8 +679,8 @@ class TestHealth:
         assert check.call_count == 1
         # Each bad answer has its line; what was found unexpectedly has a traceback, once.
         names = [record.name for record in caplog.records if record.name != "django.request"]
-        visits, surprise = "shrinkmeister_server.observability.access_log", "shrinkmeister_server.health"
-        assert names == ([] if works else [surprise, visits, visits, visits])
+        access, surprise = "shrinkmeister_server.observability.access_log", "shrinkmeister_server.health"
+        assert names == ([] if works else [surprise, access, access, access])
         clock.return_value += HEALTH_SECONDS
         server.get("/healthz")
         assert check.call_count == 2

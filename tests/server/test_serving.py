@@ -15,12 +15,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import TcpWSGIServer
 from waitress.wasyncore import close_all, loop
 
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server import serving
-from shrinkmeister_server.serving import CLIENT_SECONDS, LOOK_SECONDS, MAX_HEADER_BYTES, Server
+from shrinkmeister_server.serving import CLIENT_SECONDS, LOOK_SECONDS, MAX_HEADER_BYTES, Connection, Server
 from tests.conf.test_environment import manage
 from tests.servers.faulty import Request, running_faulty, slow
 from tests.servers.process import HOST, wait_until
@@ -138,6 +142,25 @@ def driven() -> Iterator[Driven]:
 def driver() -> Iterator[Driven]:
     with driven() as driver:
         yield driver
+
+
+def test_waitress_has_what_serving_uses(driver: Driven) -> None:
+    """The names that its documentation does not list."""
+    for overridden in (HTTPChannel.service, TcpWSGIServer.maintenance, TcpWSGIServer.run):
+        assert callable(overridden)
+    assert issubclass(TcpWSGIServer.channel_class, HTTPChannel)
+    server = driver.server
+    with driver.connect():
+        (connection,) = server.active_channels.values()
+        assert isinstance(connection, Connection)
+        assert (connection.requests, connection.total_outbufs_len) == ([], 0)
+        with connection.requests_lock:
+            assert isinstance(HTTPRequestParser(Adjustments()).headers, dict)
+        assert connection in server._map.values()
+        assert server.accepting
+        assert callable(server.pull_trigger)
+        connection.handle_close()
+        assert not server.active_channels
 
 
 class TestTime:

@@ -16,7 +16,7 @@ from tests.support.pictures import picture
 SERVER_SETTINGS: dict[str, Any] = {
     "ROOT_URLCONF": "shrinkmeister_server.urls",
     "MIDDLEWARE": [
-        "shrinkmeister_server.observability.access_log.VisitMiddleware",
+        "shrinkmeister_server.observability.access_log.AccessLogMiddleware",
         "shrinkmeister_server.middleware.headers_middleware",
         "django.middleware.security.SecurityMiddleware",
         "shrinkmeister_server.probes.HostMiddleware",

@@ -118,7 +118,11 @@ def test_a_page_reads_a_thumbnail(tmp_path: Path, browser: "Browser", listed: st
         if allowed:
             assert (told["width"], told["height"], told["format"]) == (30, 20, "JPEG")
             assert told["url"].startswith(f"{bucket.url}/cache/")
-            refused = {"status": 403, "error": "This URL was not made by a client of this server."}
+            refused = {
+                "status": 403,
+                "error": "This URL was not made by a client of this server.",
+                "code": "token",
+            }
             assert batch == {"thumbnails": [told, refused]}
         else:
             assert (told, batch) == ("refused", "refused")

@@ -28,7 +28,7 @@ from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject
-from shrinkmeister_server import pipeline
+from shrinkmeister_server import pipeline, served
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.render import Picture, Rendering
 
@@ -134,12 +134,17 @@ class Lifetimes(RuleBasedStateMachine):
         # What a browser has open: the objects, and since when.
         self.open: list[tuple[str, float]] = []
         self.patched = pytest.MonkeyPatch()
-        for module in ("shrinkmeister.backend", "shrinkmeister_server.pipeline"):
+        for module in (
+            "shrinkmeister.backend",
+            "shrinkmeister_server.pipeline",
+            "shrinkmeister_server.served",
+        ):
             self.patched.setattr(f"{module}.get_shared_cache", lambda: self.cache)
-            self.patched.setattr(f"{module}.get_results", lambda: self.bucket)
+            self.patched.setattr(f"{module}.get_thumbnail_storage", lambda: self.bucket)
         self.patched.setattr(pipeline, "fetch", self._fetch)
         self.patched.setattr(pipeline, "render", self._render)
-        self.patched.setattr(pipeline, "time", SimpleNamespace(time=self.clock, monotonic=self.clock))
+        for reader in (pipeline, served):
+            self.patched.setattr(reader, "time", SimpleNamespace(time=self.clock, monotonic=self.clock))
 
     def teardown(self) -> None:
         self.patched.undo()

@@ -12,7 +12,6 @@ from shutil import get_terminal_size
 from textwrap import fill
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
@@ -113,7 +112,7 @@ class Command(BaseCommand):
         except (StorageError, DriverError) as error:
             said = str(error).rstrip(".")
             raise CommandError(f"{said}. It stopped there; the same command goes on.") from error
-        except (ShrinkmeisterError, ImproperlyConfigured) as error:
+        except ShrinkmeisterError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as error:
             raise CommandError("Stopped; the same command goes on.") from error

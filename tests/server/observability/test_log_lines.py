@@ -21,7 +21,7 @@ from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server import health, pipeline
 from shrinkmeister_server.engines.pillow import Engine
 from shrinkmeister_server.loaders.load import fetch
-from shrinkmeister_server.observability.log_formatters import EmfFormatter, JsonFormatter, UntoldErrors
+from shrinkmeister_server.observability.log_formatters import DjangoErrorFilter, EmfFormatter, JsonFormatter
 from shrinkmeister_server.observability.timing import MAKING, Timing
 from tests.conf.test_environment import NEEDED
 from tests.servers.thumbnails import running_thumbnail_server
@@ -47,12 +47,12 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def visit(log: pytest.LogCaptureFixture) -> dict[str, Any]:
+def request_log(log: pytest.LogCaptureFixture) -> dict[str, Any]:
     """The fields of the one line."""
     (record,) = log.records
     assert record.name == "shrinkmeister_server.observability.access_log"
     log.clear()
-    return {"level": record.levelname, "text": record.getMessage(), **vars(record)["visit"]}
+    return {"level": record.levelname, "text": record.getMessage(), **vars(record)["request_log"]}
 
 
 class TestOutcomes:
@@ -60,12 +60,12 @@ class TestOutcomes:
         self, server: Server, photo: str, log: pytest.LogCaptureFixture
     ) -> None:
         server.get(url_of())
-        made = visit(log)
+        made = request_log(log)
         assert (made["level"], made["status"], made["outcome"]) == ("INFO", 302, "made")
         assert (made["source"], made["key"]) == (digest(SPEC.source.canonical()), digest(SPEC.canonical()))
         assert made["phases"].keys() >= MAKING
         server.head(url_of())
-        found = visit(log)
+        found = request_log(log)
         assert (found["outcome"], found["method"], [*found["phases"]]) == ("found", "HEAD", ["lookup"])
         assert found["text"] == (
             f"302 found {found['milliseconds']}ms HEAD source={made['source']} key={made['key']} "
@@ -95,7 +95,7 @@ class TestOutcomes:
                 [f"shrinkmeister:{key}" for key in (f"t1:{digest(SPEC.canonical())}", "complete")]
             )
         server.get(url_of())
-        assert visit(log)["outcome"] == "stored"
+        assert request_log(log)["outcome"] == "stored"
 
     def test_of_one_that_cannot_be_looked_for(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
@@ -109,7 +109,7 @@ class TestOutcomes:
         server.get(url_of())
         warned, told = log.records
         assert "the storage sleeps" in warned.getMessage()
-        assert vars(told)["visit"]["outcome"] == "found"
+        assert vars(told)["request_log"]["outcome"] == "found"
 
     def test_of_one_that_another_server_makes(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
@@ -123,14 +123,16 @@ class TestOutcomes:
         make = pipeline._made
         monkeypatch.setattr(get_shared_cache().coordination, "lock", late)
         server.get(url_of())
-        assert visit(log)["outcome"] == "waited"
+        assert request_log(log)["outcome"] == "waited"
 
     def test_of_a_source_that_is_missing(
         self, server: Server, photo: str, log: pytest.LogCaptureFixture
     ) -> None:
         server.get(url_of(GONE))
-        gone = visit(log)
+        gone = request_log(log)
         assert (gone["level"], gone["status"], gone["outcome"]) == ("WARNING", 404, "SourceMissingError")
+        assert gone["code"] == "source-missing"
+        assert " code=source-missing " in gone["text"]
         assert gone["key"] == digest(GONE.canonical())
         assert gone["error"] == "the storage has no such file"
         assert gone["text"].endswith(": the storage has no such file")
@@ -140,13 +142,13 @@ class TestOutcomes:
     ) -> None:
         (media / "cache").write_bytes(b"a file where the folder should be")
         server.get(url_of())
-        failed = visit(log)
+        failed = request_log(log)
         assert (failed["level"], failed["status"], failed["outcome"]) == ("ERROR", 502, "StorageError")
 
     @pytest.mark.usefixtures("media")
     def test_of_a_token_that_does_not_open(self, server: Server, log: pytest.LogCaptureFixture) -> None:
         server.get("/AAAA.jpg")
-        refused = visit(log)
+        refused = request_log(log)
         assert (refused["level"], refused["outcome"]) == ("WARNING", "TokenError")
         assert (refused["source"], refused["key"], refused["phases"]) == ("-", "-", {})
 
@@ -158,12 +160,13 @@ class TestOutcomes:
         server.get(url_of())
         (record,) = log.records
         assert "RuntimeError: a surprise" in JsonFormatter().format(record)
-        surprise = visit(log)
+        surprise = request_log(log)
         assert (surprise["level"], surprise["status"], surprise["outcome"]) == (
             "ERROR",
             500,
             "RuntimeError",
         )
+        assert surprise["code"] == "server-error"
         assert surprise["key"] == digest(SPEC.canonical())
 
 
@@ -178,14 +181,15 @@ class TestOthers:
         self, server: Server, log: pytest.LogCaptureFixture, method: str, path: str, status: int
     ) -> None:
         server.ask(method, path)
-        told = visit(log)
+        told = request_log(log)
         assert (told["level"], told["status"], told["outcome"]) == ("INFO", status, "-")
 
     def test_another_host_is_named(self, server: Server, log: pytest.LogCaptureFixture) -> None:
         """ALLOWED_HOST may be what is wrong."""
         server.get(url_of(), host="elsewhere.example.com")
-        told = visit(log)
+        told = request_log(log)
         assert (told["level"], told["status"], told["outcome"]) == ("INFO", 400, "DisallowedHost")
+        assert told["code"] == "bad-request"
         assert "'elsewhere.example.com'" in told["error"]
 
     @pytest.mark.usefixtures("media")
@@ -200,8 +204,9 @@ class TestOthers:
             get_shared_cache().connection, "check", Mock(side_effect=DriverError("refused\n302 made"))
         )
         server.get("/healthz")
-        told = visit(log)
+        told = request_log(log)
         assert (told["level"], told["status"], told["outcome"]) == ("ERROR", 503, "Unhealthy")
+        assert told["code"] == "unhealthy"
         assert told["error"] == "cache: refused 302 made"
 
 
@@ -212,9 +217,9 @@ class TestFloods:
         texts = ["AAAA.jpg", "x" * 4000, "", url_of()[:-8] + "AAAA.jpg"] * 25
         answer = server.post("/thumbnails", json.dumps({"thumbnails": texts}).encode())
         assert {one["status"] for one in answer.json()["thumbnails"]} == {403}
-        told = visit(log)
+        told = request_log(log)
         assert (told["level"], told["status"], told["outcome"]) == ("WARNING", 200, "batch")
-        assert told["error"].startswith("100 texts do not open")
+        assert told["error"].startswith("100 ")
         assert len(told["text"]) < 300
 
     def test_some_garbage_in_a_batch(
@@ -223,27 +228,27 @@ class TestFloods:
         texts = ["AAAA.jpg", url_of(), "BBBB.jpg"]
         answer = server.post("/thumbnails", json.dumps({"thumbnails": texts}).encode())
         assert [one.get("status", 200) for one in answer.json()["thumbnails"]] == [403, 200, 403]
-        made, whole = (vars(record)["visit"] for record in log.records)
+        made, whole = (vars(record)["request_log"] for record in log.records)
         assert (made["outcome"], whole["outcome"]) == ("made", "batch")
-        assert whole["error"].startswith("2 texts do not open")
+        assert whole["error"].startswith("2 ")
 
     def test_a_method_and_a_host(self, server: Server, log: pytest.LogCaptureFixture) -> None:
         server.ask("A" * 5000, "/nothing", host="h" * 5000)
-        told = visit(log)
+        told = request_log(log)
         assert told["outcome"] == "DisallowedHost"
         assert (len(told["method"]) < 25, 1000 <= len(told["error"]) < 1100) == (True, True)
         server.ask("\x1b[31m\n302", "/nothing")
-        assert visit(log)["method"] == " [31M 302"
+        assert request_log(log)["method"] == " [31M 302"
 
 
 class TestForms:
-    def record(self, visit: dict[str, Any] | None = None, **more: Any) -> logging.LogRecord:
+    def record(self, request_log: dict[str, Any] | None = None, **more: Any) -> logging.LogRecord:
         record = logging.LogRecord("a.logger", logging.WARNING, __file__, 1, "two\nlines %s", ("x",), None)
         record.created = datetime.fromisoformat(SEEN).timestamp()
-        vars(record).update({**({"visit": visit} if visit else {}), **more})
+        vars(record).update({**({"request_log": request_log} if request_log else {}), **more})
         return record
 
-    def visit(self, outcome: str = "made") -> dict[str, Any]:
+    def request_log(self, outcome: str = "made") -> dict[str, Any]:
         phases = {"lookup": 0.5, "wait": 1.0, "fetch": 2.0, "decode": 10.5}
         return dict(zip(FIELDS, (302, outcome, 15.0, "GET", "a" * 32, "b" * 32, phases), strict=True))
 
@@ -266,13 +271,13 @@ class TestForms:
         assert json.loads(line)["traceback"].startswith("Traceback")
 
     def test_a_request_has_its_fields_instead_of_a_message(self) -> None:
-        told = json.loads(JsonFormatter().format(self.record(self.visit())))
+        told = json.loads(JsonFormatter().format(self.record(self.request_log())))
         assert list(told) == ["time", "level", "logger", *FIELDS]
 
     @pytest.mark.parametrize("outcome", ["made", "found"])
     def test_cloudwatch_finds_its_metrics(self, outcome: str) -> None:
         """What AWS documents: each metric and each dimension is a member of the line, of the right kind."""
-        told = json.loads(EmfFormatter().format(self.record(self.visit(outcome))))
+        told = json.loads(EmfFormatter().format(self.record(self.request_log(outcome))))
         assert told["_aws"].keys() == {"Timestamp", "CloudWatchMetrics"}
         assert told["_aws"]["Timestamp"] == 1_714_979_289_123
         (directive,) = told["_aws"]["CloudWatchMetrics"]
@@ -341,7 +346,7 @@ def test_nothing_of_a_token_is_in_the_log(running: tuple[str, str, Path], settin
     assert GONE.source.name not in text
     assert NEEDED["THUMBNAIL_SECRET_KEY"] not in text
     if form == "text":
-        told = [line.split()[2] for line in text.splitlines() if "server.visits" in line]
+        told = [line.split()[2] for line in text.splitlines() if "observability.access_log" in line]
         assert told == [str(status) for status in (404, *answers)]
         return
     lines = [json.loads(line) for line in text.splitlines()]
@@ -372,7 +377,7 @@ def test_an_error_that_nobody_thought_of_is_told_once_and_without_the_path(
     if around:
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.failing_middleware"]
     monkeypatch.setattr(pipeline, "fetch", Mock(side_effect=RuntimeError("a surprise")))
-    monkeypatch.setattr(logging.getLogger("django.request"), "filters", [UntoldErrors()])
+    monkeypatch.setattr(logging.getLogger("django.request"), "filters", [DjangoErrorFilter()])
     url = url_of()
     assert server.get(url).status_code == 500
     lines = [JsonFormatter().format(record) for record in caplog.records]

@@ -69,10 +69,10 @@ class TestServer:
             key = (name, frozenset(labels.items()))
             return after[key] - before.get(key, 0)
 
-        assert more("shrinkmeister_requests_total", outcome="made", status="302") == 1
-        assert more("shrinkmeister_requests_total", outcome="found", status="302") == 2
-        assert more("shrinkmeister_requests_total", outcome="TokenError", status="403") == 1
-        assert more("shrinkmeister_requests_total", outcome="-", status="404") == 1
+        assert more("shrinkmeister_requests_total", outcome="made", code="", status="302") == 1
+        assert more("shrinkmeister_requests_total", outcome="found", code="", status="302") == 2
+        assert more("shrinkmeister_requests_total", outcome="TokenError", code="token", status="403") == 1
+        assert more("shrinkmeister_requests_total", outcome="-", code="", status="404") == 1
         assert more("shrinkmeister_making_seconds_count") == 1
         assert more("shrinkmeister_phase_seconds_count", phase="encode") == 1
         assert more("shrinkmeister_phase_seconds_count", phase="lookup") == 3
@@ -182,8 +182,8 @@ def test_the_processes_of_a_server_count_together(tmp_path: Path, settings: Any)
             return f"{answer.status} {answer.data.decode()}" if path != "/metrics" else answer.data.decode()
 
         def asked() -> float:
-            name, labels = "shrinkmeister_requests_total", {("outcome", "TokenError"), ("status", "403")}
-            return counted(get("/metrics")).get((name, frozenset(labels)), 0.0)
+            labels = {("outcome", "TokenError"), ("code", "token"), ("status", "403")}
+            return counted(get("/metrics")).get(("shrinkmeister_requests_total", frozenset(labels)), 0.0)
 
         requests = 0
 
