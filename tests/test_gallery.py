@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 MINUTES = 60_000
+PHOTOS = 12
 PHOTOGRAPHS = MANAGE.parent / "gallery" / "photographs"
 EXIF_ORIENTATION = 0x0112
 ALL_LOADED = """(count) => {
@@ -33,7 +34,7 @@ ALL_LOADED = """(count) => {
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("demo"), variables=PATIENT) as demo:
+    with running_demo(tmp_path_factory.mktemp("demo"), "--photos", f"{PHOTOS}", variables=PATIENT) as demo:
         yield demo
 
 
@@ -113,56 +114,59 @@ def test_the_photographs() -> None:
 
 def test_a_cold_gallery_and_a_warm_one(demo: Demo, browser: "Browser") -> None:
     visitor = Visitor(browser, demo)
-    visitor.open("/", 60)
-    assert visitor.badges("server.done") == 60
-    assert visitor.number("lazy") == 60
-    assert visitor.asked_server() == 60
-    assert served(demo, 60) == 60
+    visitor.open("/", PHOTOS)
+    assert visitor.badges("server.done") == PHOTOS
+    assert visitor.number("lazy") == PHOTOS
+    assert visitor.asked_server() == PHOTOS
+    assert served(demo, PHOTOS) == PHOTOS
 
-    visitor.open("/", 60)
-    assert visitor.badges("storage.done") == 60
-    assert (visitor.number("lazy"), visitor.number("stored")) == (0, 60)
+    visitor.open("/", PHOTOS)
+    assert visitor.badges("storage.done") == PHOTOS
+    assert (visitor.number("lazy"), visitor.number("stored")) == (0, PHOTOS)
     assert visitor.number("cache_requests") >= 1
     assert visitor.asked_server() == 0
 
     # A visitor with an empty cache sees final URLs too, so it is not the browser that remembered them.
     stranger = Visitor(browser, demo)
-    stranger.open("/", 60)
+    stranger.open("/", PHOTOS)
     assert stranger.asked_server() == 0
-    assert served(demo, 60) == 60
+    assert served(demo, PHOTOS) == PHOTOS
 
 
 def test_a_fresh_browser_starts_cold(demo: Demo, browser: "Browser") -> None:
     first = Visitor(browser, demo)
-    first.open("/", 60)
+    first.open("/", PHOTOS)
     second = Visitor(browser, demo, context=first.context)
-    second.open("/?backend=sorl", 60)
-    first.start_cold(60)
-    assert first.badges("server.done") == first.asked_server() == 60
+    second.open("/?backend=sorl", PHOTOS)
+    first.start_cold(PHOTOS)
+    assert first.badges("server.done") == first.asked_server() == PHOTOS
     # The other tab was opened before, and its form still works.
-    second.start_cold(60)
-    assert second.badges("page.done") == second.number("made") == 60
+    second.start_cold(PHOTOS)
+    assert second.badges("page.done") == second.number("made") == PHOTOS
     assert second.asked_server() == 0
 
 
 def test_a_picture_that_does_not_arrive_has_a_badge_that_says_so(demo: Demo, browser: "Browser") -> None:
     visitor = Visitor(browser, demo)
-    visitor.open("/", 60)
+    visitor.open("/", PHOTOS)
     visitor.context.route(f"{demo.server_url}/**", lambda route: route.abort())
     visitor.page.click("form[action^='/forget'] button")
-    visitor.page.wait_for_function("document.querySelectorAll('.badge.failed').length === 60")
+    visitor.page.wait_for_function(
+        "(count) => document.querySelectorAll('.badge.failed').length === count", arg=PHOTOS
+    )
     assert visitor.badges("done") == 0
 
 
 def test_a_page_with_twice_the_resolution(demo: Demo, browser: "Browser") -> None:
     visitor = Visitor(browser, demo, scale=2)
-    visitor.open("/", 60)
+    visitor.open("/", PHOTOS)
     visitor.page.locator(".grid a").first.click()
     visitor.wait_for(1)
     image = visitor.page.locator("img[data-counted]")
     assert "@2x." in image.evaluate("image => image.currentSrc")
-    # The screen has two pixels for each pixel of the page, and the file has all of them.
-    assert image.evaluate("image => image.naturalWidth") == 900
+    # The browser counts two pixels of the file as one. The file is as large as the photograph, which is
+    # smaller than twice 1080 pixels.
+    assert image.evaluate("image => image.naturalWidth") == 800
     visitor.page.reload()
     visitor.wait_for(1)
     assert visitor.badges("storage") == 1
@@ -177,7 +181,7 @@ def test_uploading_and_deleting(demo: Demo, browser: "Browser", tmp_path: Path) 
     visitor.page.fill("input[name=title]", "A new photo")
     visitor.page.set_input_files("input[name=image]", str(file))
     visitor.page.click("button.first")
-    visitor.wait_for(60)
+    visitor.wait_for(PHOTOS)
     first = visitor.page.locator(".grid a").first
     assert "A new photo" in first.inner_text()
     first.click()
@@ -185,15 +189,15 @@ def test_uploading_and_deleting(demo: Demo, browser: "Browser", tmp_path: Path) 
     # The picture is upright, as its EXIF orientation says.
     assert visitor.page.locator("img[data-counted]").evaluate("i => i.naturalHeight > i.naturalWidth")
     visitor.page.click("button.danger")
-    visitor.wait_for(60)
+    visitor.wait_for(PHOTOS)
     assert "A new photo" not in visitor.page.locator(".grid").inner_text()
 
 
 def test_the_same_page_with_sorls_own_backend(demo: Demo, browser: "Browser") -> None:
     visitor = Visitor(browser, demo)
-    visitor.open("/?backend=sorl", 60)
-    visitor.open("/?backend=sorl", 60)
-    assert visitor.badges("storage.done") == visitor.number("stored") == 60
+    visitor.open("/?backend=sorl", PHOTOS)
+    visitor.open("/?backend=sorl", PHOTOS)
+    assert visitor.badges("storage.done") == visitor.number("stored") == PHOTOS
     assert visitor.asked_server() == 0
 
 
@@ -208,19 +212,19 @@ def test_both_backends_side_by_side(demo: Demo, browser: "Browser") -> None:
         cell = f"[data-visit={visit}] [data-number={name}] [data-backend={backend}]"
         return int(visitor.page.locator(cell).inner_text())
 
-    assert number("cold", "made", "sorl") == 60
+    assert number("cold", "made", "sorl") == PHOTOS
     assert number("warm", "made", "sorl") == 0
     for visit in ("cold", "warm"):
         assert number(visit, "made", "shrinkmeister") == 0
         assert number(visit, "cache_requests", "shrinkmeister") >= 1
-        assert number(visit, "cache_requests", "sorl") >= 60
-    assert number("cold", "queries", "sorl") > 60 > number("cold", "queries", "shrinkmeister")
-    assert visitor.asked_server() == 60
+        assert number(visit, "cache_requests", "sorl") >= PHOTOS
+    assert number("cold", "queries", "sorl") > PHOTOS > number("cold", "queries", "shrinkmeister")
+    assert visitor.asked_server() == PHOTOS
 
 
-def test_it_stops_both_servers(tmp_path: Path) -> None:
-    with running_demo(tmp_path, "--photos", "1") as demo:
-        pass
+def test_it_shows_all_photographs_and_stops_both_servers(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as demo, urllib.request.urlopen(demo.url) as answer:
+        assert answer.read().count(b"data-counted") == 60
     assert demo.process.returncode == 0
     for url in (demo.url, demo.server_url):
         with pytest.raises(urllib.error.URLError):
