@@ -44,9 +44,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # A signal that ends this command has to end both servers. A closed terminal sends SIGHUP.
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.default_int_handler)
+        handle_signals(signal.default_int_handler)
         port, server_port = options["port"], options["server_port"]
         check_port(port, "--port")
         check_port(server_port, "--server-port")
@@ -62,6 +60,8 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self.stdout.write("\nStopping ...")
         finally:
+            # A second Ctrl-C must not leave a server running.
+            handle_signals(signal.SIG_IGN)
             for server in servers:
                 server.stop()
 
@@ -82,6 +82,8 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(f"\nThe photo site is ready: open {site_url}/ (Ctrl-C stops it)\n")
         )
+        # Otherwise a pipe or a file gets this line only when the demo ends.
+        self.stdout.flush()
 
 
 class Server:
@@ -155,6 +157,12 @@ class Server:
             line = line.rstrip()
             short = line if len(line) <= 150 else f"{line[:90]} ... {line[-40:]}"
             print(f"{self.name:16} | {short}", flush=True)
+
+
+def handle_signals(handler: Any) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handler)
 
 
 def check_port(port: int, option: str) -> None:
