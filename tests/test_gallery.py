@@ -181,7 +181,7 @@ def test_uploading_and_deleting(demo: Demo, browser: "Browser", tmp_path: Path) 
     visitor.page.fill("input[name=title]", "A new photo")
     visitor.page.set_input_files("input[name=image]", str(file))
     visitor.page.click("button.first")
-    visitor.wait_for(PHOTOS)
+    visitor.wait_for(PHOTOS + 1)
     first = visitor.page.locator(".grid a").first
     assert "A new photo" in first.inner_text()
     first.click()
