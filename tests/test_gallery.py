@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MINUTES = 60_000
 PHOTOS = 12
+# On a busy machine a browser gets its pictures late, and not an error.
+VARIABLES = {**PATIENT, "THUMBNAIL_WAIT_SECONDS": "120"}
 PHOTOGRAPHS = MANAGE.parent / "gallery" / "photographs"
 EXIF_ORIENTATION = 0x0112
 ALL_LOADED = """(count) => {
@@ -34,7 +36,9 @@ ALL_LOADED = """(count) => {
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("demo"), "--photos", f"{PHOTOS}", variables=PATIENT) as demo:
+    with running_demo(
+        tmp_path_factory.mktemp("demo"), "--photos", f"{PHOTOS}", variables=VARIABLES
+    ) as demo:
         yield demo
 
 
@@ -232,10 +236,10 @@ def test_it_shows_all_photographs_and_stops_both_servers(tmp_path: Path) -> None
 
 
 def test_a_demo_that_is_started_again_with_fresh(browser: "Browser", tmp_path: Path) -> None:
-    with running_demo(tmp_path, "--photos", "2", variables=PATIENT) as demo:
+    with running_demo(tmp_path, "--photos", "2", variables=VARIABLES) as demo:
         visitor = Visitor(browser, demo)
         visitor.open("/", 2)
-    with running_demo(tmp_path, "--photos", "2", "--fresh", variables=PATIENT) as demo:
+    with running_demo(tmp_path, "--photos", "2", "--fresh", variables=VARIABLES) as demo:
         # Cookies ignore the port, so this tab has those of the first run.
         visitor = Visitor(browser, demo, context=visitor.context)
         visitor.open("/", 2)
@@ -258,7 +262,7 @@ def test_the_same_demo_on_redis_and_s3(
         "DEMO_SOURCE_BUCKET": photos,
         "THUMBNAIL_BUCKET": thumbs,
         **s3_server.variables,
-        **PATIENT,
+        **VARIABLES,
     }
     with running_demo(tmp_path, "--photos", "6", variables=variables) as demo:
         visitor = Visitor(browser, demo)

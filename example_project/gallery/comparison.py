@@ -1,7 +1,7 @@
 """Measure what a page costs with Shrinkmeister and with sorl's own backend. A real site needs none of this.
 
-The query `?backend=sorl` selects sorl's own backend for one request. The bar of the page has
-the measurements.
+The query `?backend=sorl` selects sorl's own backend for one request. The bar of the page
+has the measurements.
 """
 
 import time
