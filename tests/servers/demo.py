@@ -45,10 +45,12 @@ def running_demo(
                     raise ServerDied(log.read_text(errors="replace")[-2000:])
                 return f"open http://{HOST}:{port}/" in log.read_text(errors="replace")
 
-            wait_until(is_ready, "the demo to be ready", START_SECONDS)
-            yield Demo(f"http://{HOST}:{port}", f"http://{HOST}:{server_port}", log, process)
-            # The demo is not killed as other servers are, because it stops its own two servers.
-            process.terminate()
-            process.wait(20)
+            try:
+                wait_until(is_ready, "the demo to be ready", START_SECONDS)
+                yield Demo(f"http://{HOST}:{port}", f"http://{HOST}:{server_port}", log, process)
+            finally:
+                # Other servers are killed. The demo has to stop its own two servers first.
+                process.terminate()
+                process.wait(30)
 
     return start(directory)
