@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""The photo site's commands; `demo` is the one to begin with."""
+"""The commands of the photo site. Start with `demo`."""
 
 import os
 import sys
 from pathlib import Path
 
-# Shrinkmeister need not be installed: it lies next to this folder in a checkout.
+# In a checkout Shrinkmeister is next to this folder and need not be installed.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 
@@ -16,6 +16,5 @@ def main() -> None:
     execute_from_command_line(sys.argv)
 
 
-# seed's worker processes import this file too, and must not run the command again.
 if __name__ == "__main__":
     main()

@@ -6,8 +6,8 @@ from django import forms
 from gallery.models import Photo
 
 
-class UploadForm(forms.ModelForm):  # type: ignore[type-arg]  # of stubs alone
-    """sorl's form field asks its engine whether the file is an image."""
+class UploadForm(forms.ModelForm):  # type: ignore[type-arg]  # only the stubs have a parameter
+    """Add a photo. sorl's form field checks that the file is an image."""
 
     class Meta:
         model = Photo
@@ -17,7 +17,7 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]  # of stubs alone
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
         self.fields["title"].required = False
-        self.fields["title"].widget.attrs["placeholder"] = "left empty: the file's name"
+        self.fields["title"].widget.attrs["placeholder"] = "The file's name, if left empty"
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -3,7 +3,7 @@ from typing import Any
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
-from sorl.thumbnail import ImageField
+from sorl.thumbnail import ImageField, delete
 
 
 class Photo(models.Model):
@@ -12,7 +12,7 @@ class Photo(models.Model):
     created: "models.DateTimeField[Any, Any]" = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
-        # The key too: two uploads may fall into one moment, and pages must not overlap.
+        # The key makes the order certain where two uploads have the same time.
         ordering = ["-created", "-pk"]
 
     def __str__(self) -> str:
@@ -20,3 +20,9 @@ class Photo(models.Model):
 
     def get_absolute_url(self) -> str:
         return str(reverse("photo", args=[self.pk]))
+
+    @classmethod
+    def delete_thumbnails(cls) -> None:
+        """Delete the thumbnails of all photos. The next page then starts cold."""
+        for photo in cls.objects.all():
+            delete(photo.image, delete_file=False)

@@ -1,6 +1,6 @@
-"""This site's settings -> the environment of its thumbnail server, so that both sides agree.
+"""Turn this site's settings into the environment of its thumbnail server, so that both sides agree.
 
-The names are the same on both sides; the server takes mappings as JSON and lists between commas.
+Both sides use the same names. The server reads mappings as JSON, and lists as values between commas.
 """
 
 import json
@@ -40,20 +40,20 @@ LISTS = (
 
 
 def server_environment() -> dict[str, str]:
-    """All of the server's environment; PATH and the account of S3 are ours."""
+    """Return the server's whole environment. It inherits PATH and the S3 account from this process."""
     variables = {
         "DJANGO_SETTINGS_MODULE": "shrinkmeister_server.settings",
         "ALLOWED_HOST": f"127.0.0.1,localhost,{urlsplit(settings.THUMBNAIL_SERVER_URL).hostname}",
         "DEBUG": "false",
-        # Static files are the site's alone.
+        # The server has no static files.
         "STORAGES": json.dumps({"default": settings.STORAGES["default"]}),
-        # A browser that remembers redirects would show holes after "Start cold".
+        # After "Start cold" a remembered redirect would lead to a deleted picture.
         "THUMBNAIL_REDIRECT_MAX_AGE": "0",
     }
     if settings.THUMBNAIL_CACHE_NAME:
         alias: str = settings.THUMBNAIL_CACHE_NAME
         variables["CACHES"] = json.dumps({alias: settings.CACHES[alias]})
-    # What the site does not set is empty, which is unset to the server, even if inherited.
+    # An empty variable counts as unset, and hides one that this process has inherited.
     variables |= {name: str(_value(name, "") or "") for name in TEXTS}
     variables |= {name: str(_value(name, False)).lower() for name in FLAGS}
     variables |= {name: ",".join(map(str, _value(name, ()))) for name in LISTS}

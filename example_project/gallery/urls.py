@@ -8,4 +8,5 @@ urlpatterns = [
     path("photos/<int:pk>", views.photo, name="photo"),
     path("photos/<int:pk>/delete", views.delete, name="delete"),
     path("forget", views.forget, name="forget"),
+    path("compare", views.compare, name="compare"),
 ]

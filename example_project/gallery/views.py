@@ -1,5 +1,6 @@
-"""Nothing here knows which backend makes the thumbnails: the templates use sorl's tag, as ever."""
+"""The pages of the gallery. They do not depend on the backend: the templates use sorl's tag as usual."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q
@@ -26,7 +27,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         photo = form.save()
-        messages.success(request, f"“{photo}” is in the gallery.")
+        messages.success(request, f"“{photo}” is now in the gallery.")
         return redirect("gallery")
     return render(request, "gallery/upload.html", {"form": form})
 
@@ -34,9 +35,9 @@ def upload(request: HttpRequest) -> HttpResponse:
 @require_safe
 def photo(request: HttpRequest, pk: int) -> HttpResponse:
     photo = get_object_or_404(Photo, pk=pk)
-    same_moment = Q(created=photo.created)
-    newer = Photo.objects.filter(Q(created__gt=photo.created) | same_moment & Q(pk__gt=pk))
-    older = Photo.objects.filter(Q(created__lt=photo.created) | same_moment & Q(pk__lt=pk))
+    same_time = Q(created=photo.created)
+    newer = Photo.objects.filter(Q(created__gt=photo.created) | same_time & Q(pk__gt=pk))
+    older = Photo.objects.filter(Q(created__lt=photo.created) | same_time & Q(pk__lt=pk))
     context = {"photo": photo, "previous": newer.last(), "next": older.first()}
     return render(request, "gallery/photo.html", context)
 
@@ -44,17 +45,25 @@ def photo(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     photo = get_object_or_404(Photo, pk=pk)
-    # The file, its thumbnails, their records; first, so that it can be repeated if it fails.
+    # Delete the file and its thumbnails before the row. If this fails, the visitor can try again.
     thumbnail.delete(photo.image)
     photo.delete()
-    messages.success(request, f"“{photo}” is gone, and so are its thumbnails.")
+    messages.success(request, f"Deleted “{photo}” and its copies.")
     return redirect("gallery")
 
 
 @require_POST
 def forget(request: HttpRequest) -> HttpResponse:
-    """Makes the next page a cold one."""
-    for photo in Photo.objects.all():
-        thumbnail.delete(photo.image, delete_file=False)
-    messages.success(request, "All thumbnails are forgotten: this page is cold.")
+    Photo.delete_thumbnails()
+    messages.success(request, "Deleted all copies. This page started without any.")
     return redirect(reverse("gallery", query=request.GET))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def compare(request: HttpRequest) -> HttpResponse:
+    """Show the costs of both backends. The page's script posts here to delete all thumbnails."""
+    if request.method == "POST":
+        Photo.delete_thumbnails()
+        return HttpResponse(status=204)
+    context = {"cache_server": bool(settings.THUMBNAIL_CACHE_LOCATION)}
+    return render(request, "gallery/compare.html", context)

@@ -1,4 +1,4 @@
-"""The example project as a newcomer starts it: one command, which runs the site and its server."""
+"""The example project as a newcomer starts it: one command runs the site and its thumbnail server."""
 
 import os
 import subprocess
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import ROOT
-from tests.servers.process import HOST, ServerDied, ask, free_port, retried, running, wait_until
+from tests.servers.process import HOST, ServerDied, free_port, retried, running, wait_until
 
 MANAGE = ROOT / "example_project" / "manage.py"
-# Sixty photographs are painted first.
-SECONDS = 300
+START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -25,30 +24,34 @@ class Demo:
 
 
 def running_demo(
-    directory: Path, photos: int, variables: Mapping[str, str] | None = None
+    directory: Path, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> AbstractContextManager[Demo]:
-    """variables: added to its environment; without any it is on its embedded defaults."""
+    """Run `manage.py demo` with its files in the directory.
+
+    variables: added to its environment. Without any, it uses its own defaults.
+    """
 
     @retried
     @contextmanager
-    def start(directory: Path) -> Iterator[Demo]:
+    def start(fresh: Path) -> Iterator[Demo]:
         port, server_port = free_port(), free_port()
-        log = directory / "demo.log"
+        log = fresh / "demo.log"
         environment = {"PATH": os.environ["PATH"], "DEMO_VAR": str(directory / "var"), **(variables or {})}
-        command = [sys.executable, str(MANAGE), "demo", "--photos", str(photos)]
+        command = [sys.executable, str(MANAGE), "demo", *arguments]
         command += ["--port", str(port), "--server-port", str(server_port)]
         with running(command, log, environment) as process:
-            request = f"GET /upload HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
 
-            def answers() -> bool:
+            def is_ready() -> bool:
                 if process.poll() is not None:
                     raise ServerDied(log.read_text(errors="replace")[-2000:])
-                return ask(port, request).startswith(b"HTTP/1.")
+                return f"open http://{HOST}:{port}/" in log.read_text(errors="replace")
 
-            wait_until(answers, "the demo to answer", SECONDS)
-            yield Demo(f"http://{HOST}:{port}", f"http://{HOST}:{server_port}", log, process)
-            # Not killed, as other servers are: it stops its own two.
-            process.terminate()
-            process.wait(20)
+            try:
+                wait_until(is_ready, "the demo to be ready", START_SECONDS)
+                yield Demo(f"http://{HOST}:{port}", f"http://{HOST}:{server_port}", log, process)
+            finally:
+                # Other servers are killed. The demo has to stop its own two servers first.
+                process.terminate()
+                process.wait(30)
 
     return start(directory)

@@ -1,8 +1,8 @@
-"""A site that uses sorl-thumbnail, with Shrinkmeister for its backend.
+"""Settings of a site that uses sorl-thumbnail with Shrinkmeister as its backend.
 
-Everything lies in `var/`: database, photos, thumbnails, the shared cache. Redis and S3 take the
-place of files where the environment says so; README.md shows how. This is a package, so that `zappa init`
-in the checkout, which looks for files named *settings.py, proposes the thumbnail server's settings alone.
+The folder `var/` contains the database, the photos, the thumbnails and the shared cache. With the variables
+that README.md shows, the site uses Redis and S3 instead of files. This is a package because `zappa init`
+proposes each file named *settings.py, and should find only the thumbnail server's settings.
 """
 
 import os
@@ -19,7 +19,7 @@ VAR = Path(env("DEMO_VAR") or BASE_DIR / "var")
 DEBUG = env("DEBUG", "true").lower() in ("true", "1", "yes")
 SECRET_KEY = secret(VAR / "django-secret")
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
-# Where browsers reach this site: the thumbnail server redirects to absolute URLs.
+# The address of this site in browsers. The thumbnail server redirects to absolute URLs.
 SITE_URL = env("SITE_URL", "http://127.0.0.1:8000")
 
 INSTALLED_APPS = [
@@ -30,7 +30,7 @@ INSTALLED_APPS = [
     "gallery",
 ]
 MIDDLEWARE = [
-    # The first, so that its clock runs around everything else.
+    # The first one, so that it measures all others too.
     "gallery.comparison.ComparisonMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -38,6 +38,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# Cookies ignore the port. Another Django project on this machine must not replace this one's.
+CSRF_COOKIE_NAME = "photosite_csrftoken"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 ROOT_URLCONF = "photosite.urls"
 WSGI_APPLICATION = "photosite.wsgi.application"
@@ -58,7 +60,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": VAR / "photosite.sqlite3",
-        # sorl's own backend writes while it renders: several requests then wait for each other.
+        # sorl's own backend writes while it renders, so requests wait for each other.
         "OPTIONS": {"timeout": 20},
     },
 }
@@ -67,7 +69,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 
-# Photos: a folder, or a bucket.
+# The photos are in a folder or in a bucket.
 SOURCE_BUCKET = env("DEMO_SOURCE_BUCKET")
 MEDIA_ROOT = VAR / "media"
 STORAGES: dict[str, dict[str, Any]] = {
@@ -83,7 +85,7 @@ if SOURCE_BUCKET:
         "OPTIONS": {"bucket_name": SOURCE_BUCKET, "file_overwrite": False},
     }
 
-# django-storages' names; the account comes from where boto3 finds it (AWS_ACCESS_KEY_ID, ...).
+# The names are those of django-storages. boto3 finds the account itself (AWS_ACCESS_KEY_ID, ...).
 AWS_S3_ENDPOINT_URL = env("AWS_S3_ENDPOINT_URL")
 AWS_S3_REGION_NAME = env("AWS_S3_REGION_NAME")
 AWS_S3_ADDRESSING_STYLE = env("AWS_S3_ADDRESSING_STYLE")
@@ -94,12 +96,12 @@ AWS_DEFAULT_ACL = env("AWS_DEFAULT_ACL")
 AWS_QUERYSTRING_AUTH = env("AWS_QUERYSTRING_AUTH", "false").lower() in ("true", "1", "yes")
 
 CACHES: dict[str, dict[str, Any]] = {
-    # sorl's own backend keeps what it knows here, in front of its table.
+    # sorl's own backend keeps copies of its database rows here. This cache in memory counts requests.
     "default": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "BACKEND": "gallery.comparison.CountingMemoryCache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
-    # The cache that site and thumbnail server share. Redis is what a site with visitors would take.
+    # The site and the thumbnail server share this cache. A site with many visitors would use Redis.
     "shrinkmeister": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": str(VAR / "cache"),
@@ -107,22 +109,22 @@ CACHES: dict[str, dict[str, Any]] = {
     },
 }
 
-# A real site writes "shrinkmeister.backend.ShrinkmeisterBackend" here, and is done. This one asks
-# that backend or sorl's own, whichever the page's switch says, and counts.
+# A real site sets "shrinkmeister.backend.ShrinkmeisterBackend" here and needs nothing else. This site
+# lets a visitor choose between that backend and sorl's own, and measures both.
 THUMBNAIL_BACKEND = "gallery.comparison.ComparingBackend"
 
 THUMBNAIL_SERVER_URL = env("THUMBNAIL_SERVER_URL", "http://127.0.0.1:8001")
 THUMBNAIL_SECRET_KEY = env("THUMBNAIL_SECRET_KEY") or secret(VAR / "secret")
 THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]
 THUMBNAIL_BUCKET = env("THUMBNAIL_BUCKET")
-# What the thumbnail server may read.
+# The thumbnail server reads only these sources.
 THUMBNAIL_SOURCES = [f"s3://{SOURCE_BUCKET}" if SOURCE_BUCKET else "storage://default"]
-# A cache of its own has a location and no alias in CACHES.
+# A cache with a location of its own is not in CACHES.
 THUMBNAIL_CACHE_LOCATION = env("THUMBNAIL_CACHE_LOCATION")
 THUMBNAIL_CACHE_BACKEND = env("THUMBNAIL_CACHE_BACKEND", "redis" if THUMBNAIL_CACHE_LOCATION else "django")
 THUMBNAIL_CACHE_NAME = None if THUMBNAIL_CACHE_LOCATION else "shrinkmeister"
 if THUMBNAIL_CACHE_LOCATION:
     del CACHES["shrinkmeister"]
-# Seconds. One that is far away, or on a busy machine, may need more than the default.
+# In seconds. A distant cache or a busy machine may need more than the default.
 if timeout := env("THUMBNAIL_CACHE_WAIT_SECONDS"):
     THUMBNAIL_CACHE_WAIT_SECONDS = float(timeout)

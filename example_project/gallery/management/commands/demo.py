@@ -1,4 +1,4 @@
-"""One command from nothing to a site in the browser, with its thumbnail server beside it."""
+"""One command that ends with the photo site in the browser and its thumbnail server beside it."""
 
 import os
 import signal
@@ -14,80 +14,80 @@ from urllib.request import ProxyHandler, build_opener
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from sorl import thumbnail
 
 from gallery.models import Photo
 
 HOST = "127.0.0.1"
 MANAGE = Path(__file__).resolve().parents[3] / "manage.py"
-# Seconds for a server to answer; a slow machine imports Django in 5.
-PATIENCE = 30
-# An unhealthy answer is not going to change: the cache or the bucket is not there.
-PATIENCE_UNHEALTHY = 5
+# How long a server may take to answer. A slow machine needs 5 seconds to import Django.
+START_SECONDS = 60
+# A server that answers with an error lacks its cache or its bucket. Waiting longer would not help.
+UNHEALTHY_SECONDS = 5
 
 
 class Command(BaseCommand):
-    help = "Migrates, paints photographs, and runs the site and its thumbnail server until Ctrl-C."
-    # What a newcomer's settings lack is said by the servers themselves; nothing is checked twice.
+    help = "Fill the gallery with photographs and run the site and its thumbnail server until Ctrl-C."
+    # Both servers check their settings themselves.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="of the site")
-        parser.add_argument("--server-port", type=int, default=8001, help="of the thumbnail server")
-        parser.add_argument("--photos", type=int, default=60, help="how many there should be")
+        parser.add_argument("--port", type=int, default=8000, help="port of the site (default: 8000)")
+        parser.add_argument(
+            "--server-port", type=int, default=8001, help="port of the thumbnail server (default: 8001)"
+        )
+        parser.add_argument("--photos", type=int, help="how many photographs to show (default: all)")
         parser.add_argument(
             "--fresh",
             action="store_true",
-            help="forget thumbnails and records: the first page is cold",
+            help="delete all thumbnails first, so that the first page has none",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Whoever stops us means the servers too. SIGHUP: the terminal was closed.
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.default_int_handler)
+        # A signal that ends this command has to end both servers. A closed terminal sends SIGHUP.
+        handle_signals(signal.default_int_handler)
+        port, server_port = options["port"], options["server_port"]
+        check_port(port, "--port")
+        check_port(server_port, "--server-port")
+        if port == server_port:
+            raise CommandError(f"--port and --server-port are both {port}. Use two different ports.")
         servers: list[Server] = []
         try:
-            self._prepare(**options)
-            self._run(servers, options["port"], options["server_port"])
+            self._start(servers, port, server_port, options)
+            while True:
+                for server in servers:
+                    server.check()
+                time.sleep(0.2)
         except KeyboardInterrupt:
             self.stdout.write("\nStopping ...")
         finally:
+            # A second Ctrl-C must not leave a server running.
+            handle_signals(signal.SIG_IGN)
             for server in servers:
                 server.stop()
 
-    def _prepare(self, **options: Any) -> None:
-        check_port(options["port"], "--port")
-        check_port(options["server_port"], "--server-port")
-        if options["port"] == options["server_port"]:
-            raise CommandError("--port and --server-port have to differ.")
+    def _start(self, servers: list["Server"], port: int, server_port: int, options: dict[str, Any]) -> None:
+        site_url, server_url = f"http://{HOST}:{port}", f"http://{HOST}:{server_port}"
+        urls = {"SITE_URL": site_url, "THUMBNAIL_SERVER_URL": server_url}
+        # The thumbnail server starts while the gallery is filled. It does not use the database.
+        servers.append(Server("thumbnail server", ["thumbnail_server", str(server_port)], urls))
         call_command("migrate", verbosity=0)
         call_command("seed", photos=options["photos"])
         if options["fresh"]:
-            for photo in Photo.objects.all():
-                thumbnail.delete(photo.image, delete_file=False)
-            self.stdout.write("Thumbnails and records are forgotten.")
-
-    def _run(self, servers: list["Server"], port: int, server_port: int) -> None:
-        site_url, server_url = f"http://{HOST}:{port}", f"http://{HOST}:{server_port}"
-        urls = {"SITE_URL": site_url, "THUMBNAIL_SERVER_URL": server_url}
-        servers.append(Server("thumbnail server", ["thumbnail_server", str(server_port)], urls))
-        servers[0].wait_for(f"{server_url}/healthz")
+            Photo.delete_thumbnails()
+            self.stdout.write("Deleted all thumbnails.")
         servers.append(Server("site", ["runserver", f"{HOST}:{port}", "--noreload"], urls))
-        # The gallery, so that the first visitor's page does not pay for imports. It makes nothing.
+        servers[0].wait_for(f"{server_url}/healthz")
+        # This page makes no thumbnail, and the visitor's first page then waits for no import.
         servers[1].wait_for(f"{site_url}/")
-        count = Photo.objects.count()
         self.stdout.write(
-            self.style.SUCCESS(f"\nOpen {site_url}/ for {count} photographs. Ctrl-C stops both servers.\n")
+            self.style.SUCCESS(f"\nThe photo site is ready: open {site_url}/ (Ctrl-C stops it)\n")
         )
-        while True:
-            for server in servers:
-                server.check()
-            time.sleep(0.2)
+        # Otherwise a pipe or a file gets this line only when the demo ends.
+        self.stdout.flush()
 
 
 class Server:
-    """A child process, its output line by line under its name."""
+    """A child process. Each line of its output is printed with its name."""
 
     def __init__(self, name: str, arguments: list[str], variables: dict[str, str]) -> None:
         self.name = name
@@ -104,7 +104,7 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            # Else the terminal's Ctrl-C reaches it too, and it would seem to have died by itself.
+            # Otherwise Ctrl-C in the terminal would end the server too, as if it had failed.
             start_new_session=True,
         )
         output = self._process.stdout
@@ -113,7 +113,7 @@ class Server:
         self._output.start()
 
     def wait_for(self, url: str) -> None:
-        """Returns when the URL answers 200. Raises CommandError with what it answers instead."""
+        """Return when the URL answers 200. Raise CommandError with any other answer."""
         open_url = build_opener(ProxyHandler({})).open
         started = time.monotonic()
         answer = "no answer"
@@ -124,20 +124,22 @@ class Server:
                     return
             except HTTPError as error:
                 answer = f"{error.code} {error.read().decode(errors='replace').strip()}"
-                patience, pause = PATIENCE_UNHEALTHY, 1.0
+                limit, pause = UNHEALTHY_SECONDS, 0.5
             except (URLError, OSError) as error:
                 answer = str(error)
-                patience, pause = PATIENCE, 0.1
-            if time.monotonic() - started > patience:
-                raise CommandError(f"The {self.name} is not well. {url} says: {answer}")
+                limit, pause = START_SECONDS, 0.05
+            if time.monotonic() - started > limit:
+                raise CommandError(f"The {self.name} does not work. {url} answered: {answer}")
             time.sleep(pause)
 
     def check(self) -> None:
-        """Raises CommandError if the process has died."""
+        """Raise CommandError if the process has ended."""
         status = self._process.poll()
         if status is not None:
             self._output.join(1)
-            raise CommandError(f"The {self.name} has died (exit status {status}). So all stops.")
+            raise CommandError(
+                f"The {self.name} has ended with exit status {status}. Stopped both servers."
+            )
 
     def stop(self) -> None:
         self._process.terminate()
@@ -149,7 +151,7 @@ class Server:
 
     def _print(self, output: IO[str]) -> None:
         for line in output:
-            # Files that the site hands out say nothing about thumbnails; tokens are long.
+            # Requests for files are of no interest here, and tokens are long.
             if '"GET /media/' in line or '"GET /static/' in line or not line.strip():
                 continue
             line = line.rstrip()
@@ -157,10 +159,16 @@ class Server:
             print(f"{self.name:16} | {short}", flush=True)
 
 
+def handle_signals(handler: Any) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handler)
+
+
 def check_port(port: int, option: str) -> None:
-    """Raises CommandError where something listens there already."""
+    """Raise CommandError if another program uses the port."""
     with socket.socket() as probe:
-        # As runserver does it: connections that just ended are no obstacle.
+        # Like runserver, allow a port whose connections have just been closed.
         if os.name == "posix":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -11,14 +11,16 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 
 
 class Command(BaseCommand):
-    help = "Becomes the thumbnail server of this site, with this site's settings."
+    help = "Run the thumbnail server with this site's settings."
+    # The server checks its own settings.
+    requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("port", nargs="?", type=int, default=8001)
 
     def handle(self, *args: Any, **options: Any) -> None:
         environment = server_environment()
-        # Not its own manage.py, and not this site's folder on the path: it is another project.
+        # The server is a Django project of its own: it uses neither this manage.py nor this folder.
         paths = [str(REPOSITORY), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         address = f"127.0.0.1:{options['port']}"
