@@ -126,7 +126,7 @@ class TestTheCommand:
         location = "redis://:password@127.0.0.1:1/0"
         status, output, errors = run("find", *ASKED, THUMBNAIL_CACHE_LOCATION=location)
         assert (status, output) == (LAZY, f"{SERVER}/{token()}.jpg\n")
-        assert "The shared cache is not used" in errors
+        assert "127.0.0.1:1" in errors
         assert "password" not in errors
 
     def test_the_settings_of_a_site(self) -> None:
