@@ -32,7 +32,7 @@ from shrinkmeister.protocol.spec import CONTENT_TYPES, Source, ThumbnailSpec
 from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.limiter import get_gate
-from shrinkmeister_server.loaders.load import fetch, read
+from shrinkmeister_server.loaders.load import load, load_allowed
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.options import judge_options
 from shrinkmeister_server.rendering.render import Picture, render
@@ -111,7 +111,7 @@ def thumbnail(
         raise ResolutionError(
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {resolutions}"
         )
-    return _found_or_made(Request(spec, fetch, False, timing, told, more))
+    return _found_or_made(Request(spec, load_allowed, False, timing, told, more))
 
 
 def tell(specs: Sequence[ThumbnailSpec]) -> list[MakerState]:
@@ -124,7 +124,7 @@ def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
 
     Returns also the spec that names it, which is another one if the source was changing.
     """
-    stored = _found_or_made(Request(spec, read, True, Timing()))
+    stored = _found_or_made(Request(spec, load, True, Timing()))
     return stored.spec, stored.record
 
 

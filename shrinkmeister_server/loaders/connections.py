@@ -1,6 +1,6 @@
-"""The hosts of sources by URL: their answers, from addresses that may be read, within bounds.
+"""HTTP connections to the hosts of sources by URL: to checked addresses alone, with bounded headers.
 
-urllib3 speaks HTTP. What a connection is connected to, and how much of a header it takes, is decided here.
+urllib3 speaks HTTP. This module decides what a connection connects to, and how much it reads before a body.
 """
 
 import errno
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPException, HTTPResponse
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
@@ -23,33 +24,33 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from shrinkmeister.conf import reset_on_setting_change
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister_server.loaders.addresses import judged_addresses
+from shrinkmeister_server.loaders.host_check import resolve_checked
 from shrinkmeister_server.loaders.limits import deadline
 
-# Seconds, for each address of a host.
-CONNECT_TIMEOUT = 5
-# Bytes of an answer before its body, with all that stands before the answer itself (1xx); and of each line
-# between the chunks of a body.
+# For each address of a host.
+CONNECT_SECONDS = 5
+# Bytes before a body, including interim responses (1xx), and bytes of each line between the body's chunks.
 MAX_HEADER = 65_536
 
 
 @contextmanager
-def answer_of(url: str, private: bool, seconds: float) -> Iterator[BaseHTTPResponse]:
-    """The answer of a URL's host, whatever its status, for a block that reads its body. No redirects.
+def open_url(url: str, private: bool, seconds: float) -> Iterator[BaseHTTPResponse]:
+    """Yield the response to a GET, whatever its status, without following redirects.
 
-    private  whether the host may have a private or a loopback address
-    seconds  for connecting, header and the block together; not for DNS, which nothing can interrupt
+    private  whether the host may have private and loopback addresses
+    seconds  for connecting, the header and the block together; not for DNS, which nothing can interrupt
 
-    Raises SourceNotAllowedError for an address that may not be read, and StorageError for what a host
-    does wrong, before the block or in it.
+    Raises SourceNotAllowedError for an address that is not allowed. Raises StorageError if the host fails,
+    before the block or in it.
     """
-    # The deadline alone bounds reading: of two clocks with the same end either could be first.
-    timeout = Timeout(connect=CONNECT_TIMEOUT, read=None)
+    # The deadline alone limits reading: a second timeout with the same end could fail first.
+    timeout = Timeout(connect=CONNECT_SECONDS, read=None)
     try:
         parsed = parse_url(url)
-        with closing(Line(private)) as line, deadline(seconds, line.shut, "the source's host"):
-            pool = POOLS[str(parsed.scheme)](str(parsed.host), parsed.port, line=line)
-            answer = pool.urlopen(
+        connector = Connector(private)
+        with closing(connector), deadline(seconds, connector.shut, "the source's host"):
+            pool = POOLS[str(parsed.scheme)](str(parsed.host), parsed.port, connector=connector)
+            response = pool.urlopen(
                 "GET",
                 parsed.request_uri,
                 timeout=timeout,
@@ -57,63 +58,66 @@ def answer_of(url: str, private: bool, seconds: float) -> Iterator[BaseHTTPRespo
                 retries=False,
                 preload_content=False,
             )
-            with closing(answer):
-                yield answer
+            with closing(response):
+                yield response
     except HTTPError as error:
         raise StorageError(f"the source's host: {type(error).__name__}") from error
 
 
-class Line:
-    """The one connection of a fetch, in the hands of whoever may have to end it."""
+class Connector:
+    """Opens the connection for one request. Another thread can shut the connection at any time."""
 
     def __init__(self, private: bool) -> None:
         self._private = private
         self._lock = Lock()
         self._handle: socket.socket | None = None
-        self._shut = False
+        self._is_shut = False
 
     def connect(self, host: str, port: int, timeout: float | None) -> socket.socket:
-        """timeout: seconds, for each address. Raises what `judged_addresses` does, and OSError."""
+        """Connect to the first address of a host that answers.
+
+        timeout: seconds for each address. Raises OSError, and the errors of `resolve_checked`.
+        """
         failure = OSError("the host has no address")
-        for family, address in judged_addresses(host, port, self._private):
+        for family, address in resolve_checked(host, port, self._private):
             try:
-                return self._connected(family, address, timeout)
+                return self._connect(family, address, timeout)
             except OSError as error:
                 failure = error
         raise failure
 
-    def _connected(self, family: int, address: Any, timeout: float | None) -> socket.socket:
+    def _connect(self, family: int, address: Any, timeout: float | None) -> socket.socket:
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
             connection.settimeout(timeout)
-            self._hold(connection)
+            # `shut` needs the handle before the connection exists, because connecting takes time too.
+            self._keep_handle(connection)
             connection.connect(address)
-            if self._shut:
-                # Perhaps when there was nothing yet to shut.
-                raise TimeoutError("shut while it was connected")
+            if self._is_shut:
+                # `shut` may have found a socket without a connection.
+                raise TimeoutError("shut while connecting")
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _hold(self, connection: socket.socket) -> None:
-        """Before it is connected, since that takes time too."""
+    def _keep_handle(self, connection: socket.socket) -> None:
         self.close()
         with self._lock:
-            if self._shut:
-                raise TimeoutError("shut before it was connected")
-            # TLS takes a socket out of the object that it is given, but shutting is for all copies.
+            if self._is_shut:
+                raise TimeoutError("shut before connecting")
+            # TLS empties the socket object that it gets. Shutting a duplicate shuts the connection as well.
             self._handle = connection.dup()
 
     def shut(self) -> None:
-        """Whoever waits for the connection, in another thread, waits no longer."""
+        """Make a thread that waits for the connection stop waiting."""
         with self._lock:
-            self._shut = True
+            self._is_shut = True
             if self._handle:
                 try:
                     self._handle.shutdown(socket.SHUT_RDWR)
                 except OSError as error:
-                    # The host has been faster.
+                    # The host may have closed the connection first.
                     if error.errno != errno.ENOTCONN:
                         raise
 
@@ -124,8 +128,8 @@ class Line:
                 self._handle = None
 
 
-class _Received(io.BufferedReader):
-    """What a connection receives. http.client bounds the lines of a header, and not their sum."""
+class _BoundedReader(io.BufferedReader):
+    """Reads from a connection. http.client limits each line of a header, but not their sum."""
 
     left: float = MAX_HEADER
 
@@ -137,51 +141,55 @@ class _Received(io.BufferedReader):
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
-        # Of a chunk with a negative length: of -1 it would be all that ever comes.
+        # For a chunk of the length -1, http.client would read all that the host ever sends.
         if size is None or size < 0:
-            raise HTTPException("a chunk of a negative length")
+            raise HTTPException("a chunk with a negative length")
         return super().read(size)
 
 
-class _Answer(HTTPResponse):
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fp: _Received = _Received(self.fp.detach())
+class _Response(HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
+        self._reader = _BoundedReader(sock.makefile("rb", buffering=0))
+        # http.client gets its reader from the socket.
+        opened: Any = SimpleNamespace(makefile=lambda mode: self._reader)
+        super().__init__(opened, *args, **options)
 
     def begin(self, **options: Any) -> None:
         super().begin(**options)
-        self.fp.left = math.inf
-        # urllib3 would log it, with the URL.
+        self._reader.left = math.inf
+        # urllib3 would log a broken header together with the URL.
         assert_header_parsing(self.headers)
 
 
 class _Connection(HTTPConnection):
-    response_class = _Answer
+    response_class = _Response
 
-    def __init__(self, *args: Any, line: Line, **options: Any) -> None:
+    def __init__(self, *args: Any, connector: Connector, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._line = line
+        self._connector = connector
 
-    def _new_conn(self) -> socket.socket:
+    def connect(self) -> None:
         try:
-            return self._line.connect(self._dns_host, self.port, self.timeout)
+            self.sock = self._connector.connect(self.host, self.port, self.timeout)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, "no connection in time") from error
         except (OSError, UnicodeError) as error:
             raise NewConnectionError(self, "no connection") from error
 
 
+class _SecureConnection(_Connection, HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host)
+        self.is_verified = True
+
+
 @reset_on_setting_change
 def _tls() -> ssl.SSLContext:
-    """Verifies hosts, as urllib3 does. Reading all certificates takes 20 ms."""
+    """Return a context that verifies hosts, as urllib3 does. Reading all certificates takes 20 ms."""
     context = create_urllib3_context()
     context.load_default_certs()
     return context
-
-
-class _SecureConnection(_Connection, HTTPSConnection):
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, ssl_context=_tls(), **options)
 
 
 class _Pool(HTTPConnectionPool):
