@@ -34,7 +34,7 @@ from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.limiter import get_gate
 from shrinkmeister_server.loaders.load import load, load_allowed
 from shrinkmeister_server.observability.timing import Timing
-from shrinkmeister_server.rendering.options import judge_options
+from shrinkmeister_server.rendering.options import validate_options
 from shrinkmeister_server.rendering.render import Picture, render
 
 logger = logging.getLogger(__name__)
@@ -337,7 +337,7 @@ def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
 def _make(request: Request) -> tuple[ThumbnailRecord, StoredInfo]:
     """Make and store a thumbnail, and return what is to be recorded of it."""
     spec, timing = request.spec, request.timing
-    judge_options(spec.options)
+    validate_options(spec.options)
     with timing.of("fetch"):
         data = request.read(spec.source)
     rendering = render(data, spec, get_config().resolutions, timing)

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, features
 
 from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
-from shrinkmeister_server.inspection import judge
+from shrinkmeister_server.inspection import validate
 from tests import hostile_avif, hostile_jpeg2000, hostile_plain
 from tests.pictures import encoded, picture
 from tests.sides import Server
@@ -68,7 +68,7 @@ def test_a_file_that_is_almost_too_large(engine: str, module: str, kind: str) ->
 
 
 def judged(data: bytes) -> Any:
-    return judge(BytesIO(data))
+    return validate(BytesIO(data))
 
 
 @pytest.mark.parametrize("progression", ["LRCP", "RPCL", "CPRL"])

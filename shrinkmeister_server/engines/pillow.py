@@ -9,7 +9,7 @@ from sorl.thumbnail.engines import pil_engine
 
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
-from shrinkmeister_server.inspection import opened
+from shrinkmeister_server.inspection import open_image
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
 # https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.Image.resize: above it, the two
@@ -47,7 +47,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)
 
     def _opened(self, data: bytes, limit: TimeLimit) -> Any:
-        return opened(TimedBytes(data, limit))
+        return open_image(TimedBytes(data, limit))
 
     def _reductions(self, image: Source) -> tuple[int, ...]:
         return REDUCTIONS if image.whole.format in ("JPEG", "MPO") else ()
