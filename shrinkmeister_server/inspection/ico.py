@@ -1,11 +1,12 @@
 """The picture in an ICO."""
 
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 
 from shrinkmeister.exceptions import SourceInvalidError
+
+# Pillow raises these for a broken file.
+ERRORS = (SyntaxError, IndexError, struct.error)
 
 
 def picture(data: bytes) -> bytes:
@@ -15,8 +16,10 @@ def picture(data: bytes) -> bytes:
     """
     from PIL.IcoImagePlugin import IcoFile
 
-    with _errors():
+    try:
         return data[IcoFile(BytesIO(data)).entry[0].offset :]
+    except ERRORS as error:
+        raise SourceInvalidError("the source is a broken ICO") from error
 
 
 def size(file: BytesIO) -> tuple[int, int]:
@@ -25,14 +28,8 @@ def size(file: BytesIO) -> tuple[int, int]:
     from PIL.PngImagePlugin import PngImageFile
 
     is_png = file.getvalue().startswith(b"\x89PNG")
-    with _errors():
-        width, height = (PngImageFile if is_png else DibImageFile)(file).size
-        return width, height
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
     try:
-        yield
-    except (SyntaxError, IndexError, struct.error) as error:
+        width, height = (PngImageFile if is_png else DibImageFile)(file).size
+    except ERRORS as error:
         raise SourceInvalidError("the source is a broken ICO") from error
+    return width, height

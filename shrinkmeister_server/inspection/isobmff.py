@@ -9,6 +9,7 @@ All readers raise IndexError for a box that is broken or ambiguous.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from shrinkmeister.exceptions import SourceTooLargeError
 from shrinkmeister_server.inspection.limits import MAX_PARTS
@@ -128,10 +129,8 @@ class _BoxReader:
     def _properties(self, reader: Reader, group: Group) -> None:
         """Read sizes. Other properties count as (0, 0)."""
         for kind, start, _ in self._boxes(reader.position, reader.end):
-            is_size = kind == b"ispe"
-            group.properties.append(
-                (self._number(start + 4), self._number(start + 8)) if is_size else (0, 0)
-            )
+            size = self._number(start + 4), self._number(start + 8)
+            group.properties.append(size if kind == b"ispe" else (0, 0))
 
     def _item_types(self, reader: Reader, group: Group) -> None:
         version = reader(4) >> 24
@@ -189,25 +188,23 @@ class _BoxReader:
         self.count(number)
         group.sample_sizes = [size or reader(4) for _ in range(number)]
 
-    def _chunks(self, reader: Reader, group: Group, width: int = 4) -> None:
-        reader(4)
-        number = reader(4)
-        self.count(number)
-        group.chunks = [reader(width) for _ in range(number)]
+    def _chunks(self, reader: Reader, group: Group) -> None:
+        group.chunks = self._table(reader, 4)
 
     def _large_chunks(self, reader: Reader, group: Group) -> None:
-        self._chunks(reader, group, 8)
+        group.chunks = self._table(reader, 8)
 
     def _runs(self, reader: Reader, group: Group) -> None:
+        # First chunk, samples in each chunk, and an index.
+        group.runs = [(run >> 64, run >> 32 & 0xFFFFFFFF) for run in self._table(reader, 12)]
+        if any(one[0] >= other[0] for one, other in pairwise(group.runs)):
+            raise IndexError("runs of chunks in the wrong order")
+
+    def _table(self, reader: Reader, width: int) -> list[int]:
         reader(4)
         number = reader(4)
         self.count(number)
-        for _ in range(number):
-            run = (reader(4), reader(4))
-            if group.runs and run[0] <= group.runs[-1][0]:
-                raise IndexError("runs of chunks in the wrong order")
-            group.runs.append(run)
-            reader(4)
+        return [reader(width) for _ in range(number)]
 
 
 _HANDLERS = {

@@ -61,15 +61,13 @@ class Directories:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._order, self._big = ORDERS[data[:4]]
+        self._word = "Q" if self._big else "L"
         self._entries = 0
 
     def pages(self) -> Iterator[Directory]:
         """Yield the directories in a row, until one repeats."""
         seen = set[int]()
-        try:
-            (position,) = self._unpack("Q" if self._big else "L", 8 if self._big else 4)
-        except struct.error:
-            return
+        position = self._number(self._word, 8 if self._big else 4)
         while position and position not in seen:
             seen.add(position)
             directory, position = self._directory(position)
@@ -96,29 +94,29 @@ class Directories:
     def _directory(self, position: int) -> tuple[Directory, int]:
         """Return the entries whose values are in the file, and the position of the next directory."""
         count, size, inline = ("Q", 20, 8) if self._big else ("H", 12, 4)
-        word = "Q" if self._big else "L"
-        try:
-            (number,) = self._unpack(count, position)
-        except struct.error:
-            return [], 0
+        number = self._number(count, position)
         first = position + struct.calcsize("=" + count)
         directory: Directory = []
         for start in range(first, min(first + number * size, len(self._data) - size + 1), size):
             self._entries += 1
             if self._entries > MAX_PARTS:
                 raise SourceTooLargeError(f"the source has more than {MAX_PARTS} tags")
-            tag, kind, values = self._unpack(f"HH{word}", start)
+            tag, kind, values = self._unpack(f"HH{self._word}", start)
             at = start + size - inline
             total = values * _SIZES.get(kind, 0)
             if apart := total > inline:
-                (at,) = self._unpack(word, at)
+                (at,) = self._unpack(self._word, at)
             if 0 < total <= len(self._data) - at:
                 directory.append(Entry(tag, kind, values, at, apart))
+        return directory, self._number(self._word, first + number * size)
+
+    def _number(self, form: str, position: int) -> int:
+        """Return a number, or 0 if it is outside of the file."""
         try:
-            (following,) = self._unpack(word, first + number * size)
+            (number,) = self._unpack(form, position)
         except struct.error:
-            following = 0
-        return directory, following
+            return 0
+        return number
 
     def _unpack(self, form: str, position: int) -> tuple[int, ...]:
         if not 0 <= position <= len(self._data):

@@ -15,9 +15,9 @@ from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3 import HTTPResponse as UrllibResponse
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 from urllib3.util.response import assert_header_parsing
 from urllib3.util.ssl_ import create_urllib3_context
@@ -34,7 +34,7 @@ MAX_HEADER = 65_536
 
 
 @contextmanager
-def open_url(url: str, private: bool, seconds: float) -> Iterator[BaseHTTPResponse]:
+def open_url(url: str, private: bool, seconds: float) -> Iterator[UrllibResponse]:
     """Yield the response to a GET, whatever its status, without following redirects.
 
     private  whether the host may have private and loopback addresses
@@ -43,24 +43,19 @@ def open_url(url: str, private: bool, seconds: float) -> Iterator[BaseHTTPRespon
     Raises SourceNotAllowedError for an address that is not allowed. Raises StorageError if the host fails,
     before the block or in it.
     """
-    # The deadline alone limits reading: a second timeout with the same end could fail first.
-    timeout = Timeout(connect=CONNECT_SECONDS, read=None)
     try:
         parsed = parse_url(url)
         connector = Connector(private)
-        with closing(connector), deadline(seconds, connector.shut, "the source's host"):
-            pool = POOLS[str(parsed.scheme)](str(parsed.host), parsed.port, connector=connector)
-            response = pool.urlopen(
-                "GET",
-                parsed.request_uri,
-                timeout=timeout,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-            )
-            with closing(response):
+        kind = _SecureConnection if parsed.scheme == "https" else _Connection
+        with (
+            closing(connector),
+            deadline(seconds, connector.shut, "the source's host"),
+            closing(kind(connector, str(parsed.host), parsed.port)) as connection,
+        ):
+            connection.request("GET", parsed.request_uri, preload_content=False)
+            with closing(connection.getresponse()) as response:
                 yield response
-    except HTTPError as error:
+    except (HTTPError, HTTPException, OSError, UnicodeError) as error:
         raise StorageError(f"the source's host: {type(error).__name__}") from error
 
 
@@ -73,23 +68,20 @@ class Connector:
         self._handle: socket.socket | None = None
         self._is_shut = False
 
-    def connect(self, host: str, port: int, timeout: float | None) -> socket.socket:
-        """Connect to the first address of a host that answers.
-
-        timeout: seconds for each address. Raises OSError, and the errors of `resolve_checked`.
-        """
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Connect to the first address that answers. Raises OSError and the errors of `resolve_checked`."""
         failure = OSError("the host has no address")
         for family, address in resolve_checked(host, port, self._private):
             try:
-                return self._connect(family, address, timeout)
+                return self._connect(family, address)
             except OSError as error:
                 failure = error
         raise failure
 
-    def _connect(self, family: int, address: Any, timeout: float | None) -> socket.socket:
+    def _connect(self, family: int, address: Any) -> socket.socket:
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connection.settimeout(timeout)
+            connection.settimeout(CONNECT_SECONDS)
             # `shut` needs the handle before the connection exists, because connecting takes time too.
             self._keep_handle(connection)
             connection.connect(address)
@@ -164,24 +156,23 @@ class _Response(HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Response
 
-    def __init__(self, *args: Any, connector: Connector, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, connector: Connector, host: str, port: int | None) -> None:
+        # The deadline alone limits reading: a second timeout with the same end could fail first.
+        super().__init__(host, port, timeout=None)
         self._connector = connector
+        # `self.host` has no dot at its end, which makes a name absolute.
+        self._name = host
 
     def connect(self) -> None:
-        try:
-            self.sock = self._connector.connect(self.host, self.port, self.timeout)
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "no connection in time") from error
-        except (OSError, UnicodeError) as error:
-            raise NewConnectionError(self, "no connection") from error
+        self.sock = self._connector.connect(self._name, self.port)
 
 
-class _SecureConnection(_Connection, HTTPSConnection):
+class _SecureConnection(_Connection):
+    default_port = 443
+
     def connect(self) -> None:
         super().connect()
         self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host)
-        self.is_verified = True
 
 
 @reset_on_setting_change
@@ -189,15 +180,5 @@ def _tls() -> ssl.SSLContext:
     """Return a context that verifies hosts, as urllib3 does. Reading all certificates takes 20 ms."""
     context = create_urllib3_context()
     context.load_default_certs()
+    context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _SecurePool}
