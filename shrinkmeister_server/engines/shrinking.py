@@ -1,8 +1,8 @@
 """The base of both engines: how much they decode, and the order of their steps.
 
-sorl's engines decode the whole source, turn it, and then scale it down, so most of their work is lost. Here,
-decoders of JPEG, and of WebP in libvips, produce a smaller picture at once, which is scaled before it is
-turned. The sizes equal sorl's to the pixel: they are computed from the source's size, in the steps of
+sorl's engines decode the whole source, turn it, and then scale it down, so most of their work is lost.
+Here, decoders of JPEG, and of WebP in libvips, produce a smaller picture at once, which is scaled before it
+is turned. The sizes equal sorl's to the pixel: they are computed from the source's size, in the steps of
 sorl/thumbnail/engines/base.py.
 """
 
