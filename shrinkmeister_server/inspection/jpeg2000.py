@@ -195,7 +195,8 @@ def _sizes(data: bytes) -> Iterator[Size]:
         samples = data[found.start() + 40 : found.start() + 40 + 3 * components]
         if length == 38 + len(samples) == 38 + 3 * components:
             described = zip(samples[::3], samples[1::3], samples[2::3], strict=True)
-            size = Size(*grid, components=tuple(((bits & 0x7F) + 1, x, y) for bits, x, y in described))
+            grid.append(tuple(((bits & 0x7F) + 1, x, y) for bits, x, y in described))
+            size = Size(*grid)
             if size.is_valid:
                 yield size
 

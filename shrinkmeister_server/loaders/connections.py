@@ -1,17 +1,17 @@
-"""HTTP connections to the hosts of sources by URL: to checked addresses alone, with bounded headers.
+"""HTTP connections to the hosts of sources by URL: checked addresses, bounded headers, and a time limit.
 
 urllib3 speaks HTTP. This module decides what a connection connects to, and how much it reads before a body.
 """
 
-import errno
 import io
 import math
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from http.client import HTTPException, HTTPResponse
-from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +25,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from shrinkmeister.conf import reset_on_setting_change
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister_server.loaders.host_check import resolve_checked
-from shrinkmeister_server.loaders.limits import deadline
+from shrinkmeister_server.loaders.limits import late
 
 # For each address of a host.
 CONNECT_SECONDS = 5
@@ -43,85 +43,47 @@ def open_url(url: str, private: bool, seconds: float) -> Iterator[UrllibResponse
     Raises SourceNotAllowedError for an address that is not allowed. Raises StorageError if the host fails,
     before the block or in it.
     """
+    end = time.monotonic() + seconds
     try:
         parsed = parse_url(url)
-        connector = Connector(private)
         kind = _SecureConnection if parsed.scheme == "https" else _Connection
-        with (
-            closing(connector),
-            deadline(seconds, connector.shut, "the source's host"),
-            closing(kind(connector, str(parsed.host), parsed.port)) as connection,
-        ):
+        with closing(kind(str(parsed.host), parsed.port, private, end)) as connection:
             connection.request("GET", parsed.request_uri, preload_content=False)
             with closing(connection.getresponse()) as response:
                 yield response
     except (HTTPError, HTTPException, OSError, UnicodeError) as error:
+        if time.monotonic() >= end:
+            raise late("the source's host", seconds) from error
         raise StorageError(f"the source's host: {type(error).__name__}") from error
 
 
-class Connector:
-    """Opens the connection for one request. Another thread can shut the connection at any time."""
+def _seconds_left(end: float) -> float:
+    if (left := end - time.monotonic()) <= 0:
+        raise TimeoutError
+    return left
 
-    def __init__(self, private: bool) -> None:
-        self._private = private
-        self._lock = Lock()
-        self._handle: socket.socket | None = None
-        self._is_shut = False
 
-    def connect(self, host: str, port: int) -> socket.socket:
-        """Connect to the first address that answers. Raises OSError and the errors of `resolve_checked`."""
-        failure = OSError("the host has no address")
-        for family, address in resolve_checked(host, port, self._private):
-            try:
-                return self._connect(family, address)
-            except OSError as error:
-                failure = error
-        raise failure
+class _Stream(io.RawIOBase):
+    """What a connection receives. Each wait ends with the time of the whole response."""
 
-    def _connect(self, family: int, address: Any) -> socket.socket:
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(CONNECT_SECONDS)
-            # `shut` needs the handle before the connection exists, because connecting takes time too.
-            self._keep_handle(connection)
-            connection.connect(address)
-            if self._is_shut:
-                # `shut` may have found a socket without a connection.
-                raise TimeoutError("shut while connecting")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self._socket, self._end = sock, end
+        self._file = sock.makefile("rb", buffering=0)
 
-    def _keep_handle(self, connection: socket.socket) -> None:
-        self.close()
-        with self._lock:
-            if self._is_shut:
-                raise TimeoutError("shut before connecting")
-            # TLS empties the socket object that it gets. Shutting a duplicate shuts the connection as well.
-            self._handle = connection.dup()
+    def readable(self) -> bool:
+        return True
 
-    def shut(self) -> None:
-        """Make a thread that waits for the connection stop waiting."""
-        with self._lock:
-            self._is_shut = True
-            if self._handle:
-                try:
-                    self._handle.shutdown(socket.SHUT_RDWR)
-                except OSError as error:
-                    # The host may have closed the connection first.
-                    if error.errno != errno.ENOTCONN:
-                        raise
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(_seconds_left(self._end))
+        return self._file.readinto(buffer)
 
     def close(self) -> None:
-        with self._lock:
-            if self._handle:
-                self._handle.close()
-                self._handle = None
+        self._file.close()
+        super().close()
 
 
 class _BoundedReader(io.BufferedReader):
-    """Reads from a connection. http.client limits each line of a header, but not their sum."""
+    """Bounds a header. http.client limits each of its lines, but not their sum."""
 
     left: float = MAX_HEADER
 
@@ -140,8 +102,8 @@ class _BoundedReader(io.BufferedReader):
 
 
 class _Response(HTTPResponse):
-    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
-        self._reader = _BoundedReader(sock.makefile("rb", buffering=0))
+    def __init__(self, sock: Any, *args: Any, end: float, **options: Any) -> None:
+        self._reader = _BoundedReader(_Stream(sock, end))
         # http.client gets its reader from the socket.
         opened: Any = SimpleNamespace(makefile=lambda mode: self._reader)
         super().__init__(opened, *args, **options)
@@ -154,17 +116,24 @@ class _Response(HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    response_class = _Response
-
-    def __init__(self, connector: Connector, host: str, port: int | None) -> None:
-        # The deadline alone limits reading: a second timeout with the same end could fail first.
+    def __init__(self, host: str, port: int | None, private: bool, end: float) -> None:
         super().__init__(host, port, timeout=None)
-        self._connector = connector
-        # `self.host` has no dot at its end, which makes a name absolute.
-        self._name = host
+        # `self.host` lacks the dot at its end that makes a name absolute.
+        self._name, self._private, self._end = host, private, end
+        self.response_class: Any = partial(_Response, end=end)
 
     def connect(self) -> None:
-        self.sock = self._connector.connect(self._name, self.port)
+        """Connect to the first address of the host that answers."""
+        failure = OSError("the host has no address")
+        for family, address in resolve_checked(self._name, self.port, self._private):
+            self.sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                self.sock.settimeout(min(CONNECT_SECONDS, _seconds_left(self._end)))
+                return self.sock.connect(address)
+            except OSError as error:
+                self.sock.close()
+                failure = error
+        raise failure
 
 
 class _SecureConnection(_Connection):
@@ -172,6 +141,8 @@ class _SecureConnection(_Connection):
 
     def connect(self) -> None:
         super().connect()
+        # A handshake keeps to the timeout as a whole.
+        self.sock.settimeout(_seconds_left(self._end))
         self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host)
 
 

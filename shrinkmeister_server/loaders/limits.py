@@ -43,4 +43,8 @@ def deadline(seconds: float, interrupt: Callable[[], object], peer: str) -> Iter
         timer.join()
     # An interrupted block may also look as if it had finished.
     if over.is_set():
-        raise StorageError(f"{peer} took more than {seconds:g} s") from failure
+        raise late(peer, seconds) from failure
+
+
+def late(peer: str, seconds: float) -> StorageError:
+    return StorageError(f"{peer} took more than {seconds:g} s")
