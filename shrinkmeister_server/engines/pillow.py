@@ -8,7 +8,7 @@ from PIL import Image
 from sorl.thumbnail.engines import pil_engine
 
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
-from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
+from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.inspection import open_image
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
@@ -43,16 +43,16 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
             kept |= {"icc_profile": profile} if profile else {}
         super().write(image, {**options, "image_info": kept}, thumbnail)
 
-    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+    def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)
 
     def _opened(self, data: bytes, limit: TimeLimit) -> Any:
         return open_image(TimedBytes(data, limit))
 
-    def _reductions(self, image: Source) -> tuple[int, ...]:
+    def _reductions(self, image: SourceImage) -> tuple[int, ...]:
         return REDUCTIONS if image.whole.format in ("JPEG", "MPO") else ()
 
-    def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
         picture = image.whole
         if reduction > 1:
             # The opened image stays whole, for a thumbnail that needs more of it.
@@ -67,7 +67,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
             return image  # sorl would copy it
         return super()._colorspace(image, colorspace, format)
 
-    def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
+    def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         if size is None:
             return picture.copy()
         # The source may fill the last row or column of a reduced picture only in part.
@@ -75,7 +75,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
         box = (0.0, 0.0, width / reduction, height / reduction)
         return picture.resize(size, pil_engine.ANTIALIAS, box=box, reducing_gap=REDUCING_GAP)
 
-    def _turned(self, picture: Any, image: Source) -> Any:
+    def _turned(self, picture: Any, image: SourceImage) -> Any:
         turn = TURNS.get(self._get_exif_orientation(image.whole))
         return picture if turn is None else picture.transpose(turn)
 

@@ -27,7 +27,7 @@ MARGIN = 2
 
 
 @dataclass
-class Source:
+class SourceImage:
     """A source of which only the header is read. `get_image` returns it.
 
     whole    the library's own image, not decoded
@@ -55,7 +55,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
     strips of the scaled source, or they stay animated.
     """
 
-    def decode(self, image: Source, geometries: Sequence[Size], options: dict[str, Any]) -> None:
+    def decode(self, image: SourceImage, geometries: Sequence[Size], options: dict[str, Any]) -> None:
         """Decode a source once, before `create` makes thumbnails of all these geometries.
 
         Without this call, as with sorl's own backend, `create` decodes for each thumbnail.
@@ -64,7 +64,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
             sizes = [self._scaled_size(image, geometry, options) for geometry in geometries]
             image.decoded = self._decoded(image, self._reduction(image, sizes), len(sizes) > 1)
 
-    def create(self, image: Source, geometry: Size, options: dict[str, Any]) -> Any:
+    def create(self, image: SourceImage, geometry: Size, options: dict[str, Any]) -> Any:
         if self._needs_all(image, options):
             return super().create(image.whole, geometry, options)
         size = self._scaled_size(image, geometry, options)
@@ -81,9 +81,9 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         thumbnail = self.blur(thumbnail, geometry, options)
         return self.padding(thumbnail, geometry, options)
 
-    def get_image(self, source: Any) -> Source:
+    def get_image(self, source: Any) -> SourceImage:
         data, limit = source.read(), getattr(source, "limit", NEVER)  # sorl's own files have no limit
-        return Source(data, self._opened(data, limit), limit)
+        return SourceImage(data, self._opened(data, limit), limit)
 
     def get_image_size(self, image: Any) -> Size:
         width, height = super().get_image_size(_whole(image))
@@ -96,7 +96,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
     def _flip_dimensions(self, image: Any) -> bool:
         return bool(super()._flip_dimensions(_whole(image)))
 
-    def _needs_all(self, image: Source, options: dict[str, Any]) -> bool:
+    def _needs_all(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return bool(
             options["cropbox"]
             or options.get("remove_border")
@@ -104,7 +104,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
             or self.stays_animated(image, options)
         )
 
-    def _scaled_size(self, image: Source, geometry: Size, options: dict[str, Any]) -> Size | None:
+    def _scaled_size(self, image: SourceImage, geometry: Size, options: dict[str, Any]) -> Size | None:
         """Return the size before turning and cropping, or None if the source is not scaled."""
         x, y = map(float, self.get_image_size(image))
         turned = self.flip_dimensions(image, options=options)
@@ -116,7 +116,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         width, height = toint(x * factor), toint(y * factor)
         return (height, width) if turned else (width, height)
 
-    def _reduction(self, image: Source, sizes: Sequence[Size | None]) -> int:
+    def _reduction(self, image: SourceImage, sizes: Sequence[Size | None]) -> int:
         """Return the largest reduction that leaves MARGIN times each of these sizes."""
         most = 1
         if None not in sizes:
@@ -126,7 +126,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         return next((reduction for reduction in self._reductions(image) if reduction <= most), 1)
 
     @abstractmethod
-    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+    def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         """Return whether the thumbnail will be an animation."""
 
     @abstractmethod
@@ -134,21 +134,21 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         """Return the library's own image, with only its header read. Decoding it ends at the time limit."""
 
     @abstractmethod
-    def _reductions(self, image: Source) -> tuple[int, ...]:
+    def _reductions(self, image: SourceImage) -> tuple[int, ...]:
         """Return those of REDUCTIONS with which the source's decoder does not shift the picture."""
 
     @abstractmethod
-    def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
         """Decode a source. several: whether the picture will be used more than once"""
 
     @abstractmethod
-    def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
+    def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         """Return a new picture, which may be changed."""
 
     @abstractmethod
-    def _turned(self, picture: Any, image: Source) -> Any:
+    def _turned(self, picture: Any, image: SourceImage) -> Any:
         """Turn a picture by the source's EXIF orientation."""
 
 
 def _whole(image: Any) -> Any:
-    return image.whole if isinstance(image, Source) else image
+    return image.whole if isinstance(image, SourceImage) else image

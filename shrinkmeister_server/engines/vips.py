@@ -13,7 +13,7 @@ from sorl.thumbnail.helpers import EngineError
 
 from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
-from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
+from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.time_limit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
@@ -32,7 +32,7 @@ PROFILE = "icc-profile-data"
 class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl has no types
     """sorl's libvips engine with the scaled decoding of libjpeg and libwebp, which reads line by line."""
 
-    def create(self, image: Source, geometry: Size, options: dict[str, Any]) -> Any:
+    def create(self, image: SourceImage, geometry: Size, options: dict[str, Any]) -> Any:
         size = self._scaled_size(image, geometry, options)
         if size and size[0] > self.get_image_size(image)[0]:
             # Enlarging shifts a picture by half a pixel, to another side if the picture is turned later.
@@ -45,7 +45,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         thumbnail.set_type(pyvips.GValue.gint_type, "page-height", thumbnail.height)
         return thumbnail
 
-    def prepare(self, image: Source, options: dict[str, Any]) -> Source:
+    def prepare(self, image: SourceImage, options: dict[str, Any]) -> SourceImage:
         if self.stays_animated(image, options):
             # All frames in one column, as sorl opens each GIF. A still needs only the first frame.
             image.whole = _opened(image.data, image.limit, n=-1)
@@ -63,7 +63,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             return False
         return True
 
-    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+    def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and _is_animation(image)
 
     def _colorspace(self, image: Any, colorspace: str | None) -> Any:
@@ -74,7 +74,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             converted.remove(PROFILE)
         return converted
 
-    def _needs_all(self, image: Source, options: dict[str, Any]) -> bool:
+    def _needs_all(self, image: SourceImage, options: dict[str, Any]) -> bool:
         # For a still, sorl may use the height of the source's frame, and so crop to another size.
         return _is_animation(image) or super()._needs_all(image, options)
 
@@ -84,7 +84,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             raise EngineError(f"the image has {pixels} pixels, more than {vips_engine.MAX_PIXELS}")
         return image
 
-    def _reductions(self, image: Source) -> tuple[int, ...]:
+    def _reductions(self, image: SourceImage) -> tuple[int, ...]:
         if _loader(image.whole) == "webpload":
             return REDUCTIONS
         if _loader(image.whole) != "jpegload":
@@ -94,7 +94,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         width, height = self.get_image_size(image)
         return tuple(n for n in REDUCTIONS if width % n == height % n == 0)
 
-    def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
         options: dict[str, Any] = {"access": "sequential"}
         if reduction > 1 and _loader(image.whole) == "jpegload":
             options["shrink"] = reduction
@@ -103,13 +103,13 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         picture = _opened(image.data, image.limit, **options)
         return Decoded(picture.copy_memory() if several else picture, reduction)
 
-    def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
+    def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         if size is not None:
             picture = self._scale(picture, *size)
         # Later steps read the picture more than once, and not line by line.
         return picture.copy_memory()
 
-    def _turned(self, picture: Any, image: Source) -> Any:
+    def _turned(self, picture: Any, image: SourceImage) -> Any:
         return picture.autorot()
 
     def _get_raw_data(
@@ -171,7 +171,7 @@ def _managed(image: Any) -> Any:
     return image
 
 
-def _is_animation(image: Source) -> bool:
+def _is_animation(image: SourceImage) -> bool:
     return _loader(image.whole) == "gifload" and image.whole.get("n-pages") > 1
 
 

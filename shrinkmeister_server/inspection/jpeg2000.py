@@ -51,7 +51,7 @@ _BYPASS, _TERMALL = 0x01, 0x04
 
 
 @dataclass(frozen=True)
-class Size:
+class SizeSegment:
     """The marker segment SIZ, A.5.1, with its fields in order. Positions are on the reference grid."""
 
     right: int
@@ -103,7 +103,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Style:
+class StyleSegment:
     """A marker segment COD or COC, which describes how components are coded: A.6.1.
 
     Sizes are exponents of 2.
@@ -156,7 +156,7 @@ def validate(data: bytes, max_pixels: int) -> None:
             _validate_styles(size, set(styles), data)
 
 
-def _validate_styles(size: Size, styles: set[Style], data: bytes) -> None:
+def _validate_styles(size: SizeSegment, styles: set[StyleSegment], data: bytes) -> None:
     """Raise SourceTooLargeError if decoding takes too many steps or segments.
 
     Each tile-part may have its own styles, so the worst one counts for each component.
@@ -188,7 +188,7 @@ def _validate_styles(size: Size, styles: set[Style], data: bytes) -> None:
             raise SourceTooLargeError("the source is a JPEG 2000 of too many segments")
 
 
-def _sizes(data: bytes) -> Iterator[Size]:
+def _sizes(data: bytes) -> Iterator[SizeSegment]:
     for found in _SIZ.finditer(data):
         length, _, *grid, components = struct.unpack(">HH8IH", found[1])
         # If this is not a SIZ, the data may end before the components do.
@@ -196,12 +196,12 @@ def _sizes(data: bytes) -> Iterator[Size]:
         if length == 38 + len(samples) == 38 + 3 * components:
             described = zip(samples[::3], samples[1::3], samples[2::3], strict=True)
             grid.append(tuple(((bits & 0x7F) + 1, x, y) for bits, x, y in described))
-            size = Size(*grid)
+            size = SizeSegment(*grid)
             if size.is_valid:
                 yield size
 
 
-def _styles(data: bytes) -> Iterator[Style]:
+def _styles(data: bytes) -> Iterator[StyleSegment]:
     # The patterns need 33 precincts, even if the file ends before.
     data += bytes(33)
     for found in _COD.finditer(data):
@@ -210,11 +210,11 @@ def _styles(data: bytes) -> Iterator[Style]:
         yield _style(found[1][0], 1, found[2])
 
 
-def _style(flags: int, layers: int, parameters: bytes) -> Style:
+def _style(flags: int, layers: int, parameters: bytes) -> StyleSegment:
     levels, block_width, block_height, modes = parameters[:4]
     sizes = parameters[5 : 6 + levels] if flags & 1 else b"\xff" * (levels + 1)
     precincts = tuple((one & 15, one >> 4) for one in sizes)
-    return Style(layers, levels, block_width + 2, block_height + 2, modes, precincts)
+    return StyleSegment(layers, levels, block_width + 2, block_height + 2, modes, precincts)
 
 
 def _validate_boxes(data: bytes) -> None:
