@@ -126,14 +126,22 @@ class _Connection(HTTPConnection):
         """Connect to the first address of the host that answers."""
         failure = OSError("the host has no address")
         for family, address in resolve_checked(self._name, self.port, self._private):
-            self.sock = socket.socket(family, socket.SOCK_STREAM)
             try:
-                self.sock.settimeout(min(CONNECT_SECONDS, _seconds_left(self._end)))
-                return self.sock.connect(address)
+                self.sock = self._connected(family, address)
+                return
             except OSError as error:
-                self.sock.close()
                 failure = error
         raise failure
+
+    def _connected(self, family: int, address: Any) -> socket.socket:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(min(CONNECT_SECONDS, _seconds_left(self._end)))
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
 
 class _SecureConnection(_Connection):
