@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from urllib3 import HTTPResponse as UrllibResponse
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 from urllib3.util.response import assert_header_parsing
@@ -144,9 +144,7 @@ class _Connection(HTTPConnection):
         return sock
 
 
-class _SecureConnection(_Connection):
-    default_port = 443
-
+class _SecureConnection(_Connection, HTTPSConnection):
     def connect(self) -> None:
         super().connect()
         # A handshake keeps to the timeout as a whole.
