@@ -19,35 +19,26 @@ RIGHTS = "lambda:GetPolicy, lambda:RemovePermission and lambda:AddPermission"
 class Permission:
     """A statement under the id that Zappa uses, with the condition that Zappa leaves out.
 
-    option     the argument of boto3's add_permission that makes the condition
-    condition  key and value, as they appear in the policy
+    option: the argument of boto3's add_permission that makes the condition
     """
 
     sid: str
     action: str
     option: dict[str, Any]
-    condition: tuple[str, str]
 
     def is_in(self, statement: dict[str, Any]) -> bool:
         operators = (statement.get("Condition") or {}).values()
         conditions = {(key, str(value).lower()) for one in operators for key, value in one.items()}
-        return statement["Action"] == self.action and self.condition in conditions
+        wanted = {(f"lambda:{key}", str(value).lower()) for key, value in self.option.items()}
+        return statement["Action"] == self.action and wanted <= conditions
 
 
 # Zappa adds a statement only if it finds none with its id, so these survive the next update.
 PERMISSIONS = (
-    Permission(
-        "FunctionURLAllowPublicAccess",
-        "lambda:InvokeFunctionUrl",
-        {"FunctionUrlAuthType": "NONE"},
-        ("lambda:FunctionUrlAuthType", "none"),
-    ),
+    Permission("FunctionURLAllowPublicAccess", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
     # AWS has required both since October 2025.
     Permission(
-        "FunctionURLAllowPublicAccessInvoke",
-        "lambda:InvokeFunction",
-        {"InvokedViaFunctionUrl": True},
-        ("lambda:InvokedViaFunctionUrl", "true"),
+        "FunctionURLAllowPublicAccessInvoke", "lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}
     ),
 )
 

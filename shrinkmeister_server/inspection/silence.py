@@ -13,13 +13,13 @@ from functools import cache
 @cache
 def silence_libraries() -> None:
     """Silence the libraries in this process. A site that sets the level of their loggers keeps it."""
-    from PIL import _imaging
+    from PIL import Image
 
     # Python remembers each warning that it shows. DecompressionBombWarning is in another category.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     # Pillow silences libtiff's warnings, but not its errors, which libtiff writes to stderr.
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+        ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
     for name in ("PIL", "pyvips"):
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
