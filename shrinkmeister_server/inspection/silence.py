@@ -19,7 +19,8 @@ def silence_libraries() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     # Pillow silences libtiff's warnings, but not its errors, which libtiff writes to stderr.
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
+        compiled = Image.core  # type: ignore[attr-defined]  # Pillow does not export it to type checkers
+        ctypes.CDLL(compiled.__file__).TIFFSetErrorHandler(None)
     for name in ("PIL", "pyvips"):
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
