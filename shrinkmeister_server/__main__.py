@@ -1,6 +1,6 @@
-"""`python -m shrinkmeister_server runserver|check|...`: what manage.py is elsewhere.
+"""`python -m shrinkmeister_server runserver|check|...`: the server's manage.py.
 
-And `init`, `policy` and `site`, for which there are no settings yet.
+`init`, `policy` and `site` need no settings of Django.
 """
 
 import os
@@ -22,5 +22,5 @@ if __name__ == "__main__":
     try:
         execute_from_command_line(["python -m shrinkmeister_server", *sys.argv[1:]])
     except ImproperlyConfigured as error:
-        # It names the variable; where it was read helps nobody.
+        # The message names the variable. A traceback would not help.
         sys.exit(str(error))

@@ -1,6 +1,6 @@
-"""The function on AWS Lambda: `lambda_handler` of zappa_settings.json, and the command of an image.
+"""The handler on AWS Lambda: `lambda_handler` of zappa_settings.json, and the command of a container image.
 
-Importing it loads Django, where INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT says so.
+With INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT, importing this module loads Django.
 """
 
 from typing import Any

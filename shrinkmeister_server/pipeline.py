@@ -28,9 +28,9 @@ from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.limiter import get_limiter
-from shrinkmeister_server.loaders.load import fetch, read
+from shrinkmeister_server.loaders.load import load, load_allowed
 from shrinkmeister_server.observability.timing import Timing
-from shrinkmeister_server.rendering.options import judge_options
+from shrinkmeister_server.rendering.options import validate_options
 from shrinkmeister_server.rendering.render import render
 from shrinkmeister_server.served import (
     ServedThumbnail,
@@ -86,7 +86,7 @@ def thumbnail(
         raise ResolutionError(
             f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {resolutions}"
         )
-    return _found_or_made(Request(spec, fetch, False, timing, state, has_time))
+    return _found_or_made(Request(spec, load_allowed, False, timing, state, has_time))
 
 
 def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
@@ -94,7 +94,7 @@ def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
 
     Returns also the spec that names it: another one if the source was changing.
     """
-    served = _found_or_made(Request(spec, read, True, Timing()))
+    served = _found_or_made(Request(spec, load, True, Timing()))
     return served.spec, served.record
 
 
@@ -271,7 +271,7 @@ def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
 def _make(request: Request) -> StoredInfo:
     """Make and store a thumbnail, and return what its record needs."""
     spec, timing = request.spec, request.timing
-    judge_options(spec.options)
+    validate_options(spec.options)
     with timing.of("fetch"):
         data = request.read(spec.source)
     rendering = render(data, spec, get_config().resolutions, timing)

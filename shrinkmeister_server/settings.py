@@ -20,7 +20,7 @@ ON_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 PACKAGE = os.environ.get("LAMBDA_TASK_ROOT")
 
 DEBUG = env.flag("DEBUG", False)
-# Zappa prints the host only after the first deployment, which has none; see unfinished.py.
+# Zappa prints the host only after the first deployment, which has none; see unconfigured.py.
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOST", [] if ON_LAMBDA else MISSING)
 # A server whose package shows its secret answers nothing, either.
 FILES_WITH_SECRETS = (
@@ -38,7 +38,7 @@ MIDDLEWARE = [
     "shrinkmeister_server.probes.HostMiddleware",
 ]
 if FILES_WITH_SECRETS or not ALLOWED_HOSTS:
-    MIDDLEWARE[2:] = ["shrinkmeister_server.aws_lambda.unfinished.unfinished_middleware"]
+    MIDDLEWARE[2:] = ["shrinkmeister_server.aws_lambda.unconfigured.unconfigured_middleware"]
 APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
 WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"

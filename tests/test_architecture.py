@@ -1,6 +1,7 @@
 """Who may know whom: no cycle, the client knows nothing of the server, and it stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -92,7 +93,7 @@ def test_arrows_run_one_way(room: str) -> None:
 # What the server imports of the client.
 FOR_SERVER = (
     *("protocol", "conf", "cache", "storage", "exceptions", "environment", "secret", "setting_checks"),
-    *("doctor.messages", "doctor.facts"),
+    *("doctor.messages", "doctor.facts", "error_policy"),
 )
 
 
@@ -190,3 +191,21 @@ print(sorted(found | doctor))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# These rooms call libraries a lot. sorl's engines are meant for subclasses, so `self._hook` is fine.
+LIBRARY_ROOMS = ("loaders", "rendering", "inspection", "engines", "aws_lambda", "deployment", "management")
+
+
+def test_no_private_name_of_a_library_is_used() -> None:
+    for name, path in MODULES.items():
+        if not name.startswith(tuple(f"shrinkmeister_server.{room}" for room in LIBRARY_ROOMS)):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        own = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
+                owner = ast.unparse(node.value)
+                assert owner in {"self", "super()", *own}, f"{name}: {owner}.{node.attr}"
+            if isinstance(node, ast.ImportFrom):
+                assert not [one.name for one in node.names if re.match("_[^_]", one.name)], name

@@ -1,7 +1,7 @@
-"""HTTP requests, among all the events that AWS Lambda hands to a function.
+"""Let only HTTP requests through, out of all the events that AWS Lambda passes to a function.
 
-Zappa's own handler runs the Python, the commands and the functions that other kinds of events name. An
-event passes here only as a new one, made of the fields that a request needs.
+Zappa's own handler runs Python code, commands and functions that other kinds of events name. So it gets a
+new event, made of only the fields that a request needs.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
 """
 
@@ -12,8 +12,8 @@ from shrinkmeister.exceptions import ShrinkmeisterError
 
 Event = dict[str, Any]
 
-# No HTTP request has these. Zappa's handler acts on them; and an authorizer of API Gateway, whose events
-# have all the fields of a request too, has to give another kind of answer.
+# No HTTP request has these fields. Zappa's handler acts on some of them. The others are in events for an
+# authorizer of API Gateway, which have all fields of a request but need another kind of answer.
 FOREIGN = frozenset(
     {
         *("command", "raw_command", "manage", "Records", "bot", "triggerSource", "awslogs", "detail-type"),
@@ -23,16 +23,16 @@ FOREIGN = frozenset(
 
 
 class EventError(ShrinkmeisterError):
-    """An event is not an HTTP request. The message, which is logged and returned, has nothing of it."""
+    """An event is not an HTTP request. The message is logged and returned, and so says nothing else."""
 
     code = "event"
 
     def __init__(self) -> None:
-        super().__init__("This function answers HTTP requests alone.")
+        super().__init__("This function answers only HTTP requests.")
 
 
 def http_request(event: Any) -> Event:
-    """Return a copy of an HTTP request with nothing else in it. Raises EventError.
+    """Return a copy of an HTTP request without other fields. Raises EventError.
 
     Requests come from a function's URL or an HTTP API (payload format 2.0), a REST API (1.0), or a load
     balancer.
@@ -60,7 +60,7 @@ def _format_2(event: Event, context: Event) -> Event:
 
 
 def _format_1(event: Event, context: Event) -> Event:
-    # Zappa answers in the form in which the headers came: single, multiple or both.
+    # Zappa answers in the form of the request's headers: single, multiple or both.
     forms = {"headers": _texts, "multiValueHeaders": _lists}
     headers = {form: read(event, form) for form, read in forms.items() if form in event}
     if not headers:
@@ -95,7 +95,7 @@ def _lists(event: Event, name: str) -> dict[str, list[str]]:
 
 
 def _mapping(event: Event, name: str) -> Mapping[str, Any]:
-    """None counts as empty: the console of API Gateway sends it."""
+    """Return a mapping of an event. None counts as empty: the console of API Gateway sends it."""
     value = event.get(name) or {}
     if not isinstance(value, dict):
         raise EventError

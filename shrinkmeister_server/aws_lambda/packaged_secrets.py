@@ -1,17 +1,17 @@
-"""Secrets in the files of a package for AWS Lambda, which lies in buckets and on disks.
+"""Find secrets in the files of a package for AWS Lambda. Packages are kept in buckets and on disks.
 
-zappa_settings.json, of `zappa init` and its variables
-zappa_settings.py, into which Zappa writes `environment_variables`
+zappa_settings.json  `zappa init` writes it, and users add variables
+zappa_settings.py    Zappa writes `environment_variables` into it
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-# Files that may hold variables: Zappa's settings in all its forms, what editors keep of them, and .env.
+# Files that may contain variables: Zappa's settings in all forms, editors' copies of them, and .env.
 PATTERNS = ("*zappa_settings*", ".env*")
 
-# Variables that are secrets as a whole.
+# Variables whose whole value is secret.
 NAMES = ("THUMBNAIL_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_S3_SECRET_ACCESS_KEY", "CACHES", "STORAGES")
 
 
@@ -26,13 +26,13 @@ def _secrets(variables: Mapping[str, str]) -> Iterator[str]:
     for name in NAMES:
         yield variables.get(name, "").strip()
     yield from (one.strip() for one in variables.get("THUMBNAIL_SECRET_KEY_FALLBACKS", "").split(","))
-    # Without a password the address is not a secret.
+    # An address without a password is not secret.
     if "@" in (location := variables.get("THUMBNAIL_CACHE_LOCATION", "").strip()):
         yield location
 
 
 def _forms(secret: str) -> set[str]:
-    """As it is, and as the quoted texts of Python and JSON have it."""
+    """Return a secret as it is, and as it appears in Python's and JSON's quotes."""
     if not secret:
         return set()
     return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}

@@ -1,9 +1,9 @@
-"""Callbacks of zappa_settings.json, which Zappa calls with its ZappaCLI.
+"""Callbacks of zappa_settings.json. Zappa calls each with its ZappaCLI.
 
-settings  completes what `zappa init` has written, before a command runs
+settings  completes the stage that `zappa init` has written, before a command runs
 post      narrows the function's policy and prints the site's settings, after the deployment
 
-The third one, `zip`, is `package.finish`.
+The third callback, `zip`, is `package.finish`.
 """
 
 import json
@@ -16,12 +16,12 @@ from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import tell
 from shrinkmeister_server.deployment.stage import StageError, complete
 
-# With one of them somebody else decides on the function's rights.
+# Keys of a stage by which a user sets the function's rights.
 OWN_RIGHTS = ("attach_policy", "role_arn", "role_name")
 
 
 def settings(cli: Any) -> None:
-    """Add to a stage what it does not say, as `init` writes it, and keep secrets out of the package."""
+    """Add missing keys to a stage, as `init` writes them, and keep secrets out of the package."""
     given = cli.stage_config
     try:
         stage = complete(given)
@@ -44,6 +44,6 @@ def settings(cli: Any) -> None:
 
 
 def post(cli: Any) -> None:
-    """Print the site's settings, and narrow the policy: last, since an error ends Zappa."""
+    """Print the site's settings, and narrow the policy. That is last because an error makes Zappa exit."""
     tell(cli)
     restrict(cli)

@@ -1,6 +1,6 @@
-"""The function's own policy, narrowed after Zappa has deployed: its URL alone may invoke it.
+"""Narrow the function's own policy after Zappa has deployed: only the function's URL may invoke it.
 
-For a URL without an authorizer Zappa lets every AWS account call lambda:InvokeFunction, on no condition.
+For a URL without an authorizer, Zappa lets every AWS account call lambda:InvokeFunction, unconditionally.
 https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 """
 
@@ -17,43 +17,34 @@ RIGHTS = "lambda:GetPolicy, lambda:RemovePermission and lambda:AddPermission"
 
 @dataclass(frozen=True)
 class Permission:
-    """A statement that Zappa adds, under Zappa's id and with the condition that it needs.
+    """A statement under the id that Zappa uses, with the condition that Zappa leaves out.
 
-    option     of boto3's add_permission, which makes the condition
-    condition  as the policy has it: its key and its value
+    option: the argument of boto3's add_permission that makes the condition
     """
 
     sid: str
     action: str
     option: dict[str, Any]
-    condition: tuple[str, str]
 
     def is_in(self, statement: dict[str, Any]) -> bool:
         operators = (statement.get("Condition") or {}).values()
         conditions = {(key, str(value).lower()) for one in operators for key, value in one.items()}
-        return statement["Action"] == self.action and self.condition in conditions
+        wanted = {(f"lambda:{key}", str(value).lower()) for key, value in self.option.items()}
+        return statement["Action"] == self.action and wanted <= conditions
 
 
-# Zappa adds what it misses by these ids, and leaves what it finds; so they survive its next update.
+# Zappa adds a statement only if it finds none with its id, so these survive the next update.
 PERMISSIONS = (
+    Permission("FunctionURLAllowPublicAccess", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+    # AWS has required both since October 2025.
     Permission(
-        "FunctionURLAllowPublicAccess",
-        "lambda:InvokeFunctionUrl",
-        {"FunctionUrlAuthType": "NONE"},
-        ("lambda:FunctionUrlAuthType", "none"),
-    ),
-    # AWS has asked for both since October 2025.
-    Permission(
-        "FunctionURLAllowPublicAccessInvoke",
-        "lambda:InvokeFunction",
-        {"InvokedViaFunctionUrl": True},
-        ("lambda:InvokedViaFunctionUrl", "true"),
+        "FunctionURLAllowPublicAccessInvoke", "lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}
     ),
 )
 
 
 def restrict(cli: Any) -> None:
-    """Give Zappa's statements their conditions, and leave all others alone. Raises ClickException."""
+    """Add conditions to Zappa's statements, and leave all others alone. Raises ClickException."""
     if not cli.use_function_url or cli.function_url_config["authorizer"] != "NONE":
         return
     client, function = cli.zappa.lambda_client, cli.lambda_name
@@ -70,13 +61,13 @@ def restrict(cli: Any) -> None:
             )
     except ClientError as error:
         raise ClickException(
-            f"The policy of {function} may let every AWS account invoke it, past its URL: AWS answered "
-            f"{error.response['Error']['Code']} to {error.operation_name}. Give the user with whom Zappa "
-            f"deploys {RIGHTS}, and run `zappa update`."
+            f"The policy of {function} may let every AWS account invoke it without its URL. AWS answered "
+            f"{error.response['Error']['Code']} to {error.operation_name}. Give {RIGHTS} to the user that "
+            f"deploys, and run `zappa update`."
         ) from error
     except ParamValidationError as error:
         raise ClickException(
-            f"The URL of {function} does not answer: this boto3 does not know the parameter "
+            f"The URL of {function} does not answer, because this boto3 does not know the parameter "
             f"InvokedViaFunctionUrl of lambda:AddPermission. Run `pip install --upgrade boto3` and then "
             f"`zappa update`."
         ) from error
@@ -84,7 +75,7 @@ def restrict(cli: Any) -> None:
         if statement.get("Principal") in ("*", {"AWS": "*"}) and not statement.get("Condition"):
             echo(
                 f"The statement {sid} in the policy of {function} lets every AWS account use "
-                f"{statement['Action']}. Zappa did not add it: remove it, or give it a condition."
+                f"{statement['Action']}. Zappa did not add this statement. Remove it, or add a condition."
             )
 
 

@@ -1,4 +1,4 @@
-"""iam_policy.json: what the function may do, and nothing beyond. Zappa's own allows all of S3."""
+"""Make iam_policy.json, which allows only what the function needs. Zappa's own policy allows all of S3."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ NETWORK = [
 
 
 def policy_of(name: str, stage: dict[str, Any]) -> dict[str, Any]:
-    """As IAM takes it. Raises StageError where a source or the bucket cannot be told."""
+    """Return the policy of a stage, as IAM takes it. Raises StageError for a missing key or bucket."""
     return {"Version": "2012-10-17", "Statement": list(_statements(name, stage))}
 
 
@@ -43,7 +43,7 @@ def _statements(name: str, stage: dict[str, Any]) -> Iterator[dict[str, Any]]:
     arn = f"arn:{PARTITIONS[prefixes[0]] if prefixes else 'aws'}"
     bucket = env.text("THUMBNAIL_BUCKET", None)
     if not bucket:
-        raise StageError("THUMBNAIL_BUCKET is not set in environment_variables: Lambda keeps no files.")
+        raise StageError("THUMBNAIL_BUCKET is not set in environment_variables. Lambda keeps no files.")
     folders = [
         source.removeprefix("s3://")
         for source in env.names("THUMBNAIL_SOURCES", [f"s3://{bucket}"])
@@ -57,27 +57,27 @@ def _statements(name: str, stage: dict[str, Any]) -> Iterator[dict[str, Any]]:
     acl = ["s3:PutObjectAcl"] if env.text("AWS_DEFAULT_ACL", None) else []
     actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", *acl]
     yield _allow("KeepThumbnails", actions, objects)
-    # Without it S3 says of what is not there that it is forbidden.
+    # Without s3:ListBucket, S3 answers 403 instead of 404 for a missing object.
     listed = [f"{arn}:s3:::{one}" for one in dict.fromkeys([*buckets, bucket])]
     yield _allow("TellWhatIsMissing", ["s3:ListBucket"], listed)
     logs = f"{arn}:logs:{region}:*:log-group:/aws/lambda/{function_name(stage['project_name'], name)}"
     actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
     yield _allow("WriteLog", actions, [logs, f"{logs}:*"])
     if stage.get("vpc_config"):
-        # These know no narrower resource.
+        # These actions do not accept a narrower resource.
         yield _allow("JoinNetwork", NETWORK, ["*"])
 
 
 def function_name(project: str, stage: str) -> str:
-    """As Zappa calls it. Raises StageError where that cannot be told."""
+    """Return Zappa's name of the function. Raises StageError for letters that Zappa transliterates."""
     name = f"{project}-{stage}"
     if not name.isascii():
-        raise StageError(f"project_name and stage are {name!r}: write letters of English, digits and '-'.")
+        raise StageError(f"project_name and stage are {name!r}. Use only ASCII letters, digits and '-'.")
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _plain(name: str) -> str:
-    """With what IAM would take for a pattern taken for itself."""
+    """Escape the characters of patterns in an ARN."""
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     return re.sub(r"[*?$]", r"${\g<0>}", name)
 

@@ -8,14 +8,14 @@ from PIL import Image
 from sorl.thumbnail.engines import pil_engine
 
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
-from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
-from shrinkmeister_server.inspection import opened
+from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, SourceImage
+from shrinkmeister_server.inspection import open_image
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
-# https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.Image.resize: above it, the two
-# steps of a resize are "very similar" to one; here SSIM >= 0.998.
+# With at least this gap, two steps of a resize are "very similar" to one: here SSIM >= 0.998.
+# https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.Image.resize
 REDUCING_GAP = 3.0
-# What a picture needs of what stood beside it in its file. Pillow writes comments too, whoever made them.
+# The metadata that a thumbnail keeps. Pillow would also write the source's comments.
 KEPT = {"background", "duration", "gamma", "loop", "transparency"}
 SPACES: dict[str, Space] = {"1": "GRAY", "L": "GRAY", "LA": "GRAY", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
 # EXIF 2.32, tag 0x0112.
@@ -31,7 +31,7 @@ TURNS = {
 
 
 class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl has no types
-    """sorl's Pillow engine, with libjpeg's scaled decoding and scaling in two steps."""
+    """sorl's Pillow engine with libjpeg's scaled decoding, which scales in two steps."""
 
     def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
         info = options.get("image_info", {})
@@ -43,19 +43,19 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
             kept |= {"icc_profile": profile} if profile else {}
         super().write(image, {**options, "image_info": kept}, thumbnail)
 
-    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+    def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)
 
     def _opened(self, data: bytes, limit: TimeLimit) -> Any:
-        return opened(TimedBytes(data, limit))
+        return open_image(TimedBytes(data, limit))
 
-    def _reductions(self, image: Source) -> tuple[int, ...]:
+    def _reductions(self, image: SourceImage) -> tuple[int, ...]:
         return REDUCTIONS if image.whole.format in ("JPEG", "MPO") else ()
 
-    def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
         picture = image.whole
         if reduction > 1:
-            # What is opened stays whole, for a thumbnail that needs more of it.
+            # The opened image stays whole, for a thumbnail that needs more of it.
             picture = self._opened(image.data, image.limit)
             width, height = picture.size
             picture.draft(None, (width // reduction, height // reduction))
@@ -64,24 +64,24 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
 
     def _colorspace(self, image: Any, colorspace: str | None, format: str) -> Any:
         if image.mode == "RGB" and colorspace == "RGB":
-            return image  # sorl copies it
+            return image  # sorl would copy it
         return super()._colorspace(image, colorspace, format)
 
-    def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
+    def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         if size is None:
             return picture.copy()
-        # A reduced picture may have a row or a column that the source fills in part.
+        # The source may fill the last row or column of a reduced picture only in part.
         width, height = self.get_image_size(image)
         box = (0.0, 0.0, width / reduction, height / reduction)
         return picture.resize(size, pil_engine.ANTIALIAS, box=box, reducing_gap=REDUCING_GAP)
 
-    def _turned(self, picture: Any, image: Source) -> Any:
+    def _turned(self, picture: Any, image: SourceImage) -> Any:
         turn = TURNS.get(self._get_exif_orientation(image.whole))
         return picture if turn is None else picture.transpose(turn)
 
 
 def _managed(picture: Any, icc: object) -> tuple[Any, bytes | None]:
-    """A picture whose colours look as before, and its profile."""
+    """Return a picture whose colours look the same, and its profile."""
     space = SPACES.get(picture.mode)
     if space and (profile := Profile.parse(icc)):
         return picture, profile.written(space)
@@ -99,6 +99,6 @@ def _managed(picture: Any, icc: object) -> tuple[Any, bytes | None]:
 def _bare(picture: Any) -> Any:
     if picture.info.keys() <= KEPT:
         return picture
-    bare = picture.copy()  # it may be the source itself
+    bare = picture.copy()  # `picture` may be the source itself
     bare.info = {key: value for key, value in picture.info.items() if key in KEPT}
     return bare

@@ -1,7 +1,7 @@
-"""The colour profiles of thumbnails, written anew from a few numbers of the source's: ICC.1:2022.
+"""Write the colour profiles of thumbnails, from a few numbers of the source's profile: ICC.1:2022.
 
-A profile is a file inside a file: it has texts and tags of any kind, and takes up to 16 MB. Three primaries
-and a curve for each say how the colours of a display or a camera look.
+A profile is a file inside a file. It may contain texts and tags of any kind, and take 16 MB. But three
+primaries and a curve for each of them describe the colours of a display or a camera.
 """
 
 import struct
@@ -11,22 +11,22 @@ from typing import Literal
 
 Space = Literal["RGB", "GRAY"]
 
-# Profiles of displays have some KB; with tables for each colour, as of scanners, some hundred.
+# Profiles of displays have some KB. Those of scanners, with a table for each colour, have some hundred KB.
 MAX_BYTES = 2_000_000
 MAX_TAGS = 100
 MAX_CURVE = 4096
 
 _HEADER = struct.Struct(">I8x4s4s4s12x4s88x")
-# Photoshop's profiles of gray with dot gain are of printers.
+# Photoshop's profiles of gray with dot gain are profiles of printers.
 _CLASSES = (b"mntr", b"prtr", b"scnr", b"spac")
 _PRIMARIES = (b"rXYZ", b"gXYZ", b"bXYZ")
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 _GRAY_CURVE = b"kTRC"
-# Has tables, which say more than primaries and curves do.
+# A profile with this tag has tables, which describe more than primaries and curves do.
 _TABLES = b"A2B0"
-# Clause 10.18: how many numbers a curve of each kind has.
+# The count of numbers in a curve of each kind: clause 10.18.
 _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}
-# In 16.16: the white of all profiles, and sRGB's primaries in its light.
+# The white of all profiles, and sRGB's primaries under it, in 16.16.
 _WHITE = (63190, 65536, 54061)
 _SRGB = ((28578, 14581, 912), (25241, 46981, 6362), (9376, 3972, 46799))
 _ONE = 65536
@@ -34,9 +34,10 @@ _ONE = 65536
 
 @dataclass(frozen=True)
 class Profile:
-    """space      of its pixels
-    primaries  three times X, Y and Z, if it is of RGB
-    curves     tags of `curv` or `para`, without what may fill them up: one for each colour
+    """The numbers of a profile.
+
+    primaries  X, Y and Z three times, for RGB
+    curves     a tag `curv` or `para` for each colour, without padding
     major      the version of the specification
     """
 
@@ -47,7 +48,7 @@ class Profile:
 
     @classmethod
     def parse(cls, data: object) -> "Profile | None":
-        """None for one that is broken, of another space, or of tables."""
+        """Return a profile, or None if it is broken, has tables, or is for another space."""
         tags = _tags(data)
         if not isinstance(data, bytes) or not tags or _TABLES in tags or data[20:24] != b"XYZ ":
             return None
@@ -60,7 +61,7 @@ class Profile:
         return cls(space, tuple(primaries), tuple(curves), major)
 
     def written(self, space: Space) -> bytes:
-        """Return a profile for pixels of this space; gray looks the same in both."""
+        """Return the profile for pixels of a space. Gray looks the same in both spaces."""
         text = _text if self.major == 2 else _unicode
         name = _description if self.major == 2 else _unicode
         tags = {b"desc": name("Colours"), b"cprt": text("None"), b"wtpt": _xyz_tag(_WHITE)}
@@ -74,12 +75,12 @@ class Profile:
 
 
 def has_tables(data: object) -> bool:
-    """Whether it is a valid profile of RGB that only a library for colours understands."""
+    """Return whether this is a valid profile of RGB that needs a library for colours."""
     return isinstance(data, bytes) and data[16:20] == b"RGB " and _TABLES in _tags(data)
 
 
 def _tags(data: object) -> dict[bytes, bytes]:
-    """The tags of a profile; none for one that is broken."""
+    """Return the tags of a profile, or none if it is broken."""
     if not isinstance(data, bytes) or not 132 <= len(data) <= MAX_BYTES:
         return {}
     size, kind, space, connection, signature = _HEADER.unpack_from(data)
@@ -105,13 +106,13 @@ def _xyz(tag: bytes) -> tuple[int, ...]:
 
 
 def _is_white(primaries: list[tuple[int, ...]]) -> bool:
-    """Whether all of them together are the white of profiles; browsers take no others."""
+    """Return whether the primaries add up to the white of profiles. Browsers accept no others."""
     sums = (sum(values) for values in zip(*primaries, strict=True))
     return all(abs(one - white) < 0.1 * _ONE for one, white in zip(sums, _WHITE, strict=True))
 
 
 def _curve(tag: bytes) -> bytes:
-    """A curve that rises, as a tag of its own; empty for any other."""
+    """Return a rising curve as a new tag, or nothing for any other curve."""
     if tag.startswith(b"para") and len(tag) >= 12:
         (kind,) = struct.unpack_from(">H", tag, 8)
         number = _PARAMETERS.get(kind, 0)
@@ -144,12 +145,12 @@ def _text(text: str) -> bytes:
 
 
 def _description(text: str) -> bytes:
-    """Of version 2, with no other languages."""
+    """Return a description in version 2, without other languages."""
     return struct.pack(">4s4xI", b"desc", len(text) + 1) + text.encode() + b"\0" + bytes(78)
 
 
 def _unicode(text: str) -> bytes:
-    """Of version 4, in one language."""
+    """Return a text in version 4, in one language."""
     data = text.encode("utf-16-be")
     return struct.pack(">4s4xII4sII", b"mluc", 1, 12, b"enUS", len(data), 28) + data
 

@@ -1,9 +1,9 @@
-"""What both engines that shrink on load have in common: what they decode, and in which order they work.
+"""The base of both engines: how much they decode, and the order of their steps.
 
-sorl's engines decode the whole source, turn it, and scale it down: most of what they decode and turn,
-nobody sees. Here decoders that can (JPEG's, and WebP's in libvips) give a smaller picture at once, and what
-is left is scaled before it is turned. The sizes are sorl's to the pixel: they are computed from the
-source's size, in the steps of sorl/thumbnail/engines/base.py.
+sorl's engines decode the whole source, turn it, and then scale it down, so most of their work is lost.
+Here, decoders of JPEG, and of WebP in libvips, produce a smaller picture at once, which is scaled before it
+is turned. The sizes equal sorl's to the pixel: they are computed from the source's size, in the steps of
+sorl/thumbnail/engines/base.py.
 """
 
 from abc import ABC, abstractmethod
@@ -19,19 +19,19 @@ from shrinkmeister_server.time_limit import NEVER, TimeLimit
 
 Size = tuple[int, int]
 
-# By how much a decoder can reduce each side; libjpeg's take these.
+# The divisors by which libjpeg can reduce each side.
 REDUCTIONS = (8, 4, 2)
-# How many times larger than the thumbnail the decoded picture stays at least. A decoder averages squares of
-# pixels: at once the size that shows, at twice it the result is that of the whole source (SSIM >= 0.998).
+# A decoded picture is at least this many times larger than the thumbnail. A decoder averages squares of
+# pixels, which is visible at the thumbnail's size. At twice that size, it is not (SSIM >= 0.998).
 MARGIN = 2
 
 
 @dataclass
-class Source:
-    """What `get_image` returns: a source, of which the header is read.
+class SourceImage:
+    """A source of which only the header is read. `get_image` returns it.
 
-    whole      the library's own image, not decoded
-    decoded    what `decode` has kept of it
+    whole    the library's own image, not decoded
+    decoded  the picture that `decode` has kept
     """
 
     data: bytes
@@ -42,29 +42,29 @@ class Source:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded picture, of which each side is so many times smaller than the source's."""
+    """A decoded picture, whose sides are the source's divided by the reduction."""
 
     picture: Any
     reduction: int
 
 
 class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no types
-    """Stands before one of sorl's engines, which does what needs the whole source.
+    """Wraps one of sorl's engines, which still makes the thumbnails that need the whole source.
 
-    That is `cropbox` and `remove_border`, which count pixels of the source, smart crop, which compares
-    strips of what it scaled, and an animation that stays one.
+    These have `cropbox` or `remove_border`, which count pixels of the source, or smart crop, which compares
+    strips of the scaled source, or they stay animated.
     """
 
-    def decode(self, image: Source, geometries: Sequence[Size], options: dict[str, Any]) -> None:
-        """Decodes a source once, for thumbnails of all these geometries, which `create` makes then.
+    def decode(self, image: SourceImage, geometries: Sequence[Size], options: dict[str, Any]) -> None:
+        """Decode a source once, before `create` makes thumbnails of all these geometries.
 
-        Without it, as with sorl's own backend, `create` decodes for the thumbnail that it makes.
+        Without this call, as with sorl's own backend, `create` decodes for each thumbnail.
         """
         if not self._needs_all(image, options):
             sizes = [self._scaled_size(image, geometry, options) for geometry in geometries]
             image.decoded = self._decoded(image, self._reduction(image, sizes), len(sizes) > 1)
 
-    def create(self, image: Source, geometry: Size, options: dict[str, Any]) -> Any:
+    def create(self, image: SourceImage, geometry: Size, options: dict[str, Any]) -> Any:
         if self._needs_all(image, options):
             return super().create(image.whole, geometry, options)
         size = self._scaled_size(image, geometry, options)
@@ -81,9 +81,9 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         thumbnail = self.blur(thumbnail, geometry, options)
         return self.padding(thumbnail, geometry, options)
 
-    def get_image(self, source: Any) -> Source:
-        data, limit = source.read(), getattr(source, "limit", NEVER)  # sorl's own files have none
-        return Source(data, self._opened(data, limit), limit)
+    def get_image(self, source: Any) -> SourceImage:
+        data, limit = source.read(), getattr(source, "limit", NEVER)  # sorl's own files have no limit
+        return SourceImage(data, self._opened(data, limit), limit)
 
     def get_image_size(self, image: Any) -> Size:
         width, height = super().get_image_size(_whole(image))
@@ -96,7 +96,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
     def _flip_dimensions(self, image: Any) -> bool:
         return bool(super()._flip_dimensions(_whole(image)))
 
-    def _needs_all(self, image: Source, options: dict[str, Any]) -> bool:
+    def _needs_all(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return bool(
             options["cropbox"]
             or options.get("remove_border")
@@ -104,8 +104,8 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
             or self.stays_animated(image, options)
         )
 
-    def _scaled_size(self, image: Source, geometry: Size, options: dict[str, Any]) -> Size | None:
-        """To which the source is scaled before it is turned and cropped; None if it is not scaled."""
+    def _scaled_size(self, image: SourceImage, geometry: Size, options: dict[str, Any]) -> Size | None:
+        """Return the size before turning and cropping, or None if the source is not scaled."""
         x, y = map(float, self.get_image_size(image))
         turned = self.flip_dimensions(image, options=options)
         if turned:
@@ -116,8 +116,8 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         width, height = toint(x * factor), toint(y * factor)
         return (height, width) if turned else (width, height)
 
-    def _reduction(self, image: Source, sizes: Sequence[Size | None]) -> int:
-        """The largest one that leaves MARGIN times each of these sizes."""
+    def _reduction(self, image: SourceImage, sizes: Sequence[Size | None]) -> int:
+        """Return the largest reduction that leaves MARGIN times each of these sizes."""
         most = 1
         if None not in sizes:
             source = self.get_image_size(image)
@@ -126,29 +126,29 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         return next((reduction for reduction in self._reductions(image) if reduction <= most), 1)
 
     @abstractmethod
-    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
-        """Whether it is written as an animation."""
+    def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
+        """Return whether the thumbnail will be an animation."""
 
     @abstractmethod
     def _opened(self, data: bytes, limit: TimeLimit) -> Any:
-        """The library's own image, of which the header is read; decoding it ends with the time."""
+        """Return the library's own image, with only its header read. Decoding it ends at the time limit."""
 
     @abstractmethod
-    def _reductions(self, image: Source) -> tuple[int, ...]:
-        """Those of REDUCTIONS that the source's decoder can serve, and the picture stays in its place."""
+    def _reductions(self, image: SourceImage) -> tuple[int, ...]:
+        """Return those of REDUCTIONS with which the source's decoder does not shift the picture."""
 
     @abstractmethod
-    def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
-        """several: whether it will be used more than once"""
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
+        """Decode a source. several: whether the picture will be used more than once"""
 
     @abstractmethod
-    def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
-        """A picture of its own, which may be changed."""
+    def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
+        """Return a new picture, which may be changed."""
 
     @abstractmethod
-    def _turned(self, picture: Any, image: Source) -> Any:
-        """As the source's EXIF orientation says."""
+    def _turned(self, picture: Any, image: SourceImage) -> Any:
+        """Turn a picture by the source's EXIF orientation."""
 
 
 def _whole(image: Any) -> Any:
-    return image.whole if isinstance(image, Source) else image
+    return image.whole if isinstance(image, SourceImage) else image

@@ -1,6 +1,6 @@
 """`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.vips.Engine"`: needs `shrinkmeister[vips]`.
 
-Less memory than Pillow's for every source, and less time for PNG and WebP (bench/RESULTS.md).
+It needs less memory than Pillow's engine, and less time for PNG and WebP: see bench/RESULTS.md.
 """
 
 from contextlib import suppress
@@ -13,14 +13,14 @@ from sorl.thumbnail.helpers import EngineError
 
 from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
-from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, Source
+from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.time_limit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
-    # sorl's engine writes with options of that version. Debian 12 has 8.14.
-    raise OldLibvipsError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is the least")
+    # sorl's engine writes with options that 8.15 introduced. Debian 12 has 8.14.
+    raise OldLibvipsError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is required")
 
-# For the whole process, as sorl blocks there what libvips does not trust. These are left of what it does.
+# Only these loaders stay allowed, in the whole process. sorl blocks those that libvips does not trust.
 LOADERS = ("Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp")
 pyvips.operation_block_set("VipsForeignLoad", True)
 for loader in LOADERS:
@@ -30,24 +30,24 @@ PROFILE = "icc-profile-data"
 
 
 class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl has no types
-    """sorl's libvips engine, with the scaled decoding of libjpeg and libwebp, and reading line by line."""
+    """sorl's libvips engine with the scaled decoding of libjpeg and libwebp, which reads line by line."""
 
-    def create(self, image: Source, geometry: Size, options: dict[str, Any]) -> Any:
+    def create(self, image: SourceImage, geometry: Size, options: dict[str, Any]) -> Any:
         size = self._scaled_size(image, geometry, options)
         if size and size[0] > self.get_image_size(image)[0]:
-            # libvips enlarges half a pixel to one side: another one where the picture is turned after it.
+            # Enlarging shifts a picture by half a pixel, to another side if the picture is turned later.
             return vips_engine.Engine.create(self, image.whole, geometry, options)
         thumbnail = super().create(image, geometry, options)
         if self._needs_all(image, options):
             return thumbnail
         thumbnail = thumbnail.copy()
-        # It has the source's in its metadata still, where a reader of its size looks first.
+        # Its metadata still has the source's height, and readers of its size look there first.
         thumbnail.set_type(pyvips.GValue.gint_type, "page-height", thumbnail.height)
         return thumbnail
 
-    def prepare(self, image: Source, options: dict[str, Any]) -> Source:
+    def prepare(self, image: SourceImage, options: dict[str, Any]) -> SourceImage:
         if self.stays_animated(image, options):
-            # All frames, below one another, as sorl opens each GIF; a still needs the first one.
+            # All frames in one column, as sorl opens each GIF. A still needs only the first frame.
             image.whole = _opened(image.data, image.limit, n=-1)
         elif _is_animation(image):
             image.whole.set_type(pyvips.GValue.gint_type, "page-height", image.whole.height)
@@ -63,19 +63,19 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             return False
         return True
 
-    def stays_animated(self, image: Source, options: dict[str, Any]) -> bool:
+    def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and _is_animation(image)
 
     def _colorspace(self, image: Any, colorspace: str | None) -> Any:
         converted = super()._colorspace(image, colorspace)
         if image.interpretation == "cmyk" and converted.get_typeof(PROFILE):
-            # libvips gives one of its own to a picture without, and frees it before whoever reads it later.
+            # libvips adds its own profile to a picture without one, and frees it too early.
             converted = converted.copy()
             converted.remove(PROFILE)
         return converted
 
-    def _needs_all(self, image: Source, options: dict[str, Any]) -> bool:
-        # sorl takes a still for as high as its frame was where that fits, and so crops it to another size.
+    def _needs_all(self, image: SourceImage, options: dict[str, Any]) -> bool:
+        # For a still, sorl may use the height of the source's frame, and so crop to another size.
         return _is_animation(image) or super()._needs_all(image, options)
 
     def _opened(self, data: bytes, limit: TimeLimit) -> Any:
@@ -84,17 +84,17 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             raise EngineError(f"the image has {pixels} pixels, more than {vips_engine.MAX_PIXELS}")
         return image
 
-    def _reductions(self, image: Source) -> tuple[int, ...]:
+    def _reductions(self, image: SourceImage) -> tuple[int, ...]:
         if _loader(image.whole) == "webpload":
             return REDUCTIONS
         if _loader(image.whole) != "jpegload":
             return ()
-        # libvips leaves out what fills a pixel in part, and all else moves by a part of a pixel: too little
-        # to be seen, and too much for an SSIM of 0.998.
+        # libvips drops pixels that the source fills in part, and shifts the others by a part of a pixel.
+        # That is invisible, but too much for an SSIM of 0.998.
         width, height = self.get_image_size(image)
         return tuple(n for n in REDUCTIONS if width % n == height % n == 0)
 
-    def _decoded(self, image: Source, reduction: int, several: bool) -> Decoded:
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
         options: dict[str, Any] = {"access": "sequential"}
         if reduction > 1 and _loader(image.whole) == "jpegload":
             options["shrink"] = reduction
@@ -103,13 +103,13 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         picture = _opened(image.data, image.limit, **options)
         return Decoded(picture.copy_memory() if several else picture, reduction)
 
-    def _resized(self, picture: Any, size: Size | None, image: Source, reduction: int) -> Any:
+    def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         if size is not None:
             picture = self._scale(picture, *size)
-        # What follows reads it more than once, and not line by line.
+        # Later steps read the picture more than once, and not line by line.
         return picture.copy_memory()
 
-    def _turned(self, picture: Any, image: Source) -> Any:
+    def _turned(self, picture: Any, image: SourceImage) -> Any:
         return picture.autorot()
 
     def _get_raw_data(
@@ -122,8 +122,8 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
     ) -> Any:
         if format_ != "JPEG":
             return super()._get_raw_data(image, format_, quality, image_info, progressive)
-        # libvips would give up the subsampling of colour at a quality of 90, and files would be twice as
-        # large as Pillow's.
+        # From a quality of 90, libvips would not subsample colours, and files would be twice as large as
+        # Pillow's.
         return image.write_to_buffer(
             ".jpg",
             Q=quality,
@@ -135,11 +135,11 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
 
 
 def _opened(data: bytes, limit: TimeLimit, **options: Any) -> Any:
-    """An image of which the header is read. From a source, since a buffer would be copied.
+    """Open an image and read its header. A pyvips source is used, because libvips would copy a buffer.
 
-    libvips looks at the time between the strips that it makes, which may be one for the whole source; its
-    decoders of AVIF and of interlaced PNGs and progressive JPEGs cannot be stopped at all. Whoever computes
-    something out of the image has to hold it until then: libvips calls what pyvips frees with it.
+    libvips checks the time limit after each strip, and one strip may be the whole source. Its decoders of
+    AVIF, interlaced PNGs and progressive JPEGs cannot be stopped. The caller must keep the image until all
+    computations with it end: pyvips frees the callback together with the image.
     """
 
     def look(image: Any, progress: Any) -> None:
@@ -154,7 +154,7 @@ def _opened(data: bytes, limit: TimeLimit, **options: Any) -> Any:
 
 
 def _managed(image: Any) -> Any:
-    """A picture whose colours look as before, with a profile of our own writing or none."""
+    """Return a picture whose colours look the same, with a new profile or without one."""
     if not image.get_typeof(PROFILE):
         return image
     icc = image.get(PROFILE)
@@ -165,16 +165,16 @@ def _managed(image: Any) -> Any:
         return image
     if image.interpretation == "srgb" and has_tables(icc):
         with suppress(pyvips.Error):
-            # At once, or what fails would do so when it is written.
+            # Computed at once, or an error would occur only while the picture is written.
             image = image.icc_transform("srgb", embedded=True, intent="perceptual").copy_memory().copy()
     image.remove(PROFILE)
     return image
 
 
-def _is_animation(image: Source) -> bool:
+def _is_animation(image: SourceImage) -> bool:
     return _loader(image.whole) == "gifload" and image.whole.get("n-pages") > 1
 
 
 def _loader(image: Any) -> str:
-    """ "jpegload", whatever it loads from."""
+    """Return the name of an image's loader, such as "jpegload"."""
     return str(image.get("vips-loader")).removesuffix("_source")

@@ -1,4 +1,4 @@
-"""How many pixels an AV1 bitstream decodes to: https://aomediacodec.github.io/av1-spec/, section 5."""
+"""The sizes of the frames in an AV1 bitstream: https://aomediacodec.github.io/av1-spec/, section 5."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ _EITHER = 2
 
 @dataclass(frozen=True)
 class Sequence:
-    """What a sequence header (5.5) says of the frames that follow."""
+    """A sequence header (5.5), which describes the frames after it."""
 
     width_bits: int
     height_bits: int
     width: int
     height: int
-    # Of a pixel, in all planes.
-    bytes: float
-    # A still picture, whose frame headers say nothing of all this.
+    # In all planes.
+    bytes_per_pixel: float
+    # A still picture, whose frame headers contain nothing but the picture.
     reduced: bool = True
     id_bits: int = 0
     time_bits: int = 0
@@ -27,7 +27,7 @@ class Sequence:
 
 
 class Bits:
-    """Raises IndexError after the end."""
+    """Reads numbers bit by bit. Raises IndexError after the end."""
 
     def __init__(self, data: bytes) -> None:
         self._number, self._left = int.from_bytes(data), 8 * len(data)
@@ -47,9 +47,9 @@ class Bits:
 
 
 def units(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The type of each OBU (5.3), and the beginning of its contents: 64 bytes are enough for headers.
+    """Yield the type of each OBU (5.3) and the first 64 bytes of its contents, enough for its header.
 
-    Raises IndexError where one does not end with the data.
+    Raises IndexError if a unit ends after the data.
     """
     position = 0
     while position < len(data):
@@ -73,9 +73,9 @@ def units(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def frames(data: bytes, before: Sequence | None) -> Iterator[tuple[Sequence, tuple[int, int]]]:
-    """The size of each frame at most, with its sequence header; `before` is of the bitstream before it.
+    """Yield the largest possible size of each frame, with its sequence header.
 
-    Raises IndexError for a broken one.
+    before  the sequence header of the preceding data. Raises IndexError for a broken bitstream.
     """
     sequence = before
     for kind, contents in units(data):
@@ -111,22 +111,13 @@ def _sequence(bits: Bits) -> Sequence:
             integer_mv = _EITHER if bits() else bits()
         if has_order:
             bits(3)
-    return Sequence(
-        width_bits,
-        height_bits,
-        width,
-        height,
-        _bytes(bits, profile),
-        reduced,
-        id_bits,
-        time_bits,
-        screen_tools,
-        integer_mv,
-    )
+    pixel = _bytes_per_pixel(bits, profile)
+    size = (width_bits, height_bits, width, height)
+    return Sequence(*size, pixel, reduced, id_bits, time_bits, screen_tools, integer_mv)
 
 
-def _bytes(bits: Bits, profile: int) -> float:
-    """Of a pixel, at most: 5.5.2. Profile 0 has a quarter of the colors."""
+def _bytes_per_pixel(bits: Bits, profile: int) -> float:
+    """Return the most bytes that a pixel takes: 5.5.2. Profile 0 stores a quarter of the colours."""
     bits(3)
     sample = 2 if bits() else 1
     if profile == 2 and sample == 2:
@@ -136,7 +127,7 @@ def _bytes(bits: Bits, profile: int) -> float:
 
 
 def _skip_operating_points(bits: Bits) -> int:
-    """Returns the bits of a presentation time, which frame headers have where intervals are not equal."""
+    """Return the bits of a presentation time. Frame headers have one if intervals are not equal."""
     delay_bits = time_bits = 0
     if bits():  # timing
         bits(64)
@@ -162,7 +153,7 @@ def _skip_operating_points(bits: Bits) -> int:
 
 
 def _size(bits: Bits, sequence: Sequence) -> tuple[int, int] | None:
-    """From a frame header (5.9.2); None for a frame that is only shown again."""
+    """Return the size from a frame header (5.9.2), or None for a frame that is only shown again."""
     if sequence.reduced:
         return sequence.width, sequence.height
     if bits():
@@ -180,6 +171,6 @@ def _size(bits: Bits, sequence: Sequence) -> tuple[int, int] | None:
         bits()
     bits(sequence.id_bits)
     if kind == _SWITCH_FRAME or bits():
-        # It has a size of its own, for which it has so many bits.
+        # The frame has its own size, written in this many bits.
         return 1 << sequence.width_bits, 1 << sequence.height_bits
     return sequence.width, sequence.height

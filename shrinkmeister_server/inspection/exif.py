@@ -1,4 +1,4 @@
-"""EXIF, of whichever format: CIPA DC-008."""
+"""EXIF in any format: CIPA DC-008."""
 
 import re
 
@@ -6,15 +6,14 @@ from shrinkmeister.exceptions import SourceTooLargeError
 from shrinkmeister_server.inspection import tiff
 from shrinkmeister_server.inspection.limits import MAX_EXIF_BYTES, MAX_EXIF_VALUES
 
-# Pillow takes away two of them.
+# Pillow removes up to two of them.
 _PREFIX = re.compile(rb"(?:Exif\0\0){0,2}")
 
 
-def judge(data: bytes) -> None:
+def validate(data: bytes) -> None:
     """Raise SourceTooLargeError for more than a camera or an editor writes."""
     if len(data) > MAX_EXIF_BYTES:
         raise SourceTooLargeError(f"the source has {len(data)} bytes of EXIF")
-    found = _PREFIX.match(data)
-    data = data[found.end() :] if found else data
+    data = _PREFIX.sub(b"", data, count=1)
     if data[:4] in tiff.ORDERS and len(data) >= 16:
-        tiff.judge(data, MAX_EXIF_VALUES)
+        tiff.validate(data, MAX_EXIF_VALUES)

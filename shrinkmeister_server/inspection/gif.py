@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 _FRAME, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
-# Encoders fill their blocks, of up to 255 bytes, but for the last one of a frame.
+# Encoders fill their blocks, which hold 255 bytes, except for the last one of a frame.
 _SMALL_BLOCK = 64
 
 
 def parts(data: bytes) -> Iterator[object]:
-    """What makes a decoder loop for little: frames, extensions, small blocks, and bytes between them."""
+    """Yield what costs a decoder steps for few bytes: frames, extensions, small blocks, stray bytes."""
     return (part for part in _parts(data) if part[0] or part[1] < _SMALL_BLOCK)
 
 
 def frames(data: bytes) -> Iterator[tuple[int, int]]:
-    """The size of the canvas at each frame; frames may reach over it, and Pillow makes it larger then.
+    """Yield the size of the canvas at each frame. Pillow enlarges the canvas for a frame that exceeds it.
 
-    Pillow would tell by decoding each.
+    Pillow itself reports a frame only after it has decoded those before.
     """
     width, height = struct.unpack_from("<HH", data, 6)
     for kind, position in _parts(data):
@@ -28,15 +28,15 @@ def frames(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, int]]:
-    """The kind of each part and where it begins; of a block of data, 0 and its size."""
+    """Yield each part's kind and position. For a block of data, yield 0 and its size."""
     with suppress(IndexError, struct.error):
-        position = 13 + _table(data[10])
+        position = 13 + _table_size(data[10])
         while (kind := data[position]) != _TRAILER:
             position += 1
             if kind == _FRAME:
                 (flags,) = struct.unpack_from("<8xB", data, position)
                 yield kind, position
-                position += 9 + _table(flags)
+                position += 9 + _table_size(flags)
             else:
                 yield kind or -1, position
                 if kind != _EXTENSION:
@@ -48,6 +48,6 @@ def _parts(data: bytes) -> Iterator[tuple[int, int]]:
             position += 1
 
 
-def _table(flags: int) -> int:
-    """Bytes of a table of colours in a GIF."""
+def _table_size(flags: int) -> int:
+    """Return the bytes of a colour table."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

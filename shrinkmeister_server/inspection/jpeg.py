@@ -7,15 +7,15 @@ from itertools import islice
 from shrinkmeister.exceptions import SourceTooLargeError
 from shrinkmeister_server.inspection.limits import MAX_EXIF_SEGMENTS, MAX_PARTS, MAX_SCANS
 
-# Table B.1: all but padding, stuffed bytes and restarts.
+# Table B.1, without padding, stuffed bytes and restarts.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _NO_SEGMENT = (0x01, 0xD8)  # TEM, SOI
 _SOF_SEQUENTIAL = (0xC0, 0xC1)
 _SOF_ARITHMETIC = (0xC9, 0xCA)
-# A scan with arithmetic coding takes a decoder five times as long, and no more bytes.
+# A decoder needs five times as long for a scan with arithmetic coding of the same bytes.
 _ARITHMETIC_SCANS = 5
 _EOI, _SOS = 0xD9, 0xDA
-# The head of a frame of 8 or 12 bits, of 1 to 4 components.
+# The header of a frame with 8 or 12 bits and 1 to 4 components.
 _ARITHMETIC_HEAD = re.compile(
     rb"\xff[\xc9\xca]\0(?:\x0b[\x08\x0c].{4}\x01|\x0e[\x08\x0c].{4}\x02|\x11[\x08\x0c].{4}\x03|\x14[\x08\x0c].{4}\x04)",
     re.DOTALL,
@@ -25,9 +25,9 @@ _EXIF_SEGMENT = re.compile(rb"\xff\xe1(..)" + _EXIF, re.DOTALL)
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """The marker of each before the first scan, and where its data begins and ends.
+    """Yield the marker of each segment before the first scan, and the start and end of its data.
 
-    Those between scans are bounded with these.
+    The limit on these segments also limits those between scans.
     """
     position = 2
     while found := _MARKER.search(data, position):
@@ -40,7 +40,7 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def exif(data: bytes) -> Iterator[bytes]:
-    """Each segment of EXIF, and all of them as one, as Pillow reads it."""
+    """Yield each segment of EXIF, and all of them joined, as Pillow reads them."""
     found = [
         data[start:end]
         for marker, start, end in islice(segments(data), MAX_PARTS)
@@ -50,7 +50,7 @@ def exif(data: bytes) -> Iterator[bytes]:
 
 
 def exif_of_frames(data: bytes) -> Iterator[bytes]:
-    """The same of the segments anywhere, as in the frames of an MPO."""
+    """Yield the same for segments anywhere in the file, such as those in the frames of an MPO."""
     found = [
         data[one.end() - len(_EXIF) : one.start() + 2 + int.from_bytes(one[1])]
         for one in islice(_EXIF_SEGMENT.finditer(data), MAX_PARTS)
@@ -59,7 +59,7 @@ def exif_of_frames(data: bytes) -> Iterator[bytes]:
 
 
 def _with_whole(segments: list[bytes]) -> Iterator[bytes]:
-    # Pillow copies all that came before for each.
+    # For each segment, Pillow copies all of those before it.
     if len(segments) > MAX_EXIF_SEGMENTS:
         raise SourceTooLargeError(f"the source has {len(segments)} segments of EXIF")
     yield from segments
@@ -67,7 +67,7 @@ def _with_whole(segments: list[bytes]) -> Iterator[bytes]:
 
 
 def scan_count(data: bytes) -> int:
-    """How often a JPEG goes over its pixels; not counted further than a scan beyond MAX_SCANS."""
+    """Return how often a decoder goes over a JPEG's pixels. Counting stops above MAX_SCANS."""
     scans = position = components = 0
     each, sequential = 1, False
     while found := _MARKER.search(data, position):
@@ -79,7 +79,7 @@ def scan_count(data: bytes) -> int:
             break
         if marker == _SOS:
             scans += each
-            # Then no decoder looks for another one, nor do we in all of the bytes.
+            # No decoder looks for a scan after one of all components, so the rest need not be searched.
             if scans > MAX_SCANS or (sequential and segment[2] == components):
                 break
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
@@ -91,8 +91,8 @@ def scan_count(data: bytes) -> int:
 
 
 def has_arithmetic_coding(data: bytes) -> bool:
-    """Whether there is a JPEG of it, anywhere in other data.
+    """Return whether other data contains a JPEG with arithmetic coding anywhere.
 
-    In a TIFF no encoder writes one, and each of its strips and planes may be the same hundred scans.
+    No encoder writes one into a TIFF. In a TIFF, each strip and plane may refer to the same hundred scans.
     """
     return _ARITHMETIC_HEAD.search(data) is not None

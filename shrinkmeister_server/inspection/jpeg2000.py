@@ -1,6 +1,7 @@
-"""What decoding a JPEG 2000 needs, from the headers of its codestreams: ISO/IEC 15444-1, Annex A.
+"""What decoding a JPEG 2000 costs, read from the headers of its codestreams: ISO/IEC 15444-1, Annex A.
 
-This codestream has 83 bytes and precincts of one pixel, and OpenJPEG allocates half a kilobyte for each:
+The following codestream has 83 bytes. Its precincts have one pixel, and OpenJPEG allocates half a kilobyte
+for each of them:
 
     FF4F SOC
     FF51 SIZ  Xsiz 7071, Ysiz 7071, XTsiz 7071, YTsiz 7071, Csiz 1
@@ -18,28 +19,27 @@ from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
 
 # Pillow decodes gray, RGB and CMYK, each with or without transparency.
 MAX_COMPONENTS = 4
-# OpenJPEG copies some 10 KB of parameters for each tile. Encoders make tiles of 256 pixels or more.
+# OpenJPEG copies about 10 KB of parameters for each tile. Encoders make tiles of at least 256 pixels.
 MAX_TILES = 10_000
-# OpenJPEG allocates some 500 bytes for each code block of a tile, and as many for each precinct. Encoders
-# make code blocks of 64 x 64 or 32 x 32 samples: 150,000 for 50 megapixels of three components.
+# OpenJPEG allocates about 500 bytes for each code block of a tile, and for each precinct. Encoders make
+# code blocks of 64 x 64 or 32 x 32 samples, which are 150,000 for 50 megapixels of three components.
 MAX_BLOCKS = 300_000
-# OpenJPEG visits each of these once at least, in 100 to 300 ns, whether or not the file has data for it.
+# OpenJPEG takes 100 to 300 ns for each packet and code block, even if the file has no data for it.
 MAX_STEPS = 10_000_000
 MAX_CHANGES = 256
-# Distinct headers in one file. An encoder writes one SIZ, one COD, and a COC for a component that differs.
+# Different headers in one file. An encoder writes one SIZ, one COD, and a COC for each unusual component.
 MAX_HEADERS = 1_000
-# A code block with one segment for each coding pass takes 4 KB for each layer, and 62 bytes of the file.
+# A code block with a segment for each coding pass takes 4 KB per layer in memory, and 62 bytes in the file.
 MAX_SEGMENT_BYTES = 256_000_000
-# A picture of three components with 8 bits: OpenJPEG's integers, its copy of them, and Pillow's picture.
+# For a picture of three components with 8 bits: OpenJPEG's integers, its output, and Pillow's picture.
 BYTES_PER_PIXEL = 3 * (4 + 1) + 4
-# Boxes that Pillow reads one by one to open the file.
+# Pillow reads each box to open the file.
 MAX_BOXES = 1_000
-# Bytes of a palette, which has 1,024 colours at most.
+# In bytes. A palette has at most 1,024 colours.
 MAX_PALETTE = 32_768
 
-# Each header is looked for at each byte, because a decoder skips what it does not know before one. A match
-# is the marker alone, so that no header hides in another one. Compressed data looks like a header by chance
-# once in 10**11 bytes, or more rarely.
+# A header may begin at any byte, because a decoder skips unknown data. A match covers only the marker, so
+# that no header hides in another one. Compressed data looks like a header at most once in 10**11 bytes.
 _SIZ = re.compile(rb"\xff\x51(?=(.{38}))", re.DOTALL)
 _COD = re.compile(
     rb"\xff\x52(?=\0[\x0c-\x2d]([\0-\x07]).(..)[\0\x01]([\0-\x20][\0-\x08]{2}.[\0\x01].{33}))",
@@ -51,8 +51,8 @@ _BYPASS, _TERMALL = 0x01, 0x04
 
 
 @dataclass(frozen=True)
-class Size:
-    """The marker segment SIZ. Positions are those of the reference grid, A.5.1."""
+class SizeSegment:
+    """The marker segment SIZ, A.5.1, with its fields in order. Positions are on the reference grid."""
 
     right: int
     bottom: int
@@ -62,8 +62,18 @@ class Size:
     tile_height: int
     tile_left: int
     tile_top: int
-    # Bits of a sample, and the distances between samples.
+    # The bits of a sample, and the distances between samples.
     components: tuple[tuple[int, int, int], ...]
+
+    @property
+    def is_valid(self) -> bool:
+        return (
+            self.left < self.right
+            and self.top < self.bottom
+            and self.tile_left <= self.left < self.tile_left + self.tile_width
+            and self.tile_top <= self.top < self.tile_top + self.tile_height
+            and all(x and y for _, x, y in self.components)
+        )
 
     @property
     def picture(self) -> tuple[int, int]:
@@ -81,20 +91,23 @@ class Size:
 
     @property
     def samples(self) -> int:
-        """Bytes that decoding holds at once: for one tile the samples, as Pillow and OpenJPEG have them."""
+        """Return the bytes that decoding holds at once: the picture, and the samples of one tile."""
         width, height = self.picture
         across, down = self.tile
         size = 4 * width * height
         for bits, x, y in self.components:
             size += 4 * _divided(across, x) * _divided(down, y)
-            # Pillow's buffer has room for each component without subsampling.
+            # Pillow's buffer holds each component without subsampling.
             size += across * down * (1 if bits <= 8 else 2 if bits <= 16 else 4)
         return size
 
 
 @dataclass(frozen=True)
-class Style:
-    """How components are coded: a marker segment COD or COC, A.6.1. Sizes are exponents of 2."""
+class StyleSegment:
+    """A marker segment COD or COC, which describes how components are coded: A.6.1.
+
+    Sizes are exponents of 2.
+    """
 
     layers: int
     levels: int
@@ -104,10 +117,10 @@ class Style:
     precincts: tuple[tuple[int, int], ...]
 
     def blocks(self, width: int, height: int) -> int:
-        """Code blocks of a component of a tile, at most."""
+        """Return the largest possible number of code blocks in a tile's component."""
         number = 0
         for resolution, (across, down) in enumerate(self.precincts):
-            # All but the lowest resolution are three subbands of half its size: B.5 to B.7.
+            # Each resolution except the lowest has three subbands of half its size: B.5 to B.7.
             level = self.levels + 1 - max(1, resolution)
             bands = 3 if resolution else 1
             x = min(self.block_width, across - (bands == 3))
@@ -116,11 +129,13 @@ class Style:
         return number
 
 
-def judge(data: bytes, max_pixels: int) -> None:
-    """Raises SourceTooLargeError for what takes more memory or time than a picture of `max_pixels` may, and
-    SourceInvalidError for what Pillow does not decode.
+def validate(data: bytes, max_pixels: int) -> None:
+    """Raise an error for a JPEG 2000 that must not be decoded.
+
+    Raises SourceTooLargeError if decoding takes more memory or time than a picture of `max_pixels` should,
+    and SourceInvalidError if Pillow does not decode it.
     """
-    _judge_boxes(data)
+    _validate_boxes(data)
     sizes, styles = list(islice(_sizes(data), MAX_TILES)), list(islice(_styles(data), MAX_TILES))
     if not sizes:
         raise SourceInvalidError("the source is a JPEG 2000 without a size")
@@ -138,11 +153,14 @@ def judge(data: bytes, max_pixels: int) -> None:
         if size.samples > BYTES_PER_PIXEL * max_pixels:
             raise SourceTooLargeError(f"the samples of the source take {size.samples} bytes")
         if styles:
-            _judge_styles(size, set(styles), data)
+            _validate_styles(size, set(styles), data)
 
 
-def _judge_styles(size: Size, styles: set[Style], data: bytes) -> None:
-    """A tile-part may have its own styles: the worst one counts for each component."""
+def _validate_styles(size: SizeSegment, styles: set[StyleSegment], data: bytes) -> None:
+    """Raise SourceTooLargeError if decoding takes too many steps or segments.
+
+    Each tile-part may have its own styles, so the worst one counts for each component.
+    """
     width, height = size.tile
     blocks = 0
     for _, x, y in size.components:
@@ -151,7 +169,7 @@ def _judge_styles(size: Size, styles: set[Style], data: bytes) -> None:
     if blocks > MAX_BLOCKS:
         raise SourceTooLargeError(f"the source is a JPEG 2000 of {blocks} code blocks in a tile")
     layers = max(style.layers for style in styles)
-    # B.12.1.3 to B.12.1.5: an order by position takes the smallest step of all precincts in each direction.
+    # An order by position uses the smallest precinct in each direction as its step: B.12.1.3 to B.12.1.5.
     levels = [
         (style.levels - number, one) for style in styles for number, one in enumerate(style.precincts)
     ]
@@ -160,7 +178,7 @@ def _judge_styles(size: Size, styles: set[Style], data: bytes) -> None:
     positions = (width // step_x + 2) * (height // step_y + 2)
     resolutions = max(len(style.precincts) for style in styles)
     packets = positions * len(size.components) * resolutions * layers
-    # Each of 32 changes of the order goes over all of it, and over 255 resolutions instead of 33.
+    # Each of 32 changes of the order may go over everything, and over 255 resolutions instead of 33.
     packets *= MAX_CHANGES if _POC.search(data) else 1
     if (steps := (packets + blocks) * size.tiles) > MAX_STEPS:
         raise SourceTooLargeError(f"the source is a JPEG 2000 that is decoded in {steps} steps")
@@ -170,37 +188,21 @@ def _judge_styles(size: Size, styles: set[Style], data: bytes) -> None:
             raise SourceTooLargeError("the source is a JPEG 2000 of too many segments")
 
 
-def _sizes(data: bytes) -> Iterator[Size]:
+def _sizes(data: bytes) -> Iterator[SizeSegment]:
     for found in _SIZ.finditer(data):
         length, _, *grid, components = struct.unpack(">HH8IH", found[1])
-        # The data ends before the components do where this is no SIZ.
+        # If this is not a SIZ, the data may end before the components do.
         samples = data[found.start() + 40 : found.start() + 40 + 3 * components]
-        right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = grid
-        if (
-            length == 38 + len(samples) == 38 + 3 * components
-            and left < right
-            and top < bottom
-            and tile_left <= left < tile_left + tile_width
-            and tile_top <= top < tile_top + tile_height
-            and all(samples[1::3])
-            and all(samples[2::3])
-        ):
+        if length == 38 + len(samples) == 38 + 3 * components:
             described = zip(samples[::3], samples[1::3], samples[2::3], strict=True)
-            yield Size(
-                right,
-                bottom,
-                left,
-                top,
-                tile_width,
-                tile_height,
-                tile_left,
-                tile_top,
-                tuple(((bits & 0x7F) + 1, x, y) for bits, x, y in described),
-            )
+            grid.append(tuple(((bits & 0x7F) + 1, x, y) for bits, x, y in described))
+            size = SizeSegment(*grid)
+            if size.is_valid:
+                yield size
 
 
-def _styles(data: bytes) -> Iterator[Style]:
-    # What is looked for ends after 33 precincts, whether or not the file has as many.
+def _styles(data: bytes) -> Iterator[StyleSegment]:
+    # The patterns need 33 precincts, even if the file ends before.
     data += bytes(33)
     for found in _COD.finditer(data):
         yield _style(found[1][0], int.from_bytes(found[2]), found[3])
@@ -208,15 +210,15 @@ def _styles(data: bytes) -> Iterator[Style]:
         yield _style(found[1][0], 1, found[2])
 
 
-def _style(flags: int, layers: int, parameters: bytes) -> Style:
+def _style(flags: int, layers: int, parameters: bytes) -> StyleSegment:
     levels, block_width, block_height, modes = parameters[:4]
     sizes = parameters[5 : 6 + levels] if flags & 1 else b"\xff" * (levels + 1)
     precincts = tuple((one & 15, one >> 4) for one in sizes)
-    return Style(layers, levels, block_width + 2, block_height + 2, modes, precincts)
+    return StyleSegment(layers, levels, block_width + 2, block_height + 2, modes, precincts)
 
 
-def _judge_boxes(data: bytes) -> None:
-    """Of what Pillow reads in Python, without looking at the time: Annex I."""
+def _validate_boxes(data: bytes) -> None:
+    """Raise SourceTooLargeError for boxes that Pillow would read without a look at the time: Annex I."""
     boxes = [(0, len(data))] if data.startswith(b"\0\0\0\x0cjP  ") else []
     number = 0
     while boxes:
@@ -225,15 +227,12 @@ def _judge_boxes(data: bytes) -> None:
             number += 1
             if number > MAX_BOXES:
                 raise SourceTooLargeError(f"the source is a JPEG 2000 of more than {MAX_BOXES} boxes")
-            length, kind, start = (
-                int.from_bytes(data[position : position + 4]),
-                data[position + 4 : position + 8],
-                8,
-            )
+            length, kind = struct.unpack_from(">I4s", data, position)
+            start = 8
             if length == 1:
                 length, start = int.from_bytes(data[position + 8 : position + 16]), 16
             if kind == b"jp2c" or length < start:
-                break  # Pillow does not read on either
+                break  # where Pillow stops too
             after = min(position + length, end)
             if kind in (b"jp2h", b"res "):
                 boxes.append((position + start, after))
@@ -243,10 +242,10 @@ def _judge_boxes(data: bytes) -> None:
 
 
 def _divided(number: int, by: int) -> int:
-    """The quotient, rounded up."""
+    """Return the quotient, rounded up."""
     return -(-number // by)
 
 
 def _cells(length: int, exponent: int) -> int:
-    """How many cells of 2**exponent a length touches at most, wherever it begins."""
+    """Return how many cells of 2**exponent a length touches at most, depending on where it begins."""
     return ((length - 2) >> exponent) + 2 if length > 1 else 1

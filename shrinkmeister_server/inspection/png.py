@@ -5,12 +5,12 @@ from itertools import islice
 
 from shrinkmeister_server.inspection.limits import MAX_PARTS
 
-# Texts that Pillow takes for EXIF, of which some are written in hexadecimal digits.
+# Pillow reads texts with these keywords as EXIF; some of them are written in hexadecimal digits.
 _TEXTS = (b"exif\0", b"Raw profile type exif\0")
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The name of each, and where its data begins and ends."""
+    """Yield each chunk's name, and the start and end of its data."""
     position = 8
     while position < len(data):
         size = int.from_bytes(data[position : position + 4])

@@ -1,6 +1,6 @@
-"""Keeps the libraries of images from writing about a source: past the log, and a line for each of its rows.
+"""Keep image libraries from writing about a source to stderr or the log, sometimes a line for each row.
 
-What is wrong with a source is one line of the log, which the server writes itself.
+The server itself logs what is wrong with a source, in one line.
 """
 
 import ctypes
@@ -12,14 +12,15 @@ from functools import cache
 
 @cache
 def silence_libraries() -> None:
-    """Silence them in this process, unless a site has set the level of their loggers itself."""
-    from PIL import _imaging
+    """Silence the libraries in this process. A site that sets the level of their loggers keeps it."""
+    from PIL import Image
 
-    # Python remembers each warning that it shows. DecompressionBombWarning is of another category.
+    # Python remembers each warning that it shows. DecompressionBombWarning is in another category.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    # Pillow silences libtiff's warnings, but not its errors, which go to stderr.
+    # Pillow silences libtiff's warnings, but not its errors, which libtiff writes to stderr.
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+        compiled = Image.core  # type: ignore[attr-defined]  # Pillow does not export it to type checkers
+        ctypes.CDLL(compiled.__file__).TIFFSetErrorHandler(None)
     for name in ("PIL", "pyvips"):
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:

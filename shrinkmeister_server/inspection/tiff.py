@@ -1,4 +1,4 @@
-"""The directories of a TIFF, and of EXIF, which has the same form: TIFF 6.0, section 2, and BigTIFF."""
+"""The directories of a TIFF: TIFF 6.0, section 2, and BigTIFF. EXIF has the same form."""
 
 import struct
 from collections.abc import Iterator
@@ -13,29 +13,33 @@ ORDERS = {
     b"MM\0*": (">", False),
     b"II+\0": ("<", True),
     b"MM\0+": (">", True),
-    # Pillow reads these too.
+    # Pillow also reads these.
     b"MM*\0": (">", False),
     b"II\0*": ("<", False),
 }
 WIDTH, LENGTH, BITS, SAMPLES, ROWS_PER_STRIP = 256, 257, 258, 277, 278
 TILE_WIDTH, TILE_LENGTH, TILE_DEPTH = 322, 323, 32998
 _OF_BLOCKS = (WIDTH, LENGTH, BITS, SAMPLES, ROWS_PER_STRIP, TILE_WIDTH, TILE_LENGTH, TILE_DEPTH)
-# Directories that Pillow and libexif read besides those of the pages: Exif, GPS, Interoperability.
+# Tags of further directories that Pillow and libexif read: Exif, GPS, Interoperability.
 _INNER = (0x8769, 0x8825, 0xA005)
 
-# Bytes of a value of each type, and how struct calls those that are whole numbers.
+# The bytes of a value of each type, and struct's letters for whole numbers.
 _SIZES = dict.fromkeys((1, 2, 6, 7), 1) | dict.fromkeys((3, 8), 2) | dict.fromkeys((4, 9, 11, 13), 4)
 _SIZES |= dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
 _NUMBERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l", 13: "L", 16: "Q", 17: "q", 18: "Q"}
-# Bytes and texts are one object, whatever their length; of all others each value is one. Pillow takes 20
-# microseconds for one that is a fraction.
+# Libraries make one object of bytes or a text of any length, and one of each value of another type. Pillow
+# takes 20 microseconds for a fraction.
 _ONE_OBJECT = (1, 2, 7)
 _FRACTIONS = (5, 10)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A tag of a directory; `position` is where its values are, inside the file."""
+    """A tag of a directory.
+
+    position  where the values are in the file
+    apart     whether the values are outside of the directory
+    """
 
     tag: int
     kind: int
@@ -52,27 +56,25 @@ Directory = list[Entry]
 
 
 class Directories:
-    """The directories of one file. Reading too many entries raises SourceTooLargeError."""
+    """Reads the directories of one file. Too many entries raise SourceTooLargeError."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._order, self._big = ORDERS[data[:4]]
+        self._word = "Q" if self._big else "L"
         self._entries = 0
 
     def pages(self) -> Iterator[Directory]:
-        """Yield the directories that follow one another, until one comes again."""
+        """Yield the directories in a row, until one repeats."""
         seen = set[int]()
-        try:
-            (position,) = self._unpack("Q" if self._big else "L", 8 if self._big else 4)
-        except struct.error:
-            return
+        position = self._number(self._word, 8 if self._big else 4)
         while position and position not in seen:
             seen.add(position)
             directory, position = self._directory(position)
             yield directory
 
     def inner(self, directory: Directory) -> Iterator[Directory]:
-        """Yield the directories below one, however deep, each once."""
+        """Yield the directories below one, at any depth, each once."""
         seen = set[int]()
         waiting = [directory]
         while waiting:
@@ -84,37 +86,37 @@ class Directories:
                 waiting.append(found)
 
     def numbers(self, entry: Entry) -> tuple[int, ...]:
-        """Return the values of an entry; none if they are no whole numbers."""
+        """Return the values of an entry, or none if they are not whole numbers."""
         if entry.kind not in _NUMBERS:
             return ()
         return self._unpack(f"{entry.count}{_NUMBERS[entry.kind]}", entry.position)
 
     def _directory(self, position: int) -> tuple[Directory, int]:
-        """The entries whose values are in the file, and where the next directory is."""
+        """Return the entries whose values are in the file, and the position of the next directory."""
         count, size, inline = ("Q", 20, 8) if self._big else ("H", 12, 4)
-        word = "Q" if self._big else "L"
-        try:
-            (number,) = self._unpack(count, position)
-        except struct.error:
-            return [], 0
+        number = self._number(count, position)
         first = position + struct.calcsize("=" + count)
         directory: Directory = []
         for start in range(first, min(first + number * size, len(self._data) - size + 1), size):
             self._entries += 1
             if self._entries > MAX_PARTS:
                 raise SourceTooLargeError(f"the source has more than {MAX_PARTS} tags")
-            tag, kind, values = self._unpack(f"HH{word}", start)
+            tag, kind, values = self._unpack(f"HH{self._word}", start)
             at = start + size - inline
             total = values * _SIZES.get(kind, 0)
             if apart := total > inline:
-                (at,) = self._unpack(word, at)
+                (at,) = self._unpack(self._word, at)
             if 0 < total <= len(self._data) - at:
                 directory.append(Entry(tag, kind, values, at, apart))
+        return directory, self._number(self._word, first + number * size)
+
+    def _number(self, form: str, position: int) -> int:
+        """Return a number, or 0 if it is outside of the file."""
         try:
-            (following,) = self._unpack(word, first + number * size)
+            (number,) = self._unpack(form, position)
         except struct.error:
-            following = 0
-        return directory, following
+            return 0
+        return number
 
     def _unpack(self, form: str, position: int) -> tuple[int, ...]:
         if not 0 <= position <= len(self._data):
@@ -122,28 +124,28 @@ class Directories:
         return struct.unpack_from(self._order + form, self._data, position)
 
 
-def judge(data: bytes, most: int = MAX_PARTS) -> None:
-    """Raise SourceTooLargeError for more pages, tags or values than a library may hold as objects.
+def validate(data: bytes, max_values: int = MAX_PARTS) -> None:
+    """Raise SourceTooLargeError for more pages, tags or values than a library should hold as objects.
 
-    A directory may name the same bytes with each of its tags, and libraries copy them each time.
+    Each tag of a directory may refer to the same bytes. Libraries copy them for each tag.
     """
     directories = Directories(data)
     copied = 0
     for number, page in enumerate(directories.pages()):
         if number == MAX_PAGES:
             raise SourceTooLargeError(f"the source is a TIFF of more than {MAX_PAGES} pages")
-        copied += _judge(page, most, len(data))
+        copied += _validate(page, max_values, len(data))
         if copied > 10 * (len(data) + 10_000_000):
             raise SourceTooLargeError("the source has pages that share their values")
         for directory in directories.inner(page):
-            _judge(directory, MAX_EXIF_VALUES, len(data))
+            _validate(directory, MAX_EXIF_VALUES, len(data))
 
 
-def _judge(directory: Directory, most: int, length: int) -> int:
-    """How many bytes of values a library copies for it."""
+def _validate(directory: Directory, max_values: int, length: int) -> int:
+    """Return how many bytes of values a library copies for a directory."""
     values = sum(1 if one.kind in _ONE_OBJECT else one.count for one in directory)
     fractions = sum(one.count for one in directory if one.kind in _FRACTIONS)
-    if values > most or fractions > MAX_EXIF_VALUES:
+    if values > max_values or fractions > MAX_EXIF_VALUES:
         raise SourceTooLargeError(f"the source has a directory of {values} values")
     copied = sum(one.size for one in directory if one.apart)
     if copied > 2 * length:
@@ -152,13 +154,13 @@ def _judge(directory: Directory, most: int, length: int) -> int:
 
 
 def blocks(data: bytes) -> Iterator[int]:
-    """Yield how many bytes a decoder allocates at least for each page: those of one tile or strip."""
+    """Yield the bytes that a decoder allocates at least for each page: those of one tile or strip."""
     directories = Directories(data)
     for page in directories.pages():
         tags: dict[int, int] = {}
         for entry in page:
             if entry.tag in _OF_BLOCKS:
-                # Libraries differ in which one they take of tags that come twice.
+                # Libraries disagree about which one of two equal tags counts.
                 tags[entry.tag] = max(tags.get(entry.tag, 0), *directories.numbers(entry), 0)
         length = tags.get(LENGTH, 0)
         strip = tags.get(WIDTH, 0) * min(tags.get(ROWS_PER_STRIP, length), length)

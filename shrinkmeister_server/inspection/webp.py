@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 
 def canvas(data: bytes) -> tuple[int, int]:
-    """The size for which libwebp allocates two pictures to open an extended file; of another one (0, 0)."""
+    """Return the size of two pictures that libwebp allocates to open an extended file; otherwise (0, 0)."""
     if data[12:16] != b"VP8X" or len(data) < 30:
         return 0, 0
     return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
 
 
 def chunks(data: bytes) -> Iterator[bytes]:
-    """The kind of each."""
+    """Yield the kind of each chunk."""
     position = 12
     while position + 8 <= len(data):
         yield data[position : position + 4]

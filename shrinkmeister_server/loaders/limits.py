@@ -1,18 +1,25 @@
-"""A bound on the time of what waits for others, however often they send a little."""
+"""Limits of time and size for loading a source."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Timer
 
-from shrinkmeister.exceptions import StorageError
+from shrinkmeister.exceptions import SourceTooLargeError, StorageError
+
+
+def check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise SourceTooLargeError(f"the source has more than {max_bytes} bytes")
 
 
 @contextmanager
-def deadline(seconds: float, interrupt: Callable[[], object], who: str) -> Iterator[None]:
-    """Raises StorageError, "<who> took more than <seconds> s", where the block does, whatever it raised.
+def deadline(seconds: float, interrupt: Callable[[], object], peer: str) -> Iterator[None]:
+    """Limit the time of a block that waits for a peer, even if the peer keeps sending a little.
 
-    interrupt  called in another thread if the time ends before the block, and never after the block: makes
-               that fail or end which the block waits for, as shutting its socket does. Must not raise
+    Raises StorageError, "<peer> took more than <seconds> s", if the block takes longer.
+
+    interrupt  makes the block's waiting end or fail, for example by shutting its socket. Another thread
+               calls it when the time is over, and never after the block. It must not raise
     """
     over = Event()
 
@@ -23,21 +30,21 @@ def deadline(seconds: float, interrupt: Callable[[], object], who: str) -> Itera
     timer = Timer(seconds, end)
     timer.daemon = True
     timer.start()
+    failure = None
     try:
-        try:
-            yield
-        finally:
-            timer.cancel()
-            # What it interrupts may be closed after the block, and its number be another file's.
-            timer.join()
+        yield
     except Exception as error:
-        if over.is_set():
-            raise _late(seconds, who) from error
-        raise
-    # What was interrupted may look as if it had come to its end.
+        failure = error
+        if not over.is_set():
+            raise
+    finally:
+        timer.cancel()
+        # After the block a socket may be closed and its number belong to another file.
+        timer.join()
+    # An interrupted block may also look as if it had finished.
     if over.is_set():
-        raise _late(seconds, who)
+        raise late(peer, seconds) from failure
 
 
-def _late(seconds: float, who: str) -> StorageError:
-    return StorageError(f"{who} took more than {seconds:g} s")
+def late(peer: str, seconds: float) -> StorageError:
+    return StorageError(f"{peer} took more than {seconds:g} s")

@@ -1,9 +1,10 @@
-"""Source bytes -> thumbnails, with a sorl engine and with what sorl's own backend does to it."""
+"""Make thumbnails from a source's bytes, with a sorl engine and in the steps of sorl's own backend."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -26,22 +27,22 @@ from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
-from shrinkmeister_server.inspection import judge, judge_frames, judge_opened
+from shrinkmeister_server.inspection import validate, validate_frames, validate_opened
 from shrinkmeister_server.observability.timing import Timing
-from shrinkmeister_server.rendering.causes import is_about_source
+from shrinkmeister_server.rendering.error_causes import is_about_source
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
 ENGINE_HINT = (
     "Use a sorl engine, for instance 'sorl.thumbnail.engines.pil_engine.Engine', and install what it "
     "needs: shrinkmeister[vips] for libvips."
 )
-# Characters of a library's error in a line of the log: libvips collects all of a source's.
+# Characters of a library's error that are logged. libvips joins all of a source's errors.
 MAX_REASON = 300
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded thumbnail: its file, and its size in pixels."""
+    """An encoded thumbnail, and its size in pixels."""
 
     data: bytes
     width: int
@@ -50,7 +51,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Rendering:
-    """A thumbnail and its alternative resolutions ("2" -> picture), from one decoding of the source."""
+    """A thumbnail and its alternative resolutions ("2" -> picture)."""
 
     thumbnail: Picture
     resolutions: dict[str, Picture]
@@ -59,7 +60,7 @@ class Rendering:
 
 @reset_on_setting_change
 def get_engine() -> Any:
-    """The sorl engine that THUMBNAIL_ENGINE names. Raises SettingError."""
+    """Return the sorl engine that THUMBNAIL_ENGINE names. Raises SettingError."""
     path = sorl_settings.THUMBNAIL_ENGINE
     try:
         engine = import_string(path)()
@@ -76,28 +77,30 @@ def get_engine() -> Any:
 
 
 def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timing: Timing) -> Rendering:
-    """Raises SourceInvalidError where the engine cannot make that of the source, SourceFormatError where it
-    is none of ours, SourceTooLargeError for its pixels, frames or what they need of memory,
-    SourceTooSlowError, and SpecError where the thumbnail would have too many pixels. Any other error is
-    a mistake in code, or this machine's.
+    """Make a thumbnail and its alternative resolutions from one decoding of the source.
+
+    Raises SourceFormatError if the source's format is not allowed, SourceInvalidError if the engine cannot
+    make the thumbnail, SourceTooLargeError for its pixels, frames or memory, and SourceTooSlowError.
+    Raises SpecError if the thumbnail would have too many pixels. Any other error is a mistake in code, or
+    caused by this machine.
     """
     limit = TimeLimit.after(get_server_config().max_seconds)
     with _engine_errors("the source is broken", limit):
-        header = judge(TimedBytes(data, limit))
+        header = validate(TimedBytes(data, limit))
     engine = get_engine()
     options = spec.full_options()
     if "colorspace" not in spec.options:
-        # sorl tells its own default from a "RGB" that somebody asked for (convert_engine.py).
+        # sorl distinguishes its default from a "RGB" that a template asks for (convert_engine.py).
         options["colorspace"] = sorl_defaults.THUMBNAIL_COLORSPACE
     if "progressive" in options:
-        options["progressive"] = bool(options["progressive"])  # as libvips has to get it
+        options["progressive"] = bool(options["progressive"])  # libvips takes nothing else
     with _engine_errors("the source is not an image that the engine opens", limit):
         image = engine.get_image(_SourceFile(data, limit))
-        judge_opened(image)
+        validate_opened(image)
     try:
         with _engine_errors("the engine could not make the thumbnail", limit):
-            frames = judge_frames(header, data) if _takes_frames(engine, image, header, options) else 1
-            # Pillow decodes a PNG to see how it is turned.
+            frames = validate_frames(header, data) if _takes_frames(engine, image, header, options) else 1
+            # Pillow decodes a PNG to read its EXIF orientation.
             with timing.of("decode"):
                 image = engine.prepare(image, options)
                 options["image_info"] = engine.get_image_info(image)
@@ -105,16 +108,15 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
                 flipped = bool(engine.flip_dimensions(image, options={"orientation": True}))
             source = SourceRecord(width, height, flipped, spec.options.get("version"))
             geometry = parse_geometry(spec.geometry, engine.get_image_ratio(image, options))
-            _refuse_large_results(source, geometry, options, resolutions, frames)
+            _validate_sizes(source, geometry, options, resolutions, frames)
             larger = {resolution: _larger(geometry, resolution) for resolution in resolutions}
             if isinstance(engine, ShrinkingEngine):
                 with timing.of("decode"):
                     engine.decode(image, [geometry, *larger.values()], options)
-            thumbnail = _picture(engine, image, geometry, options, options, timing, limit)
+            make = partial(_make_picture, engine, image, options, timing, limit)
+            thumbnail = make(geometry, options)
             alternatives = {
-                resolution: _picture(
-                    engine, image, size, options, _written(options, float(resolution)), timing, limit
-                )
+                resolution: make(size, _options_for_writing(options, float(resolution)))
                 for resolution, size in larger.items()
             }
     finally:
@@ -123,23 +125,23 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
 
 
 def _takes_frames(engine: Any, image: Any, header: Any, options: dict[str, Any]) -> bool:
-    """Whether the engine decodes more of the source than its first frame."""
+    """Return whether the engine decodes more than the first frame of the source."""
     if isinstance(engine, ShrinkingEngine):
         return engine.stays_animated(image, options)
-    # sorl's libvips engine decodes all of a GIF for a still, too.
+    # sorl's libvips engine decodes all frames of a GIF, even for a still.
     return bool(options["format"] == "GIF" or header.format == "GIF")
 
 
-def _refuse_large_results(
+def _validate_sizes(
     source: SourceRecord,
     geometry: Size,
     options: dict[str, Any],
     resolutions: tuple[str, ...],
     frames: int,
 ) -> None:
-    """Of all pictures that the engine holds on its way: one that is cropped was larger than its box.
+    """Validate the sizes of all pictures that the engine will hold, which are larger before cropping.
 
-    Raises SpecError; and SourceTooLargeError where the engine has found another size than Pillow.
+    Raises SpecError, or SourceTooLargeError if the engine reports a larger source than Pillow does.
     """
     limits = get_server_config()
     width, height = source.width, source.height
@@ -163,7 +165,7 @@ def _refuse_large_results(
 def _scaled_and_written(
     size: Size, box: Size, options: dict[str, Any]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The sizes to which a picture is scaled, and to which it is cropped or padded then."""
+    """Return the size to which a picture is scaled, and to which it is then cropped or padded."""
     crops = options["crop"] and options["crop"] != "noop"
     scale = (max if crops else min)(box[0] / size[0], box[1] / size[1])
     if not options["upscale"]:
@@ -178,11 +180,11 @@ def _larger(geometry: Size, resolution: str) -> Size:
     return int(geometry[0] * float(resolution)), int(geometry[1] * float(resolution))
 
 
-def _written(options: dict[str, Any], factor: float) -> dict[str, Any]:
-    """The options for writing an alternative resolution.
+def _options_for_writing(options: dict[str, Any], factor: float) -> dict[str, Any]:
+    """Return the options for writing an alternative resolution, as sorl makes them.
 
-    As sorl makes them: offsets in pixels are scaled for writing, where nothing reads them, and not for
-    cropping (sorl/thumbnail/base.py, _create_alternative_resolutions).
+    sorl scales offsets in pixels only for writing, where nothing reads them, and not for cropping
+    (sorl/thumbnail/base.py, _create_alternative_resolutions).
     """
     if not isinstance(options["crop"], str):
         return options
@@ -193,14 +195,14 @@ def _written(options: dict[str, Any], factor: float) -> dict[str, Any]:
     return {**options, "crop": " ".join(scaled)}
 
 
-def _picture(
+def _make_picture(
     engine: Any,
     image: Any,
-    geometry: Size,
     options: dict[str, Any],
-    written: dict[str, Any],
     timing: Timing,
     limit: TimeLimit,
+    geometry: Size,
+    options_for_writing: dict[str, Any],
 ) -> Picture:
     limit.check()
     with timing.of("resize"):
@@ -208,19 +210,19 @@ def _picture(
     limit.check()
     file = _ThumbnailFile()
     with timing.of("encode"):
-        engine.write(thumbnail, written, file)
+        engine.write(thumbnail, options_for_writing, file)
     limit.check()
     if not file.data:
-        # sorl's Pillow engine loses its second try: it returns None (13.4, _get_raw_data).
+        # sorl's Pillow engine (13.4, _get_raw_data) returns None if its first attempt fails.
         raise SourceInvalidError("the engine wrote an empty file")
     width, height = engine.get_image_size(thumbnail)
     return Picture(file.data, width, height)
 
 
 class _SourceFile:
-    """What an engine needs of sorl's ImageFile to read a source."""
+    """The part of sorl's ImageFile that an engine needs to read a source."""
 
-    # Engines that run other programs look at its extension; the programs look at the data.
+    # Engines that run other programs read its extension. The programs read the data.
     name = "source"
 
     def __init__(self, data: bytes, limit: TimeLimit) -> None:
@@ -232,7 +234,7 @@ class _SourceFile:
 
 
 class _ThumbnailFile:
-    """What an engine needs of sorl's ImageFile to write a thumbnail."""
+    """The part of sorl's ImageFile that an engine needs to write a thumbnail."""
 
     data: bytes = b""
 
@@ -251,6 +253,6 @@ def _engine_errors(what: str, limit: TimeLimit) -> Iterator[None]:
     except Exception as error:
         if not is_about_source(error):
             raise
-        limit.check()  # which is why libraries that have been stopped fail
+        limit.check()  # a library also fails if the time limit has stopped it
         reason = " ".join(str(error).split())[:MAX_REASON]
         raise SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error

@@ -31,6 +31,7 @@ from shrinkmeister.protocol.encryption import MAX_LENGTH
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.loaders import load as sources
+from shrinkmeister_server.loaders import s3
 from tests.conf.test_environment import NEEDED
 from tests.fuzz.target import SECRET, bytes_of, check, sealed, seeds, text_of
 from tests.server.engines.test_engines import SORLS
@@ -553,10 +554,10 @@ def test_a_key_that_s3_has_no_room_for(settings: Any) -> None:
     from botocore.stub import Stubber
 
     source = Source("s3", "photos", "x" * 1_025)
-    with Stubber(sources._s3_storage_of(source).connection.meta.client) as client:
+    with Stubber(s3.get_s3_storage(source).connection.meta.client) as client:
         client.add_client_error("get_object", "KeyTooLongError", http_status_code=400)
         with pytest.raises(SourceMissingError):
-            sources.read(source)
+            sources.load(source)
 
 
 # What the allow-list of the tests below names, and around it what it does not.
@@ -568,7 +569,7 @@ def read(asked: Server, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Mock:
     """Stands for all reading of sources, on a server with an allow-list of folders."""
     settings.THUMBNAIL_SOURCES = LISTED
     reading = Mock(side_effect=SourceMissingError("it is not there"))
-    monkeypatch.setattr(sources, "read", reading)
+    monkeypatch.setattr(sources, "load", reading)
     return reading
 
 
@@ -671,7 +672,7 @@ def test_no_name_leads_out_of_a_listed_folder(asked: Server, read: Mock) -> None
         name = f"{folder}/{rest}"
         read.reset_mock()
         try:
-            sources.fetch(Source.parse(f"{root}/{name}"))
+            sources.load_allowed(Source.parse(f"{root}/{name}"))
         except SourceMissingError:
             for spelling in (name, unquote(name)):
                 assert posixpath.normpath(spelling.replace("\\", "/")).split("/")[0] == folder

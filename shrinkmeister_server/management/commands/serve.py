@@ -8,14 +8,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from shrinkmeister_server.batches import max_body
 from shrinkmeister_server.conf import get_server_config
 
-# For what is recorded, and for probes, while all others make thumbnails or wait.
+# They answer probes and requests for recorded thumbnails while all others make thumbnails or wait.
 SPARE_THREADS = 4
 
 
 class Command(BaseCommand):
-    help = (
-        "Serves thumbnails by waitress until SIGTERM, then answers the requests that have come, and ends."
-    )
+    help = "Serve thumbnails with waitress. After SIGTERM, answer the requests that have arrived, and exit."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -23,12 +21,12 @@ class Command(BaseCommand):
             nargs="?",
             type=_address,
             default=f"0.0.0.0:{settings.PORT}" if settings.PORT else "127.0.0.1:8000",
-            help="host:port to listen at; by default 0.0.0.0 with the variable PORT, else 127.0.0.1:8000",
+            help="host:port to listen on (default: 0.0.0.0 and the port in PORT, or 127.0.0.1:8000)",
         )
         parser.add_argument(
             "--threads",
             type=int,
-            help=f"by default THUMBNAIL_MAX_MAKING + THUMBNAIL_MAX_WAITING + {SPARE_THREADS}",
+            help=f"default: THUMBNAIL_MAX_MAKING + THUMBNAIL_MAX_WAITING + {SPARE_THREADS}",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +43,7 @@ class Command(BaseCommand):
         try:
             server = Server(application, address, threads, max_body(config.max_batch))
         except OSError as error:
-            raise CommandError(f"Cannot listen at {address}: {error}") from error
+            raise CommandError(f"Cannot listen on {address}: {error}") from error
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, server.stop)
         server.run()

@@ -929,7 +929,7 @@ def test_another_service_of_aws_can_be_kept(package: Callable[..., Path]) -> Non
         (library(machine=183), "is for EM_AARCH64"),
         (library()[:100], "cannot be read"),
         (library()[:20], "cannot be read"),
-        (b"\xcf\xfa\xed\xfe of a Mac", "is no library for Linux"),
+        (b"\xcf\xfa\xed\xfe of a Mac", "is not a library for Linux"),
     ],
 )
 def test_a_library_that_would_not_load_is_refused(
@@ -999,7 +999,7 @@ def test_what_has_no_wheel_for_the_machine_is_named(package: Callable[..., Path]
 
 @pytest.mark.parametrize(
     ("runtime", "told"),
-    [("python3.11", "the server runs in python3.12"), ("python3.14", "Zappa runs with")],
+    [("python3.11", "python3.12"), ("python3.14", re.escape(RUNNING))],
 )
 def test_a_runtime_that_cannot_be_is_refused(tmp_path: Path, runtime: str, told: str) -> None:
     with pytest.raises(ClickException, match=told):
@@ -1009,7 +1009,7 @@ def test_a_runtime_that_cannot_be_is_refused(tmp_path: Path, runtime: str, told:
 def test_a_package_that_lambda_would_not_take_is_refused(
     package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shrinkmeister_server.deployment.package.MOST_BYTES", 1000)
+    monkeypatch.setattr("shrinkmeister_server.deployment.package.MAX_BYTES", 1000)
     with pytest.raises(ClickException, match="Lambda takes 1,000"):
         finish(cli_of(package({"large": bytes(2000)})))
 

@@ -202,7 +202,7 @@ for kind, event in json.load(sys.stdin).items():
         outcomes[kind] = f"{type(error).__name__}: {error}"
 print("ANSWERS", json.dumps(outcomes))
 """
-REFUSED = "EventError: This function answers HTTP requests alone."
+REFUSED = "EventError: This function answers only HTTP requests."
 
 
 def try_all(

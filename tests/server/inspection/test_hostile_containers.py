@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, features
 
 from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
-from shrinkmeister_server.inspection import judge
+from shrinkmeister_server.inspection import validate
 from tests import ROOT
 from tests.support import hostile_avif, hostile_jpeg2000, hostile_plain
 from tests.support.pictures import encoded, picture
@@ -69,7 +69,7 @@ def test_a_file_that_is_almost_too_large(engine: str, module: str, kind: str) ->
 
 
 def judged(data: bytes) -> Any:
-    return judge(BytesIO(data))
+    return validate(BytesIO(data))
 
 
 @pytest.mark.parametrize("progression", ["LRCP", "RPCL", "CPRL"])

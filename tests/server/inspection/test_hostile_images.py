@@ -21,7 +21,7 @@ from sorl.thumbnail import get_thumbnail
 from shrinkmeister.exceptions import SourceFormatError, SourceTooSlowError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server.engines.pillow import Engine
-from shrinkmeister_server.inspection import judge_opened
+from shrinkmeister_server.inspection import validate_opened
 from shrinkmeister_server.rendering import render as rendering
 from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.time_limit import TimeLimit
@@ -363,7 +363,7 @@ class TestTime:
         self, server: Server, ask: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.THUMBNAIL_ENGINE = "sorl.thumbnail.engines.pil_engine.Engine"
-        monkeypatch.setattr(rendering, "judge", lambda file: Image.open(BytesIO(file.getvalue())))
+        monkeypatch.setattr(rendering, "validate", lambda file: Image.open(BytesIO(file.getvalue())))
         monkeypatch.setattr(TimeLimit, "after", lambda seconds: TimeLimit(0, lambda: 1))
         assert b"too long" in ask(picture()).content
 
@@ -406,7 +406,7 @@ class TestFormats:
 
     def test_what_an_engine_of_sorls_opens_otherwise(self) -> None:
         with Image.open(BytesIO(OTHER["EPS"]())) as image, pytest.raises(SourceFormatError, match="EPS"):
-            judge_opened(image)
+            validate_opened(image)
 
     @pytest.mark.parametrize("name", ["SVG", "libvips' own format", "PDF", "PSD"])
     def test_neither_engine_opens_them_itself(self, name: str, engine: str) -> None:

@@ -28,9 +28,9 @@ from shrinkmeister.exceptions import (
     StorageError,
 )
 from shrinkmeister.protocol.spec import Source
-from shrinkmeister_server.loaders.addresses import allowed_address
 from shrinkmeister_server.loaders.connections import MAX_HEADER
-from shrinkmeister_server.loaders.load import fetch
+from shrinkmeister_server.loaders.host_check import is_allowed
+from shrinkmeister_server.loaders.load import load_allowed
 from tests.support.pictures import picture, size_of
 from tests.support.sides import Server
 
@@ -211,8 +211,9 @@ class TestReading:
 
     def test_a_host_that_does_not_answer(self, settings: Any) -> None:
         source = list_host(settings, "127.0.0.1:1")
-        with pytest.raises(StorageError, match="NewConnectionError"):
-            fetch(source)
+        with pytest.raises(StorageError) as failure:
+            load_allowed(source)
+        assert isinstance(failure.value.__cause__, ConnectionRefusedError)
 
     def test_a_proxy_of_the_environment_is_not_asked(
         self, settings: Any, host: str, monkeypatch: pytest.MonkeyPatch
@@ -220,7 +221,7 @@ class TestReading:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, "http://127.0.0.1:1")
         list_host(settings, host)
-        assert size_of(fetch(Source("http", host, "a%20b.jpg?x=1"))) == (400, 300)
+        assert size_of(load_allowed(Source("http", host, "a%20b.jpg?x=1"))) == (400, 300)
 
     @pytest.mark.parametrize(
         "name",
@@ -238,7 +239,7 @@ class TestReading:
     def test_no_way_out_of_a_listed_folder(self, settings: Any, names: Names, name: str) -> None:
         settings.THUMBNAIL_SOURCES = [f"https://{NAME}/a/"]
         with pytest.raises(SourceNotAllowedError, match=r"'\.\.'"):
-            fetch(Source("https", NAME, name))
+            load_allowed(Source("https", NAME, name))
         assert names.asked == []
 
 
@@ -305,18 +306,18 @@ class TestAddresses:
         "address", [PUBLIC, "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::93.184.216.34"]
     )
     def test_public_ones(self, address: str) -> None:
-        assert allowed_address(ip_address(address), private=False)
-        assert allowed_address(ip_address(address), private=True)
+        assert is_allowed(ip_address(address), private=False)
+        assert is_allowed(ip_address(address), private=True)
 
     @pytest.mark.parametrize("address", PRIVATE)
     def test_private_ones_only_if_it_is_said(self, address: str) -> None:
-        assert not allowed_address(ip_address(address), private=False)
-        assert allowed_address(ip_address(address), private=True)
+        assert not is_allowed(ip_address(address), private=False)
+        assert is_allowed(ip_address(address), private=True)
 
     @pytest.mark.parametrize("address", NEVER)
     def test_those_of_no_web_server(self, address: str) -> None:
-        assert not allowed_address(ip_address(address), private=False)
-        assert not allowed_address(ip_address(address), private=True)
+        assert not is_allowed(ip_address(address), private=False)
+        assert not is_allowed(ip_address(address), private=True)
 
     @pytest.mark.parametrize("scheme", ["http", "https"])
     @pytest.mark.parametrize("addresses", [["127.0.0.1"], [PUBLIC, "127.0.0.1"], ["127.0.0.1", PUBLIC]])
@@ -325,7 +326,7 @@ class TestAddresses:
     ) -> None:
         names.set(NAME, addresses)
         with pytest.raises(SourceNotAllowedError) as refused:
-            fetch(list_host(settings, NAME, scheme, private=False))
+            load_allowed(list_host(settings, NAME, scheme, private=False))
         assert connected == []
         assert "not public" in str(refused.value)
         assert "127.0.0.1" not in str(refused.value)
@@ -339,7 +340,7 @@ class TestAddresses:
     ) -> None:
         names.set(NAME, [address])
         with pytest.raises(SourceNotAllowedError, match="neither public nor private"):
-            fetch(list_host(settings, NAME))
+            load_allowed(list_host(settings, NAME))
         assert connected == []
 
     @pytest.mark.parametrize(
@@ -347,7 +348,7 @@ class TestAddresses:
     )
     def test_spellings_of_this_machine(self, settings: Any, connected: list[Any], host: str) -> None:
         with pytest.raises(SourceNotAllowedError):
-            fetch(list_host(settings, f"{host}:80", private=False))
+            load_allowed(list_host(settings, f"{host}:80", private=False))
         assert connected == []
 
     def test_brackets_are_no_host(self) -> None:
@@ -358,8 +359,9 @@ class TestAddresses:
         self, settings: Any, names: Names, connected: list[Any]
     ) -> None:
         names.set(NAME, [PUBLIC], ["127.0.0.1"])
-        with pytest.raises(StorageError, match="NewConnectionError"):
-            fetch(list_host(settings, NAME, private=False))
+        with pytest.raises(StorageError) as failure:
+            load_allowed(list_host(settings, NAME, private=False))
+        assert isinstance(failure.value.__cause__, ConnectionRefusedError)
         assert connected == [(PUBLIC, 80)]
         assert names.asked == [NAME]
 
@@ -367,7 +369,7 @@ class TestAddresses:
         with hosting(saying(OK, b"\r\nbytes")) as (address, asked):
             host = f"{NAME}:{address.partition(':')[2]}"
             names.set(NAME, ["127.0.0.2", "127.0.0.1"])
-            assert fetch(list_host(settings, host)) == b"bytes"
+            assert load_allowed(list_host(settings, host)) == b"bytes"
             assert names.asked == [NAME]
             assert f"\r\nHost: {host}\r\n" in asked[0]
 
@@ -377,12 +379,12 @@ class TestAddresses:
         for listed in ([NAME], f"{NAME}:8080 and more"):
             settings.THUMBNAIL_PRIVATE_HOSTS = listed
             with pytest.raises(SourceNotAllowedError):
-                fetch(source)
+                load_allowed(source)
 
     @pytest.mark.parametrize("host", ["nowhere.invalid", "..", f"{'a' * 70}.com", "example.com:99999"])
     def test_names_without_an_address(self, settings: Any, host: str) -> None:
         with pytest.raises(StorageError):
-            fetch(list_host(settings, host))
+            load_allowed(list_host(settings, host))
 
 
 class TestTime:
@@ -412,7 +414,7 @@ class TestTime:
         with hosting(answer) as (host, _):
             source = list_host(settings, host, scheme)
             with pytest.raises(StorageError, match=r"^the source's host took more than 0\.2 s$"):
-                fetch(source)
+                load_allowed(source)
 
     def test_a_host_that_takes_no_connection(self, settings: Any) -> None:
         """Its queue of connections is full."""
@@ -423,7 +425,7 @@ class TestTime:
                 waiting.connect_ex(full.getsockname())
             source = list_host(settings, f"127.0.0.1:{full.getsockname()[1]}")
             with pytest.raises(StorageError, match=r"took more than 0\.2 s"):
-                fetch(source)
+                load_allowed(source)
 
     def test_it_is_a_failed_storage(self, server: Server, settings: Any, media: Path, caplog: Any) -> None:
         settings.THUMBNAIL_SOURCE_SECONDS = 0.2
@@ -452,7 +454,7 @@ class TestBytes:
     )
     def test_as_many_as_are_allowed(self, settings: Any, parts: tuple[bytes, ...]) -> None:
         with hosting(saying(OK, *parts)) as (host, asked):
-            assert fetch(list_host(settings, host)) == b"x" * 100_000
+            assert load_allowed(list_host(settings, host)) == b"x" * 100_000
         assert "\r\nAccept-Encoding: identity\r\n" in asked[0]
 
     @pytest.mark.parametrize(
@@ -468,7 +470,7 @@ class TestBytes:
     )
     def test_more(self, settings: Any, answer: Answer) -> None:
         with hosting(answer) as (host, _), pytest.raises(SourceTooLargeError):
-            fetch(list_host(settings, host))
+            load_allowed(list_host(settings, host))
 
     @pytest.mark.parametrize("coding", [b"gzip", b"GZIP", b"br", b"identity, zstd"])
     def test_compressed_ones_are_refused(self, settings: Any, coding: bytes) -> None:
@@ -477,7 +479,7 @@ class TestBytes:
             hosting(saying(OK, b"Content-Encoding: " + coding + b"\r\n\r\n", bomb)) as (host, _),
             pytest.raises(StorageError, match="compressed"),
         ):
-            fetch(list_host(settings, host))
+            load_allowed(list_host(settings, host))
 
 
 @pytest.mark.parametrize(
@@ -514,7 +516,7 @@ class TestBytes:
 )
 def test_answers_that_are_none(settings: Any, caplog: Any, answer: Answer) -> None:
     with hosting(answer) as (host, _), pytest.raises(StorageError) as failure:
-        fetch(list_host(settings, host))
+        load_allowed(list_host(settings, host))
     assert "took more" not in str(failure.value)
     assert host not in str(failure.value)
     # urllib3 would name the URL.
@@ -578,7 +580,7 @@ class TestTls:
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         names.set(NAME, ["127.0.0.1"])
-        assert fetch(list_host(settings, f"{NAME}:{host.port}", "https")) == b"bytes"
+        assert load_allowed(list_host(settings, f"{NAME}:{host.port}", "https")) == b"bytes"
         assert host.names == [NAME]
         assert f"\r\nHost: {NAME}:{host.port}\r\n" in host.asked[0]
         assert names.asked == [NAME]
@@ -597,6 +599,7 @@ class TestTls:
         if trusted:
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         names.set(name, ["127.0.0.1"])
-        with pytest.raises(StorageError, match="SSLError"):
-            fetch(list_host(settings, f"{name}:{host.port}", "https"))
+        with pytest.raises(StorageError) as failure:
+            load_allowed(list_host(settings, f"{name}:{host.port}", "https"))
+        assert isinstance(failure.value.__cause__, ssl.SSLCertVerificationError)
         assert host.asked == []
