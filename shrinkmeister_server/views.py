@@ -11,8 +11,8 @@ from django.utils.cache import patch_vary_headers
 from django.views import View
 
 from shrinkmeister.cache.shared_cache import MakerState
-from shrinkmeister.conf import get_config, get_questions
-from shrinkmeister.doctor.messages import EXAMINE
+from shrinkmeister.conf import get_config
+from shrinkmeister.doctor.messages import get_message_cipher
 from shrinkmeister.exceptions import (
     BatchError,
     BatchLengthError,
@@ -40,7 +40,7 @@ from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
 from shrinkmeister.storage.base import get_thumbnail_storage, lasting
 from shrinkmeister_server.batches import Batch, max_body
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.doctor import examine, remove
+from shrinkmeister_server.doctor import answer_to
 from shrinkmeister_server.health import get_health
 from shrinkmeister_server.limiter import get_gate
 from shrinkmeister_server.observability.access_log import RequestLog, visit_of
@@ -210,19 +210,19 @@ class HealthView(ReadOnlyView):
 
 
 class DoctorView(ReadOnlyView):
-    """`GET /doctor/<question>`: what `manage.py shrinkmeister doctor` of a site asks, sealed both ways."""
+    """`GET /doctor/<question>`: answer `manage.py shrinkmeister doctor` of a site; both are encrypted."""
 
     def get(self, request: HttpRequest, question: str) -> HttpResponse:
         visit = visit_of(request)
         try:
-            opened, known = get_questions().open(question)
-            found = examine(opened, known) if opened.ask == EXAMINE else remove(opened, known)
+            cipher = get_message_cipher()
+            found = answer_to(*cipher.decrypt_question(question))
         except EXPECTED as error:
             return failure(request, error)
         visit.timing.outcome = "examined"
         if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
             visit.failed("Unhealthy", failed)
-        answer = HttpResponse(get_questions().seal_answer(found), content_type="text/plain")
+        answer = HttpResponse(cipher.encrypt_answer(found), content_type="text/plain")
         answer["Cache-Control"] = "no-store"
         return answer
 
