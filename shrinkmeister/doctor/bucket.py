@@ -13,8 +13,7 @@ from shrinkmeister.conf import Config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.client import DoctorClient, Reply
 from shrinkmeister.doctor.findings import Finding, ok, skipped, wrong
-from shrinkmeister.doctor.http import Response, Unreachable
-from shrinkmeister.doctor.images import NotLoaded, load_image
+from shrinkmeister.doctor.http import NotLoaded, Response, Unreachable, load_image
 from shrinkmeister.doctor.messages import PROBE, PROBE_TYPE, REMOVE, Answer, probe_name
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
 from shrinkmeister.storage.base import get_thumbnail_storage, lasting
@@ -103,7 +102,7 @@ def _remove(client: DoctorClient, reply: Reply) -> str | None:
         removed = client.ask(replace(reply.question, ask=REMOVE))
         return client.decrypt(removed).bucket.error
     except (Unreachable, TokenError) as error:
-        return f"it does not confirm that it has deleted the probe: {error}"
+        return f"the probe may not be deleted: {error}"
 
 
 def _seen_by_site(name: str, place: str) -> Finding | None:

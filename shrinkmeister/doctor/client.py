@@ -103,6 +103,8 @@ class DoctorClient:
 
     def decrypt(self, reply: Reply) -> Answer:
         """Raises TokenError unless a holder of the secret answers the question."""
+        if reply.response.status != 200:
+            raise TokenError(f"the server answers {reply.response.status}")
         return self._cipher.decrypt_answer(reply.response.body.decode("ascii", "replace"), reply.question)
 
     def explain(self, reply: Reply, error: TokenError) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""One GET request as a browser sends it. The reason why no answer came has a short name."""
+"""One GET request as a browser sends it, and a short name for the reason why no answer came."""
 
 import json
 import socket
@@ -115,6 +115,29 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
             raise
         said = f"no answer in {timeout:g} s" if reason == "timeout" else f"{cause}"[:200].strip()
         raise Unreachable(reason, said or type(cause).__name__) from error
+
+
+class NotLoaded(Exception):  # noqa: N818 - the doctor reports it as a finding
+    """A browser does not show the image; `response` is None if no answer came."""
+
+    def __init__(self, message: str, response: Response | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+def load_image(url: str, timeout: float, content_type: str, body: bytes | None = None) -> Response:
+    """Load an image that needs this type and, unless None, these bytes. Raises NotLoaded."""
+    try:
+        response = get(url, timeout, redirects=True)
+    except Unreachable as error:
+        raise NotLoaded(str(error)) from error
+    if response.status != 200:
+        raise NotLoaded(f"the answer is {response.status}", response)
+    if body is not None and response.body != body:
+        raise NotLoaded("it is not what the server has stored", response)
+    if response.content_type != content_type:
+        raise NotLoaded(f"its type is {response.content_type!r}, not {content_type!r}", response)
+    return response
 
 
 def _send(request: Request, timeout: float, redirects: bool) -> Response:

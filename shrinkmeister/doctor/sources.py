@@ -13,8 +13,7 @@ from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.conf import Config
 from shrinkmeister.doctor.client import UNREACHABLE_HINTS, server_error
 from shrinkmeister.doctor.findings import UNKNOWN, Finding, ok, wrong
-from shrinkmeister.doctor.http import Unreachable, get
-from shrinkmeister.doctor.images import NotLoaded, load_image
+from shrinkmeister.doctor.http import NotLoaded, Unreachable, get, load_image
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError
 from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.spec import CONTENT_TYPES, Source
