@@ -45,6 +45,13 @@ def test_the_client_never_imports_the_server() -> None:
             assert "shrinkmeister_server" not in packages(name), name
 
 
+def test_the_server_imports_the_doctors_messages_alone() -> None:
+    shared = {"shrinkmeister.doctor.messages", "shrinkmeister.doctor.facts"}
+    for name in MODULES:
+        if name.startswith("shrinkmeister_server") or name in shared:
+            assert {one for one in imports(name) if one.startswith("shrinkmeister.doctor")} <= shared, name
+
+
 def test_what_travels_knows_no_django() -> None:
     for name in MODULES:
         if name.startswith("shrinkmeister.protocol") or name == "shrinkmeister.exceptions":

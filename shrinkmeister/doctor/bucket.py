@@ -59,14 +59,11 @@ SIGNED_HINTS = {
     "place": "Set THUMBNAIL_BUCKET, THUMBNAIL_PREFIX and STORAGES to the same bucket on both sides.",
 }
 SIGNED_CODES = {
-    "AuthorizationHeaderMalformed": "region",
-    "AuthorizationQueryParametersError": "region",
+    **dict.fromkeys(("AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"), "region"),
+    **dict.fromkeys(("PermanentRedirect", "TemporaryRedirect"), "region"),
     "IllegalLocationConstraintException": "region",
-    "PermanentRedirect": "region",
-    "TemporaryRedirect": "region",
     "RequestTimeTooSkewed": "clock",
-    "NoSuchBucket": "place",
-    "NoSuchKey": "place",
+    **dict.fromkeys(("NoSuchBucket", "NoSuchKey"), "place"),
 }
 SIGNED_STATUSES = {400: "keys", 401: "keys", 403: "keys", 404: "place"}
 

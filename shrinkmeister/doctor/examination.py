@@ -4,7 +4,7 @@ The site sends the server an encrypted question, compares the answer with its ow
 browser would load. Each finding states what is wrong, and what to change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from time import time
 
@@ -36,23 +36,16 @@ def examine(source: str | None, timeout: float) -> Iterator[Finding]:
     except SettingError:
         config = None
     parsed = parse_source(source, config) if config and source is not None else None
-    return _in_full(config, parsed, [id for id in CHECKS if id != "source" or source is not None], timeout)
+    server = _server(config, config.server_url, parsed, timeout) if config and config.server_url else ()
+    return _completed(chain(_site(), server), [id for id in CHECKS if id != "source" or source is not None])
 
 
-def _in_full(
-    config: Config | None, source: Source | None, left: list[str], timeout: float
-) -> Iterator[Finding]:
-    """Yield all findings, and one for each of the checks `left` that did not run."""
-    last = "site"
-    findings = [_site()]
-    if config and config.server_url:
-        findings.append(_server(config, config.server_url, source, timeout))
-    for finding in chain(*findings):
+def _completed(findings: Iterable[Finding], ids: list[str]) -> Iterator[Finding]:
+    """Yield the findings, then one for each check that did not run."""
+    for finding in findings:
         yield finding
-        if finding.id in left:
-            left.remove(finding.id)
-        last = finding.id
-    yield from skipped(left, last)
+        ids = [id for id in ids if id != finding.id]
+    yield from skipped(ids, finding.id)
 
 
 def _site() -> Iterator[Finding]:
