@@ -84,11 +84,11 @@ class DoctorClient:
         self._timeout = timeout
 
     def get(self, path: str) -> Response:
-        """Raises Unreachable."""
+        """Return the server's answer to a path. Raises Unreachable."""
         return get(f"{self.url}/{path}", self._timeout, Accept="application/json")
 
     def ask(self, question: Question) -> Reply:
-        """Try each secret until the server knows it; follow the server's clock if it differs.
+        """Ask with each secret until the server knows one, in the server's time if that differs.
 
         Raises Unreachable.
         """
@@ -102,7 +102,7 @@ class DoctorClient:
         return Reply(response, question, secret)
 
     def decrypt(self, reply: Reply) -> Answer:
-        """Raises TokenError unless a holder of the secret answers the question."""
+        """Return the answer. Raises TokenError unless a holder of the secret answers the question."""
         if reply.response.status != 200:
             raise TokenError(f"the server answers {reply.response.status}")
         return self._cipher.decrypt_answer(reply.response.body.decode("ascii", "replace"), reply.question)

@@ -127,7 +127,7 @@ class MessageCipher:
         return self._answers.seal(_json(answer), answer.secret)
 
     def decrypt_answer(self, text: str, question: Question) -> Answer:
-        """Raises TokenError unless a holder of the secret answers this question."""
+        """Return the answer. Raises TokenError unless a holder of the secret answers this question."""
         answer = _parse(Answer, self._answers.open(text).payload)
         if answer.nonce != question.nonce:
             raise TokenError("the answer is genuine, but to another question")
@@ -136,7 +136,7 @@ class MessageCipher:
 
 @reset_on_setting_change
 def get_message_cipher() -> MessageCipher:
-    """Raises SettingError."""
+    """Return the cipher of this process. Raises SettingError."""
     return MessageCipher([secret.reveal() for secret in get_config().secrets])
 
 
