@@ -1,9 +1,8 @@
-"""The server's side of `manage.py shrinkmeister doctor`: what it is, and what works from here."""
+"""The server's answer to `manage.py shrinkmeister doctor`: settings, and trials of cache and bucket."""
 
 import secrets
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+import time
+from collections.abc import Iterator
 
 from sorl.thumbnail.conf import settings as sorl_settings
 
@@ -12,6 +11,7 @@ from shrinkmeister.conf import get_config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.facts import cache_kind, common_settings, versions
 from shrinkmeister.doctor.messages import (
+    EXAMINE,
     PROBE,
     PROBE_TYPE,
     PROTOCOLS,
@@ -26,63 +26,66 @@ from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
 from shrinkmeister_server.served import absolute_url
 
 
-def examine(question: Question, answer: Answer) -> Answer:
-    """answer: what is known of it already. Raises SettingError."""
-    config = get_config()
-    return replace(
-        answer,
+def answer_to(question: Question, secret: int) -> Answer:
+    """Do what a question asks. Raises SettingError.
+
+    secret  place of the secret that decrypted the question
+    """
+    config, now = get_config(), int(time.time())
+    name = probe_name(question.nonce, config.prefix)
+    if question.ask != EXAMINE:
+        bucket = _bucket_trial(_remove(name))
+        return Answer(nonce=question.nonce, time=now, secret=secret, cache=CacheTrial(), bucket=bucket)
+    return Answer(
+        nonce=question.nonce,
+        time=now,
+        secret=secret,
         protocols=PROTOCOLS,
         versions=versions(),
         engine=sorl_settings.THUMBNAIL_ENGINE,
         settings=common_settings(config),
-        cache=_try_cache(question.nonce),
-        bucket=_try_bucket(question.nonce),
+        cache=_cache_trial(question.nonce, cache_kind(config)),
+        bucket=_bucket_trial(_store(name), name),
     )
 
 
-def remove(question: Question, answer: Answer) -> Answer:
-    """Takes the probe of an examination away."""
-    name = probe_name(question.nonce, get_config().prefix)
-    return replace(answer, bucket=_trial([("remove", lambda: get_thumbnail_storage().delete([name]))]))
-
-
-def _try_cache(nonce: str) -> CacheTrial:
-    trial, written = CacheTrial(cache_kind(get_config())), secrets.token_urlsafe(16)
+def _cache_trial(nonce: str, kind: str) -> CacheTrial:
+    found, written = None, secrets.token_urlsafe(16)
     try:
         cache = get_shared_cache()
-        trial = replace(trial, found=cache.notes.note(f"{nonce}:site"))
+        found = cache.notes.note(f"{nonce}:site")
         cache.notes.leave_note(f"{nonce}:server", written)
     except ShrinkmeisterError as error:
-        return replace(trial, error=described(error))
-    return replace(trial, written=written)
+        return CacheTrial(kind, found, error=described(error))
+    return CacheTrial(kind, found, written)
 
 
-def _try_bucket(nonce: str) -> BucketTrial:
-    name = probe_name(nonce, get_config().prefix)
-
-    def find() -> None:
-        if get_thumbnail_storage().find(name, {}) is None:
-            raise StorageError("what was stored a moment ago is not found")
-
-    trial = _trial(
-        [
-            # Of what is not there, who may not list is told that it is forbidden.
-            ("look", lambda: get_thumbnail_storage().find(name, {})),
-            ("store", lambda: get_thumbnail_storage().save(name, PROBE, PROBE_TYPE, StoredInfo(1, 1))),
-            ("find", find),
-            ("address", lambda: absolute_url(name)),
-        ]
-    )
-    return replace(trial, url=absolute_url(name)) if "address" in trial.done else trial
+def _store(name: str) -> Iterator[str]:
+    """Store the probe. Yield the name of each step before it begins."""
+    # Without s3:ListBucket, S3 answers 403 instead of 404 for a missing object.
+    yield "look"
+    storage = get_thumbnail_storage()
+    storage.find(name, {})
+    yield "store"
+    storage.save(name, PROBE, PROBE_TYPE, StoredInfo(1, 1))
+    yield "find"
+    if storage.find(name, {}) is None:
+        raise StorageError("the probe is missing, although it has just been stored")
+    yield "address"
+    absolute_url(name)
 
 
-def _trial(steps: list[tuple[str, Callable[[], Any]]]) -> BucketTrial:
-    """Takes the steps up to the first that fails."""
-    done: list[str] = []
-    for name, step in steps:
-        try:
-            step()
-        except ShrinkmeisterError as error:
-            return BucketTrial(tuple(done), name, described(error))
-        done.append(name)
-    return BucketTrial(tuple(done))
+def _remove(name: str) -> Iterator[str]:
+    yield "remove"
+    get_thumbnail_storage().delete([name])
+
+
+def _bucket_trial(steps: Iterator[str], name: str | None = None) -> BucketTrial:
+    """Take the steps until one fails; name: of the object whose URL to return."""
+    taken: list[str] = []
+    try:
+        for step in steps:
+            taken.append(step)
+    except ShrinkmeisterError as error:
+        return BucketTrial(taken[:-1], taken[-1], described(error))
+    return BucketTrial(taken, url=absolute_url(name) if name else None)

@@ -11,8 +11,8 @@ from django.views import View
 
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.coordination import MakerState
-from shrinkmeister.conf import get_config, get_questions, get_tokens
-from shrinkmeister.doctor.messages import EXAMINE
+from shrinkmeister.conf import get_config, get_tokens
+from shrinkmeister.doctor.messages import get_message_cipher
 from shrinkmeister.error_policy import FAILED, RETRY_SECONDS, UNEXPECTED, code_of, policy_of
 from shrinkmeister.exceptions import (
     BatchError,
@@ -26,7 +26,7 @@ from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
 from shrinkmeister.storage.base import get_thumbnail_storage, lasting
 from shrinkmeister_server.batches import Batch, max_body
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.doctor import examine, remove
+from shrinkmeister_server.doctor import answer_to
 from shrinkmeister_server.health import get_health
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.observability.access_log import RequestLog, request_log_of
@@ -130,19 +130,19 @@ class HealthView(PoliteView):
 
 
 class DoctorView(PoliteView):
-    """`GET /doctor/<question>`: the encrypted answer to `manage.py shrinkmeister doctor` of a site."""
+    """`GET /doctor/<question>`: answer `manage.py shrinkmeister doctor` of a site; both are encrypted."""
 
     def get(self, request: HttpRequest, question: str) -> HttpResponse:
         request_log = request_log_of(request)
         try:
-            opened, known = get_questions().open(question)
-            found = examine(opened, known) if opened.ask == EXAMINE else remove(opened, known)
+            cipher = get_message_cipher()
+            found = answer_to(*cipher.decrypt_question(question))
         except ShrinkmeisterError as error:
             return failure(request, error)
         request_log.timing.outcome = "examined"
         if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
             request_log.failed("Unhealthy", "unhealthy", failed)
-        return _uncached(HttpResponse(get_questions().seal_answer(found), content_type="text/plain"))
+        return _uncached(HttpResponse(cipher.encrypt_answer(found), content_type="text/plain"))
 
 
 class MetricsView(PoliteView):

@@ -10,7 +10,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from threading import RLock
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from django.conf import DEFAULT_STORAGE_ALIAS
@@ -27,9 +27,6 @@ from shrinkmeister.protocol.records import RESOLUTION
 from shrinkmeister.protocol.spec import EXTENSIONS, SCHEMES, URL_SCHEMES, ThumbnailSpec, plain_options
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister.secret import Secret, revealed, without_password
-
-if TYPE_CHECKING:
-    from shrinkmeister.doctor.messages import Questions
 
 DEFAULT_CACHE_NAME = "shrinkmeister"
 DAY = 24 * 3600
@@ -244,15 +241,6 @@ def lazy_url(spec: ThumbnailSpec, config: Config) -> str:
     if config.server_url is None:
         raise SettingError(*astuple(MISSING_SERVER_URL))
     return lazy_urls.lazy_url(config.server_url, get_tokens(), spec)
-
-
-@reset_on_setting_change
-def get_questions() -> "Questions":
-    """The sealer and opener of `shrinkmeister doctor`. Raises SettingError."""
-    # 4 ms, which a site's start and its pages do without.
-    from shrinkmeister.doctor.messages import Questions
-
-    return Questions([secret.reveal() for secret in get_config().secrets])
 
 
 def is_plain(name: str) -> bool:

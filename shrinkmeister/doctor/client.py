@@ -1,214 +1,143 @@
-"""A question to the thumbnail server, and what it means when that gives no answer to it."""
+"""Questions to the thumbnail server, and findings for the answers that are not the server's."""
 
-import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from shrinkmeister.doctor.findings import Finding, undone, well, wrong
-from shrinkmeister.doctor.http import Reason, Reply, Unreachable, get
-from shrinkmeister.doctor.messages import QUESTION_SECONDS, Answer, Question, Questions, at
+from shrinkmeister.doctor.findings import Finding, ok, skipped, wrong
+from shrinkmeister.doctor.http import Reason, Response, get
+from shrinkmeister.doctor.messages import QUESTION_SECONDS, Answer, MessageCipher, Question
 from shrinkmeister.exceptions import TokenError
 
-REDIRECTS = (301, 302, 303, 307, 308)
-# Of what stands before a server that does not answer.
-GATEWAY = (502, 503, 504)
-# What to change where no answer comes from the server, by the reason of Unreachable.
-UNREACHABLE: dict[Reason, str] = {
-    "name": "Write the server's host in THUMBNAIL_SERVER_URL as DNS has it, or add it to DNS.",
-    "refused": "Start the server, or correct host and port in THUMBNAIL_SERVER_URL. A firewall may "
-    "refuse too.",
-    "certificate": "Give the server a certificate for this name from an authority that browsers trust: "
-    "they refuse it as this command does. An authority of your own has to be known on this machine.",
-    "tls": "If the server speaks no TLS at that port, write http:// in THUMBNAIL_SERVER_URL, or the "
-    "other port.",
-    "timeout": "Look whether the server runs and has a free worker, and whether a firewall drops what is "
-    "sent. --timeout waits longer.",
-    "cut": "Look in the server's log whether a worker has died, of too little memory or of a time limit. "
-    "Else something else listens there, or speaks TLS: write https:// then.",
-    "garbage": "Write the address of the thumbnail server in THUMBNAIL_SERVER_URL; https:// where it "
-    "speaks TLS.",
-    "network": "Look at the network between this machine and the server.",
+# What to change if no answer comes from THUMBNAIL_SERVER_URL.
+UNREACHABLE_HINTS: dict[Reason, str] = {
+    "name": "Correct the host in THUMBNAIL_SERVER_URL, or add it to DNS.",
+    "refused": "Start the server, or correct host and port in THUMBNAIL_SERVER_URL.",
+    "certificate": "Give the server a certificate for this name, by an authority that this machine trusts.",
+    "tls": "If this port has no TLS, write http:// or another port in THUMBNAIL_SERVER_URL.",
+    "timeout": "Check that the server runs and that no firewall blocks it, or raise --timeout.",
+    "cut": "Check the server's log. If this port speaks TLS, write https:// in THUMBNAIL_SERVER_URL.",
+    "garbage": "Write the thumbnail server's address in THUMBNAIL_SERVER_URL, with https:// if it has TLS.",
+    "network": "Check the network between this machine and the server.",
+}
+# What to change if something else answers there, by its status.
+GATEWAY_HINT = (
+    "A proxy, a load balancer or Lambda gave up: start the server, or find out why it takes so long."
+)
+STRANGER_HINTS = {
+    404: "Write the server's address in THUMBNAIL_SERVER_URL, with its path. On an API Gateway the path is "
+    "the stage: https://abc.execute-api.eu-central-1.amazonaws.com/production.",
+    **dict.fromkeys((502, 503, 504), GATEWAY_HINT),
+}
+STRANGER_HINT = (
+    "Correct THUMBNAIL_SERVER_URL, or what is in front of the server: a login page, a CDN, a firewall. 400 "
+    "may mean that the URL has to begin with https://."
+)
+# What to change if the server refuses the question.
+REFUSAL_HINTS = {
+    400: "Add {url.hostname} to ALLOWED_HOST of the server.",
+    404: "Install the site's version of Shrinkmeister on the server, or correct the path {url.path!r} of "
+    "THUMBNAIL_SERVER_URL.",
+}
+REFUSAL_HINT = "The server's log has the reason; so has `python -m shrinkmeister_server check` there."
+# Check, message and hint if site and server cannot decrypt each other's messages, by the server's status.
+STRANGE_MESSAGES = {
+    200: (
+        "secret",
+        "the answer does not come from a holder of the secret, or is old",
+        "Find out what answers there. No CDN or proxy may cache answers below /doctor/.",
+    ),
+    403: (
+        "secret",
+        "the server does not know a secret of the site: it answers 403 for each lazy thumbnail",
+        "Give site and server the same THUMBNAIL_SECRET_KEY, then restart both.",
+    ),
+    410: (
+        "clock",
+        f"the clocks of site and server differ by more than {QUESTION_SECONDS} s",
+        "Set both clocks by NTP. Nothing else can be examined before.",
+    ),
 }
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What came back for a question.
+class Reply:
+    """The last response to a question."""
 
-    question  as it was asked at last
-    secret    the place of the site's secret that it was sealed with at last
-    """
-
-    reply: Reply
-    question: Question
-    secret: int
+    response: Response
+    question: Question  # as the client asked it last
+    secret: int  # place of the site's secret that encrypted it
 
 
 class DoctorClient:
-    """url      THUMBNAIL_SERVER_URL
-    secrets  how many the site has
+    """Asks one server.
+
+    url      THUMBNAIL_SERVER_URL
+    secrets  how many the cipher has
     timeout  seconds for each answer
     """
 
-    def __init__(self, url: str, questions: Questions, secrets: int, timeout: float) -> None:
-        self._url = url
-        self._questions = questions
+    def __init__(self, url: str, cipher: MessageCipher, secrets: int, timeout: float) -> None:
+        self.url = url
+        self._cipher = cipher
         self._secrets = secrets
         self._timeout = timeout
 
-    def get(self, path: str) -> Reply:
-        """Raises Unreachable."""
-        return get(f"{self._url}/{path}", self._timeout, Accept="application/json")
+    def get(self, path: str) -> Response:
+        """Return the server's answer to a path. Raises Unreachable."""
+        return get(f"{self.url}/{path}", self._timeout, Accept="application/json")
 
-    def ask(self, question: Question) -> Heard:
-        """With each of the site's secrets until one opens; again in the server's time, if it is another.
+    def ask(self, question: Question) -> Reply:
+        """Ask with each secret until the server knows one, in the server's time if that differs.
 
         Raises Unreachable.
         """
         for secret in range(self._secrets):
-            reply = self._put(question, secret)
-            if reply.status == 410 and reply.date is not None and is_ours(reply):
-                question = at(question, reply.date)
-                reply = self._put(question, secret)
-            if reply.status != 403 or not is_ours(reply):
+            response = self._send(question, secret)
+            if response.status == 410 and server_error(response) and (response.date or 0) >= 1:
+                question = replace(question, time=int(response.date or 0))
+                response = self._send(question, secret)
+            if response.status != 403 or not server_error(response):
                 break
-        return Heard(reply, question, secret)
+        return Reply(response, question, secret)
 
-    def answer(self, heard: Heard) -> Answer:
-        """Raises TokenError where there is none of a holder of the secret."""
-        text = heard.reply.body.decode("ascii", errors="replace")
-        return self._questions.open_answer(text, heard.question)
+    def decrypt(self, reply: Reply) -> Answer:
+        """Return the answer. Raises TokenError unless a holder of the secret answers the question."""
+        if reply.response.status != 200:
+            raise TokenError(f"the server answers {reply.response.status}")
+        return self._cipher.decrypt_answer(reply.response.body.decode("ascii", "replace"), reply.question)
 
-    def unreachable(self, error: Unreachable) -> Finding:
-        return wrong("reach", f"{self._url}: {error}", UNREACHABLE[error.reason])
+    def explain(self, reply: Reply, error: TokenError) -> Iterator[Finding]:
+        """Yield what is wrong with a reply that the client cannot decrypt."""
+        response, sentence = reply.response, server_error(reply.response)
+        status = response.status
+        if 300 <= status < 400:
+            # The rest of the target is the question.
+            target = str(response.headers.get("Location", "")).partition("/doctor/")[0]
+            hint = "Write the target in THUMBNAIL_SERVER_URL if the thumbnail server is there."
+            yield wrong("reach", f"{self.url} redirects to {target}", hint)
+        elif not sentence and (status, response.content_type) != (200, "text/plain"):
+            message = f"{self.url} is not a thumbnail server: it answers {status} {response.content_type!r}"
+            yield wrong("reach", message, STRANGER_HINTS.get(status, STRANGER_HINT))
+        elif status in STRANGE_MESSAGES:
+            yield self.reached(response)
+            if status == 410:
+                yield from skipped(["secret"], "clock")
+            id, message, hint = STRANGE_MESSAGES[status]
+            yield wrong(id, f"{message}: {error}" if status == 200 else message, hint)
+        else:
+            hint = REFUSAL_HINTS.get(status, REFUSAL_HINT).format(url=urlsplit(self.url))
+            yield wrong("reach", f"the server answers {status}: {sentence}", hint)
 
-    def understood(self, heard: Heard) -> tuple[Answer | None, list[Finding]]:
-        """The answer, or None and what that means; the first finding is of `reach`."""
-        reply = heard.reply
-        reached = well("reach", f"{self._url} answers, in {reply.milliseconds:,} ms")
-        if reply.status != 200:
-            return None, self._refusal(reply, reached)
-        try:
-            return self.answer(heard), [reached]
-        except TokenError as error:
-            if reply.content_type != "text/plain":
-                return None, [
-                    wrong(
-                        "reach",
-                        f"what answers at {self._url} is no thumbnail server: it sends "
-                        f"{reply.content_type!r}",
-                        "Write the address of the thumbnail server in THUMBNAIL_SERVER_URL. No page for "
-                        "logging in may stand before it, and none of a CDN.",
-                    )
-                ]
-            return None, [
-                reached,
-                wrong(
-                    "secret",
-                    f"the answer is of nobody who holds the secret, or an old one: {error}",
-                    "Look who answers there. No CDN and no proxy may keep answers to /doctor/.",
-                ),
-            ]
+    def reached(self, response: Response) -> Finding:
+        return ok("reach", f"{self.url} answers in {response.milliseconds:,} ms")
 
-    def _put(self, question: Question, secret: int) -> Reply:
-        return self.get(f"doctor/{self._questions.seal(question, secret)}")
-
-    def _refusal(self, reply: Reply, reached: Finding) -> list[Finding]:
-        url, status = self._url, reply.status
-        if not is_ours(reply):
-            return [self._strange(reply)]
-        parts = urlsplit(url)
-        match status:
-            case 400:
-                return [
-                    wrong(
-                        "reach",
-                        f"the server does not answer to the name {parts.hostname} (400)",
-                        f"Add {parts.hostname} to ALLOWED_HOST of the server.",
-                    )
-                ]
-            case 403:
-                many = f"any of the {self._secrets} secrets" if self._secrets > 1 else "the secret"
-                return [
-                    reached,
-                    wrong(
-                        "secret",
-                        f"the server does not know {many} of the site: it answers each lazy thumbnail "
-                        "with 403",
-                        "Give site and server the same THUMBNAIL_SECRET_KEY, and restart both.",
-                    ),
-                ]
-            case 404:
-                path = f", or take the path {parts.path} out of THUMBNAIL_SERVER_URL" if parts.path else ""
-                return [
-                    wrong(
-                        "reach",
-                        f"the thumbnail server at {url} knows no such question (404)",
-                        f"Install the site's version of Shrinkmeister on the server{path}.",
-                    )
-                ]
-            case 410:
-                return [
-                    reached,
-                    *undone(["secret"], "clock"),
-                    wrong(
-                        "clock",
-                        f"the clocks of site and server differ by more than {QUESTION_SECONDS} s",
-                        "Set both by NTP. Until then nothing else can be examined.",
-                    ),
-                ]
-        return [
-            wrong(
-                "reach",
-                f"the server fails ({status}): {json_object(reply)['error']}",
-                "Its log says why, and so does `python -m shrinkmeister_server check` there.",
-            )
-        ]
-
-    def _strange(self, reply: Reply) -> Finding:
-        """An error that no thumbnail server has told."""
-        url, status = self._url, reply.status
-        if status in REDIRECTS:
-            target = str(reply.headers.get("Location", "")).partition("/doctor/")[0]
-            return wrong(
-                "reach",
-                f"{url} redirects to {target}",
-                "Write that address in THUMBNAIL_SERVER_URL, if the thumbnail server is there: else each "
-                "lazy thumbnail takes one redirect more, or never comes.",
-            )
-        if status == 404:
-            return wrong(
-                "reach",
-                f"no thumbnail server is at {url} (404)",
-                "Write its address in THUMBNAIL_SERVER_URL, with its path if it has one, as the stage of "
-                "an API Gateway: https://abc.execute-api.eu-central-1.amazonaws.com/production.",
-            )
-        if status in GATEWAY:
-            return wrong(
-                "reach",
-                f"what stands before the server says that the server does not answer ({status})",
-                "Start the server, or look why it takes so long: a proxy, a load balancer or Lambda gave "
-                "up.",
-            )
-        return wrong(
-            "reach",
-            f"what answers at {url} refuses, and is no thumbnail server ({status})",
-            "Look at firewalls, CDN and rules of access before the server; or THUMBNAIL_SERVER_URL leads "
-            "to something else. 400 may mean that it has to begin with https://.",
-        )
+    def _send(self, question: Question, secret: int) -> Response:
+        return self.get(f"doctor/{self._cipher.encrypt_question(question, secret)}")
 
 
-def is_ours(reply: Reply) -> bool:
-    """Whether it is an error as the thumbnail server tells it."""
-    fields = json_object(reply)
-    return fields.get("status") == reply.status and isinstance(fields.get("error"), str)
-
-
-def json_object(reply: Reply) -> dict[str, Any]:
-    """{} for anything else."""
-    try:
-        found = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def server_error(response: Response) -> str:
+    """Return the sentence of the thumbnail server's own error, or "" for any other answer."""
+    fields = response.json()
+    sentence = fields.get("error") if fields.get("status") == response.status else ""
+    return sentence if isinstance(sentence, str) else ""

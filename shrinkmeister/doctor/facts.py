@@ -1,4 +1,4 @@
-"""What both sides say about themselves, for `shrinkmeister doctor` to compare."""
+"""Facts that each side states about itself, for `shrinkmeister doctor` to compare."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -13,11 +13,26 @@ from shrinkmeister.drivers import DRIVERS
 PACKAGES = ("Django", "sorl-thumbnail", "Pillow", "pyvips")
 NAMES = {path: name for name, path in DRIVERS.items()}
 
+# What follows if site and server have different values. The check `cache` compares the cache's settings.
+CONSEQUENCES = {
+    "THUMBNAIL_BUCKET": "The site signs URLs, deletes and prunes in another bucket than the server uses.",
+    "THUMBNAIL_STORAGE": "The site deletes and prunes in another storage than the server uses.",
+    "THUMBNAIL_PREFIX": "The site deletes, prunes and signs URLs under other names than the server uses.",
+    "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": "The server answers 404 for a resolution that only the site "
+    "lists, and pages stay lazy.",
+    "THUMBNAIL_TTL": "In the eager mode, the site's records live for another time than the server's.",
+    "THUMBNAIL_CHECK_TTL": "If the site's is shorter, pages stay lazy for records that the server trusts. "
+    "If it is longer, lost thumbnails stay broken for longer.",
+    "THUMBNAIL_EXPIRE_DAYS": "Pages show thumbnails that the bucket has deleted, or the server makes them "
+    "again too early.",
+}
+
 
 def common_settings(config: Config) -> dict[str, Any]:
-    """Those that site and server have to have alike, as JSON has them.
+    """Return the settings that site and server need equal, as JSON values.
 
-    Not where the shared cache is: an address may hold a password, and have two names.
+    The address of the shared cache is not among them: it may contain a password, and one cache can have two
+    addresses.
     """
     return {
         "THUMBNAIL_BUCKET": config.bucket,
@@ -33,13 +48,13 @@ def common_settings(config: Config) -> dict[str, Any]:
 
 
 def cache_kind(config: Config) -> str:
-    """The driver, and the class of its cache if that is one of CACHES: "django (...LocMemCache)"."""
+    """Return the driver, and the class of its alias in CACHES: "django (...LocMemCache)"."""
     alias = settings.CACHES.get(config.cache.name)
     return f"{config.cache.backend} ({alias['BACKEND']})" if alias else config.cache.backend
 
 
 def versions() -> dict[str, str]:
-    """By name; without those that are not installed."""
+    """Return the versions of Shrinkmeister, Python and the installed PACKAGES."""
     found = {"shrinkmeister": shrinkmeister.__version__, "Python": platform.python_version()}
     for package in PACKAGES:
         try:

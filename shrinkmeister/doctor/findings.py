@@ -1,4 +1,4 @@
-"""What `shrinkmeister doctor` finds, one thing at a time."""
+"""One result of `shrinkmeister doctor`, and the ids of its checks."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,40 +6,24 @@ from dataclasses import dataclass
 OK = "ok"
 WRONG = "wrong"
 UNKNOWN = "unknown"
-# In the order of a report. Scripts rely on these names: docs/operations.md.
+# In the order of a report. Scripts rely on these ids: docs/operations.md.
 CHECKS = (
-    "site",
-    "reach",
-    "health",
-    "secret",
-    "clock",
-    "protocol",
-    "versions",
-    "settings",
-    "cache",
-    "bucket",
-    "public_url",
-    "signed_url",
-    "sources",
-    "source",
+    *("site", "reach", "health", "secret", "clock", "protocol", "versions", "settings", "cache"),
+    *("bucket", "public_url", "signed_url", "sources", "source"),
 )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """id       one of CHECKS; several findings may be of one
-    status   OK, WRONG, or UNKNOWN for what could not be examined
-    message  what is so
-    hint     what to change, or to know; "" for nothing
-    """
+    """What one check found."""
 
-    id: str
-    status: str
-    message: str
-    hint: str = ""
+    id: str  # of CHECKS; a check may have several findings
+    status: str  # OK, WRONG, or UNKNOWN for a check that could not run
+    message: str  # what is right or wrong
+    hint: str = ""  # what to change, or to know
 
 
-def well(id: str, message: str, hint: str = "") -> Finding:
+def ok(id: str, message: str, hint: str = "") -> Finding:
     return Finding(id, OK, message, hint)
 
 
@@ -47,6 +31,6 @@ def wrong(id: str, message: str, hint: str) -> Finding:
     return Finding(id, WRONG, message, hint)
 
 
-def undone(ids: Iterable[str], first: str) -> Iterator[Finding]:
-    """first: the check that has to go well before these"""
-    return (Finding(id, UNKNOWN, f"not examined, since {first} is wrong") for id in ids)
+def skipped(ids: Iterable[str], blocker: str) -> Iterator[Finding]:
+    """Return a finding for each check that cannot run because the check `blocker` failed."""
+    return (Finding(id, UNKNOWN, f"not examined, because {blocker} is wrong") for id in ids)

@@ -1,8 +1,10 @@
-"""One GET as a browser sends it, and what can go wrong before there is an answer, by name."""
+"""One GET request as a browser sends it, and a short name for the reason why no answer came."""
 
+import json
 import socket
 import ssl
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
@@ -10,21 +12,33 @@ from http.client import HTTPException
 from threading import Thread
 from typing import Any, Literal
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import shrinkmeister
 
 AGENT = f"shrinkmeister/{shrinkmeister.__version__} doctor"
-# Of an answer; what has more is none that was asked for.
-MAX_BYTES = 50_000_000
-
+MAX_BYTES = 50_000_000  # of a body
 
 # "cut" is a connection that was closed without an answer, "garbage" an answer that is not HTTP.
 Reason = Literal["name", "refused", "certificate", "tls", "timeout", "cut", "garbage", "network"]
+# The first class that fits decides, so a subclass comes before its base class.
+REASONS: dict[type[Exception], Reason] = {
+    socket.gaierror: "name",
+    UnicodeError: "name",
+    OverflowError: "name",
+    ConnectionRefusedError: "refused",
+    ssl.SSLCertVerificationError: "certificate",
+    ssl.SSLError: "tls",
+    TimeoutError: "timeout",
+    ConnectionError: "cut",
+    HTTPException: "garbage",
+    ValueError: "garbage",
+    OSError: "network",
+}
 
 
-class Unreachable(Exception):  # noqa: N818 - a finding, and told as one
-    """No answer came. reason: why, in a word; the message begins after the name of the server."""
+class Unreachable(Exception):  # noqa: N818 - the doctor reports it as a finding
+    """No answer came."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -32,8 +46,8 @@ class Unreachable(Exception):  # noqa: N818 - a finding, and told as one
 
 
 @dataclass(frozen=True)
-class Reply:
-    """sent, received  Unix times of this machine"""
+class Response:
+    """An answer with any status; `sent` and `received` are Unix times of this machine."""
 
     url: str
     status: int
@@ -48,86 +62,96 @@ class Reply:
 
     @property
     def content_type(self) -> str:
-        """Without its parameters; "" where there is none."""
+        """The media type without parameters, or ""."""
         return str(self.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
     @property
     def date(self) -> float | None:
-        """Unix time that the header Date says."""
+        """The Unix time in the header Date, or None."""
         try:
             return parsedate_to_datetime(self.headers["Date"]).timestamp()
         except (TypeError, ValueError):
             return None
 
+    def json(self) -> dict[str, Any]:
+        """Return the JSON object of the body, or {} if the body is something else."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
-def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Reply:
-    """Any answer, whatever its status. Raises Unreachable.
 
-    timeout    seconds until all of it is here
-    redirects  whether they are followed
+def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Response:
+    """Return the answer to one GET. Raises Unreachable.
+
+    timeout    seconds until the whole answer is here
+    redirects  whether to follow them
     """
-    # The library opens files too, and more.
+    # urllib would also open files.
     if not url.startswith(("http://", "https://")):
-        raise Unreachable("garbage", f"{url.partition(':')[0]}: is no scheme of the web")
+        raise Unreachable("garbage", f"{url.partition(':')[0]}: is not a scheme of the web")
+    answer: Future[Response] = Future()
+
+    def send() -> None:
+        try:
+            answer.set_result(
+                _send(Request(url, headers={"User-Agent": AGENT, **headers}), timeout, redirects)
+            )
+        except Exception as error:  # `result` raises it again
+            answer.set_exception(error)
+
+    # urllib's timeout is for each read, and not for DNS. A thread that is left ends with the process.
+    Thread(target=send, daemon=True).start()
+    try:
+        return answer.result(timeout)
+    except Exception as error:
+        # urllib wraps errors that happen before an answer begins.
+        cause = error.reason if isinstance(error, URLError) else error
+        reason = next((reason for kind, reason in REASONS.items() if isinstance(cause, kind)), None)
+        if reason is None:
+            raise
+        said = f"no answer in {timeout:g} s" if reason == "timeout" else f"{cause}"[:200].strip()
+        raise Unreachable(reason, said or type(cause).__name__) from error
+
+
+class NotLoaded(Exception):  # noqa: N818 - the doctor reports it as a finding
+    """A browser does not show the image; `response` is None if no answer came."""
+
+    def __init__(self, message: str, response: Response | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+def load_image(url: str, timeout: float, content_type: str, body: bytes | None = None) -> Response:
+    """Load an image that needs this type and, unless None, these bytes. Raises NotLoaded."""
+    try:
+        response = get(url, timeout, redirects=True)
+    except Unreachable as error:
+        raise NotLoaded(str(error)) from error
+    if response.status != 200:
+        raise NotLoaded(f"the answer is {response.status}", response)
+    if body is not None and response.body != body:
+        raise NotLoaded("it is not what the server has stored", response)
+    if response.content_type != content_type:
+        raise NotLoaded(f"its type is {response.content_type!r}, not {content_type!r}", response)
+    return response
+
+
+def _send(request: Request, timeout: float, redirects: bool) -> Response:
     opener = build_opener() if redirects else build_opener(_NoRedirects)
-    request = Request(url, headers={"User-Agent": AGENT, **headers})
-    came: list[Reply | Exception] = []
-    # The library's own timeout is for each step, of which looking up a name is none, and a server that
-    # speaks slowly makes many. A thread that is left behind ends with the process.
-    thread = Thread(target=_ask, args=(opener, request, timeout, came), daemon=True)
-    thread.start()
-    thread.join(timeout)
-    match came:
-        case [Reply() as reply]:
-            return reply
-        case [Exception() as error]:
-            raise _unreachable(error, timeout) from error
-    raise _unreachable(TimeoutError(), timeout)
-
-
-def _ask(opener: OpenerDirector, request: Request, timeout: float, came: list[Reply | Exception]) -> None:
-    """Puts into `came` what comes."""
     sent = time.time()
     try:
-        try:
-            response = opener.open(request, timeout=timeout)
-        except HTTPError as error:
-            response = error
-        with response:
-            body = response.read(MAX_BYTES + 1)
-            if len(body) > MAX_BYTES:
-                raise HTTPException(f"an answer of more than {MAX_BYTES:,} bytes")
-            came.append(Reply(response.url, response.status, response.headers, body, sent, time.time()))
-    # Raised again where the answer is waited for.
-    except Exception as error:
-        came.append(error)
+        response = opener.open(request, timeout=timeout)
+    except HTTPError as error:
+        response = error
+    with response:
+        body = response.read(MAX_BYTES + 1)
+        if len(body) > MAX_BYTES:
+            raise HTTPException(f"the answer has more than {MAX_BYTES:,} bytes")
+        return Response(response.url, response.status, response.headers, body, sent, time.time())
 
 
 class _NoRedirects(HTTPRedirectHandler):
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
-
-
-def _unreachable(error: Exception, timeout: float) -> Unreachable:
-    # urllib wraps what happens before there is an answer, and nothing after that.
-    cause = error.reason if isinstance(error, URLError) else error
-    match cause:
-        case socket.gaierror():
-            return Unreachable("name", f"its name cannot be resolved: {cause.strerror}")
-        case UnicodeError() | OverflowError():
-            return Unreachable("name", "no host can have such a name or port")
-        case ConnectionRefusedError():
-            return Unreachable("refused", "nobody listens there: the connection was refused")
-        case ssl.SSLCertVerificationError():
-            return Unreachable("certificate", f"its certificate is not valid: {cause.verify_message}")
-        case ssl.SSLError():
-            return Unreachable("tls", f"it does not speak TLS as it should: {cause.reason}")
-        case TimeoutError():
-            return Unreachable("timeout", f"no answer came in {timeout:g} s")
-        case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
-            return Unreachable("cut", "the connection was closed without an answer")
-        case HTTPException() | ValueError():
-            return Unreachable("garbage", f"what answers does not speak HTTP: {cause!r:.100}")
-        case OSError():
-            return Unreachable("network", f"the connection failed: {cause}")
-    raise error

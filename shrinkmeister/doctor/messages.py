@@ -1,10 +1,11 @@
-"""What `shrinkmeister doctor` asks a thumbnail server, and what that answers; both sealed.
+"""A question of `shrinkmeister doctor` to a thumbnail server, and the answer; both are encrypted JSON.
 
     question   {"ask":"examine","nonce":"pDFAQ5JAnVgOyp2EiK8zfw","time":1795612345}
     answer     {"nonce":"pDFAQ5JAnVgOyp2EiK8zfw","time":1795612345,"secret":0,"protocols":{...},...}
 
-Nobody without the secret can ask, or read an answer; and who answers a nonce that was never used before has
-the secret. Two purposes, so that a question handed back is no answer. `docs/protocol.md` defines each byte.
+Only holders of the secret can ask, or read an answer. Each question has a new nonce, so an answer that
+repeats it comes from a holder of the secret. Questions and answers have different keys, so a question that
+is sent back is not an answer. `docs/protocol.md` defines each byte.
 """
 
 import json
@@ -13,10 +14,11 @@ import secrets as random
 import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import UnionType
-from typing import Any, Self, get_origin
+from typing import Any, Self, TypeVar, cast, get_origin
 
+from shrinkmeister.conf import get_config, reset_on_setting_change
 from shrinkmeister.exceptions import TokenError, TokenExpiredError
 from shrinkmeister.protocol.encryption import Cipher
 from shrinkmeister.protocol.keys import digest
@@ -24,12 +26,12 @@ from shrinkmeister.protocol.spec import MAX_INTEGER
 
 QUESTION_INFO = b"shrinkmeister doctor question 1"
 ANSWER_INFO = b"shrinkmeister doctor answer 1"
-# Of each format that site and server have to understand alike.
+# The version of each format that site and server have to share.
 PROTOCOLS = {"token": 1, "record": 1, "doctor": 1}
 EXAMINE = "examine"
 REMOVE = "remove"
 NONCE = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
-# By which a question may be older or newer than the server's time.
+# A question may be this much older or newer than the server's time.
 QUESTION_SECONDS = 300
 MAX_ANSWER_LENGTH = 60_000
 # The smallest PNG: one pixel.
@@ -37,169 +39,139 @@ PROBE = b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgAB5Sfe/AAAAABJRU5ErkJggg=="
 )
 PROBE_TYPE = "image/png"
-# No source has such a canonical form: nothing that deletes the thumbnails of a source meets it.
+# No source has this canonical form, so no job that deletes the thumbnails of a source finds the probe.
 PROBE_FOLDER = digest(b'["doctor"]')
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
 class Question:
-    """ask    EXAMINE, or REMOVE for the probe that the question with the same nonce has stored
-    nonce  128 bits of chance
-    time   Unix time of whoever asks
-    """
+    """What the site asks."""
 
-    ask: str
-    nonce: str
-    time: int
+    ask: str  # EXAMINE, or REMOVE to delete the probe that EXAMINE with the same nonce has stored
+    nonce: str  # 128 random bits
+    time: int  # Unix time of the site
+
+    def __post_init__(self) -> None:
+        if self.ask not in (EXAMINE, REMOVE) or not NONCE.fullmatch(self.nonce):
+            raise ValueError("`ask` or `nonce` is not valid")
 
     @classmethod
     def new(cls, ask: str, now: float) -> Self:
         return cls(ask, random.token_urlsafe(16), int(now))
 
-    @classmethod
-    def parse(cls, payload: bytes) -> Self:
-        """Raises TokenError."""
-        given = _object(payload)
-        ask, nonce, moment = given.get("ask"), given.get("nonce"), given.get("time")
-        if ask not in (EXAMINE, REMOVE) or not isinstance(nonce, str) or not NONCE.fullmatch(nonce):
-            raise TokenError("the question is ours, and asks nothing that is known here")
-        if type(moment) is not int or not 1 <= moment <= MAX_INTEGER:
-            raise TokenError("the question is ours, and its time is none")
-        return cls(ask, nonce, moment)
-
 
 @dataclass(frozen=True)
 class CacheTrial:
-    """What the server found when it tried the shared cache.
+    """How the server's use of the shared cache went."""
 
-    kind     what the cache is, without its address
-    found    what it read of what the site had written; None for nothing
-    written  what it wrote for the site to read
-    error    why it could not
-    """
-
-    kind: str = ""
-    found: str | None = None
-    written: str | None = None
+    kind: str = ""  # driver and class, without the address
+    found: str | None = None  # text from where the site had written
+    written: str | None = None  # text for the site to read
     error: str | None = None
 
 
 @dataclass(frozen=True)
 class BucketTrial:
-    """What the server found when it tried the storage of thumbnails with a probe.
+    """How the server's use of the storage of thumbnails went."""
 
-    done    the steps that went well: "look" (for what is not there), "store", "find", "address", "remove"
-    failed  the one that did not
-    error   what it says
-    url     where a browser finds the probe
-    """
-
-    done: tuple[str, ...] = ()
-    failed: str | None = None
+    done: list[str] = field(default_factory=list)  # of "look", "store", "find", "address"; or "remove"
+    failed: str | None = None  # the step that failed
     error: str | None = None
-    url: str | None = None
+    url: str | None = None  # of the probe, for browsers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
-    """time      Unix time of the server when it was asked
-    secret    the place of its secret that opened the question, 0 for the first
-    settings  those of ours that both sides have to have alike, by name
-    """
+    """What the server answers."""
 
     nonce: str
-    time: int
-    secret: int
+    time: int  # Unix time of the server
+    secret: int  # place of the server's secret that decrypted the question, 0 for the first
     protocols: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     engine: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    cache: CacheTrial = CacheTrial()
-    bucket: BucketTrial = BucketTrial()
-
-    @classmethod
-    def parse(cls, payload: bytes) -> Self:
-        """Raises TokenError. What a later server says beyond this is left out."""
-        given = _object(payload)
-        try:
-            bucket = dict(given["bucket"])
-            if isinstance(bucket.get("done"), list):
-                bucket["done"] = tuple(bucket["done"])
-            given["bucket"] = BucketTrial(**_known(BucketTrial, bucket))
-            given["cache"] = CacheTrial(**_known(CacheTrial, given["cache"]))
-            answer = cls(**_known(cls, given))
-            if not (type(answer.time) is type(answer.secret) is int and 1 <= answer.time <= MAX_INTEGER):
-                raise TypeError("the time or the place of the secret is no number")
-            return answer
-        except (TypeError, ValueError, LookupError) as error:
-            raise TokenError("the answer is ours, and of another form") from error
+    settings: Mapping[str, Any] = field(default_factory=dict)  # those that both sides need equal
+    cache: CacheTrial
+    bucket: BucketTrial
 
 
-class Questions:
-    """For both sides: seals and opens questions and their answers."""
+class MessageCipher:
+    """Encrypts and decrypts questions and answers with the secrets of one side."""
 
     def __init__(self, secrets: Sequence[str], clock: Callable[[], float] = time.time) -> None:
         self._questions = Cipher(secrets, QUESTION_INFO)
         self._answers = Cipher(secrets, ANSWER_INFO, MAX_ANSWER_LENGTH)
         self._clock = clock
 
-    def seal(self, question: Question, secret: int = 0) -> str:
-        """secret: the place of the one to seal with"""
-        return self._questions.encrypt(_json(asdict(question)), secret)
+    def encrypt_question(self, question: Question, secret: int = 0) -> str:
+        """Encrypt with the secret at a place, 0 for the first."""
+        return self._questions.encrypt(_json(question), secret)
 
-    def open(self, text: str) -> tuple[Question, Answer]:
-        """The question, and the answer as far as it is known by opening it.
+    def decrypt_question(self, text: str) -> tuple[Question, int]:
+        """Return the question, and the place of the secret that decrypts it.
 
         Raises TokenError, or TokenExpiredError for a genuine question of another time.
         """
         opened = self._questions.decrypt(text)
-        question, now = Question.parse(opened.payload), int(self._clock())
+        question, now = _parse(Question, opened.payload), int(self._clock())
         if abs(now - question.time) > QUESTION_SECONDS:
-            raise TokenExpiredError(f"the question is of {question.time}, and here it is {now}")
-        return question, Answer(question.nonce, now, opened.secret)
+            raise TokenExpiredError(
+                f"the question has the time {question.time}, and the time here is {now}"
+            )
+        return question, opened.secret
 
-    def seal_answer(self, answer: Answer) -> str:
-        """With the secret that opened the question, which whoever asked has for certain."""
-        return self._answers.encrypt(_json(asdict(answer)), answer.secret)
+    def encrypt_answer(self, answer: Answer) -> str:
+        """Encrypt with the secret that decrypted the question: the site is certain to have that one."""
+        return self._answers.encrypt(_json(answer), answer.secret)
 
-    def open_answer(self, text: str, question: Question) -> Answer:
-        """Raises TokenError for what no holder of the secret has answered to this question."""
-        answer = Answer.parse(self._answers.decrypt(text).payload)
+    def decrypt_answer(self, text: str, question: Question) -> Answer:
+        """Return the answer. Raises TokenError unless a holder of the secret answers this question."""
+        answer = _parse(Answer, self._answers.decrypt(text).payload)
         if answer.nonce != question.nonce:
-            raise TokenError("the answer is ours, and to another question")
+            raise TokenError("the answer is genuine, but to another question")
         return answer
 
 
-def at(question: Question, now: float) -> Question:
-    """The same, asked at another time."""
-    return replace(question, time=int(now))
+@reset_on_setting_change
+def get_message_cipher() -> MessageCipher:
+    """Return the cipher of this process. Raises SettingError."""
+    return MessageCipher([secret.reveal() for secret in get_config().secrets])
 
 
 def probe_name(nonce: str, prefix: str) -> str:
-    """Of the form of a thumbnail's, so that `prune` and the lifecycle rule delete one that is left over."""
+    """Return the probe's name, in the form of a thumbnail's: `prune` and the lifecycle rule delete it."""
     return f"{prefix}{PROBE_FOLDER}/{digest(nonce.encode())}.png"
 
 
-def _json(given: Mapping[str, Any]) -> bytes:
-    return json.dumps(given, separators=(",", ":"), ensure_ascii=False).encode()
+def _json(message: Question | Answer) -> bytes:
+    return json.dumps(asdict(message), separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _object(payload: bytes) -> dict[str, Any]:
+def _parse(kind: type[M], payload: bytes) -> M:
     try:
-        given = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise TokenError("it is ours, and no JSON") from error
-    if not isinstance(given, dict):
-        raise TokenError("it is ours, and no JSON object")
-    return given
+        message: Any = _read(kind, json.loads(payload))
+        if not 1 <= message.time <= MAX_INTEGER:
+            raise ValueError("`time` is out of range")
+        return cast(M, message)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TokenError(f"the {kind.__name__.lower()} is genuine, but malformed: {error}") from error
 
 
-def _known(kind: Any, given: Any) -> dict[str, Any]:
+def _read(kind: Any, given: Any) -> Any:
+    """Return a dataclass of this kind from JSON, without members that a later version has added."""
     if not isinstance(given, dict):
-        raise TypeError("no JSON object")
-    known = {one.name: given[one.name] for one in fields(kind) if one.name in given}
+        raise TypeError("it is not a JSON object")
+    values = {}
     for one in fields(kind):
-        wanted: Any = one.type if isinstance(one.type, UnionType) else get_origin(one.type) or one.type
-        if one.name in known and not isinstance(known[one.name], wanted):
-            raise TypeError(f"{one.name} is of another type")
-    return known
+        if one.name in given:
+            value, wanted = given[one.name], cast(Any, one.type)
+            if is_dataclass(wanted):
+                value = _read(wanted, value)
+            elif not isinstance(wanted, UnionType):
+                wanted = get_origin(wanted) or wanted
+            if isinstance(value, bool) or not isinstance(value, wanted):
+                raise TypeError(f"`{one.name}` has another type")
+            values[one.name] = value
+    return kind(**values)

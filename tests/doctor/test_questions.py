@@ -1,5 +1,6 @@
 """What the doctor asks and is answered: the vectors, and what is neither."""
 
+import json
 from base64 import b64decode
 from dataclasses import asdict, replace
 from io import BytesIO
@@ -14,8 +15,10 @@ from shrinkmeister.doctor.messages import (
     PROBE,
     QUESTION_INFO,
     Answer,
+    BucketTrial,
+    CacheTrial,
+    MessageCipher,
     Question,
-    Questions,
     probe_name,
 )
 from shrinkmeister.exceptions import TokenError, TokenExpiredError
@@ -34,8 +37,13 @@ def described(vector: dict[str, Any]) -> str:
     return str(vector["description"])
 
 
-def questions(*secrets: str, now: float = NOW) -> Questions:
-    return Questions(secrets or (SECRET,), lambda: now)
+def cipher(*secrets: str, now: float = NOW) -> MessageCipher:
+    return MessageCipher(secrets or (SECRET,), lambda: now)
+
+
+def answer(**members: Any) -> Answer:
+    known: dict[str, Any] = {"nonce": QUESTION.nonce, "time": NOW, "secret": 0}
+    return Answer(**{**known, "cache": CacheTrial(), "bucket": BucketTrial(), **members})
 
 
 @pytest.mark.parametrize("vector", VECTORS["keys"], ids=["first", "second"])
@@ -46,82 +54,86 @@ def test_keys(vector: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS["questions"], ids=described)
 def test_question(vector: dict[str, Any]) -> None:
-    question = Question.parse(vector["payload"].encode())
-    assert questions().seal(question) == vector["sealed"]
-    assert questions().open(vector["sealed"]) == (question, Answer(question.nonce, NOW, 0))
+    question = Question(**json.loads(vector["payload"]))
+    assert cipher().encrypt_question(question) == vector["sealed"]
+    assert cipher().decrypt_question(vector["sealed"]) == (question, 0)
 
 
 @pytest.mark.parametrize("vector", VECTORS["expired"], ids=described)
 def test_question_of_another_time(vector: dict[str, Any]) -> None:
     with pytest.raises(TokenExpiredError):
-        questions().open(vector["sealed"])
+        cipher().decrypt_question(vector["sealed"])
 
 
 @pytest.mark.parametrize("vector", VECTORS["invalid"], ids=described)
 def test_no_question(vector: dict[str, Any]) -> None:
     with pytest.raises(TokenError) as refused:
-        questions().open(vector["sealed"])
+        cipher().decrypt_question(vector["sealed"])
     assert not isinstance(refused.value, TokenExpiredError)
 
 
 @pytest.mark.parametrize("vector", VECTORS["answers"], ids=described)
 def test_answer(vector: dict[str, Any]) -> None:
-    answer = questions().open_answer(vector["sealed"], QUESTION)
-    assert answer == Answer.parse(vector["payload"].encode())
-    resealed = questions().seal_answer(replace(answer, secret=0))
-    assert questions().open_answer(resealed, QUESTION) == replace(answer, secret=0)
+    decrypted = cipher().decrypt_answer(vector["sealed"], QUESTION)
+    payload, members = json.loads(vector["payload"]), asdict(decrypted)
+    for name in members.keys() & payload.keys() - {"cache", "bucket"}:
+        assert members[name] == payload[name]
+    for name in ("cache", "bucket"):
+        assert payload[name].items() <= members[name].items()
+    again = cipher().encrypt_answer(replace(decrypted, secret=0))
+    assert cipher().decrypt_answer(again, QUESTION) == replace(decrypted, secret=0)
 
 
 def test_answer_has_all_that_was_said() -> None:
     said = load("questions")["answers"][0]
-    answer = questions().open_answer(said["sealed"], QUESTION)
-    assert questions().seal_answer(answer) == said["sealed"]
-    assert asdict(answer)["cache"] == {"kind": "redis", "found": "x9", "written": "y8", "error": None}
+    decrypted = cipher().decrypt_answer(said["sealed"], QUESTION)
+    assert cipher().encrypt_answer(decrypted) == said["sealed"]
+    assert asdict(decrypted)["cache"] == {"kind": "redis", "found": "x9", "written": "y8", "error": None}
 
 
 @pytest.mark.parametrize("vector", VECTORS["invalid_answers"], ids=described)
 def test_no_answer(vector: dict[str, Any]) -> None:
     with pytest.raises(TokenError):
-        questions().open_answer(vector["sealed"], QUESTION)
+        cipher().decrypt_answer(vector["sealed"], QUESTION)
 
 
 def test_a_question_is_no_token_and_a_token_no_question() -> None:
     with pytest.raises(TokenError):
-        Tokens([SECRET]).decrypt(questions().seal(QUESTION))
+        Tokens([SECRET]).decrypt(cipher().encrypt_question(QUESTION))
     token = load("tokens")["valid"][0]["token"]
     assert Tokens([SECRET]).decrypt(token)
     with pytest.raises(TokenError):
-        questions().open(token)
+        cipher().decrypt_question(token)
 
 
 def test_an_answer_is_sealed_with_the_secret_that_opened_the_question() -> None:
-    asked = questions(SECRET)
-    _, answer = questions(OTHER_SECRET, SECRET).open(asked.seal(QUESTION))
-    assert answer.secret == 1
-    text = questions(OTHER_SECRET, SECRET).seal_answer(answer)
-    assert asked.open_answer(text, QUESTION) == answer
+    site, server = cipher(SECRET), cipher(OTHER_SECRET, SECRET)
+    question, secret = server.decrypt_question(site.encrypt_question(QUESTION))
+    assert secret == 1
+    text = server.encrypt_answer(answer(nonce=question.nonce, secret=secret))
+    assert site.decrypt_answer(text, QUESTION).secret == 1
 
 
 def test_any_secret_of_the_site_may_seal() -> None:
-    site = questions(OTHER_SECRET, SECRET)
+    site = cipher(OTHER_SECRET, SECRET)
     with pytest.raises(TokenError):
-        questions(SECRET).open(site.seal(QUESTION))
-    assert questions(SECRET).open(site.seal(QUESTION, 1))[0] == QUESTION
+        cipher(SECRET).decrypt_question(site.encrypt_question(QUESTION))
+    assert cipher(SECRET).decrypt_question(site.encrypt_question(QUESTION, 1))[0] == QUESTION
 
 
 def test_no_two_questions_are_alike() -> None:
     first, second = Question.new(EXAMINE, NOW), Question.new(EXAMINE, NOW)
     assert first.nonce != second.nonce
-    assert questions().open(questions().seal(first))[0] == first
+    assert cipher().decrypt_question(cipher().encrypt_question(first))[0] == first
 
 
 def test_an_answer_may_be_longer_than_a_url() -> None:
-    answer = Answer(QUESTION.nonce, NOW, 0, settings={"THUMBNAIL_BUCKET": "x" * 20_000})
-    assert questions().open_answer(questions().seal_answer(answer), QUESTION) == answer
+    long = answer(settings={"THUMBNAIL_BUCKET": "x" * 20_000})
+    assert cipher().decrypt_answer(cipher().encrypt_answer(long), QUESTION) == long
     with pytest.raises(TokenError, match="length"):
-        questions().open_answer("A" * 80_000, QUESTION)
+        cipher().decrypt_answer("A" * 80_000, QUESTION)
     with pytest.raises(TokenError, match="length"):
-        questions().open(Cipher([SECRET], QUESTION_INFO).encrypt(b"x" * 4_000))
+        cipher().decrypt_question(Cipher([SECRET], QUESTION_INFO).encrypt(b"x" * 4_000))
 
 
 @pytest.mark.parametrize("vector", VECTORS["probes"])

@@ -23,7 +23,7 @@ from tests.servers.process import HOST
 
 @contextmanager
 def speaking(say: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that says something to whoever connects; in a thread for each."""
+    """Run a server that lets `say` handle each connection, one after another."""
     with socket.create_server((HOST, 0)) as listener:
 
         def accept() -> None:
@@ -49,7 +49,7 @@ def reason(url: str, timeout: float = 20) -> str:
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
-    """Of a server that nobody vouches for."""
+    """Return a server's TLS context with a self-signed certificate."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")]),
@@ -103,13 +103,13 @@ def test_no_such_name() -> None:
     assert reason(f"http://{'x' * 64}.example.com") == "name"
 
 
-def test_nobody_listens() -> None:
+def test_a_port_without_a_server() -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         assert reason(f"http://{HOST}:{taken.getsockname()[1]}") == "refused"
 
 
-def test_nobody_answers() -> None:
+def test_a_server_without_an_answer() -> None:
     with socket.create_server((HOST, 0)) as listener:
         assert reason(f"http://{HOST}:{listener.getsockname()[1]}", 0.05) == "timeout"
 
@@ -171,7 +171,7 @@ def test_it_does_not_speak_tls() -> None:
         assert reason(url.replace("http:", "https:")) == "tls"
 
 
-def test_nobody_vouches_for_its_certificate(tmp_path: Path) -> None:
+def test_a_self_signed_certificate(tmp_path: Path) -> None:
     with answering(lambda path: (200, {}, b""), certificate(tmp_path)) as url:
         assert url.startswith("https://")
         assert reason(url) == "certificate"

@@ -70,20 +70,21 @@ class Command(BaseCommand):
         one.add_argument("--install", action="store_true", help="Give the bucket that rule; others stay.")
         one.add_argument("--remove", action="store_true", help="Take it away; others stay.")
         examining = jobs.add_parser(
-            "doctor", help="Examine this site and its thumbnail server; exits with 1 if something is wrong."
+            "doctor",
+            help="Examine this site with its thumbnail server. Exits with 1 if something is wrong.",
         )
         examining.add_argument(
             "--source",
             metavar="SOURCE",
-            help="Also have a thumbnail made: of s3://bucket/key, storage://alias/name, or a plain name.",
+            help="Also make a thumbnail of s3://bucket/key, storage://alias/name, or a plain name.",
         )
-        examining.add_argument("--json", action="store_true", help="For machines: a list of findings.")
+        examining.add_argument("--json", action="store_true", help="Print the findings as JSON.")
         examining.add_argument(
             "--timeout",
             type=_seconds,
             default=30,
             metavar="SECONDS",
-            help="For each answer; 30 unless given.",
+            help="How long to wait for each answer (default: 30).",
         )
         for job in (adopting, clearing, pruning, expiring, examining):
             if job not in (expiring, examining):
@@ -94,7 +95,7 @@ class Command(BaseCommand):
             )
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        # The doctor tells of wrong settings itself; Django's checks would end it before.
+        # The doctor reports wrong settings itself. Django's checks would stop the command first.
         return super().execute(
             *args, **{**options, "skip_checks": options["skip_checks"] or options["job"] == "doctor"}
         )
@@ -201,14 +202,14 @@ class Command(BaseCommand):
                 if not options["json"]:
                     self._say(self._line(finding), options)
         finally:
-            # Also where it breaks off: what was found until then.
+            # An examination that stops early prints what it has found.
             if options["json"]:
                 self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         if any(finding.status == WRONG for finding in findings):
             sys.exit(1)
 
     def _line(self, finding: Finding) -> str:
-        """With a hint below it, indented, and no longer than the terminal is wide."""
+        """Return a finding as lines for a terminal: the message, then the hint."""
         word, style = {
             OK: ("ok", self.style.SUCCESS),
             WRONG: ("WRONG", self.style.ERROR),
@@ -218,7 +219,7 @@ class Command(BaseCommand):
         width = max(60, min(110, get_terminal_size().columns))
         texts = [
             fill(
-                # Of whoever answers: nothing that a terminal would obey.
+                # Another server may have written the text: replace what a terminal would obey.
                 "".join(character if character.isprintable() else " " for character in text),
                 width,
                 initial_indent=indent,

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from shrinkmeister.doctor.messages import EXAMINE, REMOVE, Question, Questions
+from shrinkmeister.doctor.messages import EXAMINE, REMOVE, MessageCipher, Question
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.deployment.policy import policy_of
@@ -109,9 +109,11 @@ def test_they_are_enough_and_no_more(
         assert thumbnail("public/nowhere.jpg").status == 404
         assert get("healthz").status == 200
         # It stores, finds and deletes a probe.
-        questions, question = Questions([SECRET]), Question.new(EXAMINE, time())
+        cipher, question = MessageCipher([SECRET]), Question.new(EXAMINE, time())
         trials = [
-            questions.open_answer(get(f"doctor/{questions.seal(one)}").data.decode(), question).bucket
+            cipher.decrypt_answer(
+                get(f"doctor/{cipher.encrypt_question(one)}").data.decode(), question
+            ).bucket
             for one in (question, replace(question, ask=REMOVE))
         ]
         assert [trial.failed for trial in trials] == [None, None]

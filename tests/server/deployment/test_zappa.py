@@ -23,7 +23,7 @@ import urllib3
 from botocore.stub import Stubber
 from click import ClickException
 
-from shrinkmeister.doctor.messages import EXAMINE, REMOVE, Question, Questions
+from shrinkmeister.doctor.messages import EXAMINE, REMOVE, MessageCipher, Question
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.deployment.invocation import restrict
@@ -494,15 +494,17 @@ def test_a_record_is_in_the_shared_cache_that_pages_ask(
 
 
 def test_the_doctor_is_answered(deployed: Deployment) -> None:
-    questions = Questions([SECRET])
+    cipher = MessageCipher([SECRET])
     question = Question.new(EXAMINE, time())
-    answers, _ = invoke(deployed, events.rest(f"/doctor/{questions.seal(question)}"))
-    answer = questions.open_answer(answers[0]["body"], question)
+    answers, _ = invoke(deployed, events.rest(f"/doctor/{cipher.encrypt_question(question)}"))
+    answer = cipher.decrypt_answer(answers[0]["body"], question)
     assert answer.bucket.failed is None
     assert answer.cache.error is None
     assert answer.settings["THUMBNAIL_BUCKET"] == deployed.bucket
-    removal, _ = invoke(deployed, events.rest(f"/doctor/{questions.seal(replace(question, ask=REMOVE))}"))
-    assert questions.open_answer(removal[0]["body"], question).bucket.done == ("remove",)
+    removal, _ = invoke(
+        deployed, events.rest(f"/doctor/{cipher.encrypt_question(replace(question, ask=REMOVE))}")
+    )
+    assert cipher.decrypt_answer(removal[0]["body"], question).bucket.done == ["remove"]
 
 
 def test_a_host_of_somebody_else_is_refused(

@@ -18,9 +18,9 @@ from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.checks import check_client
 from shrinkmeister.doctor.examination import examine
-from shrinkmeister.doctor.field_sources import HINTS
 from shrinkmeister.doctor.findings import OK, WRONG
-from shrinkmeister.doctor.http import Reply, get
+from shrinkmeister.doctor.http import Response, get
+from shrinkmeister.doctor.sources import FIELD_HINTS
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.storage.image_fields import field_storages
 from shrinkmeister_server.checks import check_server
@@ -104,7 +104,7 @@ def elsewhere(
     return Elsewhere(stack, tmp_path, settings, s3_server, redis_location, s3_bucket(public=True))
 
 
-def browse(url: str) -> Reply:
+def browse(url: str) -> Response:
     return get(url, 60, redirects=True)
 
 
@@ -184,7 +184,9 @@ class TestWrongSetUp:
         elsewhere.start(**changed)
         found = [finding for finding in examine(None, 60) if finding.status != OK]
         assert {(one.id, one.status) for one in found} == {("sources", WRONG)}
-        assert {one.hint for one in found} == {HINTS["elsewhere", status].format(entry="'storage://r2'")}
+        assert {one.hint for one in found} == {
+            FIELD_HINTS[status]["elsewhere"].format(entry="'storage://r2'")
+        }
 
     def test_the_doctor_of_a_bucket_that_the_server_does_not_reach(
         self, elsewhere: Elsewhere, settings: Any
@@ -194,7 +196,7 @@ class TestWrongSetUp:
         elsewhere.start()
         found = {finding.id: finding for finding in examine(None, 60) if finding.status != OK}
         assert found.keys() == {"sources"}
-        assert found["sources"].hint == HINTS["s3", 502].format(entry=f"'s3://{elsewhere.bucket}'")
+        assert found["sources"].hint == FIELD_HINTS[502]["s3"].format(entry=f"'s3://{elsewhere.bucket}'")
 
 
 def test_the_server_checks_the_aliases_that_it_may_read(settings: Any) -> None:

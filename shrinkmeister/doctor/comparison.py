@@ -1,0 +1,157 @@
+"""Findings from the server's answer: secret, clock, versions, settings and shared cache of both sides."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import Config
+from shrinkmeister.conf.credentials import described
+from shrinkmeister.doctor.client import Reply
+from shrinkmeister.doctor.facts import CONSEQUENCES, cache_kind, common_settings, versions
+from shrinkmeister.doctor.findings import Finding, ok, wrong
+from shrinkmeister.doctor.http import Response
+from shrinkmeister.doctor.messages import PROTOCOLS, Answer
+from shrinkmeister.exceptions import ShrinkmeisterError
+
+# The clocks may differ by this much.
+CLOCK_SECONDS = 60
+CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")
+
+
+def compare(config: Config, reply: Reply, answer: Answer) -> Iterator[Finding]:
+    yield compare_secrets(reply.secret, answer.secret)
+    yield compare_clocks(reply.response, answer.time)
+    yield from compare_protocols(answer.protocols)
+    yield compare_versions(answer)
+    yield from compare_settings(config, answer.settings)
+
+
+def compare_secrets(ours: int, theirs: int) -> Finding:
+    """Each side: the place of the shared secret among its secrets, 0 for THUMBNAIL_SECRET_KEY."""
+    if ours:
+        return wrong(
+            "secret",
+            "the server knows only a fallback of the site's secret: it answers 403 for each lazy thumbnail",
+            "Add the site's THUMBNAIL_SECRET_KEY to THUMBNAIL_SECRET_KEY_FALLBACKS of the server.",
+        )
+    if theirs:
+        return ok(
+            "secret",
+            "the server knows the site's secret as a fallback: a rotation is in progress",
+            "Next, give the site the server's THUMBNAIL_SECRET_KEY, and keep the old one as a fallback. "
+            "Until then, pages stay lazy for new records.",
+        )
+    return ok("secret", "site and server have the same secret")
+
+
+def compare_clocks(response: Response, theirs: int) -> Finding:
+    # The server's time has whole seconds, and is of any moment between request and response.
+    ahead, behind = theirs - response.received, response.sent - theirs - 1
+    seconds = max(ahead, behind, 0)
+    if seconds <= CLOCK_SECONDS:
+        return ok("clock", f"the clocks of site and server differ by {seconds:.0f} s")
+    return wrong(
+        "clock",
+        f"the server's clock is {seconds:,.0f} s {'ahead of' if ahead > 0 else 'behind'} the site's",
+        "Set both clocks by NTP. S3 refuses requests from another time, and URLs expire at a wrong time.",
+    )
+
+
+def compare_protocols(theirs: Mapping[str, int]) -> Iterator[Finding]:
+    names = sorted(name for name in {*PROTOCOLS, *theirs} if PROTOCOLS.get(name) != theirs.get(name))
+    for name in names:
+        site, server = PROTOCOLS.get(name), theirs.get(name)
+        message = f"the {name} has version {site} on the site, {server} on the server"
+        hint = "Install the same version of Shrinkmeister on both sides, on the server first."
+        yield wrong("protocol", message, hint)
+    if not names:
+        yield ok("protocol", f"both sides use the same versions: {_listed(PROTOCOLS)}")
+
+
+def compare_versions(answer: Answer) -> Finding:
+    ours, theirs = versions(), answer.versions
+    site = "the site has the same" if ours == theirs else f"site: {_listed(ours)}"
+    same = ours["shrinkmeister"] == theirs.get("shrinkmeister")
+    hint = "" if same else "The versions of Shrinkmeister differ: install the newer one on both sides."
+    return ok("versions", f"server: {_listed(theirs)}, engine {answer.engine}; {site}", hint)
+
+
+def compare_settings(config: Config, theirs: Mapping[str, Any]) -> Iterator[Finding]:
+    ours = common_settings(config)
+    ignored = set() if config.eager else {"THUMBNAIL_TTL"}  # sites write records in the eager mode only
+    if config.bucket or theirs.get("THUMBNAIL_BUCKET"):
+        ignored.add("THUMBNAIL_STORAGE")
+    names = [name for name in CONSEQUENCES if name in theirs and name not in ignored]
+    different = [name for name in names if _sorted(ours[name]) != _sorted(theirs[name])]
+    for name in different:
+        yield wrong("settings", _both(name, ours, theirs), f"{CONSEQUENCES[name]} Make them equal.")
+    if not different:
+        yield ok("settings", f"equal on both sides: {', '.join(names)}")
+
+
+def leave_note(nonce: str) -> str | None:
+    """Write to the shared cache for the server to read. Return the error, if any."""
+    try:
+        get_shared_cache().notes.leave_note(f"{nonce}:site", nonce)
+    except ShrinkmeisterError as error:
+        return described(error)
+    return None
+
+
+def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding:
+    """Return whether each side reads what the other one has written; error: of `leave_note`."""
+    trial, read = answer.cache, None
+    if error is None:
+        try:
+            read = get_shared_cache().notes.note(f"{answer.nonce}:server")
+        except ShrinkmeisterError as failed:
+            error = str(failed)
+    if error is not None or trial.error is not None:
+        side = "site" if error is not None else "server"
+        return wrong(
+            "cache",
+            f"the {side} cannot use the shared cache: {error or trial.error}",
+            f"Start the cache, or correct THUMBNAIL_CACHE_LOCATION or CACHES of the {side}. If the cache "
+            "is only slow, raise THUMBNAIL_CACHE_WAIT_SECONDS.",
+        )
+    server_reads, site_reads = trial.found == answer.nonce, read is not None and read == trial.written
+    kind = cache_kind(config)
+    kinds = kind if kind == trial.kind else f"{kind} on the site, {trial.kind} on the server"
+    if server_reads and site_reads:
+        return ok("cache", f"each side reads what the other one writes: {kinds}")
+    if server_reads or site_reads:
+        reader, writer = ("site", "server") if server_reads else ("server", "site")
+        return wrong(
+            "cache",
+            f"the {reader} does not read what the {writer} writes, only the other way round ({kinds})",
+            "Let both sides read where both write, and not from a replica. A list of caches has to be the "
+            "same on both sides, in the same spelling.",
+        )
+    message = f"site and server use different caches ({kinds}): pages stay lazy"
+    return wrong("cache", message, _different_caches_hint(kinds, common_settings(config), answer.settings))
+
+
+def _different_caches_hint(kinds: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    for name in CACHE_SETTINGS:
+        if name in theirs and ours[name] != theirs[name]:
+            return f"{_both(name, ours, theirs)}. Make them equal."
+    if "locmem" in kinds:
+        return (
+            "Use Redis, Memcached or, on one machine, FileBasedCache: each process has its own LocMemCache."
+        )
+    return (
+        "Make THUMBNAIL_CACHE_LOCATION, or CACHES, equal on both sides: host, port, and the number of the "
+        "database in redis://host:6379/0."
+    )
+
+
+def _both(name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    return f"{name} is {ours[name]!r} on the site, {theirs[name]!r} on the server"
+
+
+def _sorted(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, list) else value
+
+
+def _listed(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in found.items())
