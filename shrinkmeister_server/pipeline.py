@@ -29,7 +29,8 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.protocol.keys import digest, object_name, record_key, source_key
 from shrinkmeister.protocol.records import ThumbnailRecord, base_of
 from shrinkmeister.protocol.spec import CONTENT_TYPES, Source, ThumbnailSpec
-from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import StoredInfo
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.limiter import get_gate
 from shrinkmeister_server.loaders.load import fetch, read

@@ -24,7 +24,8 @@ from shrinkmeister.eager import eager_thumbnails, make_now
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.maintenance import jobs
 from shrinkmeister.protocol.keys import object_name
-from shrinkmeister.storage.base import DjangoThumbnailStorage, get_former_storage
+from shrinkmeister.storage import get_former_storage
+from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
 from tests.pages import render
 from tests.pictures import picture
 from tests.servers.s3 import S3Server
@@ -579,7 +580,7 @@ class TestSwappingBack:
         assert len([path for path in media.rglob("*") if path.is_file()]) == 4
         delete(site.photos[1].image, delete_file=False)
         assert [path.name for path in media.rglob("*") if path.is_file()] == ["tall tree.jpg"]
-        assert get_former_store().count() in (0, None)
+        assert list(get_former_store().sources()) == []
         assert render("{% load thumbnail %}{{ f|is_portrait }}", f=site.photos[1].image) == "False"
 
     def test_deleting_while_the_cache_is_down(

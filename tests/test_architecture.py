@@ -73,7 +73,7 @@ def test_a_site_has_settings_and_no_environment() -> None:
 
 
 # Where thumbnails are stored, deleted and signed; a page with public thumbnails calls nothing there.
-WRITERS = ("shrinkmeister.storage.base", "shrinkmeister.storage.buckets")
+WRITERS = ("shrinkmeister.storage.buckets", "shrinkmeister.storage.s3_errors")
 
 
 def test_libraries_of_images_and_of_s3_stay_on_the_server() -> None:

@@ -21,7 +21,7 @@ from shrinkmeister.checks import check_expiry
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.storage.base import get_former_storage, get_thumbnail_storage
+from shrinkmeister.storage import get_former_storage, get_thumbnail_storage
 from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, alias_storage, bucket_storage
 from shrinkmeister_server import pipeline
 from tests.pictures import picture, size_of

@@ -17,7 +17,7 @@ from sorl.thumbnail.images import get_or_create_storage
 from shrinkmeister import cleanup
 from shrinkmeister.cache.shared_cache import get_shared_cache
 from shrinkmeister.protocol.keys import is_object_name
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister_server import pipeline
 from tests.pages import lazy
 from tests.pictures import picture, size_of

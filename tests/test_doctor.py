@@ -49,7 +49,7 @@ from shrinkmeister.exceptions import TokenExpiredError
 from shrinkmeister.protocol.encryption import Envelopes
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.protocol.lazy_urls import lazy_url
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 from tests.pictures import picture
 from tests.servers.canned import answering
 from tests.servers.demo import MANAGE

@@ -13,13 +13,11 @@ import pytest
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
+from shrinkmeister.maintenance.lifecycle import read_rules
 from shrinkmeister.protocol.records import SourceRecord
-from shrinkmeister.storage.base import (
-    S3ThumbnailStorage,
-    StoredInfo,
-    ThumbnailStorage,
-    get_thumbnail_storage,
-)
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
+from shrinkmeister.storage.s3 import S3ThumbnailStorage
 from tests.pictures import picture
 from tests.servers.faulty import Exchange, Fault, FaultyProxy, Request, running_faulty, s3_error
 from tests.servers.s3 import S3Server
@@ -252,7 +250,7 @@ def test_a_store_without_lifecycle_rules(store: Store, results: ThumbnailStorage
     store.proxy.inject(empty, lambda request: request.path.endswith("?lifecycle"))
     assert isinstance(results, S3ThumbnailStorage)
     with pytest.raises(StorageError):
-        results.lifecycle()
+        read_rules(results)
 
 
 def test_a_listing_that_leaves_its_prefix_is_an_error(store: Store, results: ThumbnailStorage) -> None:

@@ -31,7 +31,7 @@ from shrinkmeister.conf import (
 )
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.sources import source_of
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 from tests.pages import render
 from tests.site.models import Photo

@@ -15,13 +15,10 @@ from django.utils.encoding import filepath_to_uri
 
 from shrinkmeister.conf import SettingError
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.storage.base import (
-    DjangoThumbnailStorage,
-    StoredInfo,
-    ThumbnailStorage,
-    get_former_storage,
-)
-from shrinkmeister.storage.kinds import delete_file, walk
+from shrinkmeister.storage import get_former_storage
+from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
+from shrinkmeister.storage.compat import delete_file, walk
+from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject, name_below
 from tests.pictures import picture, size_of
 from tests.servers.s3 import S3Server

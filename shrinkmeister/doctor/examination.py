@@ -42,7 +42,7 @@ from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
 from shrinkmeister.protocol.lazy_urls import lazy_url
 from shrinkmeister.protocol.spec import CONTENT_TYPES, Source
 from shrinkmeister.sources import parse_source
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 
 GEOMETRY = "300x300"
 # By which clocks may differ.

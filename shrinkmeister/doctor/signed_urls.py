@@ -15,7 +15,8 @@ from shrinkmeister.doctor.findings import Finding, well, wrong
 from shrinkmeister.doctor.http import Reply, Unreachable, get
 from shrinkmeister.doctor.messages import PROBE
 from shrinkmeister.exceptions import ShrinkmeisterError
-from shrinkmeister.storage.base import get_thumbnail_storage, lasting
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import lasting
 
 ID = "signed_url"
 # What a URL may be older or newer than the answer of the storage says.

@@ -35,7 +35,8 @@ from shrinkmeister.protocol.keys import (
 )
 from shrinkmeister.protocol.records import ThumbnailRecord, base_of
 from shrinkmeister.protocol.spec import Source
-from shrinkmeister.storage.base import ThumbnailStorage, get_former_storage, get_thumbnail_storage
+from shrinkmeister.storage import get_former_storage, get_thumbnail_storage
+from shrinkmeister.storage.base import ThumbnailStorage
 from shrinkmeister.storage.listing import StoredThumbnail, thumbnails_of
 
 BATCH = 500

@@ -24,8 +24,8 @@ from shrinkmeister.exceptions import (
 )
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import allowed, object_key
-from shrinkmeister.storage.buckets import alias_storage, bucket_errors, bucket_storage, is_s3
-from shrinkmeister.storage.kinds import (
+from shrinkmeister.storage.buckets import alias_storage, bucket_storage, is_s3
+from shrinkmeister.storage.compat import (
     AZURE_BACKEND,
     GOOGLE_BACKEND,
     MOST_NAME_BYTES,
@@ -33,6 +33,7 @@ from shrinkmeister.storage.kinds import (
     is_a,
     is_missing,
 )
+from shrinkmeister.storage.s3_errors import bucket_errors
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.loaders.limits import deadline
 

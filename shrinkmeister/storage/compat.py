@@ -1,11 +1,11 @@
-"""Where Django's storages differ: what they list, and what they raise for a file that they do not have.
+"""Differences between Django storages: what they list, and what they raise for a missing file.
 
-Django defines neither. FileSystemStorage lists bare names, folder by folder; django-storages' AzureStorage
-lists the whole name of everything below, and so much may change with a version.
+Django defines neither. FileSystemStorage lists bare names, folder by folder. django-storages' AzureStorage
+lists whole names of all files below a folder, and a new version may change that.
 """
 
+import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
 from shrinkmeister.exceptions import StorageError
@@ -15,46 +15,43 @@ AZURE_BACKEND = "storages.backends.azure_storage.AzureStorage"
 GOOGLE_BACKEND = "storages.backends.gcloud.GoogleCloudStorage"
 AZURE_MISSING = "azure.core.exceptions.ResourceNotFoundError"
 GOOGLE_MISSING = "google.api_core.exceptions.NotFound"
-# No object store takes a longer name: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+# The longest name in any object store:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MOST_NAME_BYTES = 1024
 
 
 def is_a(thing: Any, path: str) -> bool:
-    """Whether an object's class, or a parent of it, has this dotted path.
+    """Return whether an object is an instance of the class with this dotted path.
 
-    By name, since importing the class imports the library of a cloud, which may not be installed.
+    Imports nothing, since the library of a cloud may not be installed: an instance has its module loaded.
     """
-    kind: Any = type(thing)
-    return path in _paths(kind)
-
-
-@lru_cache(maxsize=256)
-def _paths(kind: type) -> frozenset[str]:
-    return frozenset(f"{parent.__module__}.{parent.__qualname__}" for parent in kind.__mro__)
+    module, _, name = path.rpartition(".")
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(thing, kind)
 
 
 def is_missing(error: Exception) -> bool:
-    """Whether a storage has raised this because it has no such file."""
+    """Return whether a storage has raised this error because it does not have the file."""
     if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
         return True
-    # Azure raises the same for a missing container, which is a wrong setting.
+    # Azure raises this class for a missing container, too, which is a wrong setting.
     if is_a(error, AZURE_MISSING):
         return getattr(error, "error_code", None) == "BlobNotFound"
     return is_a(error, GOOGLE_MISSING)
 
 
 def delete_file(storage: Any, name: str) -> None:
-    """Delete a file, which need not exist. Raises what the storage raises."""
+    """Delete a file, which may be missing. Raises what the storage raises."""
     try:
         storage.delete(name)
     except Exception:
-        # Some storages raise for what is missing (Dropbox does). One that fails, fails here too.
+        # Some storages (Dropbox) raise for a missing file. If the storage itself fails, `exists` raises.
         if storage.exists(name):
             raise
 
 
 def walk(storage: Any, prefix: str, after: str = "") -> Iterator[StoredObject]:
-    """The files whose names begin with a prefix, in the order of their names, behind `after`.
+    """Yield the files whose names begin with a prefix and sort after `after`, in that order.
 
     Raises StorageError for a listing that contradicts itself, and what the storage raises.
     """
@@ -72,7 +69,7 @@ def walk(storage: Any, prefix: str, after: str = "") -> Iterator[StoredObject]:
 
 
 def check(storage: Any) -> None:
-    """Raise what the storage raises where it does not answer."""
+    """Raise what the storage raises if it does not answer."""
     lister = _lister(storage)
     if lister is None:
         storage.exists("health")
@@ -82,35 +79,35 @@ def check(storage: Any) -> None:
 
 
 def _lister(storage: Any) -> Callable[[Any, str], Iterator[StoredObject]] | None:
-    """How to list a prefix by pages, with times; None for a storage that has its `listdir` alone."""
+    """Return a function that lists a prefix page by page, with times; None if there is only `listdir`."""
     if is_a(storage, AZURE_BACKEND):
-        return _azure
-    return _google if is_a(storage, GOOGLE_BACKEND) else None
+        return _list_azure
+    return _list_google if is_a(storage, GOOGLE_BACKEND) else None
 
 
-def _azure(storage: Any, prefix: str) -> Iterator[StoredObject]:
+def _list_azure(storage: Any, prefix: str) -> Iterator[StoredObject]:
     for blob in storage.client.list_blobs(name_starts_with=prefix, timeout=storage.timeout):
         yield StoredObject(blob.name, blob.last_modified)
 
 
-def _google(storage: Any, prefix: str) -> Iterator[StoredObject]:
+def _list_google(storage: Any, prefix: str) -> Iterator[StoredObject]:
     for blob in storage.bucket.list_blobs(prefix=prefix):
         yield StoredObject(blob.name, blob.updated)
 
 
 def _location(storage: Any) -> str:
-    """The folder of a storage in its container, "" or with a slash at its end."""
+    """Return the folder of a storage in its container, "" or with a slash at its end."""
     location = str(getattr(storage, "location", "") or "").strip("/")
     return f"{location}/" if location else ""
 
 
 def _names(storage: Any, folder: str, prefix: str, after: str) -> Iterator[str]:
-    """folder: "" or with a slash at its end"""
+    """Yield the names below a folder that begin with a prefix; folder: "" or with a slash at its end."""
     try:
         folders, files = storage.listdir(folder)
     except FileNotFoundError:
         return
-    # With their slashes folders sort as the names in them do.
+    # With its slash a folder sorts as the names in it do.
     entries = {_whole(storage, folder, str(name)) for name in files}
     entries |= {f"{_whole(storage, folder, str(name))}/" for name in folders}
     for name in sorted(entries - {folder, f"{folder}/"}):
@@ -124,9 +121,9 @@ def _names(storage: Any, folder: str, prefix: str, after: str) -> Iterator[str]:
 
 
 def _whole(storage: Any, folder: str, entry: str) -> str:
-    """The name in the storage of an entry of `listdir(folder)`, without a slash at its end.
+    """Return the name in the storage of an entry of `listdir(folder)`, without a slash at its end.
 
-    Most storages list bare names. A name with a slash in it is a whole one, of the storage or of its cloud.
+    Most storages list bare names. One that contains a slash is whole: of the storage, or of its cloud.
     """
     entry = entry.removeprefix("./").rstrip("/")
     if entry in ("", "."):
