@@ -1,9 +1,9 @@
 """Thumbnails that the site's former backend has made: their names, their places, their deletion.
 
-sorl's key-value store knows the size of each image by its name. A thumbnail's name is a digest of its source,
-geometry and options, which cannot be read back. So a page makes that name again, with the former backend
-(THUMBNAIL_ADOPTED_BACKEND), and looks for a record under it. `manage.py shrinkmeister adopt` has written that
-record for each thumbnail that the key-value store knows and that is stored.
+sorl's key-value store knows the size of each image by its name. A thumbnail's name is a digest of its
+source, geometry and options, which cannot be read back. So a page makes that name again, with the former
+backend (THUMBNAIL_ADOPTED_BACKEND), and looks for a record under it. `manage.py shrinkmeister adopt` has
+written that record for each thumbnail that the key-value store knows and that is stored.
 """
 
 import logging
@@ -67,7 +67,7 @@ def former_of(file: Any, geometry: str | int, options: Mapping[str, Any], config
 
 
 class _NamedImage(ImageFile):  # type: ignore[misc]  # sorl has no types
-    """The thumbnail that `_Namer` has named; nothing says that it exists."""
+    """The thumbnail that `_Namer` has named, which may not exist."""
 
 
 class _Namer(ThumbnailBackend):  # type: ignore[misc]  # sorl has no types
@@ -75,29 +75,27 @@ class _Namer(ThumbnailBackend):  # type: ignore[misc]  # sorl has no types
 
     def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> _NamedImage:
         source = ImageFile(file_)
-        # sorl's own method completes the options in this way, since 12.11 at least.
+        # As sorl's own method completes the options, from 12.11 to 13.4.
         if sorl_settings.THUMBNAIL_PRESERVE_FORMAT:
             options.setdefault("format", self._get_format(source))
         for key, value in self.default_options.items():
             options.setdefault(key, value)
-        for key, name in self.extra_options:
-            value = getattr(sorl_settings, name)
-            if value != getattr(sorl_defaults, name):
+        for key, setting in self.extra_options:
+            value = getattr(sorl_settings, setting)
+            if value != getattr(sorl_defaults, setting):
                 options.setdefault(key, value)
-        name = super(_Guard, self)._get_thumbnail_filename(source, geometry_string, options)
+        name = self._site_filename(source, geometry_string, options)
         return _NamedImage(name, open_thumbnail_storage(get_config()))
 
 
-class _Guard:
-    """Stops a site's backend that has its own copy of sorl's method, which would make the thumbnail."""
-
-    def _get_thumbnail_filename(self, *args: Any, **kwargs: Any) -> str:
-        raise SettingError(
-            "shrinkmeister.E016",
-            f"THUMBNAIL_ADOPTED_BACKEND is {get_config().adopted_backend!r}, whose get_thumbnail() does not "
-            f"call super().get_thumbnail().",
-            "Name a subclass of sorl's ThumbnailBackend that has only your _get_thumbnail_filename().",
-        )
+def _refuse(*args: Any) -> str:
+    """Stop a site's backend that contains a copy of sorl's method, which would make the thumbnail."""
+    raise SettingError(
+        "shrinkmeister.E016",
+        f"THUMBNAIL_ADOPTED_BACKEND is {get_config().adopted_backend!r}, whose get_thumbnail() does not "
+        f"call super().get_thumbnail().",
+        "Name a subclass of sorl's ThumbnailBackend that has only your _get_thumbnail_filename().",
+    )
 
 
 @reset_on_setting_change
@@ -108,10 +106,15 @@ def _get_namer() -> Any:
         return None
     try:
         backend: Any = import_string(path)
-        if not (isinstance(backend, type) and issubclass(backend, ThumbnailBackend)):
+        valid = isinstance(backend, type) and issubclass(backend, ThumbnailBackend)
+        if not valid:
             raise TypeError("it is not a subclass of sorl's ThumbnailBackend")
-        bases = [_Guard, *([] if backend is ThumbnailBackend else [backend]), _Namer]
-        return type(backend.__name__, tuple(bases), {})()
+        methods = {
+            "_get_thumbnail_filename": _refuse,
+            "_site_filename": backend._get_thumbnail_filename,
+        }
+        bases = (_Namer,) if backend is ThumbnailBackend else (backend, _Namer)
+        return type(backend.__name__, bases, methods)()
     except (ImportError, TypeError) as error:
         raise SettingError(
             "shrinkmeister.E016",
