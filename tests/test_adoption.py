@@ -17,10 +17,11 @@ from sorl.thumbnail.base import EXTENSIONS, ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 from sorl.thumbnail.models import KVStore
 
+from shrinkmeister.adoption.former import former_of
 from shrinkmeister.adoption.kvstore import get_former_store
 from shrinkmeister.backend import make_spec
 from shrinkmeister.cache.shared_cache import SharedCache, get_shared_cache
-from shrinkmeister.conf import get_config
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.eager import eager_thumbnails, make_now
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.protocol.keys import object_name
@@ -53,6 +54,23 @@ class SpeakingBackend(ThumbnailBackend):  # type: ignore[misc]  # sorl has no ty
     def _get_thumbnail_filename(self, source: Any, geometry_string: str, options: Any) -> str:
         stem = Path(source.name).stem.replace(" ", "-")
         return f"cache/{stem} {geometry_string}.{options['format'].lower()}"
+
+
+class WrappingBackend(ThumbnailBackend):  # type: ignore[misc]  # sorl has no types
+    """Changes an option, and so the name that sorl makes, and returns an SVG as it is."""
+
+    def get_thumbnail(self, file_: Any, geometry_string: str, **options: Any) -> Any:
+        if str(file_).endswith(".svg"):
+            return file_
+        return super().get_thumbnail(file_, geometry_string, **{"quality": 70, **options})
+
+
+class CopyingBackend(ThumbnailBackend):  # type: ignore[misc]  # sorl has no types
+    """Contains the body of sorl's method."""
+
+    def get_thumbnail(self, file_: Any, geometry_string: str, **options: Any) -> Any:
+        self._get_thumbnail_filename(file_, geometry_string, {**self.default_options, **options})
+        pytest.fail("a page would make the thumbnail")
 
 
 class Site:
@@ -188,6 +206,35 @@ class TestWarmPagesStayWarm:
         adopt()
         assert site.page() == site.before
         assert site.page()[3][0] == "https://example.com/media/cache/tall-tree%20300x200.jpeg"
+
+    def test_with_options_of_a_sites_own(
+        self, media: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.THUMBNAIL_ADOPTED_BACKEND = "tests.test_adoption.WrappingBackend"
+        follow_settings(monkeypatch)
+        site = Site(WrappingBackend())
+        adopt()
+        assert site.page() == site.before
+        assert former_of("photos/logo.svg", "10x10", {}, get_config()) is None
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"THUMBNAIL_PRESERVE_FORMAT": True, "THUMBNAIL_FORMAT": "PNG"},
+            {"THUMBNAIL_PROGRESSIVE": False, "THUMBNAIL_ORIENTATION": False, "THUMBNAIL_BLUR": 2},
+        ],
+    )
+    def test_names_depend_on_settings_as_sorls_do(
+        self, media: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+    ) -> None:
+        settings.THUMBNAIL_ADOPTED_BACKEND = SORLS_BACKEND
+        for name, value in changed.items():
+            setattr(settings, name, value)
+        follow_settings(monkeypatch)
+        photo = storages["default"].save("photos/dawn.jpg", ContentFile(picture((40, 30))))
+        former = former_of(photo, "20x20", {"crop": "center"}, get_config())
+        assert former
+        assert former.name == ThumbnailBackend().get_thumbnail(photo, "20x20", crop="center").name
 
     def test_with_urls_of_this_host(
         self, media: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -703,6 +750,11 @@ class TestSwappingBack:
 
 
 class TestSettings:
+    def test_a_backend_that_would_make_thumbnails_is_refused(self, settings: Any) -> None:
+        settings.THUMBNAIL_ADOPTED_BACKEND = "tests.test_adoption.CopyingBackend"
+        with pytest.raises(SettingError, match="CopyingBackend.*E016"):
+            former_of("photos/dawn.jpg", "10x10", {}, get_config())
+
     def test_adopting_needs_to_be_told_whose(self, site: Site, settings: Any) -> None:
         settings.THUMBNAIL_ADOPTED_BACKEND = None
         with pytest.raises(CommandError, match="E016"):

@@ -5,7 +5,7 @@ lists whole names of all files below a folder, and a new version may change that
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from shrinkmeister.exceptions import StorageError
@@ -55,14 +55,14 @@ def walk(storage: Any, prefix: str, after: str = "") -> Iterator[StoredObject]:
 
     Raises StorageError for a listing that contradicts itself, and what the storage raises.
     """
-    lister = _lister(storage)
-    if lister is None:
-        folder, slash, _ = prefix.rpartition("/")
-        for name in _names(storage, folder + slash, prefix, after):
+    folder = _location(storage)
+    stored_objects = _list(storage, folder + prefix)
+    if stored_objects is None:
+        parent, slash, _ = prefix.rpartition("/")
+        for name in _names(storage, parent + slash, prefix, after):
             yield StoredObject(name)
         return
-    folder = _location(storage)
-    for stored in lister(storage, folder + prefix):
+    for stored in stored_objects:
         name = name_below(folder, prefix, stored.name)
         if name > after:
             yield StoredObject(name, stored.modified)
@@ -70,29 +70,22 @@ def walk(storage: Any, prefix: str, after: str = "") -> Iterator[StoredObject]:
 
 def check(storage: Any) -> None:
     """Raise what the storage raises if it does not answer."""
-    lister = _lister(storage)
-    if lister is None:
+    stored_objects = _list(storage, "health")
+    if stored_objects is None:
         storage.exists("health")
     else:
-        # `exists` takes a missing container for a missing file.
-        next(lister(storage, "health"), None)
+        # `exists` would take a missing container for a missing file.
+        next(stored_objects, None)
 
 
-def _lister(storage: Any) -> Callable[[Any, str], Iterator[StoredObject]] | None:
-    """Return a function that lists a prefix page by page, with times; None if there is only `listdir`."""
+def _list(storage: Any, prefix: str) -> Iterator[StoredObject] | None:
+    """List what begins with a prefix, by whole names; None for a storage that has only `listdir`."""
     if is_a(storage, AZURE_BACKEND):
-        return _list_azure
-    return _list_google if is_a(storage, GOOGLE_BACKEND) else None
-
-
-def _list_azure(storage: Any, prefix: str) -> Iterator[StoredObject]:
-    for blob in storage.client.list_blobs(name_starts_with=prefix, timeout=storage.timeout):
-        yield StoredObject(blob.name, blob.last_modified)
-
-
-def _list_google(storage: Any, prefix: str) -> Iterator[StoredObject]:
-    for blob in storage.bucket.list_blobs(prefix=prefix):
-        yield StoredObject(blob.name, blob.updated)
+        blobs = storage.client.list_blobs(name_starts_with=prefix, timeout=storage.timeout)
+        return (StoredObject(blob.name, blob.last_modified) for blob in blobs)
+    if is_a(storage, GOOGLE_BACKEND):
+        return (StoredObject(blob.name, blob.updated) for blob in storage.bucket.list_blobs(prefix=prefix))
+    return None
 
 
 def _location(storage: Any) -> str:
