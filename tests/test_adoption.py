@@ -752,7 +752,7 @@ class TestSwappingBack:
 class TestSettings:
     def test_a_backend_that_would_make_thumbnails_is_refused(self, settings: Any) -> None:
         settings.THUMBNAIL_ADOPTED_BACKEND = "tests.test_adoption.CopyingBackend"
-        with pytest.raises(SettingError, match="CopyingBackend.*E016"):
+        with pytest.raises(SettingError, match="E016"):
             former_of("photos/dawn.jpg", "10x10", {}, get_config())
 
     def test_adopting_needs_to_be_told_whose(self, site: Site, settings: Any) -> None:

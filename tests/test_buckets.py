@@ -212,16 +212,16 @@ class TestPublic:
 
     def test_deleting_more_than_a_batch(self, public: Buckets) -> None:
         client = public.s3.client()
-        results = get_thumbnail_storage()
+        storage = get_thumbnail_storage()
 
         def put(number: int) -> None:
             client.put_object(Bucket=public.thumbs, Key=f"cache/x/{number}.jpg", Body=b"")
 
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(put, range(1003)))
-        names = [stored.name for stored in results.walk("cache/x/")]
+        names = [stored.name for stored in storage.walk("cache/x/")]
         assert len(names) == 1003
-        results.delete(names)
+        storage.delete(names)
         assert public.names(public.thumbs) == []
 
 
@@ -310,8 +310,8 @@ class TestSignatures:
     def test_version_4_in_all_regions(self, region: str | None, endpoint_url: str | None) -> None:
         """boto3's own choice is version 2 in the first three."""
         self.use(region_name=region, endpoint_url=endpoint_url)
-        for results in (get_thumbnail_storage(), get_former_storage()):
-            query = self.query(results.url("a.jpg"))
+        for storage in (get_thumbnail_storage(), get_former_storage()):
+            query = self.query(storage.url("a.jpg"))
             assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
             assert query["X-Amz-Credential"].split("/")[2] == (region or "us-east-1")
 

@@ -262,8 +262,9 @@ class TestS3Elsewhere:
             raise LookupError("a session is wanted")
 
         monkeypatch.setattr(S3Storage, "_create_session", make)
+        storage: Any = storages["r2"]
         with pytest.raises(LookupError):
-            _ = storages["r2"].connection
+            _ = storage.connection
 
     def test_keys_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
