@@ -347,7 +347,7 @@ def test_a_failure_is_logged_and_the_instance_is_saved(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise StorageError("could not list")
 
-    monkeypatch.setattr(backend, "get_results", fail)
+    monkeypatch.setattr(backend, "get_thumbnail_storage", fail)
     saved.image = upload("dusk.jpg")
     saved.save()
     assert Photo.objects.get().image.name == "photos/dusk.jpg"

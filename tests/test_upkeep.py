@@ -442,7 +442,7 @@ class TestProgress:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr("django.core.management.base.OutputWrapper.isatty", lambda self: terminal)
-        shrinkmeister("prune", "--older-than", "1h", "--no-color", "--verbosity", verbosity)
+        shrinkmeister("prune", "--older-than", "1h", "--verbosity", verbosity)
         assert ("4 thumbnails" in capsys.readouterr().err) == reported
 
     def test_progress_is_reported_at_most_every_few_seconds(
