@@ -133,7 +133,7 @@ class Lifetimes(RuleBasedStateMachine):
         self.patched = pytest.MonkeyPatch()
         for module in ("shrinkmeister.backend", "shrinkmeister_server.pipeline"):
             self.patched.setattr(f"{module}.get_shared_cache", lambda: self.cache)
-            self.patched.setattr(f"{module}.get_results", lambda: self.bucket)
+            self.patched.setattr(f"{module}.get_thumbnail_storage", lambda: self.bucket)
         self.patched.setattr(pipeline, "fetch", self._fetch)
         self.patched.setattr(pipeline, "render", self._render)
         self.patched.setattr(pipeline, "time", SimpleNamespace(time=self.clock, monotonic=self.clock))

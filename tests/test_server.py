@@ -600,7 +600,7 @@ class TestLiveness:
     def test_any_host(
         self, server: Server, host: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
     ) -> None:
-        for name in ("get_shared_cache", "get_results", "get_engine"):
+        for name in ("get_shared_cache", "get_thumbnail_storage", "get_engine"):
             monkeypatch.setattr(health, name, Mock(side_effect=AssertionError(name)))
         for answer in (server.get("/livez", host=host), server.head("/livez", host=host)):
             assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
