@@ -7,7 +7,6 @@ the instance uses as its own file is kept.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -120,19 +119,20 @@ def _forget(
     in_memory = (one.attname for one in image_fields(model) if one.attname in instance.__dict__)
     known = had | {getattr(instance, attname).name for attname in in_memory}
 
-    def forget(name: str) -> None:
-        file = LostFile(instance, field, name)
-        # The row may have been saved again since, also through another instance.
-        later = _names_in_table(model, instance, using) if had else {}
-        file.files_in_use = {name for name in known | set(later.values()) if name}
-        try:
-            delete(file, delete_file=False)
-        except SourceNotAllowedError:
-            return  # in a storage that STORAGES does not name: it cannot have a thumbnail
-
     for name in filter(None, names):
+
+        def forget(name: str = name) -> None:
+            file = LostFile(instance, field, name)
+            # The row may have been saved again since, also through another instance.
+            later = _names_in_table(model, instance, using) if had else {}
+            file.files_in_use = {name for name in known | set(later.values()) if name}
+            try:
+                delete(file, delete_file=False)
+            except SourceNotAllowedError:
+                return  # in a storage that STORAGES does not name: it cannot have a thumbnail
+
         # Robust: Django logs a failure. The instance is saved or deleted already.
-        on_commit(partial(forget, name), using=using, robust=True)
+        on_commit(forget, using=using, robust=True)
 
 
 RECEIVERS = (
