@@ -27,7 +27,8 @@ from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
 from shrinkmeister.sorl_errors import as_sorls
 from shrinkmeister.sources import source_of
-from shrinkmeister.storage.base import ThumbnailStorage, get_former_storage, get_thumbnail_storage, lasting
+from shrinkmeister.storage import get_former_storage, get_thumbnail_storage
+from shrinkmeister.storage.base import ThumbnailStorage, lasting
 from shrinkmeister.thumbnails.files import Adopted, Elsewhere, Made
 from shrinkmeister.thumbnails.plain_numbers import PlainNumber
 from shrinkmeister.thumbnails.thumbnail import Origin, Thumbnail

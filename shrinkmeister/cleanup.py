@@ -1,12 +1,12 @@
-"""THUMBNAIL_CLEANUP: the thumbnails of a file go when a model instance loses it.
+"""THUMBNAIL_CLEANUP: delete the thumbnails of a file when a model instance loses the file.
 
-A file is lost when its instance is deleted, or saved with another file or none. What an instance gets
-counts too: its name may have been that of another file. It happens after the transaction is committed, and
-never deletes the file: that remains the site's decision, as it is Django's. Nor does it delete a thumbnail
-that the instance names as its file.
+An instance loses a file when it is deleted, or saved with another file or none. The thumbnails of the file
+that it gets are deleted, too: another file may have had its name. It happens after the transaction is
+committed. The file itself is never deleted: the site decides about that, as in Django. A thumbnail that
+the instance uses as its own file is kept.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from django.apps import apps
@@ -19,25 +19,25 @@ from sorl.thumbnail import delete
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.uploads import UPLOADS, image_fields
 
-# On an instance: the names of each of its fields that the table had before a save or a deletion that is not
-# done. A save may be within another one, and one that fails ends without a signal: so names are collected,
-# and the save that is done first forgets all of them.
+# On an instance: field -> the names that its row had before each save or deletion that has not finished. A
+# save can happen within another one, and one that fails ends without a signal. So names are collected, and
+# the first save that finishes takes all of them.
 BEFORE = "_shrinkmeister_before"
 
 
 class LostFile(FieldFile):
-    """A file whose thumbnails go.
+    """A file whose thumbnails are deleted.
 
-    files_in_use: names of files that stay, since the instance has or had them as files of its own
+    files_in_use: names of files that are kept, since the instance has or had them as files of its own
     """
 
     files_in_use: Set[str] = frozenset()
 
 
 def connect() -> None:
-    """Listens to each model that has an ImageField: Django's, or sorl's, which is one.
+    """Listen to each model that has an ImageField: Django's, or sorl's, which is one.
 
-    Not to all models: a listener makes Django fetch each row that a queryset deletes.
+    Not to all models: with a listener, Django fetches each row that a queryset deletes.
     """
     for model in apps.get_models():
         if image_fields(model):
@@ -46,62 +46,45 @@ def connect() -> None:
 
 
 def uid_of(receiver: Callable[..., None]) -> str:
-    """Return the name by which Django knows a receiver, which no site gives one of its own."""
+    """Return the dispatch_uid of a receiver, which no receiver of a site has."""
     return f"{receiver.__module__}.{receiver.__qualname__}"
 
 
-def _before_save(
-    sender: type[Model],
-    instance: Model,
-    raw: bool,
-    using: str,
-    update_fields: Iterable[str] | None,
-    **kwargs: Any,
-) -> None:
-    # A key that is made with the instance cannot be in the table yet.
+def _before_save(sender: type[Model], instance: Model, using: str, **save: Any) -> None:
+    # A primary key that is made with the instance cannot be in the table yet.
     is_new = instance.pk is None or (instance._state.adding and instance._meta.pk.has_default())
-    saved = _saved_fields(sender, raw, update_fields)
-    names = {} if is_new or not saved else _names_in_table(sender, instance, using)
-    _remember(instance, saved, names)
+    fields = _saved_fields(sender, save)
+    _remember(instance, fields, {} if is_new or not fields else _names_in_table(sender, instance, using))
 
 
-def _after_save(
-    sender: type[Model],
-    instance: Model,
-    raw: bool,
-    using: str,
-    update_fields: Iterable[str] | None,
-    **kwargs: Any,
-) -> None:
-    saved = _saved_fields(sender, raw, update_fields)
-    before = _recall(instance, saved)
-    had = set[str | None]().union(*before.values())
+def _after_save(sender: type[Model], instance: Model, using: str, **save: Any) -> None:
+    fields = _saved_fields(sender, save)
+    before, had = _recall(instance, fields)
     uploads = instance.__dict__.get(UPLOADS, set())
-    for field in saved:
+    for field in fields:
         name, former = getattr(instance, field.attname).name, before.get(field.attname)
         if field.attname in uploads or (former is not None and former != {name}):
-            for either in filter(None, {name, *(former or ())}):
-                _forget(instance, field, either, had, using)
+            _forget(instance, field, {name, *(former or ())}, had, using)
         uploads.discard(field.attname)
 
 
 def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
-    # Of the table: what stands in the instance may be deferred, or not be saved.
+    # From the table: the names in the instance may be deferred or not saved.
     _remember(instance, image_fields(sender), _names_in_table(sender, instance, using))
 
 
 def _after_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     fields = image_fields(sender)
-    before = _recall(instance, fields)
-    had = set[str | None]().union(*before.values())
+    before, had = _recall(instance, fields)
     for field in fields:
-        for name in filter(None, before.get(field.attname, set())):
-            _forget(instance, field, name, had, using)
+        _forget(instance, field, before.get(field.attname, set()), had, using)
 
 
-def _saved_fields(sender: type[Model], raw: bool, update_fields: Iterable[str] | None) -> list[ImageField]:
-    fields = [] if raw else image_fields(sender)
-    return [field for field in fields if update_fields is None or field.name in update_fields]
+def _saved_fields(sender: type[Model], save: Mapping[str, Any]) -> list[ImageField]:
+    """Return the fields that a save writes; save: the arguments of its signal."""
+    names = save["update_fields"]
+    fields = [] if save["raw"] else image_fields(sender)
+    return [field for field in fields if names is None or field.name in names]
 
 
 def _names_in_table(sender: type[Model], instance: Model, using: str) -> dict[str, str | None]:
@@ -109,7 +92,7 @@ def _names_in_table(sender: type[Model], instance: Model, using: str) -> dict[st
     return rows.values(*(field.attname for field in image_fields(sender))).first() or {}
 
 
-def _remember(instance: Model, fields: Iterable[ImageField], names: dict[str, str | None]) -> None:
+def _remember(instance: Model, fields: Iterable[ImageField], names: Mapping[str, str | None]) -> None:
     before: dict[str, set[str | None]] = instance.__dict__.setdefault(BEFORE, {})
     for field in fields:
         collected = before.setdefault(field.attname, set())
@@ -117,36 +100,39 @@ def _remember(instance: Model, fields: Iterable[ImageField], names: dict[str, st
             collected.add(names[field.attname])
 
 
-def _recall(instance: Model, fields: Iterable[ImageField]) -> dict[str, set[str | None]]:
-    """Take away the names that each field had before; a save within this one has taken its own."""
+def _recall(
+    instance: Model, fields: Iterable[ImageField]
+) -> tuple[dict[str, set[str | None]], set[str | None]]:
+    """Take the remembered names: by field, and all of them. A save within this one has taken its own."""
     before: dict[str, set[str | None]] = instance.__dict__.pop(BEFORE, {})
     found = {field.attname: before.pop(field.attname) for field in fields if field.attname in before}
     if before:
         instance.__dict__[BEFORE] = before
-    return found
+    return found, set[str | None]().union(*found.values())
 
 
-def _names_in_memory(instance: Model) -> set[str | None]:
-    fields = [field for field in image_fields(type(instance)) if field.attname in instance.__dict__]
-    return {getattr(instance, field.attname).name for field in fields}
+def _forget(
+    instance: Model, field: ImageField, names: Set[str | None], had: Set[str | None], using: str
+) -> None:
+    """Delete the thumbnails of files after the commit; had: the names in its row, empty for a new one."""
+    model = type(instance)
+    in_memory = (one.attname for one in image_fields(model) if one.attname in instance.__dict__)
+    known = had | {getattr(instance, attname).name for attname in in_memory}
 
+    for name in filter(None, names):
 
-def _forget(instance: Model, field: ImageField, name: str, had: Set[str | None], using: str) -> None:
-    """had: the names that the table had of the instance; empty for a new one"""
-    known = {*had, *_names_in_memory(instance)}
+        def forget(name: str = name) -> None:
+            file = LostFile(instance, field, name)
+            # The row may have been saved again since, also through another instance.
+            later = _names_in_table(model, instance, using) if had else {}
+            file.files_in_use = {name for name in known | set(later.values()) if name}
+            try:
+                delete(file, delete_file=False)
+            except SourceNotAllowedError:
+                return  # in a storage that STORAGES does not name: it cannot have a thumbnail
 
-    def forget() -> None:
-        file = LostFile(instance, field, name)
-        # The instance may have been saved again since, also by another object of the same row.
-        later = _names_in_table(type(instance), instance, using) if had else {}
-        file.files_in_use = {name for name in known | set(later.values()) if name}
-        try:
-            delete(file, delete_file=False)
-        except SourceNotAllowedError:
-            return  # in a storage that STORAGES does not name: it cannot have a thumbnail
-
-    # Robust: when it fails, Django's log says so; the instance is saved or deleted already.
-    on_commit(forget, using=using, robust=True)
+        # Robust: Django logs a failure. The instance is saved or deleted already.
+        on_commit(forget, using=using, robust=True)
 
 
 RECEIVERS = (

@@ -12,8 +12,8 @@ from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecErr
 from shrinkmeister.protocol.keys import folder_name, record_key_of_object
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of, storage_and_name
-from shrinkmeister.storage.base import get_thumbnail_storage
-from shrinkmeister.storage.kinds import delete_file
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.compat import delete_file
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
-"""A file that a model's ImageField gets: its thumbnails, which may have failed before, can be made now.
+"""Forget failures of a file when a model's ImageField gets it, so that its thumbnails can be made now.
 
-The shared cache remembers failures for a while: a source that is not there is asked for again and again.
+The shared cache remembers failures for a while, so that a missing source is not read again and again.
 """
 
 import logging
@@ -12,25 +12,25 @@ from django.db.models.fields.files import ImageFieldFile
 
 logger = logging.getLogger(__name__)
 
-# On an instance: which of its fields have got a file since it was saved.
+# On an instance: the fields that have got a file since it was saved.
 UPLOADS = "_shrinkmeister_uploads"
 
 
 class NoticedFile(ImageFieldFile):
-    """Tells that it was written. Else nobody could tell that, when it keeps its name."""
+    """Reports that it was written. A file that keeps its name shows that in no other way."""
 
     def save(self, name: str, content: Any, save: bool = True) -> None:
         self.instance.__dict__.setdefault(UPLOADS, set()).add(self.field.attname)
-        # Which may save the instance: then the file is there already.
+        # May save the instance, when the file is stored already.
         super().save(name, content, save)
         _mark_change(self)
 
 
 def connect() -> None:
-    """Has the files of each ImageField, Django's or sorl's, tell it; to be called once."""
+    """Make the files of each ImageField, Django's or sorl's, report that they were written. Call once."""
     for model in apps.get_models():
         for field in image_fields(model):
-            # A class of a site's own stays; then an upload that keeps its name is not noticed.
+            # A site's own class stays; then an upload that keeps its name is not noticed.
             if field.attr_class is ImageFieldFile:
                 field.attr_class = NoticedFile
 
@@ -40,7 +40,7 @@ def image_fields(model: type[Model]) -> list[ImageField]:
 
 
 def _mark_change(file: NoticedFile) -> None:
-    # With the first upload: this module is loaded when Django starts.
+    # Loaded with the first upload, since Django's start loads this module.
     from sorl.thumbnail import default
 
     from shrinkmeister.backend import ShrinkmeisterBackend
@@ -55,8 +55,8 @@ def _mark_change(file: NoticedFile) -> None:
     try:
         get_shared_cache().coordination.try_mark_change(source_of(file, get_config()))
     except (SourceNotAllowedError, SpecError):
-        return  # where no server could read it: nothing has failed there
-    # The file is saved, and nothing of ours may fail that; failures of before are forgotten soon anyway.
+        return  # no server can read it, so no failure is remembered
+    # The file is saved, and nothing here may fail that. Failures are forgotten soon anyway.
     except Exception as error:
         mistake = not isinstance(error, ShrinkmeisterError) and is_safe(error)
         text = "The thumbnail server did not learn of an upload: %s"

@@ -22,7 +22,8 @@ from shrinkmeister.doctor.messages import (
     probe_name,
 )
 from shrinkmeister.exceptions import ShrinkmeisterError, StorageError
-from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import StoredInfo
 from shrinkmeister_server.served import absolute_url
 
 

@@ -10,7 +10,7 @@ from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import reset_on_setting_change
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.exceptions import ShrinkmeisterError
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister_server.rendering.render import get_engine
 
 logger = logging.getLogger(__name__)

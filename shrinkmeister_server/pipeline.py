@@ -25,7 +25,8 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import StoredInfo
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.loaders.load import load, load_allowed

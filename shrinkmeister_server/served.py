@@ -11,7 +11,8 @@ from shrinkmeister.conf import DAY, SettingError, get_config
 from shrinkmeister.protocol.keys import object_name, record_key, source_key
 from shrinkmeister.protocol.records import ThumbnailRecord, base_of
 from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
-from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import StoredInfo
 from shrinkmeister_server.rendering.render import Rendering
 
 # A record ends this long before the bucket deletes the thumbnail, since a visitor may have a page open.

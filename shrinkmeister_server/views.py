@@ -23,7 +23,8 @@ from shrinkmeister.exceptions import (
 )
 from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
-from shrinkmeister.storage.base import get_thumbnail_storage, lasting
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import lasting
 from shrinkmeister_server.batches import Batch, max_body
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import answer_to

@@ -36,7 +36,7 @@ from shrinkmeister.exceptions import (
     TokenError,
 )
 from shrinkmeister.sorl_errors import sorl_kind
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister_server.aws_lambda.events import EventError
 from shrinkmeister_server.deployment.stage import StageError
 from shrinkmeister_server.engines import OldLibvipsError

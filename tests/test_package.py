@@ -41,7 +41,7 @@ def test_its_metadata(wheel: Path) -> None:
         for line in metadata.get_all("Requires-Dist", ())
         if "extra" not in line
     }
-    assert always == {"django", "sorl-thumbnail", "cryptography", "tqdm"}
+    assert always == {"django", "sorl-thumbnail", "cryptography"}
 
 
 CLIENT = """

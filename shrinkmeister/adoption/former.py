@@ -1,13 +1,14 @@
-"""Thumbnails that the site had before it swapped its backend: found under the names that they have.
+"""Thumbnails that the site's former backend has made: their names, their places, their deletion.
 
-sorl's key-value store knows the size of each image by its name, and a thumbnail's name is a digest of what
-it was made of, which nobody can read back. So a page makes that name again, as the former backend did
-(THUMBNAIL_ADOPTED_BACKEND), and looks for a record under it; `manage.py shrinkmeister adopt` has written
-that record for each thumbnail that the key-value store knows and that is really there.
+sorl's key-value store knows the size of each image by its name. A thumbnail's name is a digest of its
+source, geometry and options, which cannot be read back. So a page makes that name again, with the former
+backend (THUMBNAIL_ADOPTED_BACKEND), and looks for a record under it. `manage.py shrinkmeister adopt` has
+written that record for each thumbnail that the key-value store knows and that is stored.
 """
 
 import logging
-from collections.abc import Container, Mapping
+import re
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from django.core.files.storage import Storage, storages
 from django.utils.module_loading import import_string
 from sorl.thumbnail import default
 from sorl.thumbnail.base import EXTENSIONS, ThumbnailBackend
+from sorl.thumbnail.conf import defaults as sorl_defaults
+from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.adoption.kvstore import FormerImage, FormerStore, get_former_store
@@ -30,56 +33,88 @@ from shrinkmeister.conf import (
 )
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.exceptions import SourceError, SpecError
+from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.protocol.spec import URL_SCHEMES, Source
 from shrinkmeister.sources import place_of, storage_and_name
-from shrinkmeister.storage.base import get_former_storage
+from shrinkmeister.storage import get_former_storage
+from shrinkmeister.storage.listing import StoredThumbnail, thumbnails_of
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 from shrinkmeister.thumbnails.thumbnail import with_resolution
 
 logger = logging.getLogger(__name__)
 
-
-class _NameFound(BaseException):
-    """Carries a name out of `get_thumbnail`; no Exception, which a subclass of a site may catch."""
+# In the name of a file that is not UTF-8. No page can ask for such a name.
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Former:
-    """A thumbnail of the former backend: its name in the storage THUMBNAIL_STORAGE, and where that is."""
+    """A thumbnail of the former backend: its name in the storage THUMBNAIL_STORAGE, and its place."""
 
     name: str
     place: Source
 
 
 def former_of(file: Any, geometry: str | int, options: Mapping[str, Any], config: Config) -> Former | None:
-    """The thumbnail that the former backend would make of a call; None where the site has adopted none."""
+    """Return the thumbnail that the former backend would make of a call; None if it would make none."""
     namer = _get_namer()
-    # sorl before 13.1 makes no AVIF, and has no name for one.
+    # sorl before 13.1 does not make AVIF, and has no name for one.
     if namer is None or options.get("format", config.options.get("format", "JPEG")) not in EXTENSIONS:
         return None
-    try:
-        namer.get_thumbnail(file, geometry, **options)
-    except _NameFound as found:
-        name = former_image(str(found), config).name
-        return Former(name, former_place(name, config))
-    return None
+    named = namer.get_thumbnail(file, geometry, **options)
+    # A site's backend may return something else, such as the source itself for an SVG.
+    return Former(named.name, former_place(named.name, config)) if isinstance(named, _NamedImage) else None
 
 
-def former_place(name: str, config: Config) -> Source:
-    """Where a thumbnail of the former backend lies."""
-    return place_of(open_thumbnail_storage(config), name)
+class _NamedImage(ImageFile):  # type: ignore[misc]  # sorl has no types
+    """The thumbnail that `_Namer` has named, which may not exist."""
+
+
+class _Namer(ThumbnailBackend):  # type: ignore[misc]  # sorl has no types
+    """Replaces sorl's own backend as the base class of a site's: it names a thumbnail and makes none."""
+
+    def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> _NamedImage:
+        source = ImageFile(file_)
+        # As sorl's own method completes the options, from 12.11 to 13.4.
+        if sorl_settings.THUMBNAIL_PRESERVE_FORMAT:
+            options.setdefault("format", self._get_format(source))
+        for key, value in self.default_options.items():
+            options.setdefault(key, value)
+        for key, setting in self.extra_options:
+            value = getattr(sorl_settings, setting)
+            if value != getattr(sorl_defaults, setting):
+                options.setdefault(key, value)
+        name = self._site_filename(source, geometry_string, options)
+        return _NamedImage(name, open_thumbnail_storage(get_config()))
+
+
+def _refuse(*args: Any) -> str:
+    """Stop a site's backend that contains a copy of sorl's method, which would make the thumbnail."""
+    raise SettingError(
+        "shrinkmeister.E016",
+        f"THUMBNAIL_ADOPTED_BACKEND is {get_config().adopted_backend!r}, whose get_thumbnail() does not "
+        f"call super().get_thumbnail().",
+        "Name a subclass of sorl's ThumbnailBackend that has only your _get_thumbnail_filename().",
+    )
 
 
 @reset_on_setting_change
 def _get_namer() -> Any:
-    """The former backend, stopped when it has made a name: before it looks for anything."""
+    """Return the former backend, based on `_Namer`; None if the site has not set one."""
     path = get_config().adopted_backend
     if path is None:
         return None
     try:
         backend: Any = import_string(path)
-        if not (isinstance(backend, type) and issubclass(backend, ThumbnailBackend)):
-            raise TypeError("it is no subclass of sorl's ThumbnailBackend")
+        valid = isinstance(backend, type) and issubclass(backend, ThumbnailBackend)
+        if not valid:
+            raise TypeError("it is not a subclass of sorl's ThumbnailBackend")
+        methods = {
+            "_get_thumbnail_filename": _refuse,
+            "_site_filename": backend._get_thumbnail_filename,
+        }
+        bases = (_Namer,) if backend is ThumbnailBackend else (backend, _Namer)
+        return type(backend.__name__, bases, methods)()
     except (ImportError, TypeError) as error:
         raise SettingError(
             "shrinkmeister.E016",
@@ -87,49 +122,26 @@ def _get_namer() -> Any:
             ADOPTED_BACKEND_HINT,
         ) from error
 
-    class Namer(backend):  # type: ignore[misc]  # a class of the site, known when it runs
-        def _get_thumbnail_filename(self, *args: Any, **kwargs: Any) -> str:
-            raise _NameFound(super()._get_thumbnail_filename(*args, **kwargs))
-
-    return Namer()
-
 
 def check_adopted_backend() -> bool:
-    """Whether the site has set one. Raises SettingError for one that cannot be used."""
+    """Return whether the site has set one. Raises SettingError if it cannot be used."""
     return _get_namer() is not None
 
 
+def former_place(name: str, config: Config) -> Source:
+    """Return the place of a thumbnail of the former backend."""
+    return place_of(open_thumbnail_storage(config), name)
+
+
 def former_image(name: str, config: Config) -> ImageFile:
-    """A thumbnail as sorl finds it: its name there may be without the location of its storage."""
+    """Return a thumbnail as sorl sees it: sorl removes the location of the storage from its name."""
     return ImageFile(name, open_thumbnail_storage(config))
 
 
 def former_places(image: FormerImage) -> list[Source]:
-    """Where sorl would look for the entry of an image; it cannot tell all storages of a class apart."""
+    """Return where an image of sorl's store may be; sorl cannot distinguish all storages of a class."""
     found = [ImageFile(image.name, storage) for storage in _storages()]
     return [place_of(one.storage, one.name) for one in found if one.key == image.key]
-
-
-def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
-    """Deletes all that the former backend has made of a source: files, records, and sorl's own entries.
-
-    keep: names of files that stay
-    """
-    erase(get_former_store(), [_image_of(file).key], config, keep)
-
-
-def delete_former_files(file: Any, config: Config) -> None:
-    """Delete the files that the former backend has made of a source, and no record of them.
-
-    If sorl's key-value store fails, which may be in the same Redis as the shared cache, an error is logged.
-    """
-    try:
-        names = _names(get_former_store().thumbnails([_image_of(file).key]), config)
-    # The store raises whatever its library raises.
-    except Exception as error:
-        logger.error("sorl's thumbnails of a deleted file are left: %s", described(error))
-        return
-    _delete_files(names, config)
 
 
 def former_keys(source: Source) -> list[str]:
@@ -146,29 +158,67 @@ def former_keys(source: Source) -> list[str]:
     return keys
 
 
-def forget_size(file: Any) -> None:
-    """Remove a source from sorl's key-value store, which would go on answering with a former size."""
-    # Without the app there is no table.
-    if apps.is_installed("sorl.thumbnail"):
-        default.kvstore._delete(_image_of(file).key)
+def stored_formers(after: str = "") -> Iterator[StoredThumbnail]:
+    """Yield the thumbnails below THUMBNAIL_PREFIX in sorl's storage whose names are not Shrinkmeister's."""
+    config = get_config()
+    prefix = former_image(f"{config.prefix}x", config).name.removesuffix("x")
+    for thumbnail in thumbnails_of(get_former_storage().walk(prefix, after)):
+        ours = is_object_name(thumbnail.name, config.prefix)
+        if thumbnail.complete and not ours and not SURROGATE.search(thumbnail.name):
+            yield thumbnail
+
+
+def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
+    """Delete all that the former backend has made of a source: files, records and sorl's own entries.
+
+    keep: names of files that are not deleted
+    """
+    erase(get_former_store(), [_image_of(file).key], config, keep)
+
+
+def delete_former_files(file: Any, config: Config) -> None:
+    """Delete the files that the former backend has made of a source, but not their records.
+
+    If sorl's key-value store fails, which may be in the same Redis as the shared cache, log an error.
+    """
+    try:
+        names = _names(get_former_store().thumbnails([_image_of(file).key]), config)
+    # The store raises whatever its library raises.
+    except Exception as error:
+        logger.error("sorl's thumbnails of a deleted file were not deleted: %s", described(error))
+        return
+    _delete_files(names, config)
 
 
 def erase(store: FormerStore, sources: list[str], config: Config, keep: Container[str] = ()) -> None:
-    """Deletes the thumbnails of sources, by sorl's keys of those, with all that is known of either.
+    """Delete the thumbnails of sources, given by sorl's keys, and all entries and records of both.
 
-    It can be called again where it was stopped: sorl's entries go last.
+    After an interruption it can be called again: sorl's entries are deleted last.
     """
     thumbnails = store.thumbnails(sources)
     names = _names(thumbnails, config)
     places = [former_place(name, config) for name in names]
     places += [place for source in store.images(sources) for place in former_places(source)]
     cache = get_shared_cache()
-    # Records before objects, so that no page gets the URL of a thumbnail that is gone.
+    # Records before objects, so that no page gets the URL of a deleted thumbnail.
     cache.records.forget_adopted(places)
     _delete_files([name for name in names if name not in keep], config)
     store.forget([*sources, *(one.key for one in thumbnails)])
-    # And again, after whoever was adopting them meanwhile.
+    # Again, since another process may have adopted them meanwhile.
     cache.records.forget_adopted(places)
+
+
+def forget_former(name: str, config: Config) -> None:
+    """Delete the adopted record and sorl's own entry of a thumbnail, but not its file."""
+    get_shared_cache().records.forget_adopted([former_place(name, config)])
+    get_former_store().forget([former_image(name, config).key])
+
+
+def forget_size(file: Any) -> None:
+    """Delete a source from sorl's key-value store, which would still return the former size."""
+    # Without the app there is no table.
+    if apps.is_installed("sorl.thumbnail"):
+        default.kvstore._delete(_image_of(file).key)
 
 
 def _names(thumbnails: list[FormerImage], config: Config) -> list[str]:
@@ -178,30 +228,24 @@ def _names(thumbnails: list[FormerImage], config: Config) -> list[str]:
 
 
 def _delete_files(names: list[str], config: Config) -> None:
-    # sorl leaves the alternative resolutions behind.
+    # sorl does not delete alternative resolutions.
     larger = (with_resolution(name, factor) for name in names for factor in config.resolutions)
     get_former_storage().delete([*names, *larger])
 
 
-def forget_former(name: str, config: Config) -> None:
-    """Removes what is known of one thumbnail: its adopted record, and sorl's own entry."""
-    get_shared_cache().records.forget_adopted([former_place(name, config)])
-    get_former_store().forget([former_image(name, config).key])
-
-
 def _image_of(file: Any) -> ImageFile:
-    """Return a source as sorl sees it. Before version 13 it cannot open THUMBNAIL_STORAGE by an alias."""
+    """Return a source as sorl sees it. sorl before 13 cannot open THUMBNAIL_STORAGE by an alias."""
     storage, _ = storage_and_name(file, get_config())
     return ImageFile(file, storage)
 
 
 def _storages() -> list[Storage]:
-    """Those in which sources may lie: STATIC_ROOT may be missing, and whatever else an alias needs."""
+    """Return the storages that may contain sources. Leaves out one without a location (STATIC_ROOT)."""
     found = []
     for alias in storages.backends:
         try:
             storage = storages[alias]
-        # A storage raises whatever its library raises; in one that cannot be made no page has a source.
+        # A storage raises whatever its library raises. No page has a source in one that cannot be opened.
         except Exception:
             logger.warning("STORAGES[%r] cannot be opened: sizes of sources there are not adopted", alias)
             continue

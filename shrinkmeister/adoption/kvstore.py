@@ -1,9 +1,9 @@
-"""sorl's own key-value store, read in bulk: what a site knew about its images before it swapped backends.
+"""sorl's own key-value store, read in bulk: what it knows about the site's images.
 
     sorl-thumbnail||image||<key>    {"name": "cache/ab/cd/a.jpg", "storage": "default", "size": [300, 200]}
     sorl-thumbnail||thumbnails||<key>    ["<key>", ...]       a source's key -> those of its thumbnails
 
-What is no such entry counts as none.
+An entry in any other form counts as missing.
 """
 
 import json
@@ -30,7 +30,7 @@ LIST = "thumbnails"
 class FormerImage:
     """An image in sorl's store.
 
-    key: sorl's own. It tells the storage better than the entry of an older sorl, which names a class.
+    key: sorl's own. It identifies the storage better than the entry of an older sorl, which names a class.
     """
 
     key: str
@@ -41,11 +41,11 @@ class FormerImage:
 class FormerStore(ABC):
     """sorl's key-value store. Methods raise what its database or its Redis raises."""
 
-    #: Whether `sources` can go on behind a bookmark.
+    #: Whether `sources` can continue after a bookmark.
     ordered: bool
 
     def sizes(self, images: Sequence[ImageFile]) -> list[Size | None]:
-        """(width, height) of each thumbnail; None for what the store does not know, and for sources."""
+        """Return (width, height) of each thumbnail; None for a source, or if the store has no entry."""
         keys = [image.key for image in images]
         found = self._images(keys)
         lists = self._values([add_prefix(key, LIST) for key in found])
@@ -54,31 +54,27 @@ class FormerStore(ABC):
         ]
 
     def sources(self, after: str = "") -> Iterator[tuple[list[str], str]]:
-        """The keys of sources that have thumbnails, some hundreds at a time, each time with a bookmark.
+        """Yield the keys of sources that have thumbnails, some hundreds at a time, each with a bookmark.
 
-        after: a bookmark to go on behind, in a store that is ordered
+        after: the bookmark to continue after, if the store is ordered
         """
         keys = self._keys(add_prefix("", LIST), after)
         while batch := list(islice(keys, BATCH)):
             yield [del_prefix(key) for key in batch], batch[-1]
 
     def images(self, keys: Sequence[str]) -> list[FormerImage]:
-        """Those of these keys that have an entry."""
+        """Return the images of those keys that have an entry."""
         return list(self._images(keys).values())
 
     def thumbnails(self, sources: Sequence[str]) -> list[FormerImage]:
-        """The thumbnails of sources, by the sources' keys. What is a source itself is not among them."""
+        """Return the thumbnails of sources, given by their keys, without those that are sources, too."""
         lists = self._values([add_prefix(key, LIST) for key in sources]).values()
         keys = sorted({key for value in lists for key in _keys_in(value)})
         own = self._values([add_prefix(key, LIST) for key in keys])
         return self.images([key for key in keys if add_prefix(key, LIST) not in own])
 
-    @abstractmethod
-    def count(self) -> int | None:
-        """How many images there are; None where counting them would be reading them all."""
-
     def forget(self, keys: Iterable[str]) -> None:
-        """Removes all entries of images."""
+        """Delete all entries of images."""
         default.kvstore._delete_raw(*(add_prefix(key, kind) for key in keys for kind in ("image", LIST)))
 
     def _images(self, keys: Sequence[str]) -> dict[str, FormerImage]:
@@ -94,33 +90,27 @@ class FormerStore(ABC):
 
 
 class _Table(FormerStore):
-    """The table of sorl's cached_db store. Its cache is passed by: it would be filled with all of it."""
+    """The table of sorl's cached_db store. Reading through that store would fill its cache."""
 
     ordered = True
-
-    def count(self) -> int:
-        return int(self._rows(add_prefix("")).count())
 
     def _values(self, keys: list[str]) -> dict[str, str | bytes]:
         from sorl.thumbnail.models import KVStore
 
         found: dict[str, str | bytes] = {}
-        for start in range(0, len(keys), BATCH):  # as many as every database takes
+        for start in range(0, len(keys), BATCH):  # every database accepts this many
             rows = KVStore.objects.filter(key__in=keys[start : start + BATCH])
             found.update(rows.values_list("key", "value"))
         return found
 
     def _keys(self, prefix: str, after: str) -> Iterator[str]:
-        # By pages of keys, since not every database sends a long answer piece by piece.
-        rows = self._rows(prefix).order_by("key").values_list("key", flat=True)
+        from sorl.thumbnail.models import KVStore
+
+        # By pages of keys, since some databases send the whole answer at once.
+        rows = KVStore.objects.filter(key__startswith=prefix).order_by("key").values_list("key", flat=True)
         while page := list(rows.filter(key__gt=after)[:BATCH]):
             yield from page
             after = page[-1]
-
-    def _rows(self, prefix: str) -> Any:
-        from sorl.thumbnail.models import KVStore
-
-        return KVStore.objects.filter(key__startswith=prefix)
 
 
 class _Redis(FormerStore):
@@ -130,9 +120,6 @@ class _Redis(FormerStore):
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-
-    def count(self) -> None:
-        return None
 
     def _values(self, keys: list[str]) -> dict[str, str | bytes]:
         values = self._connection.mget(keys) if keys else []
@@ -144,14 +131,14 @@ class _Redis(FormerStore):
 
 
 def get_former_store() -> FormerStore:
-    """The store that THUMBNAIL_KVSTORE names. Raises SettingError for one that is not known here."""
+    """Return the store that THUMBNAIL_KVSTORE names. Raises SettingError if it cannot be read in bulk."""
     from sorl.thumbnail.kvstores.cached_db_kvstore import KVStore as CachedDbStore
 
     store = default.kvstore
     refused = SettingError(
         "shrinkmeister.E019",
         f"THUMBNAIL_KVSTORE is {sorl_settings.THUMBNAIL_KVSTORE!r}, which cannot be read in bulk.",
-        "Only sorl's cached_db store and its Redis store can; thumbnails of others are made again.",
+        "Only sorl's cached_db store and its Redis store can. Thumbnails of other stores are made again.",
     )
     try:
         if isinstance(store, CachedDbStore):
@@ -167,11 +154,11 @@ def _image(key: str, value: str | bytes | None) -> FormerImage | None:
     try:
         fields = json.loads(value or "{}")
         name, (width, height) = fields["name"], fields["size"]
-        name.encode()  # half of a surrogate pair is no name
+        name.encode()  # raises for half of a surrogate pair
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    sound = name and type(width) is type(height) is int and width > 0 < height
-    return FormerImage(key, name, (width, height)) if sound else None
+    valid = name and type(width) is type(height) is int and width > 0 < height
+    return FormerImage(key, name, (width, height)) if valid else None
 
 
 def _keys_in(value: str | bytes) -> list[str]:

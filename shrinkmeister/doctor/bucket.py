@@ -14,7 +14,8 @@ from shrinkmeister.doctor.findings import Finding, ok, skipped, wrong
 from shrinkmeister.doctor.http import NotLoaded, Response, Unreachable, load_image
 from shrinkmeister.doctor.messages import PROBE, PROBE_TYPE, REMOVE, Answer, probe_name
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
-from shrinkmeister.storage.base import get_thumbnail_storage, lasting
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import lasting
 
 # The clocks of the site and the storage may differ by this much.
 CLOCK_SECONDS = 60

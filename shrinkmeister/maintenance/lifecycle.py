@@ -1,42 +1,49 @@
 """The rule by which a bucket deletes thumbnails that were written THUMBNAIL_EXPIRE_DAYS ago.
 
-Records know it: each ends a day before its object may go, so that what is still looked at is made again in
-time. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
+A record ends a day before the rule may delete its object. So a thumbnail that pages still show is made
+again in time. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
 """
 
 from typing import Any
 
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config, SettingError
+from shrinkmeister.exceptions import StorageError
 from shrinkmeister.protocol.keys import is_object_name
-from shrinkmeister.storage.base import S3ThumbnailStorage, get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.s3 import S3ThumbnailStorage
+from shrinkmeister.storage.s3_errors import error_code
 
 RULE_ID = "shrinkmeister"
 
 
 def rule_of(config: Config) -> dict[str, Any]:
-    """A rule as S3 takes it. Raises SettingError where it cannot be, or would delete what is not ours."""
-    results = _bucket()
+    """Return the rule as S3 accepts it.
+
+    Raises SettingError if the settings allow no rule, or if the rule would delete other objects, too.
+    """
+    storage = _bucket()
     if config.expire_days is None:
         raise SettingError(
             "shrinkmeister.E024",
             "THUMBNAIL_EXPIRE_DAYS is not set.",
             "Set it on all servers and sites first: records have to end before their objects do.",
         )
-    prefix = results.full_name(config.prefix)
+    prefix = storage.full_name(config.prefix)
     if not prefix.endswith("/"):
         raise SettingError(
             "shrinkmeister.E026",
-            f"THUMBNAIL_PREFIX is {config.prefix!r}: the rule would delete whatever begins so.",
-            "Set a folder of thumbnails alone, as 'cache/'.",
+            f"THUMBNAIL_PREFIX is {config.prefix!r}: the rule would delete all objects that begin with it.",
+            "Set a folder that contains thumbnails alone, such as 'cache/'.",
         )
-    stored = results.walk(config.prefix)
+    stored = storage.walk(config.prefix)
     if other := next((one for one in stored if not is_object_name(one.name, config.prefix)), None):
         raise SettingError(
             "shrinkmeister.E026",
-            f"{other.name!r} lies among the thumbnails, and is none of ours: the rule would delete it.",
-            "Set a THUMBNAIL_PREFIX of our own. If sorl has made it, delete its thumbnails with "
-            "`shrinkmeister prune --adopted` before.",
+            f"{other.name!r} is below THUMBNAIL_PREFIX, but not a thumbnail of Shrinkmeister: the rule "
+            f"would delete it.",
+            "Set a THUMBNAIL_PREFIX that only Shrinkmeister uses. If sorl has made the file, first delete "
+            "sorl's thumbnails with `shrinkmeister prune --adopted`.",
         )
     return {
         "ID": RULE_ID,
@@ -47,34 +54,60 @@ def rule_of(config: Config) -> dict[str, Any]:
 
 
 def install(config: Config) -> list[str]:
-    """Gives the bucket the rule in the place of a former one; returns the names of the others, which stay.
+    """Give the bucket the rule, instead of its former version. Return the names of its other rules.
 
     Raises SettingError, StorageError, DriverError.
     """
-    rule, results = rule_of(config), _bucket()
-    others = _others(results)
-    # Records of before it say nothing of the end of their objects.
+    rule, storage = rule_of(config), _bucket()
+    others = _other_rules(storage)
+    # Older records do not know when their objects end.
     get_shared_cache().coordination.distrust()
-    results.set_lifecycle([*others, rule])
+    _write_rules(storage, [*others, rule])
     return [str(other.get("ID", "without a name")) for other in others]
 
 
 def remove() -> None:
-    """Takes the rule away. Raises SettingError, StorageError."""
-    results = _bucket()
-    results.set_lifecycle(_others(results))
+    """Remove the rule from the bucket. Raises SettingError, StorageError."""
+    storage = _bucket()
+    _write_rules(storage, _other_rules(storage))
+
+
+def read_rules(storage: S3ThumbnailStorage) -> list[dict[str, Any]]:
+    """Return all rules of a bucket, in S3's form."""
+    client = storage.client
+    with storage.errors("could not read the lifecycle rules"):
+        try:
+            answer = client.get_bucket_lifecycle_configuration(Bucket=storage.bucket)
+        except client.exceptions.ClientError as error:
+            if error_code(error) == "NoSuchLifecycleConfiguration":
+                return []
+            raise
+    if "Rules" not in answer:  # the answer of OpenStack's Swift
+        raise StorageError(f"the store of the bucket {storage.bucket!r} does not support lifecycle rules")
+    return list(answer["Rules"])
+
+
+def _other_rules(storage: S3ThumbnailStorage) -> list[dict[str, Any]]:
+    return [rule for rule in read_rules(storage) if rule.get("ID") != RULE_ID]
+
+
+def _write_rules(storage: S3ThumbnailStorage, rules: list[dict[str, Any]]) -> None:
+    """Replace all rules of a bucket."""
+    with storage.errors("could not write the lifecycle rules"):
+        if rules:
+            storage.client.put_bucket_lifecycle_configuration(
+                Bucket=storage.bucket, LifecycleConfiguration={"Rules": rules}
+            )
+        else:
+            storage.client.delete_bucket_lifecycle(Bucket=storage.bucket)
 
 
 def _bucket() -> S3ThumbnailStorage:
-    results = get_thumbnail_storage()
-    if not isinstance(results, S3ThumbnailStorage):
+    storage = get_thumbnail_storage()
+    if not isinstance(storage, S3ThumbnailStorage):
         raise SettingError(
             "shrinkmeister.E026",
-            "The thumbnails are not stored in a bucket of S3, and no other storage deletes by itself.",
+            "The thumbnails are not stored in a bucket of S3, and other storages have no lifecycle rules.",
             "Use `shrinkmeister prune --older-than 90d` there.",
         )
-    return results
-
-
-def _others(results: S3ThumbnailStorage) -> list[dict[str, Any]]:
-    return [rule for rule in results.lifecycle() if rule.get("ID") != RULE_ID]
+    return storage

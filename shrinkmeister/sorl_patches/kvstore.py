@@ -50,7 +50,7 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
 
     def clear(self, *args: Any, **kwargs: Any) -> None:
         if _is_backend_ours():
-            from shrinkmeister.maintenance.jobs import clear
+            from shrinkmeister.maintenance.clear import clear
 
             _complete(clear())
         super().clear(*args, **kwargs)
@@ -58,7 +58,8 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
     def delete_all_thumbnail_files(self, older_than: datetime | None = None) -> None:
         """Delete Shrinkmeister's too. Records of sorl's go first, so that no page shows a deleted file."""
         if _is_backend_ours():
-            from shrinkmeister.maintenance.jobs import forget_adopted, prune
+            from shrinkmeister.maintenance.clear import forget_adopted
+            from shrinkmeister.maintenance.prune import prune
 
             aware = older_than and (make_aware(older_than) if is_naive(older_than) else older_than)
             _complete(prune(aware))

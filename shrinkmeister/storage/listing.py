@@ -1,4 +1,4 @@
-"""What a listing of stored objects says: which of them are one thumbnail and its alternative resolutions.
+"""A listing of stored objects, grouped into thumbnails with their alternative resolutions.
 
 cache/ab/x.jpg, cache/ab/x@1.5x.jpg, cache/ab/x@2x.jpg     one StoredThumbnail, resolutions 1.5 and 2
 """
@@ -8,32 +8,37 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+from typing import TypeVar
 
 from shrinkmeister.exceptions import StorageError
 
 NAME = re.compile(
     r"(?P<stem>.*?)(?:@(?P<resolution>[0-9]+(?:\.[0-9]+)?)x)?(?P<extension>\.[^./]*)?", re.DOTALL
 )
-# Between a name and its resolutions others may stand, that begin as it does: in a folder of names of any
-# length. A resolution that comes later than so many of them counts as alone.
+# In a folder of names of any length, other names may sort between a thumbnail and its resolutions. After
+# this many of them a resolution is no longer matched with its thumbnail.
 MOST_OPEN = 1000
+BATCH = 500
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object or a file; when it was written last, where a listing says that."""
+    """An object or a file; when it was last written, if the listing contains that."""
 
     name: str
     modified: datetime | None = None
 
 
 def name_below(folder: str, prefix: str, whole: str) -> str:
-    """The name in a storage of what the storage lists by its whole name.
+    """Return the name in a storage of what the storage lists by its whole name.
 
     folder: of the storage, "" or with a slash at its end
 
-    Raises StorageError for a name that does not begin with the prefix that was asked for: a deletion that
-    skips it would leave something behind in silence.
+    Raises StorageError for a name that does not begin with the listed prefix. If a deletion skipped such a
+    name, it would leave an object behind in silence.
     """
     if not whole.startswith(folder + prefix):
         raise StorageError(f"the storage listed {whole!r}, which is outside {folder + prefix!r}")
@@ -42,9 +47,9 @@ def name_below(folder: str, prefix: str, whole: str) -> str:
 
 @dataclass
 class StoredThumbnail:
-    """A thumbnail with what is stored beside it.
+    """A thumbnail and its stored resolutions.
 
-    name         of the thumbnail itself, which may be the one that is missing
+    name         of the thumbnail itself, which may be missing
     objects      resolution -> object; None is the resolution of the thumbnail itself
     """
 
@@ -53,7 +58,7 @@ class StoredThumbnail:
 
     @property
     def complete(self) -> bool:
-        """Whether the thumbnail itself is there: it is written last."""
+        """Whether the thumbnail itself is stored: it is written last."""
         return None in self.objects
 
     @property
@@ -66,15 +71,15 @@ class StoredThumbnail:
 
 
 def thumbnails_of(objects: Iterable[StoredObject]) -> Iterator[StoredThumbnail]:
-    """Groups a listing in the order of names, and holds only what may still get an object.
+    """Group a listing in the order of names. Holds only thumbnails that may still get an object.
 
     The thumbnails come in the order of their first objects.
     """
-    # name of the thumbnail -> where its resolutions stand in a listing, and what there is of it
+    # Name of a thumbnail -> what the names of its resolutions begin with, and its objects so far.
     still_open: OrderedDict[str, tuple[str, StoredThumbnail]] = OrderedDict()
     for stored in objects:
         match = NAME.fullmatch(stored.name)
-        assert match is not None  # each name is a stem at least
+        assert match is not None  # every name has a stem
         name = match["stem"] + (match["extension"] or "")
         while still_open:
             place, first = next(iter(still_open.values()))
@@ -87,3 +92,10 @@ def thumbnails_of(objects: Iterable[StoredObject]) -> Iterator[StoredThumbnail]:
         still_open[name][1].objects[match["resolution"]] = stored
     for _, thumbnail in still_open.values():
         yield thumbnail
+
+
+def batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """Split what a job goes through into lists that fit into memory and into one request."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch

@@ -1,4 +1,4 @@
-"""The storage THUMBNAIL_STORAGE: an alias of STORAGES, or a storage class, as sorl takes both."""
+"""The Django storage THUMBNAIL_STORAGE: an alias of STORAGES, or a storage class, as sorl accepts both."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -40,11 +40,11 @@ def opens_storage(function: Callable[P, R]) -> Callable[P, R]:
 
 @opens_storage
 def open_thumbnail_storage(config: Config) -> Any:
-    """Return the storage whose files plain names mean. Raises SettingError."""
+    """Return the storage that contains files given by a plain name."""
     return storages[config.storage] if config.storage in storages.backends else _of_class()
 
 
 @reset_on_setting_change
 def _of_class() -> Any:
-    """Return a storage without options, which is what sorl makes of a class."""
+    """Return an instance without options, which is what sorl makes of a class."""
     return import_string(get_config().storage)()

@@ -24,7 +24,8 @@ from shrinkmeister.page import current_page
 from shrinkmeister.protocol.keys import object_name, record_key
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.sources import place_of
-from shrinkmeister.storage.base import ThumbnailStorage, get_former_storage, get_thumbnail_storage
+from shrinkmeister.storage import get_former_storage, get_thumbnail_storage
+from shrinkmeister.storage.base import ThumbnailStorage
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 from shrinkmeister.thumbnails.thumbnail import Origin, with_resolution
 

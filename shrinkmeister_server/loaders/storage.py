@@ -17,7 +17,7 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import object_key
 from shrinkmeister.storage.buckets import is_s3
-from shrinkmeister.storage.kinds import (
+from shrinkmeister.storage.compat import (
     AZURE_BACKEND,
     GOOGLE_BACKEND,
     MOST_NAME_BYTES,

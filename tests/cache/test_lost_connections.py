@@ -19,8 +19,9 @@ from shrinkmeister.drivers import make_driver
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.secret import Secret
-from shrinkmeister.storage import buckets
-from shrinkmeister.storage.base import StoredInfo, get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage, s3_client
+from shrinkmeister.storage.base import StoredInfo
+from shrinkmeister.storage.buckets import S3_BACKEND
 from tests.conftest import left_out_if_missing
 from tests.servers.memcached import running_memcached
 from tests.servers.process import ask, wait_until
@@ -216,7 +217,7 @@ class TestS3:
         monkeypatch: pytest.MonkeyPatch,
     ) -> Iterator[Relay]:
         """With three connections of the server, all idle: it has served three visitors at a time."""
-        monkeypatch.setitem(buckets.CLIENT_OPTIONS, "read_timeout", TIMEOUT)
+        monkeypatch.setitem(s3_client.CLIENT_OPTIONS, "read_timeout", TIMEOUT)
         address = urlsplit(s3_server.endpoint_url)
         if s3_server.kind != "ceph":
             pytest.skip("the relay is for a server on this machine")
@@ -227,15 +228,15 @@ class TestS3:
                 "bucket_name": s3_bucket(),
                 "endpoint_url": f"http://127.0.0.1:{relay.port}",
             }
-            settings.STORAGES = {"default": {"BACKEND": buckets.S3_BACKEND, "OPTIONS": options}}
+            settings.STORAGES = {"default": {"BACKEND": S3_BACKEND, "OPTIONS": options}}
             get_thumbnail_storage().save("cache/a.jpg", b"picture", "image/jpeg", StoredInfo(4, 3))
             assert self.three_at_once() == [b"picture"] * 3
             yield relay
 
     def three_at_once(self) -> list[bytes]:
-        results: Any = get_thumbnail_storage()
-        request = {"Bucket": results.bucket, "Key": "cache/a.jpg"}
-        bodies = [results._client.get_object(**request)["Body"] for _ in range(3)]
+        storage: Any = get_thumbnail_storage()
+        request = {"Bucket": storage.bucket, "Key": "cache/a.jpg"}
+        bodies = [storage.client.get_object(**request)["Body"] for _ in range(3)]
         return [body.read() for body in bodies]
 
     @pytest.mark.parametrize("happens", [Relay.lose, Relay.forget, Relay.reset])
@@ -249,7 +250,7 @@ class TestS3:
     def test_old_connections_are_not_used(self, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
         """So that a lost one costs nothing: not one request is sent on it."""
         assert relay.lose() == 3
-        now = time.time() + buckets.CONNECTION_SECONDS
+        now = time.time() + s3_client.CONNECTION_SECONDS
         monkeypatch.setattr(time, "time", lambda: now)
         assert get_thumbnail_storage().find("cache/a.jpg", {})
         assert get_thumbnail_storage().find("cache/b.jpg", {}) is None

@@ -29,7 +29,7 @@ from shrinkmeister.conf.credentials import caused, credentials_of, described, is
 from shrinkmeister.environment import Environment
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.secret import Secret, without_password
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 
 # What no output may have a part of; as it stands, and as it stands in an address.
 PASSWORD = "Xq7-zebrafish/W@k#9:vv?ü"

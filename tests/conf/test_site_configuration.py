@@ -31,7 +31,7 @@ from shrinkmeister.conf import (
 )
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.sources import source_of
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 from tests.site.models import Photo
 from tests.support.pages import render
@@ -335,8 +335,8 @@ class TestStorageByItsClass:
         settings.THUMBNAIL_STORAGE = "storages.backends.s3.S3Storage"
         assert messages() == {}
         assert str(source_of("a.jpg", get_config())) == "s3://photos/a.jpg"
-        results: Any = get_thumbnail_storage()
-        assert results.full_name("cache/a.jpg") == "cache/a.jpg"
+        storage: Any = get_thumbnail_storage()
+        assert storage.full_name("cache/a.jpg") == "cache/a.jpg"
 
     @pytest.mark.parametrize("name", ["no.such.Storage", "os.path", "a b.c", 5, None])
     def test_what_is_none(self, settings: Any, name: Any) -> None:

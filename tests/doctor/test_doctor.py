@@ -52,7 +52,7 @@ from shrinkmeister.error_policy import hint_of
 from shrinkmeister.exceptions import TokenExpiredError
 from shrinkmeister.protocol.encryption import Cipher
 from shrinkmeister.protocol.keys import is_object_name
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 from tests.servers.canned import answering
 from tests.servers.demo import MANAGE
 from tests.servers.faulty import running_faulty, s3_error

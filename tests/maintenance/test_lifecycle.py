@@ -84,7 +84,7 @@ def test_it_is_installed_beside_others_and_taken_away(bucket: Bucket, settings: 
     )
     for days in (900, 300):  # far more than the minutes that they last in this server
         settings.THUMBNAIL_EXPIRE_DAYS = days
-        assert "its other rules stay: of the site" in lifecycle("--install")
+        assert "of the site" in lifecycle("--install")
         rules = {rule["ID"]: rule["Expiration"]["Days"] for rule in bucket.rules()}
         assert rules == {"of the site": 365, "shrinkmeister": days}
     lifecycle("--remove")
@@ -123,12 +123,12 @@ def test_a_record_ends_a_day_before_its_object(
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"THUMBNAIL_EXPIRE_DAYS": None}, "THUMBNAIL_EXPIRE_DAYS is not set"),
+    ({"THUMBNAIL_EXPIRE_DAYS": None}, "E024"),
     ({"THUMBNAIL_EXPIRE_DAYS": 1}, "THUMBNAIL_EXPIRE_DAYS is 1"),
     ({"THUMBNAIL_EXPIRE_DAYS": timedelta(days=3)}, "THUMBNAIL_EXPIRE_DAYS is datetime"),
-    ({"THUMBNAIL_PREFIX": ""}, "would delete whatever begins so"),
-    ({"THUMBNAIL_PREFIX": "photo"}, "would delete whatever begins so"),
-    ({"THUMBNAIL_PREFIX": "photos/"}, "'photos/dawn.jpg' lies among the thumbnails"),
+    ({"THUMBNAIL_PREFIX": ""}, "E026"),
+    ({"THUMBNAIL_PREFIX": "photo"}, "E026"),
+    ({"THUMBNAIL_PREFIX": "photos/"}, "photos/dawn.jpg.*E026"),
 ]
 
 
@@ -147,7 +147,7 @@ def test_no_rule_for_what_must_not_go(
 
 def test_no_rule_without_a_bucket(media: Any, settings: Any) -> None:
     settings.THUMBNAIL_EXPIRE_DAYS = 90
-    with pytest.raises(CommandError, match="prune --older-than"):
+    with pytest.raises(CommandError, match="E026"):
         lifecycle("--install")
 
 

@@ -255,6 +255,17 @@ class TestS3Elsewhere:
         assert place_in(storages["r2"]) == place
         assert place_in(SimpleLazyObject(lambda: storages["r2"])) == place
 
+    def test_the_compared_method_makes_the_sessions(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is private to django-storages; this fails if a version renames it or calls another one."""
+
+        def make(storage: S3Storage) -> Any:
+            raise LookupError("a session is wanted")
+
+        monkeypatch.setattr(S3Storage, "_create_session", make)
+        storage: Any = storages["r2"]
+        with pytest.raises(LookupError):
+            _ = storage.connection
+
     def test_keys_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")

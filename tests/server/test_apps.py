@@ -139,7 +139,7 @@ class TestOneThumbnail:
 
     def test_of_a_private_bucket(self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
-            "shrinkmeister.storage.base.DjangoThumbnailStorage.url",
+            "shrinkmeister.storage.django_storage.DjangoThumbnailStorage.url",
             lambda self, name: f"https://b.example.com/{name}?sig",
         )
         monkeypatch.setattr("shrinkmeister_server.views.time.time", lambda: 1_800_000_000.9)

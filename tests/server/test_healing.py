@@ -29,7 +29,7 @@ from shrinkmeister.exceptions import (
 )
 from shrinkmeister.protocol.keys import change_key, object_name, record_key
 from shrinkmeister.protocol.records import ThumbnailRecord
-from shrinkmeister.storage.base import DjangoThumbnailStorage
+from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
 from shrinkmeister_server import pipeline
 from shrinkmeister_server.engines.pillow import Engine as PillowEngine
 from shrinkmeister_server.loaders import load as sources

@@ -27,7 +27,7 @@ from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.conf import DAY, get_tokens, reset_on_setting_change
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister.storage.base import DjangoThumbnailStorage
+from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
 from shrinkmeister_server import health, pipeline, views
 from shrinkmeister_server.health import HEALTH_SECONDS, Health, Report, examine
 from shrinkmeister_server.loaders import load as sources
@@ -271,7 +271,7 @@ class TestSafely:
         def full(*args: Any) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("shrinkmeister.storage.base.os.replace", full)
+        monkeypatch.setattr("shrinkmeister.storage.django_storage.os.replace", full)
         assert server.get(url_of(spec_of())).status_code == 502
         assert [path.name for path in media.rglob("*") if path.is_file()] == ["dawn.jpg"]
         assert get_thumbnail(photo, "300x200", crop="center").lazy

@@ -21,7 +21,7 @@ from shrinkmeister.checks import check_expiry
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.storage.base import get_former_storage, get_thumbnail_storage
+from shrinkmeister.storage import get_former_storage, get_thumbnail_storage
 from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, alias_storage, bucket_storage
 from shrinkmeister_server import pipeline
 from tests.servers.s3 import S3Server
@@ -214,16 +214,16 @@ class TestPublic:
 
     def test_deleting_more_than_a_batch(self, public: Buckets) -> None:
         client = public.s3.client()
-        results = get_thumbnail_storage()
+        storage = get_thumbnail_storage()
 
         def put(number: int) -> None:
             client.put_object(Bucket=public.thumbs, Key=f"cache/x/{number}.jpg", Body=b"")
 
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(put, range(1003)))
-        names = [stored.name for stored in results.walk("cache/x/")]
+        names = [stored.name for stored in storage.walk("cache/x/")]
         assert len(names) == 1003
-        results.delete(names)
+        storage.delete(names)
         assert public.names(public.thumbs) == []
 
 
@@ -312,8 +312,8 @@ class TestSignatures:
     def test_version_4_in_all_regions(self, region: str | None, endpoint_url: str | None) -> None:
         """boto3's own choice is version 2 in the first three."""
         self.use(region_name=region, endpoint_url=endpoint_url)
-        for results in (get_thumbnail_storage(), get_former_storage()):
-            query = self.query(results.url("a.jpg"))
+        for storage in (get_thumbnail_storage(), get_former_storage()):
+            query = self.query(storage.url("a.jpg"))
             assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
             assert query["X-Amz-Credential"].split("/")[2] == (region or "us-east-1")
 

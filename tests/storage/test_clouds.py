@@ -17,7 +17,7 @@ from sorl.thumbnail.images import get_or_create_storage
 from shrinkmeister import cleanup
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.protocol.keys import is_object_name
-from shrinkmeister.storage.base import get_thumbnail_storage
+from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister_server import pipeline
 from tests.site.models import Photo
 from tests.support.pages import lazy

@@ -8,7 +8,7 @@ import pytest
 from django.core.files.storage import storages
 
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.storage.base import get_former_storage
+from shrinkmeister.storage import get_former_storage
 from shrinkmeister.storage.listing import StoredObject, thumbnails_of
 
 # In the order of a listing, of which `tests/storage/test_storages.py` asks all storages.

@@ -22,8 +22,8 @@ from urllib3.response import HTTPResponse
 from urllib3.util.wait import wait_for_read
 
 from shrinkmeister.exceptions import StorageDeniedError, StorageError
-from shrinkmeister.storage import buckets
-from shrinkmeister.storage.buckets import bucket_errors
+from shrinkmeister.storage import s3_client
+from shrinkmeister.storage.s3_errors import bucket_errors
 from tests.servers.faulty import (
     Exchange,
     Fault,
@@ -165,7 +165,7 @@ def site(
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch, proxy: FaultyProxy) -> None:
     """With answers that the proxy withholds, from then on; a machine that pauses meanwhile is no fault."""
-    monkeypatch.setitem(buckets.CLIENT_OPTIONS, "read_timeout", IMPATIENT)
+    monkeypatch.setitem(s3_client.CLIENT_OPTIONS, "read_timeout", IMPATIENT)
     getresponse = HTTPConnection.getresponse
 
     def patient(connection: HTTPConnection) -> HTTPResponse:
@@ -278,7 +278,7 @@ class TestTime:
 
     def test_patience_ends_before_a_worker_of_lambda(self, settings: Any) -> None:
         """The server asks twice of a bucket that takes connections and does not answer."""
-        options = buckets.CLIENT_OPTIONS
+        options = s3_client.CLIENT_OPTIONS
         attempts = options["retries"]["total_max_attempts"]
         assert (options["connect_timeout"] + options["read_timeout"]) * attempts <= 20
         assert 2 * attempts * options["read_timeout"] < 30

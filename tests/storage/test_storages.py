@@ -15,13 +15,10 @@ from django.utils.encoding import filepath_to_uri
 
 from shrinkmeister.conf import SettingError
 from shrinkmeister.exceptions import StorageError
-from shrinkmeister.storage.base import (
-    DjangoThumbnailStorage,
-    StoredInfo,
-    ThumbnailStorage,
-    get_former_storage,
-)
-from shrinkmeister.storage.kinds import delete_file, walk
+from shrinkmeister.storage import get_former_storage
+from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
+from shrinkmeister.storage.compat import delete_file, walk
+from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject, name_below
 from tests.servers.s3 import S3Server
 from tests.support.pictures import picture, size_of
@@ -101,23 +98,23 @@ def kind(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Kind:
 
 
 @pytest.fixture
-def results(kind: Kind) -> ThumbnailStorage:
+def thumbnail_storage(kind: Kind) -> ThumbnailStorage:
     return get_former_storage()
 
 
 @pytest.fixture
-def filled(results: ThumbnailStorage) -> ThumbnailStorage:
+def filled(thumbnail_storage: ThumbnailStorage) -> ThumbnailStorage:
     for name in NAMES:
         storages["default"].save(name, ContentFile(b"x"))
-    return results
+    return thumbnail_storage
 
 
-def names(results: ThumbnailStorage, prefix: str, after: str = "") -> list[str]:
-    return [stored.name for stored in results.walk(prefix, after)]
+def names(thumbnail_storage: ThumbnailStorage, prefix: str, after: str = "") -> list[str]:
+    return [stored.name for stored in thumbnail_storage.walk(prefix, after)]
 
 
-def save(results: ThumbnailStorage, name: str, size: tuple[int, int] = (40, 30)) -> None:
-    results.save(name, picture(size), "image/jpeg", StoredInfo(*size, ("2",)))
+def save(thumbnail_storage: ThumbnailStorage, name: str, size: tuple[int, int] = (40, 30)) -> None:
+    thumbnail_storage.save(name, picture(size), "image/jpeg", StoredInfo(*size, ("2",)))
 
 
 class TestWalking:
@@ -132,59 +129,61 @@ class TestWalking:
                 assert names(filled, prefix, after) == below[place + 1 :], (prefix, after)
         assert names(filled, "cache/", "cache/a/x5") == names(filled, "cache/", "cache/a/x1@2x.jpg")
 
-    def test_times_are_those_of_writing(self, results: ThumbnailStorage) -> None:
-        save(results, "cache/a/x.jpg")
-        (stored,) = results.walk("cache/")
-        modified = results.modified(stored)
+    def test_times_are_those_of_writing(self, thumbnail_storage: ThumbnailStorage) -> None:
+        save(thumbnail_storage, "cache/a/x.jpg")
+        (stored,) = thumbnail_storage.walk("cache/")
+        modified = thumbnail_storage.modified(stored)
         assert modified is not None
         assert abs((timezone.now() - modified).total_seconds()) < 600
 
-    def test_what_is_empty(self, results: ThumbnailStorage) -> None:
-        assert names(results, "") == names(results, "cache/") == []
+    def test_what_is_empty(self, thumbnail_storage: ThumbnailStorage) -> None:
+        assert names(thumbnail_storage, "") == names(thumbnail_storage, "cache/") == []
 
 
 class TestSaving:
-    def test_it_is_found_and_shown(self, results: ThumbnailStorage, kind: Kind) -> None:
+    def test_it_is_found_and_shown(self, thumbnail_storage: ThumbnailStorage, kind: Kind) -> None:
         name = "cache/a/x.jpg"
-        assert results.find(name, {}) is None
+        assert thumbnail_storage.find(name, {}) is None
         for one in (name, "cache/a/x@2x.jpg"):
-            save(results, one)
-        info = results.find(name, {"2": "cache/a/x@2x.jpg"})
+            save(thumbnail_storage, one)
+        info = thumbnail_storage.find(name, {"2": "cache/a/x@2x.jpg"})
         assert info is not None
         assert (info.width, info.height, info.resolutions) == (40, 30, ("2",))
         assert isinstance(info.modified, datetime)
         assert info.modified.tzinfo
-        assert results.url(name).endswith(f"/{name}")
+        assert thumbnail_storage.url(name).endswith(f"/{name}")
         if kind.browsed:
-            answer = urllib3.request("GET", results.url(name))
+            answer = urllib3.request("GET", thumbnail_storage.url(name))
             assert (answer.status, size_of(answer.data)) == (200, (40, 30))
             assert answer.headers["Content-Type"] == "image/jpeg"
 
     @pytest.mark.parametrize(("extension", "content_type"), [("webp", "image/webp"), ("png", "image/png")])
-    def test_types(self, results: ThumbnailStorage, kind: Kind, extension: str, content_type: str) -> None:
-        results.save(f"cache/a.{extension}", b"any", content_type, StoredInfo(1, 1))
+    def test_types(
+        self, thumbnail_storage: ThumbnailStorage, kind: Kind, extension: str, content_type: str
+    ) -> None:
+        thumbnail_storage.save(f"cache/a.{extension}", b"any", content_type, StoredInfo(1, 1))
         if kind.browsed:
-            answer = urllib3.request("GET", results.url(f"cache/a.{extension}"))
+            answer = urllib3.request("GET", thumbnail_storage.url(f"cache/a.{extension}"))
             assert (answer.data, answer.headers["Content-Type"]) == (b"any", content_type)
 
-    def test_over_an_older_one(self, results: ThumbnailStorage) -> None:
+    def test_over_an_older_one(self, thumbnail_storage: ThumbnailStorage) -> None:
         for size in ((40, 30), (80, 60)):
-            save(results, "cache/a/x.jpg", size)
-        info = results.find("cache/a/x.jpg", {})
+            save(thumbnail_storage, "cache/a/x.jpg", size)
+        info = thumbnail_storage.find("cache/a/x.jpg", {})
         assert info is not None
         assert (info.width, info.height) == (80, 60)
-        assert names(results, "cache/") == ["cache/a/x.jpg"]
+        assert names(thumbnail_storage, "cache/") == ["cache/a/x.jpg"]
 
-    def test_names_of_all_letters(self, results: ThumbnailStorage, kind: Kind) -> None:
+    def test_names_of_all_letters(self, thumbnail_storage: ThumbnailStorage, kind: Kind) -> None:
         name = "cache/Zürich/100% of 1+1 #1.jpg"
-        save(results, name)
-        assert names(results, "cache/") == [name]
-        url = results.url(name)
+        save(thumbnail_storage, name)
+        assert names(thumbnail_storage, "cache/") == [name]
+        url = thumbnail_storage.url(name)
         assert url.endswith(filepath_to_uri(name))
         if kind.browsed:
             assert urllib3.request("GET", url).status == 200
-        results.delete([name])
-        assert names(results, "") == []
+        thumbnail_storage.delete([name])
+        assert names(thumbnail_storage, "") == []
 
 
 class TestDeleting:
@@ -202,8 +201,8 @@ class TestDeleting:
 
 
 class TestChecking:
-    def test_it_answers(self, results: ThumbnailStorage) -> None:
-        results.check()
+    def test_it_answers(self, thumbnail_storage: ThumbnailStorage) -> None:
+        thumbnail_storage.check()
 
 
 @pytest.mark.clouds
@@ -216,13 +215,13 @@ def test_a_container_that_is_missing(
     """A wrong setting is not an empty storage."""
     new_storage = request.getfixturevalue(f"{cloud}_storage")
     settings.STORAGES = {"default": new_storage(**{option: "test-misspelled"})}
-    results = get_former_storage()
+    thumbnail_storage = get_former_storage()
     with pytest.raises(StorageError):
-        results.check()
+        thumbnail_storage.check()
     with pytest.raises(StorageError):
-        names(results, "cache/")
+        names(thumbnail_storage, "cache/")
     with pytest.raises(StorageError):
-        save(results, "cache/a/x.jpg")
+        save(thumbnail_storage, "cache/a/x.jpg")
 
 
 @pytest.mark.clouds
@@ -240,25 +239,25 @@ def test_a_listing_of_several_pages(
 ) -> None:
     """Azure lists 5,000 names at once; a page of two stands for it."""
     settings.STORAGES = {"default": azure_storage()}
-    results = get_former_storage()
+    thumbnail_storage = get_former_storage()
     for number in range(7):
-        save(results, f"cache/{number}.jpg")
+        save(thumbnail_storage, f"cache/{number}.jpg")
     storage: Any = storages["default"]
     client = storage.client
     listed = client.list_blobs
     monkeypatch.setattr(client, "list_blobs", lambda **options: listed(**options, results_per_page=2))
-    assert names(results, "cache/") == [f"cache/{number}.jpg" for number in range(7)]
+    assert names(thumbnail_storage, "cache/") == [f"cache/{number}.jpg" for number in range(7)]
 
 
 def test_a_site_whose_clock_is_not_of_a_zone(
-    kind: Kind, results: ThumbnailStorage, settings: Any, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, thumbnail_storage: ThumbnailStorage, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """USE_TZ = False: storages give the time of TIME_ZONE without saying so."""
     settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Tokyo"
-    save(results, "cache/a/x.jpg")
+    save(thumbnail_storage, "cache/a/x.jpg")
     now = datetime.now(tz=timezone.get_fixed_timezone(0))
-    for stored in (StoredObject("cache/a/x.jpg"), *results.walk("cache/")):
-        if modified := results.modified(stored):
+    for stored in (StoredObject("cache/a/x.jpg"), *thumbnail_storage.walk("cache/")):
+        if modified := thumbnail_storage.modified(stored):
             assert abs((now - modified).total_seconds()) < 600
 
 

@@ -1,0 +1,130 @@
+"""Records for the thumbnails that sorl's own backend has made, and for their sources."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from django.utils.encoding import filepath_to_uri
+from sorl.thumbnail.images import ImageFile
+
+from shrinkmeister.adoption.former import (
+    check_adopted_backend,
+    former_image,
+    former_place,
+    former_places,
+    stored_formers,
+)
+from shrinkmeister.adoption.kvstore import FormerStore, Size
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import ADOPTED_BACKEND_HINT, Config, SettingError, get_config
+from shrinkmeister.protocol.records import ThumbnailRecord, base_of
+from shrinkmeister.protocol.spec import Source
+from shrinkmeister.storage import get_former_storage
+from shrinkmeister.storage.listing import StoredThumbnail, batches
+
+BOOKMARK = "adopt"
+
+
+@dataclass
+class Adoption:
+    """Progress of `adopt`.
+
+    of            the former backend, the storage and the prefix: progress of other ones is not resumed
+    thumbnails    thumbnails adopted
+    incomplete    those of them that lack an alternative resolution, so that pages do not use them
+    unknown       objects below THUMBNAIL_PREFIX that sorl's key-value store does not know
+    sources       sources whose size has been adopted
+    sources_only  whether all thumbnails are done
+    bookmark      the name or key to continue after
+    """
+
+    of: str = ""
+    thumbnails: int = 0
+    incomplete: int = 0
+    unknown: int = 0
+    sources: int = 0
+    sources_only: bool = False
+    bookmark: str = ""
+
+
+def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = False) -> Iterator[Adoption]:
+    """Record the thumbnails that sorl's key-value store knows and that are stored, and their sources.
+
+    ttl: how many seconds the records live
+
+    Resumes an interrupted run, except with `restart`. Raises SettingError, StorageError, DriverError, and
+    what the key-value store raises.
+    """
+    if not check_adopted_backend():
+        raise SettingError(
+            "shrinkmeister.E016",
+            "THUMBNAIL_ADOPTED_BACKEND is not set, so pages would not look for adopted thumbnails.",
+            ADOPTED_BACKEND_HINT,
+        )
+    config, cache = get_config(), get_shared_cache()
+    done = Adoption(f"{config.adopted_backend} {config.storage} {config.prefix}")
+    if not dry_run and not restart:
+        done = _resumed(cache.notes.bookmark(BOOKMARK), done)
+
+    def record(images: dict[Source, ThumbnailRecord]) -> None:
+        if not dry_run:
+            cache.records.adopt(images, ttl)
+            cache.notes.set_bookmark(BOOKMARK, json.dumps(asdict(done)))
+
+    if not done.sources_only:
+        for thumbnails in batches(stored_formers(done.bookmark)):
+            images = [former_image(thumbnail.name, config) for thumbnail in thumbnails]
+            sizes = store.sizes(images)
+            records = _records_of(thumbnails, images, sizes, config)
+            done.thumbnails += len(records)
+            done.incomplete += sum(not record.has(config.resolutions) for record in records.values())
+            done.unknown += len(thumbnails) - len(records)
+            done.bookmark = thumbnails[-1].names[0]
+            record(records)
+            if not dry_run:
+                # A thumbnail that was deleted meanwhile has lost its entry; see `erase`.
+                now = zip(images, sizes, store.sizes(images), strict=True)
+                gone = [image.name for image, before, after in now if before and not after]
+                cache.records.forget_adopted(former_place(name, config) for name in gone)
+            yield done
+        done.sources_only, done.bookmark = True, ""
+    if not store.ordered:
+        done.sources = 0  # the store cannot continue after a bookmark
+    for keys, bookmark in store.sources(done.bookmark):
+        records = {}
+        for source in store.images(keys):
+            places = former_places(source)
+            done.sources += bool(places)
+            records |= dict.fromkeys(places, ThumbnailRecord(*source.size))
+        done.bookmark = bookmark
+        record(records)
+        yield done
+    if not dry_run:
+        cache.notes.set_bookmark(BOOKMARK, None)
+
+
+def _records_of(
+    thumbnails: list[StoredThumbnail], images: list[ImageFile], sizes: list[Size | None], config: Config
+) -> dict[Source, ThumbnailRecord]:
+    """Return the records, by place, of those thumbnails that sorl's key-value store knows."""
+    storage = get_former_storage()
+    return {
+        former_place(thumbnail.name, config): ThumbnailRecord(
+            *size,
+            base_of(storage.url(thumbnail.name), filepath_to_uri(thumbnail.name)),
+            thumbnail.resolutions,
+        )
+        for thumbnail, image, size in zip(thumbnails, images, sizes, strict=True)
+        # sorl cuts names at a question mark, and removes the location of the storage.
+        if size and image.name == thumbnail.name
+    }
+
+
+def _resumed(bookmark: str | None, fresh: Adoption) -> Adoption:
+    """Return the progress in a bookmark, or `fresh` if it is not valid or is about other thumbnails."""
+    try:
+        former = Adoption(**json.loads(bookmark or "{}"))
+    except (ValueError, TypeError):
+        return fresh
+    valid = all(type(value) is type(getattr(fresh, name)) for name, value in asdict(former).items())
+    return former if valid and former.of == fresh.of else fresh

@@ -1,0 +1,82 @@
+"""Deletion of thumbnails with their records: old ones, those of a source, or all that sorl has made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from shrinkmeister.adoption.former import erase, former_keys
+from shrinkmeister.adoption.kvstore import FormerStore, get_former_store
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import get_config
+from shrinkmeister.protocol.keys import folder_name, is_object_name, record_key_of_object
+from shrinkmeister.protocol.spec import Source
+from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.base import ThumbnailStorage
+from shrinkmeister.storage.listing import StoredThumbnail, batches, thumbnails_of
+
+
+@dataclass
+class Pruning:
+    """Progress of a deletion: thumbnails seen, and what is deleted, or would be with `dry_run`."""
+
+    seen: int = 0
+    thumbnails: int = 0
+    objects: int = 0
+
+
+def prune(
+    older_than: datetime | None = None, source: Source | None = None, dry_run: bool = False
+) -> Iterator[Pruning]:
+    """Delete the thumbnails of one source or of all, or those of them written before a time.
+
+    Without a time, the thumbnails that the former backend has made of the source are deleted, too.
+    """
+    config, storage, cache = get_config(), get_thumbnail_storage(), get_shared_cache()
+    prefix = folder_name(source, config.prefix) if source else config.prefix
+    ours = (stored for stored in storage.walk(prefix) if is_object_name(stored.name, config.prefix))
+    done = Pruning()
+    for thumbnails in batches(thumbnails_of(ours)):
+        old = [one for one in thumbnails if older_than is None or _is_older(one, older_than, storage)]
+        names = [name for thumbnail in old for name in thumbnail.names]
+        if not dry_run:
+            keys = {record_key_of_object(name) for name in names}
+            # Records before objects, so that no page gets the URL of a deleted thumbnail. And again after
+            # them, since a server that still found an object records it again.
+            cache.records.delete(keys)
+            storage.delete(names)
+            cache.records.delete(keys)
+        done.seen += len(thumbnails)
+        done.thumbnails += len(old)
+        done.objects += len(names)
+        yield done
+    if source and older_than is None:
+        if config.adopted_backend:
+            _erase(done, get_former_store(), former_keys(source), dry_run)
+            yield done
+        if not dry_run:
+            cache.records.forget(source, [])
+
+
+def prune_adopted(store: FormerStore, dry_run: bool = False) -> Iterator[Pruning]:
+    """Delete the thumbnails that sorl's key-value store lists, and its entries."""
+    done = Pruning()
+    for keys, _ in store.sources():
+        _erase(done, store, keys, dry_run)
+        yield done
+
+
+def _erase(done: Pruning, store: FormerStore, sources: list[str], dry_run: bool) -> None:
+    """Delete and count the former thumbnails of sources, given by sorl's keys."""
+    config = get_config()
+    count = len(store.thumbnails(sources))
+    done.seen += count
+    done.thumbnails += count
+    done.objects += count * (1 + len(config.resolutions))
+    if not dry_run:
+        erase(store, sources, config)
+
+
+def _is_older(thumbnail: StoredThumbnail, than: datetime, storage: ThumbnailStorage) -> bool:
+    """Compare its latest object. A thumbnail with an object that was deleted meanwhile is not older."""
+    times = [storage.modified(stored) for stored in thumbnail.objects.values()]
+    return all(time is not None and time < than for time in times)
