@@ -13,7 +13,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -35,53 +35,10 @@ if TYPE_CHECKING:
 WRONG = 2
 LAZY = 3
 
-# How a variable becomes a setting. What is not set has the default of the site, but for those below.
-SETTINGS: Mapping[str, Callable[[Environment, str, Any], Any]] = {
-    "THUMBNAIL_SECRET_KEY": Environment.secret,
-    "THUMBNAIL_SECRET_KEY_FALLBACKS": Environment.secrets,
-    "THUMBNAIL_SERVER_URL": Environment.text,
-    "THUMBNAIL_URL_TTL": partial(Environment.integer, least=1),
-    "THUMBNAIL_CACHE_BACKEND": Environment.text,
-    "THUMBNAIL_CACHE_LOCATION": Environment.secret,
-    "THUMBNAIL_CACHE_NAME": Environment.text,
-    "THUMBNAIL_CACHE_KEY_PREFIX": Environment.text,
-    "THUMBNAIL_CACHE_WAIT_SECONDS": Environment.number,
-    "THUMBNAIL_CHECK_TTL": partial(Environment.integer, least=1),
-    "THUMBNAIL_BUCKET": Environment.text,
-    "THUMBNAIL_STORAGE": Environment.text,
-    "THUMBNAIL_PREFIX": Environment.text,
-    "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": Environment.numbers,
-    "STORAGES": Environment.mapping,
-    "CACHES": Environment.mapping,
-    # What a site says about all of its pictures.
-    "THUMBNAIL_FORMAT": Environment.text,
-    "THUMBNAIL_PRESERVE_FORMAT": Environment.flag,
-    "THUMBNAIL_QUALITY": Environment.integer,
-    "THUMBNAIL_COLORSPACE": Environment.text,
-    "THUMBNAIL_UPSCALE": Environment.flag,
-    "THUMBNAIL_PROGRESSIVE": Environment.flag,
-    "THUMBNAIL_ORIENTATION": Environment.flag,
-    "THUMBNAIL_PADDING": Environment.flag,
-    "THUMBNAIL_PADDING_COLOR": Environment.text,
-    "THUMBNAIL_BLUR": Environment.number,
-    "THUMBNAIL_FLATTEN": Environment.flag,
-    "THUMBNAIL_REMOVE_URL_ARGS": Environment.flag,
-    # By which the URLs of a private bucket are signed.
-    "AWS_S3_ENDPOINT_URL": Environment.text,
-    "AWS_S3_REGION_NAME": Environment.text,
-    "AWS_S3_ADDRESSING_STYLE": Environment.text,
-    "AWS_S3_SIGNATURE_VERSION": Environment.text,
-    "AWS_S3_CUSTOM_DOMAIN": Environment.text,
-    "AWS_S3_URL_PROTOCOL": Environment.text,
-    "AWS_QUERYSTRING_AUTH": Environment.flag,
-    "AWS_QUERYSTRING_EXPIRE": Environment.integer,
-}
-# As the server has them; and whoever types a command can wait for longer than a page.
-DEFAULTS: Mapping[str, Any] = {
-    "THUMBNAIL_CACHE_WAIT_SECONDS": 2.0,
-    "AWS_S3_SIGNATURE_VERSION": "s3v4",
-    "AWS_QUERYSTRING_AUTH": False,
-}
+# A person who types a command can wait for longer than a page.
+WAIT_SECONDS = 2.0
+# prometheus_client would write into the folder of a server that has these variables.
+UNREAD = frozenset({"THUMBNAIL_METRICS"})
 
 OURS = ("help", "option")
 FLAG = re.compile(r"--([A-Za-z_][A-Za-z0-9_-]*)(=.*)?", re.ASCII | re.DOTALL)
@@ -231,7 +188,14 @@ def _configure(variables: Mapping[str, str]) -> None:
 
 
 def _settings(env: Environment) -> dict[str, Any]:
-    found = {name: read(env, name, DEFAULTS.get(name)) for name, read in SETTINGS.items()}
+    from shrinkmeister.conf.config import SITE_SETTINGS
+
+    defaults = {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
+    found = {
+        row.name: env.read(row.name, row.kind.form, defaults.get(row.name, row.default))
+        for row in SITE_SETTINGS
+        if row.name not in UNREAD
+    }
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -22,7 +22,7 @@ from shrinkmeister.checks import ABOUT_PLACES, check_client
 from shrinkmeister.conf import Config, SettingError, get_config, get_questions
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.client import UNREACHABLE, DoctorClient, Heard, json_object
-from shrinkmeister.doctor.facts import cache_kind, common_settings, versions
+from shrinkmeister.doctor.facts import COMPARED, cache_kind, common_settings, versions
 from shrinkmeister.doctor.field_sources import examine_fields
 from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, Finding, undone, well, wrong
 from shrinkmeister.doctor.http import Unreachable, get
@@ -48,24 +48,9 @@ GEOMETRY = "300x300"
 # By which clocks may differ.
 CLOCK_SECONDS = 60
 
-# What follows where site and server have a setting differently. Those of the cache are told with it.
-CONSEQUENCES = {
-    "THUMBNAIL_BUCKET": "The site signs URLs, deletes and prunes in another bucket than the server "
-    "writes to.",
-    "THUMBNAIL_STORAGE": "Without THUMBNAIL_BUCKET thumbnails lie there: the site deletes and prunes in "
-    "another storage than the server writes to.",
-    "THUMBNAIL_PREFIX": "The site finds no thumbnail to delete or prune, and in a private bucket its "
-    "pages sign URLs of what is not there.",
-    "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": "What only the site lists is answered with 404, and its pages "
-    "stay lazy; what only the server lists is made for nobody.",
-    "THUMBNAIL_TTL": "In the eager mode of the site records live for another time than those of the "
-    "server.",
-    "THUMBNAIL_CHECK_TTL": "If the site's is shorter, thumbnails stay lazy that the server does not find "
-    "due; if it is longer, lost thumbnails stay broken for longer.",
-    "THUMBNAIL_EXPIRE_DAYS": "The rule that `shrinkmeister lifecycle` prints or installs does not fit "
-    "the records: pages show what the bucket has deleted, or have it made again too early.",
-}
+# A finding about the cache reports these.
 CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")
+CONSEQUENCES = {row.name: row.differs for row in COMPARED if row.name not in CACHE_SETTINGS}
 # What to change where the server's trial of the bucket failed, by its step.
 BUCKET_HINTS = {
     "look": "The server's account needs s3:GetObject and s3:ListBucket on the bucket (without the "

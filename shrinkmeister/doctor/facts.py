@@ -2,33 +2,31 @@
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
 
 import shrinkmeister
 from shrinkmeister.conf import Config
+from shrinkmeister.conf.config import SITE_SETTINGS
 from shrinkmeister.drivers import DRIVERS
 
 PACKAGES = ("Django", "sorl-thumbnail", "Pillow", "pyvips")
 NAMES = {path: name for name, path in DRIVERS.items()}
+COMPARED = tuple(row for row in SITE_SETTINGS if row.differs)
 
 
 def common_settings(config: Config) -> dict[str, Any]:
-    """Those that site and server have to have alike, as JSON has them.
+    """Return the settings that site and server must have equal, as values of JSON.
 
-    Not where the shared cache is: an address may hold a password, and have two names.
+    The address of the shared cache is not among them: it may contain a password, and have two names.
     """
-    return {
-        "THUMBNAIL_BUCKET": config.bucket,
-        "THUMBNAIL_STORAGE": config.storage,
-        "THUMBNAIL_PREFIX": config.prefix,
+    found = {row.name: attrgetter(row.attribute)(config) for row in COMPARED}
+    backend = config.cache.backend
+    return found | {
         "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": list(config.resolutions),
-        "THUMBNAIL_CACHE_BACKEND": NAMES.get(config.cache.backend, config.cache.backend),
-        "THUMBNAIL_CACHE_KEY_PREFIX": config.cache.key_prefix,
-        "THUMBNAIL_TTL": config.ttl,
-        "THUMBNAIL_CHECK_TTL": config.check_ttl,
-        "THUMBNAIL_EXPIRE_DAYS": config.expire_days,
+        "THUMBNAIL_CACHE_BACKEND": NAMES.get(backend, backend),
     }
 
 

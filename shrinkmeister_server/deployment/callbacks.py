@@ -13,7 +13,7 @@ from click import ClickException, echo
 
 from shrinkmeister_server.deployment.invocation import restrict
 from shrinkmeister_server.deployment.policy import policy_of
-from shrinkmeister_server.deployment.site import tell
+from shrinkmeister_server.deployment.site import print_settings
 from shrinkmeister_server.deployment.stage import StageError, complete
 
 # With one of them somebody else decides on the function's rights.
@@ -45,5 +45,5 @@ def settings(cli: Any) -> None:
 
 def post(cli: Any) -> None:
     """Print the site's settings, and narrow the policy: last, since an error ends Zappa."""
-    tell(cli)
+    print_settings(cli)
     restrict(cli)

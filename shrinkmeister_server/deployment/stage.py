@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
+from shrinkmeister_server.conf import VARIABLES as SERVER_VARIABLES
 from shrinkmeister_server.deployment.plausibility import doubtful, impossible
 
 FILE = Path("zappa_settings.json")
@@ -17,16 +18,9 @@ POLICY_FILE = Path("iam_policy.json")
 ARCHITECTURES = ("x86_64", "arm64")
 HANDLER = "shrinkmeister_server.lambda_handler.handler"
 POST = "shrinkmeister_server.deployment.callbacks.post"
-# They become variables of the function itself, and are not in the package, which lies in buckets and on
-# disks.
-SECRETS = (
-    "THUMBNAIL_SECRET_KEY",
-    "THUMBNAIL_SECRET_KEY_FALLBACKS",
-    "THUMBNAIL_CACHE_LOCATION",
-    "CACHES",
-    "STORAGES",
-)
-# What else django-storages reads. Lambda reserves the names without S3.
+# These variables are set at the function. Its package, which is stored in buckets and on disks, lacks them.
+SECRETS = tuple(row.name for row in SERVER_VARIABLES if row.secret)
+# django-storages reads this one too. Lambda reserves the names without S3.
 ALL_SECRETS = (*SECRETS, "AWS_S3_SECRET_ACCESS_KEY")
 # Megabytes, of which Lambda gives a whole core for so many; one request is one thread.
 MEMORY = 1769
