@@ -30,8 +30,8 @@ from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
 if TYPE_CHECKING:
     from shrinkmeister.protocol.spec import ThumbnailSpec
 
-# Exit statuses: of any command that fails, and of `find` for a thumbnail without a record. Python exits with
-# 1 after an uncaught exception.
+# Exit statuses: of any command that fails, and of `find` for a thumbnail without a record. Python exits
+# with 1 after an uncaught exception.
 WRONG = 2
 LAZY = 3
 
@@ -53,7 +53,7 @@ Print the URL of a thumbnail, or what a URL contains.
   python -m shrinkmeister open https://thumbs.example.com/AYy2nDq...@2x.jpg
 
 Settings are those of the site that DJANGO_SETTINGS_MODULE names. Without it they are environment variables
-of the same names, as a thumbnail server has them: THUMBNAIL_SECRET_KEY, THUMBNAIL_CACHE_LOCATION and others.
+of the same names, as a thumbnail server has them: THUMBNAIL_SECRET_KEY, THUMBNAIL_CACHE_LOCATION, ...
 `url` and `find` also need THUMBNAIL_SERVER_URL."""
 OPTIONS = """\
 Every other --name VALUE is an option of the thumbnail, as in a template: --crop center, --crop "10% 20%",
@@ -269,8 +269,8 @@ def _opened(pasted: str) -> dict[str, Any]:
         opened = get_tokens().read(link.token)
     except TokenError as error:
         raise TokenError(
-            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste the whole URL, and compare THUMBNAIL_SECRET_KEY and "
-            f"its fallbacks with those of the site that made it."
+            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste the whole URL, and compare THUMBNAIL_SECRET_KEY "
+            f"and its fallbacks with those of the site that made it."
         ) from error
     spec = opened.spec
     return {

@@ -11,10 +11,13 @@ FILE = Path(__file__).parents[1] / "docs" / "settings.md"
 HEAD = """\
 # Settings
 
-Django settings on the site, environment variables on the server. "=" marks settings that site and server must
-have with equal values; [the doctor](operations.md#the-doctor) compares most of them. Lists in variables have commas
-between their items. `python -m tests.settings_reference` writes this page from the tables of settings,
-`shrinkmeister/conf/config.py` and `shrinkmeister_server/conf.py`.
+These are Django settings on the site and environment variables on the server. Those with "=" must be equal
+on both sides; [the doctor](operations.md#the-doctor) compares most of them. Lists in variables have commas
+between their items. Credentials of S3 are boto3's: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or on
+Lambda the function's role.
+
+`python -m tests.settings_reference` writes this page. Its rows are in `shrinkmeister/conf/config.py` and
+`shrinkmeister_server/conf.py`.
 """
 COLUMNS = """\
 | setting | site | server | default | what it does |

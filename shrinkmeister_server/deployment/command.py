@@ -103,8 +103,8 @@ def _parser() -> argparse.ArgumentParser:
 def _init(options: argparse.Namespace) -> None:
     if FILE.exists() and not options.force:
         raise StageError(
-            f"{FILE} exists. --force replaces it with all of its stages and its secret. To keep the secret, "
-            f"set the environment variable THUMBNAIL_SECRET_KEY to it."
+            f"{FILE} exists. --force replaces it with all of its stages and its secret. To keep the "
+            f"secret, set the environment variable THUMBNAIL_SECRET_KEY to it."
         )
     _check_options(options)
     # Other users of the machine can see options, so an address with a password is better a variable.

@@ -34,7 +34,7 @@ def impossible(stage: dict[str, Any], variables: dict[str, str]) -> Iterator[str
                 yield f"THUMBNAIL_SOURCES contains the bucket {name!r}; {RULES}."
     for source in _names(variables, "THUMBNAIL_SOURCES"):
         if source.endswith("*"):
-            yield f"THUMBNAIL_SOURCES contains {source!r}. Remove the *: a folder includes all that is in it."
+            yield f"THUMBNAIL_SOURCES contains {source!r}. Remove the *: a folder includes its contents."
     for host in _cache_hosts(variables):
         if problem := _cache(host, bool(stage.get("vpc_config", {}).get("SubnetIds"))):
             yield f"The shared cache is at {host!r}, {problem}."
@@ -60,8 +60,8 @@ def doubtful(stage: dict[str, Any], variables: dict[str, str]) -> Iterator[str]:
             yield f"The shared cache is at {host!r}, a name that is reserved for examples."
         elif ELASTICACHE.fullmatch(host) and "cfg" in host.split("."):
             yield (
-                f"The shared cache is at {host!r}, a configuration endpoint of Memcached. Its nodes are not "
-                f"discovered: give the address of each node."
+                f"The shared cache is at {host!r}, a configuration endpoint of Memcached. Its nodes are "
+                f"not discovered: give the address of each node."
             )
         elif not network and _address(host) is None and ("." not in host or host.endswith(".internal")):
             yield f"The shared cache is at {host!r}, a name in a private network. Give its subnets."
