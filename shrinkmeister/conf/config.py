@@ -10,27 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.conf.kinds import (
-    BUCKET_NAME,
-    CACHE_KEY_PREFIX,
-    CACHE_LOCATION,
-    CACHE_NAME,
-    DAYS,
-    FOLDER,
-    FORMER_BACKEND,
-    PLAIN_FLAG,
-    PLAIN_TEXT,
-    RESOLUTIONS,
-    SECONDS,
-    SECRET_KEY,
-    SECRET_KEYS,
-    SOURCES,
-    STORAGE_ALIAS,
-    SWITCH,
-    TEXT_SOURCES,
-    URL_OF_SERVER,
-    WAIT_SECONDS,
-)
+from shrinkmeister.conf import kinds
 from shrinkmeister.conf.library_settings import DJANGO_SETTINGS, PICTURE_SETTINGS, S3_SETTINGS
 from shrinkmeister.conf.table import BOTH, EQUAL, SITE, Setting, combined, setting, settings_of
 from shrinkmeister.environment import MISSING
@@ -66,9 +46,11 @@ class SettingError(ShrinkmeisterError, ImproperlyConfigured):
         return SettingError, astuple(self.problem)
 
 
-ADOPTED_BACKEND_HINT = FORMER_BACKEND.hint
-TEXT_SOURCES_HINT = TEXT_SOURCES.hint
-MISSING_SERVER_URL = Problem("shrinkmeister.E003", "THUMBNAIL_SERVER_URL is not set.", URL_OF_SERVER.hint)
+ADOPTED_BACKEND_HINT = kinds.FORMER_BACKEND.hint
+TEXT_SOURCES_HINT = kinds.TEXT_SOURCES.hint
+MISSING_SERVER_URL = Problem(
+    "shrinkmeister.E003", "THUMBNAIL_SERVER_URL is not set.", kinds.URL_OF_SERVER.hint
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +64,7 @@ class CacheConfig:
     """
 
     backend: str = setting(
-        PLAIN_TEXT,
+        kinds.PLAIN_TEXT,
         EQUAL,
         "The driver of the shared cache: `redis`, `memcached`, `django`, a name that an installed package "
         "registers, or a dotted path.",
@@ -90,27 +72,27 @@ class CacheConfig:
         differs="Site and server use different caches, and pages stay lazy.",
     )
     name: str = setting(
-        CACHE_NAME,
+        kinds.CACHE_NAME,
         EQUAL,
         "An alias of `CACHES`. If it exists, that cache is the shared one and needs no location.",
         shown=DEFAULT_CACHE_NAME,
     )
     name_given: bool = combined()
     location: Secret = setting(  # noqa: RUF009 - it returns a field
-        CACHE_LOCATION,
+        kinds.CACHE_LOCATION,
         EQUAL,
         "Where the shared cache is: `redis://host:6379/0`, `host:11211`, or several between commas.",
         secret=True,
     )
     key_prefix: str = setting(
-        CACHE_KEY_PREFIX,
+        kinds.CACHE_KEY_PREFIX,
         EQUAL,
         "Stands before each key in the shared cache.",
         "shrinkmeister:",
         differs="Neither side finds what the other one writes to the shared cache.",
     )
     timeout: float = setting(
-        WAIT_SECONDS,
+        kinds.WAIT_SECONDS,
         BOTH,
         "Seconds to wait for the shared cache, and as many again if a connection was lost. After a failure "
         "it is left alone for 5 seconds: pages are lazy, and the server looks in the bucket.",
@@ -132,7 +114,7 @@ class Config:
 
     secrets: tuple[Secret, ...] = combined(
         Setting(
-            SECRET_KEY,
+            kinds.SECRET_KEY,
             EQUAL,
             'Encrypts the URLs. Random text of 32 characters or more, from `python -c "import secrets; '
             'print(secrets.token_urlsafe(48))"` ([why](security.md#the-secret)).',
@@ -142,7 +124,7 @@ class Config:
             name="THUMBNAIL_SECRET_KEY",
         ),
         Setting(
-            SECRET_KEYS,
+            kinds.SECRET_KEYS,
             EQUAL,
             "Other keys, whose URLs are valid too ([rotation](operations.md#rotating-the-secret)).",
             server_default=[],
@@ -151,17 +133,17 @@ class Config:
         ),
     )
     server_url: str | None = setting(
-        URL_OF_SERVER, SITE, "Where browsers reach the server; not needed with THUMBNAIL_EAGER."
+        kinds.URL_OF_SERVER, SITE, "Where browsers reach the server; not needed with THUMBNAIL_EAGER."
     )
-    url_ttl: int | None = setting(SECONDS, SITE, "Seconds until a lazy URL expires.", shown="never")
+    url_ttl: int | None = setting(kinds.SECONDS, SITE, "Seconds until a lazy URL expires.", shown="never")
     bucket: str | None = setting(
-        BUCKET_NAME,
+        kinds.BUCKET_NAME,
         EQUAL,
         "The bucket of the thumbnails. Without it they are in the storage THUMBNAIL_STORAGE.",
         differs="The site signs URLs, deletes and prunes in another bucket than the server writes to.",
     )
     storage: str = setting(
-        STORAGE_ALIAS,
+        kinds.STORAGE_ALIAS,
         EQUAL,
         "sorl's: an alias of `STORAGES`, or the dotted path of a storage class.",
         "default",
@@ -169,14 +151,14 @@ class Config:
         "writes to.",
     )
     prefix: str = setting(
-        FOLDER,
+        kinds.FOLDER,
         EQUAL,
         "sorl's: the folder of the thumbnails.",
         "cache/",
         differs="The site finds no thumbnail to delete or prune, and signs wrong URLs in a private bucket.",
     )
     sources: tuple[tuple[str, str, str], ...] = setting(
-        SOURCES,
+        kinds.SOURCES,
         BOTH,
         "What the server may read: `s3://bucket`, `s3://bucket/folder/`, `storage://alias`, `https://host` "
         "or `http://host`. A site lists the hosts of sources that are URLs, and "
@@ -184,14 +166,14 @@ class Config:
         shown="server: `s3://` + THUMBNAIL_BUCKET, or `storage://` + THUMBNAIL_STORAGE",
     )
     text_sources: tuple[str, ...] | str | None = setting(
-        TEXT_SOURCES,
+        kinds.TEXT_SOURCES,
         SITE,
         "Images in visitors' texts that may be shown as thumbnails: folders, or the dotted path of a "
         "function ([why](migrating.md#7-texts-that-visitors-write)).",
     )
     cache: CacheConfig = combined()  # noqa: RUF009 - it returns a field
     ttl: int = setting(
-        SECONDS,
+        kinds.SECONDS,
         EQUAL,
         "Seconds until a record ends if no visitor looks at its thumbnail: 30 days. A site needs this with "
         "THUMBNAIL_EAGER.",
@@ -199,7 +181,7 @@ class Config:
         differs="With THUMBNAIL_EAGER, records of the site end at other times than those of the server.",
     )
     check_ttl: int = setting(
-        SECONDS,
+        kinds.SECONDS,
         EQUAL,
         "Seconds for which pages trust a record: 7 days. Then one visitor is sent to the server, which "
         "looks in the bucket, so that [lost thumbnails come back](operations.md#thumbnails-that-are-lost).",
@@ -208,7 +190,7 @@ class Config:
         "is longer, lost thumbnails stay broken for longer.",
     )
     expire_days: int | None = setting(
-        DAYS,
+        kinds.DAYS,
         EQUAL,
         "Days after which [a rule of the bucket](operations.md#letting-thumbnails-expire) deletes "
         "thumbnails, 2 at least. Thumbnails that visitors look at are made again before.",
@@ -216,13 +198,13 @@ class Config:
         "that the bucket has deleted, or have them made again too early.",
     )
     local_ttl: int | None = setting(
-        SECONDS,
+        kinds.SECONDS,
         SITE,
         "Seconds, for instance 10, for which a process reuses what its pages found in the shared cache. "
         "For so long a page may show a thumbnail that another process has deleted.",
     )
     resolutions: tuple[str, ...] = setting(
-        RESOLUTIONS,
+        kinds.RESOLUTIONS,
         EQUAL,
         "sorl's: factors such as `[1.5, 2]`, with the same spelling on both sides.",
         server_default=[],
@@ -231,45 +213,45 @@ class Config:
         name="THUMBNAIL_ALTERNATIVE_RESOLUTIONS",
     )
     options: Mapping[str, Any] = combined(*PICTURE_SETTINGS)
-    flatten: bool = setting(PLAIN_FLAG, SITE, "sorl's: remove transparency.", shown="False")
+    flatten: bool = setting(kinds.PLAIN_FLAG, SITE, "sorl's: remove transparency.", shown="False")
     preserve_format: bool = setting(
-        PLAIN_FLAG, SITE, "sorl's: give a thumbnail the format of its source's name.", shown="False"
+        kinds.PLAIN_FLAG, SITE, "sorl's: give a thumbnail the format of its source's name.", shown="False"
     )
     remove_url_args: bool = setting(
-        PLAIN_FLAG, SITE, "sorl's: ignore the query of a source's URL.", shown="True"
+        kinds.PLAIN_FLAG, SITE, "sorl's: ignore the query of a source's URL.", shown="True"
     )
     dummy: bool = setting(
-        PLAIN_FLAG, SITE, "sorl's: show placeholders, and never a thumbnail.", shown="False"
+        kinds.PLAIN_FLAG, SITE, "sorl's: show placeholders, and never a thumbnail.", shown="False"
     )
-    debug: bool = setting(PLAIN_FLAG, SITE, "sorl's: raise errors of templates.", shown="False")
+    debug: bool = setting(kinds.PLAIN_FLAG, SITE, "sorl's: raise errors of templates.", shown="False")
     adopted_backend: str | None = setting(
-        FORMER_BACKEND,
+        kinds.FORMER_BACKEND,
         SITE,
         "What THUMBNAIL_BACKEND was before, as `sorl.thumbnail.base.ThumbnailBackend`: pages "
         "[keep its thumbnails](migrating.md).",
     )
     eager: bool = setting(
-        SWITCH,
+        kinds.SWITCH,
         SITE,
         "Make thumbnails at once, [where no browser will ask](migrating.md#5-tests-commands-and-e-mails).",
         False,
     )
     cleanup: bool = setting(
-        SWITCH,
+        kinds.SWITCH,
         SITE,
         "Delete the thumbnails of a file that a model instance "
         "[loses](migrating.md#4-files-that-are-replaced-or-deleted).",
         False,
     )
     prefetch: bool = setting(
-        SWITCH,
+        kinds.SWITCH,
         SITE,
         "Fetch with a page's first look-up what it looked up last time; 50,000 keys are remembered in each "
         "process. `prefetch_thumbnails()` works without it too.",
         True,
     )
     metrics: bool = setting(
-        SWITCH,
+        kinds.SWITCH,
         BOTH,
         "Count for [Prometheus](operations.md#counters); needs `[metrics]`. The server shows its counts at "
         "`/metrics`, those of all its processes with PROMETHEUS_MULTIPROC_DIR.",

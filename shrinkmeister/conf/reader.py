@@ -9,16 +9,8 @@ from django.conf import settings as django_settings
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
+from shrinkmeister.conf import kinds
 from shrinkmeister.conf.config import DEFAULT_CACHE_NAME, CacheConfig, Config, Problem
-from shrinkmeister.conf.kinds import (
-    DOTTED_PATH,
-    SECRET_HINT,
-    SECRET_KEY,
-    TEXT_IMAGE,
-    TEXT_SOURCES,
-    folder,
-    is_plain,
-)
 from shrinkmeister.conf.library_settings import PICTURE_SETTINGS
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
 from shrinkmeister.conf.table import Setting, settings_of
@@ -70,17 +62,19 @@ class SettingsReader:
     def _secrets(self) -> tuple[Secret, ...]:
         secret = self._values[NAME]
         if not secret:
-            self.problem(SECRET_KEY.id, f"{NAME} is not set.", SECRET_HINT)
+            self.problem(kinds.SECRET_KEY.id, f"{NAME} is not set.", kinds.SECRET_HINT)
             return ()
         keys = [(NAME, secret), *((FALLBACKS, revealed(one)) for one in self._values[FALLBACKS])]
         wrong = [problem for name, key in keys for problem in _secret_problems(name, key)]
         # Messages end up in logs, so no message contains a key.
         for one in wrong:
-            self.problem(SECRET_KEY.id, *one)
+            self.problem(kinds.SECRET_KEY.id, *one)
         if wrong:
             return ()
         if weak := weakness(secret):
-            self.problem(SECRET_KEY.id, f"The key in {NAME} can be guessed: it {weak}.", SECRET_HINT)
+            self.problem(
+                kinds.SECRET_KEY.id, f"The key in {NAME} can be guessed: it {weak}.", kinds.SECRET_HINT
+            )
         for _, fallback in keys[1:]:
             if weak := weakness(fallback):
                 message = (
@@ -96,7 +90,7 @@ class SettingsReader:
         if name in aliases:
             return name
         message = f"THUMBNAIL_STORAGE is {name!r}, and STORAGES has no such alias."
-        if DOTTED_PATH.fullmatch(name):
+        if kinds.DOTTED_PATH.fullmatch(name):
             try:
                 kind = import_string(name)
                 if not isinstance(kind, type):
@@ -114,7 +108,7 @@ class SettingsReader:
         for entry, name in folders.items():
             if name is None:
                 message = f"THUMBNAIL_TEXT_SOURCES contains {entry!r}, which no image in a text can be in."
-                self.problem(TEXT_SOURCES.id, message, TEXT_SOURCES.hint)
+                self.problem(kinds.TEXT_SOURCES.id, message, kinds.TEXT_SOURCES.hint)
         return tuple(name for name in folders.values() if name)
 
     def _cache(self, values: Mapping[str, Any]) -> CacheConfig:
@@ -162,10 +156,10 @@ class SettingsReader:
 def _secret_problems(setting: str, key: object) -> Iterator[tuple[str, str]]:
     """Yield the message and the hint for a key that cannot be used."""
     if not isinstance(key, str):
-        yield f"A key in {setting} is not text.", SECRET_HINT
+        yield f"A key in {setting} is not text.", kinds.SECRET_HINT
     elif len(key) < MIN_LENGTH:
         message = f"A key in {setting} has {len(key)} characters; the minimum is {MIN_LENGTH}."
-        yield message, SECRET_HINT
+        yield message, kinds.SECRET_HINT
     elif key != key.strip() or not key.isprintable():
         yield (
             f"A key in {setting} contains control characters, or whitespace at an end.",
@@ -187,10 +181,10 @@ def _alias_of_class(kind: type) -> str | None:
 
 def _text_folder(entry: Any, sources: tuple[tuple[str, str, str], ...]) -> str | None:
     """Return an entry of THUMBNAIL_TEXT_SOURCES with a slash at its end, or None if it is wrong."""
-    if not isinstance(entry, str) or not TEXT_IMAGE.fullmatch(entry):
+    if not isinstance(entry, str) or not kinds.TEXT_IMAGE.fullmatch(entry):
         return None
     scheme, separator, rest = entry.partition("://")
     host, _, path = rest.partition("/")
     if separator and (scheme not in URL_SCHEMES or (scheme, host) not in [one[:2] for one in sources]):
         return None
-    return folder(entry) if is_plain(path if separator else entry) else None
+    return kinds.folder(entry) if kinds.is_plain(path if separator else entry) else None
