@@ -18,18 +18,10 @@ from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 
 # Settings that only some versions of sorl have. Sites keep them when they change versions.
 SORLS_OTHER_SETTINGS = {
-    f"THUMBNAIL_{name}"
-    for name in (
-        *(
-            "COMMAND_TIMEOUT",
-            "DYNAMODB_NAME",
-            "FAST_URL",
-            "FORCE_OVERWRITE",
-            "LAZY_FILL_EMPTY",
-            "REDIS_SSL",
-        ),
-        *("REDIS_TIMEOUT", "REDIS_URL", "REMOVE_URL_ARGS", "VIPSHEADER", "VIPSTHUMBNAIL", "VIPS_CACHE_MAX"),
-    )
+    *("THUMBNAIL_COMMAND_TIMEOUT", "THUMBNAIL_DYNAMODB_NAME", "THUMBNAIL_FAST_URL"),
+    *("THUMBNAIL_FORCE_OVERWRITE", "THUMBNAIL_LAZY_FILL_EMPTY", "THUMBNAIL_REDIS_SSL"),
+    *("THUMBNAIL_REDIS_TIMEOUT", "THUMBNAIL_REDIS_URL", "THUMBNAIL_REMOVE_URL_ARGS"),
+    *("THUMBNAIL_VIPSHEADER", "THUMBNAIL_VIPSTHUMBNAIL", "THUMBNAIL_VIPS_CACHE_MAX"),
 }
 
 

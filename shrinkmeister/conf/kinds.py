@@ -120,15 +120,13 @@ def _seconds(value: Any) -> int | None:
 
 
 def _wait_seconds(value: Any) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 60:
+    if value is not None and not (type(value) in (int, float) and 0 < value <= 60):
         raise ValueError(f"is {value!r}")
-    return float(value)
+    return None if value is None else float(value)
 
 
 def _days(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or not 2 <= value <= 36500):
+    if value is not None and not (type(value) is int and 2 <= value <= 36500):
         raise ValueError(f"is {value!r}")
     return value
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from shrinkmeister.environment import as_names
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import UNKNOWN_URL, site_settings
 from shrinkmeister_server.deployment.stage import (
@@ -141,7 +142,7 @@ def _check_options(options: argparse.Namespace) -> None:
     check_name(options.name)
     if not STAGE.fullmatch(options.stage):
         raise StageError(f"The stage is {options.stage!r}. Zappa only accepts letters, digits and _.")
-    if bool(_list(options.subnets)) != bool(_list(options.security_groups)):
+    if bool(as_names(options.subnets)) != bool(as_names(options.security_groups)):
         raise StageError("--subnets or --security-groups is missing: a network needs both.")
 
 
@@ -154,16 +155,16 @@ def _stage(options: argparse.Namespace, answered: dict[str, str]) -> dict[str, A
         # All URLs contain the name of the thumbnails' bucket. An attacker who could guess this name from it
         # could create the bucket first, and get and change the package. Names have up to 63 characters.
         deployments=f"{answered['bucket'][:42].rstrip('.-')}-deployments-{secrets.token_hex(4)}",
-        sources=_list(answered["sources"]),
+        sources=tuple(as_names(answered["sources"])),
         cache_backend=options.cache_backend,
         cache_location=answered["cache"],
         # Other users of the machine could see an option.
         secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
-        resolutions=_list(options.resolutions),
-        hosts=_list(options.hosts),
+        resolutions=tuple(as_names(options.resolutions)),
+        hosts=tuple(as_names(options.hosts)),
         architecture=options.architecture,
-        subnets=_list(options.subnets),
-        security_groups=_list(options.security_groups),
+        subnets=tuple(as_names(options.subnets)),
+        security_groups=tuple(as_names(options.security_groups)),
     )
     stage = make_stage(answers)
     check(stage)
@@ -183,7 +184,7 @@ def _site(options: argparse.Namespace) -> None:
 
 
 def _print_missing_rights(stage: dict[str, Any]) -> None:
-    sources = _list(variables_of(stage).get("THUMBNAIL_SOURCES", ""))
+    sources = as_names(variables_of(stage).get("THUMBNAIL_SOURCES", ""))
     if others := ", ".join(one for one in sources if one.startswith("storage://")):
         print(f"It contains no rights for {others}. Add them, unless STORAGES has keys for that storage.")
 
@@ -196,7 +197,3 @@ def _ask(name: str, former: str = "") -> str:
     while not answer:
         answer = input(QUESTIONS[name]).strip() or former
     return answer
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -12,6 +12,8 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from shrinkmeister.environment import as_names
+
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET = re.compile(r"(?!.*\.\.)(?![0-9.]+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 RULES = "in S3 a name has 3 to 63 lower-case letters, digits, '-' and '.'"
@@ -32,7 +34,7 @@ def impossible(stage: dict[str, Any], variables: dict[str, str]) -> Iterator[str
         for name in _source_buckets(variables):
             if not BUCKET.fullmatch(name):
                 yield f"THUMBNAIL_SOURCES contains the bucket {name!r}; {RULES}."
-    for source in _names(variables, "THUMBNAIL_SOURCES"):
+    for source in as_names(variables.get("THUMBNAIL_SOURCES", "")):
         if source.endswith("*"):
             yield f"THUMBNAIL_SOURCES contains {source!r}. Remove the *: a folder includes its contents."
     for host in _cache_hosts(variables):
@@ -65,7 +67,7 @@ def doubtful(stage: dict[str, Any], variables: dict[str, str]) -> Iterator[str]:
             )
         elif not network and _address(host) is None and ("." not in host or host.endswith(".internal")):
             yield f"The shared cache is at {host!r}, a name in a private network. Give its subnets."
-    if "*" in _names(variables, "ALLOWED_HOST"):
+    if "*" in as_names(variables.get("ALLOWED_HOST", "")):
         yield "ALLOWED_HOST is '*': the server answers requests for every host name."
 
 
@@ -158,9 +160,5 @@ def _cache_locations(variables: dict[str, str]) -> Iterator[str]:
 
 
 def _source_buckets(variables: dict[str, str]) -> list[str]:
-    sources = _names(variables, "THUMBNAIL_SOURCES")
+    sources = as_names(variables.get("THUMBNAIL_SOURCES", ""))
     return [one.removeprefix("s3://").partition("/")[0] for one in sources if one.startswith("s3://")]
-
-
-def _names(variables: dict[str, str], name: str) -> list[str]:
-    return [one.strip() for one in variables.get(name, "").split(",") if one.strip()]

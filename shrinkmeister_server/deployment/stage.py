@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
+from shrinkmeister.environment import as_names
 from shrinkmeister_server.conf import VARIABLES as SERVER_VARIABLES
 from shrinkmeister_server.deployment.plausibility import doubtful, impossible
 
@@ -239,7 +240,7 @@ def doubts(stage: dict[str, Any]) -> list[str]:
 def _without_weak_fallbacks(variables: dict[str, str]) -> dict[str, str]:
     """Leave out weak fallbacks, of which the server warns: rotating one away must be possible."""
     name = "THUMBNAIL_SECRET_KEY_FALLBACKS"
-    given = [one.strip() for one in variables.get(name, "").split(",")]
+    given = as_names(variables.get(name, ""))
     kept = [one for one in given if len(one) < MIN_LENGTH or not weakness(one)]
     return {**variables, name: ",".join(kept)} if name in variables else variables
 
