@@ -132,3 +132,17 @@ print(sorted(found | doctor))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_checks_of_settings_load_nothing_of_a_page() -> None:
+    """The server's checks use them."""
+    found, left = set(), ["shrinkmeister.setting_checks"]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += imports(name) & MODULES.keys()
+    assert "shrinkmeister.conf.reader" in found
+    pages = ("backend", "page", "sources", "checks", "eager")
+    assert not found & {f"shrinkmeister.{name}" for name in pages}
+    assert "shrinkmeister.checks" not in imports("shrinkmeister_server.checks")
