@@ -89,8 +89,7 @@ class TestTheCommand:
     def test_a_wrong_secret_shows_nothing(self) -> None:
         status, output, errors = run("open", token(secret=OTHER_SECRET))
         assert (status, output) == (2, "")
-        assert "was not sealed with a secret that is known here" in errors
-        assert "THUMBNAIL_SECRET_KEY, and its fallbacks if it has any" in errors
+        assert "THUMBNAIL_SECRET_KEY" in errors
         assert len(errors.splitlines()) == 1
         assert DAWN.name not in errors
 
