@@ -157,6 +157,15 @@ class Config:
         "cache/",
         differs="The site finds no thumbnail to delete or prune, and signs wrong URLs in a private bucket.",
     )
+    resolutions: tuple[str, ...] = setting(
+        kinds.RESOLUTIONS,
+        EQUAL,
+        "sorl's: factors such as `[1.5, 2]`, with the same spelling on both sides.",
+        server_default=[],
+        differs="Resolutions that only the site lists are answered with 404, and its pages stay lazy. "
+        "Those that only the server lists are made in vain.",
+        name="THUMBNAIL_ALTERNATIVE_RESOLUTIONS",
+    )
     sources: tuple[tuple[str, str, str], ...] = setting(
         kinds.SOURCES,
         BOTH,
@@ -202,15 +211,6 @@ class Config:
         SITE,
         "Seconds, for instance 10, for which a process reuses what its pages found in the shared cache. "
         "For so long a page may show a thumbnail that another process has deleted.",
-    )
-    resolutions: tuple[str, ...] = setting(
-        kinds.RESOLUTIONS,
-        EQUAL,
-        "sorl's: factors such as `[1.5, 2]`, with the same spelling on both sides.",
-        server_default=[],
-        differs="Resolutions that only the site lists are answered with 404, and its pages stay lazy. "
-        "Those that only the server lists are made in vain.",
-        name="THUMBNAIL_ALTERNATIVE_RESOLUTIONS",
     )
     options: Mapping[str, Any] = combined(*PICTURE_SETTINGS)
     flatten: bool = setting(kinds.PLAIN_FLAG, SITE, "sorl's: remove transparency.", shown="False")
