@@ -1,11 +1,11 @@
-"""`python -m shrinkmeister url | find | open`, for whoever has the secret and no page at hand.
+"""`python -m shrinkmeister url | find | open`: what a page does, for a caller who has the secret.
 
-    url s3://photos/dawn.jpg 300x200 --crop center       the lazy URL
-    find s3://photos/dawn.jpg 300x200 --crop center      the final URL, if there is a record
-    open https://thumbs.example.com/AYy2nDq...@2x.jpg    what the token in a lazy URL says
+    url s3://photos/dawn.jpg 300x200 --crop center       prints the lazy URL
+    find s3://photos/dawn.jpg 300x200 --crop center      prints the final URL, if there is a record
+    open https://thumbs.example.com/AYy2nDq...@2x.jpg    prints what the token in a lazy URL contains
 
-Settings are those of the site if DJANGO_SETTINGS_MODULE names it, else the variables that a thumbnail
-server has. What needs settings is imported when there are some: sorl reads its own as it is imported.
+Settings are those of the site that DJANGO_SETTINGS_MODULE names. Without it they are environment variables.
+Code that needs settings is imported after they are configured, because sorl reads its own at import.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,89 +30,46 @@ from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
 if TYPE_CHECKING:
     from shrinkmeister.protocol.spec import ThumbnailSpec
 
-# Exit statuses: of all for what is wrong; and of `find` for a thumbnail without a record. A Python that has
-# failed has 1.
+# Exit statuses: of any command that fails, and of `find` for a thumbnail without a record. Python exits
+# with 1 after an uncaught exception.
 WRONG = 2
 LAZY = 3
 
-# How a variable becomes a setting. What is not set has the default of the site, but for those below.
-SETTINGS: Mapping[str, Callable[[Environment, str, Any], Any]] = {
-    "THUMBNAIL_SECRET_KEY": Environment.secret,
-    "THUMBNAIL_SECRET_KEY_FALLBACKS": Environment.secrets,
-    "THUMBNAIL_SERVER_URL": Environment.text,
-    "THUMBNAIL_URL_TTL": partial(Environment.integer, least=1),
-    "THUMBNAIL_CACHE_BACKEND": Environment.text,
-    "THUMBNAIL_CACHE_LOCATION": Environment.secret,
-    "THUMBNAIL_CACHE_NAME": Environment.text,
-    "THUMBNAIL_CACHE_KEY_PREFIX": Environment.text,
-    "THUMBNAIL_CACHE_WAIT_SECONDS": Environment.number,
-    "THUMBNAIL_CHECK_TTL": partial(Environment.integer, least=1),
-    "THUMBNAIL_BUCKET": Environment.text,
-    "THUMBNAIL_STORAGE": Environment.text,
-    "THUMBNAIL_PREFIX": Environment.text,
-    "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": Environment.numbers,
-    "STORAGES": Environment.mapping,
-    "CACHES": Environment.mapping,
-    # What a site says about all of its pictures.
-    "THUMBNAIL_FORMAT": Environment.text,
-    "THUMBNAIL_PRESERVE_FORMAT": Environment.flag,
-    "THUMBNAIL_QUALITY": Environment.integer,
-    "THUMBNAIL_COLORSPACE": Environment.text,
-    "THUMBNAIL_UPSCALE": Environment.flag,
-    "THUMBNAIL_PROGRESSIVE": Environment.flag,
-    "THUMBNAIL_ORIENTATION": Environment.flag,
-    "THUMBNAIL_PADDING": Environment.flag,
-    "THUMBNAIL_PADDING_COLOR": Environment.text,
-    "THUMBNAIL_BLUR": Environment.number,
-    "THUMBNAIL_FLATTEN": Environment.flag,
-    "THUMBNAIL_REMOVE_URL_ARGS": Environment.flag,
-    # By which the URLs of a private bucket are signed.
-    "AWS_S3_ENDPOINT_URL": Environment.text,
-    "AWS_S3_REGION_NAME": Environment.text,
-    "AWS_S3_ADDRESSING_STYLE": Environment.text,
-    "AWS_S3_SIGNATURE_VERSION": Environment.text,
-    "AWS_S3_CUSTOM_DOMAIN": Environment.text,
-    "AWS_S3_URL_PROTOCOL": Environment.text,
-    "AWS_QUERYSTRING_AUTH": Environment.flag,
-    "AWS_QUERYSTRING_EXPIRE": Environment.integer,
-}
-# As the server has them; and whoever types a command can wait for longer than a page.
-DEFAULTS: Mapping[str, Any] = {
-    "THUMBNAIL_CACHE_WAIT_SECONDS": 2.0,
-    "AWS_S3_SIGNATURE_VERSION": "s3v4",
-    "AWS_QUERYSTRING_AUTH": False,
-}
+# A person who types a command can wait for longer than a page.
+WAIT_SECONDS = 2.0
+# prometheus_client would write into the folder of a server that has these variables.
+UNREAD = frozenset({"THUMBNAIL_METRICS"})
 
 OURS = ("help", "option")
 FLAG = re.compile(r"--([A-Za-z_][A-Za-z0-9_-]*)(=.*)?", re.ASCII | re.DOTALL)
-# As templates write them, which is how their readers do.
+# Templates write them so, and so may callers.
 CONSTANTS: Mapping[str, bool | None] = {"True": True, "False": False, "None": None}
 
 DESCRIPTION = """\
-The URL of a thumbnail by hand, and what is in one.
+Print the URL of a thumbnail, or what a URL contains.
 
   python -m shrinkmeister url s3://photos/dawn.jpg 300x200 --crop center
   python -m shrinkmeister find s3://photos/dawn.jpg 300x200 --crop center
   python -m shrinkmeister open https://thumbs.example.com/AYy2nDq...@2x.jpg
 
-Settings are those of the site that DJANGO_SETTINGS_MODULE names. Without it they are environment variables,
-as a thumbnail server has them: THUMBNAIL_SECRET_KEY, THUMBNAIL_CACHE_LOCATION, ...; and
-THUMBNAIL_SERVER_URL."""
+Settings are those of the site that DJANGO_SETTINGS_MODULE names. Without it they are environment variables
+of the same names, as a thumbnail server has them: THUMBNAIL_SECRET_KEY, THUMBNAIL_CACHE_LOCATION, ...
+`url` and `find` also need THUMBNAIL_SERVER_URL."""
 OPTIONS = """\
-Each other --name VALUE is an option of the thumbnail, as in a template: --crop center, --crop "10% 20%",
+Every other --name VALUE is an option of the thumbnail, as in a template: --crop center, --crop "10% 20%",
 --quality 80, --upscale false, --padding_color '#fff'. Numbers, true, false, null, arrays and objects are
-as JSON has them; all else is text, and so is what stands in double quotes: --version '"3"'."""
+read as JSON. Everything else is text, and so is a value in double quotes: --version '"3"'."""
 STATUSES = {
-    "url": "Exit status: 0, or 2 if something is wrong.",
-    "find": "Exit status: 0 if the URL is final, 3 if it is lazy, 2 if something is wrong.",
-    "open": "Exit status: 0, also for a token whose time is over; 2 for one that cannot be opened.",
+    "url": "Exit status: 0, or 2 after an error.",
+    "find": "Exit status: 0 if the URL is final, 3 if it is lazy, 2 after an error.",
+    "open": "Exit status: 0, also for an expired token; 2 for a token that cannot be opened.",
 }
 
 
 def main(arguments: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Returns the exit status.
+    """Run one command and return its exit status.
 
-    variables: the environment, which is not asked for settings if there are some already
+    variables: the environment; settings are read from it unless Django has some already
     """
     try:
         options = _parser(arguments).parse_args(arguments)
@@ -150,13 +107,13 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     url = command("url", _url, "Print the lazy URL of a thumbnail.", OPTIONS)
     find = command(
-        "find", _find, "Print the final URL of a thumbnail if it is recorded, else the lazy one.", OPTIONS
+        "find", _find, "Print the final URL of a recorded thumbnail, or else the lazy URL.", OPTIONS
     )
     for one in (url, find):
         one.add_argument(
             "source",
             metavar="SOURCE",
-            help="s3://bucket/key, storage://alias/name, a URL, or a plain name, in THUMBNAIL_STORAGE.",
+            help="s3://bucket/key, storage://alias/name, a URL, or a plain name in THUMBNAIL_STORAGE.",
         )
         one.add_argument("geometry", metavar="GEOMETRY", help="300x200, 300 (width) or x200 (height).")
         one.add_argument(
@@ -166,7 +123,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             default=[],
             type=_pair,
             metavar="NAME=VALUE",
-            help="An option by any name, also by one that is a flag here.",
+            help="An option whose name may also be that of a flag of this command.",
         )
         for name in _names(arguments):
             one.add_argument(
@@ -177,16 +134,16 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
                 metavar="VALUE",
                 help=argparse.SUPPRESS,
             )
-    opened = command("open", _open, "Show what is in a token, with the secret at hand.")
+    opened = command("open", _open, "Print what a token contains. The secret has to be among the settings.")
     opened.add_argument(
-        "token", metavar="TOKEN_OR_URL", help="A lazy URL, with @2x and extension or without; or its token."
+        "token", metavar="TOKEN_OR_URL", help="A lazy URL, with or without @2x and extension, or its token."
     )
-    opened.add_argument("--json", action="store_true", help="For machines.")
+    opened.add_argument("--json", action="store_true", help="Print JSON.")
     return parser
 
 
 def _names(arguments: Sequence[str]) -> list[str]:
-    """The flags that are none of ours, each once."""
+    """Return the names of flags that are options of the thumbnail, each once."""
     found = [match[1] for argument in arguments if (match := FLAG.fullmatch(argument))]
     return [name for name in dict.fromkeys(found) if name not in OURS]
 
@@ -203,7 +160,7 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """The value of an option: JSON, if it is that, or text."""
+    """Return the value of an option: JSON if it can be parsed, otherwise text."""
     if text in CONSTANTS:
         return CONSTANTS[text]
     try:
@@ -213,18 +170,18 @@ def _value(text: str) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON, though Python reads it")
+    raise ValueError(f"{constant} is not JSON, though Python reads it")
 
 
 def _configure(variables: Mapping[str, str]) -> None:
-    """Raises VariableError."""
+    """Configure Django. Raises VariableError."""
     if module := variables.get("DJANGO_SETTINGS_MODULE"):
         try:
             django.setup()
         except ImportError as error:
             raise VariableError(
                 f"DJANGO_SETTINGS_MODULE is {module!r}, which cannot be imported: {error}. Name the site's "
-                f"settings, in the folder of its manage.py; or unset it, and set the variables."
+                f"settings, and run this in the folder of its manage.py; or set variables instead."
             ) from error
         except ImproperlyConfigured as error:
             raise VariableError(str(error)) from error
@@ -233,7 +190,14 @@ def _configure(variables: Mapping[str, str]) -> None:
 
 
 def _settings(env: Environment) -> dict[str, Any]:
-    found = {name: read(env, name, DEFAULTS.get(name)) for name, read in SETTINGS.items()}
+    from shrinkmeister.conf.config import SITE_SETTINGS
+
+    defaults = {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
+    found = {
+        row.name: env.read(row.name, row.kind.form, defaults.get(row.name, row.default))
+        for row in SITE_SETTINGS
+        if row.name not in UNREAD
+    }
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -249,7 +213,7 @@ def _find(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     from shrinkmeister.backend import thumbnail_of
     from shrinkmeister.conf import get_config
 
-    # Looking is not making, whatever the pages of the site do.
+    # This command makes no thumbnail, even if the pages of the site do.
     config = replace(get_config(), eager=False)
     spec = _spec(options, variables)
     plain = "://" not in options.source
@@ -267,8 +231,8 @@ def _spec(options: argparse.Namespace, variables: Mapping[str, str]) -> "Thumbna
     text = options.source
     if "://" not in text and not (variables.get("DJANGO_SETTINGS_MODULE") or variables.get("STORAGES")):
         raise SpecError(
-            f"SOURCE is {text!r}, a plain name, and neither DJANGO_SETTINGS_MODULE nor STORAGES tells in "
-            f"which storage. Set one of them, or write 's3://bucket/key' or 'storage://alias/name'."
+            f"SOURCE is {text!r}, a plain name, but neither DJANGO_SETTINGS_MODULE nor STORAGES says "
+            f"where its storage is. Set one of them, or write 's3://bucket/key' or 'storage://alias/name'."
         )
     config = get_config()
     return spec_of(parse_source(text, config), options.geometry, dict(options.options), config)
@@ -285,7 +249,7 @@ def _open(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 
 def _opened(pasted: str) -> dict[str, Any]:
-    """What `--json` shows. Raises TokenError."""
+    """Return what `open --json` prints. Raises TokenError."""
     from shrinkmeister.conf import get_config, get_tokens
     from shrinkmeister.protocol.keys import OBJECT, object_name, record_key
     from shrinkmeister.protocol.lazy_urls import Link
@@ -293,21 +257,21 @@ def _opened(pasted: str) -> dict[str, Any]:
     config, text = get_config(), pasted.strip()
     if re.match(rf"[^?#]*({OBJECT.pattern})([?#]|$)", unquote(text)):
         raise TokenError(
-            f"TOKEN_OR_URL is {pasted!r}, the URL of a stored thumbnail, whose name is made of digests. "
-            f"Only a lazy URL tells what it is of."
+            f"TOKEN_OR_URL is {pasted!r}, the URL of a stored thumbnail, whose name consists of digests. "
+            f"Paste a lazy URL: only these contain the source."
         )
     try:
         link = Link.parse(text)
     except TokenError as error:
         raise TokenError(
-            f"TOKEN_OR_URL is {pasted!r}, and no token stands in it. Paste a lazy URL."
+            f"TOKEN_OR_URL is {pasted!r}, which contains no token. Paste a lazy URL."
         ) from error
     try:
         opened = get_tokens().read(link.token)
     except TokenError as error:
         raise TokenError(
-            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste all of it, and compare THUMBNAIL_SECRET_KEY, and "
-            f"its fallbacks if it has any, with those of the site that made it."
+            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste the whole URL, and compare THUMBNAIL_SECRET_KEY "
+            f"and its fallbacks with those of the site that made it."
         ) from error
     spec = opened.spec
     return {
@@ -325,7 +289,7 @@ def _opened(pasted: str) -> dict[str, Any]:
 
 
 def _date(moment: int | None) -> str | None:
-    """ISO 8601, in UTC; an end may lie beyond what Python counts."""
+    """Return a time as ISO 8601 in UTC. Python has no dates after the year 9999."""
     if moment is None:
         return None
     try:
@@ -342,7 +306,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield "options", " ".join(options) or "none"
     end = found["end"] or "never"
-    yield "end", f"{end}, which is over" if found["over"] else end
+    yield "end", f"{end}, expired" if found["over"] else end
     place = found["secret"]
     yield "secret", f"{place} (THUMBNAIL_SECRET_KEY{'_FALLBACKS' if place else ''})"
     yield "record", found["record"]
@@ -352,5 +316,5 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _printable(text: str) -> str:
-    """Without what would move the cursor of a terminal: somebody may have chosen the name of the file."""
+    """Return the text without control characters: visitors may have chosen the name of the file."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -8,6 +8,10 @@ class ServerConfig(AppConfig):
     name = "shrinkmeister_server"
 
     def ready(self) -> None:
+        # Every answer needs these. Lambda gives a whole core while they are loaded here.
+        import shrinkmeister.conf.reader
+        import shrinkmeister.protocol.tokens  # noqa: F401
+
         register(check_server)
 
 

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.checks import check_expiry, check_settings, known_to_sorl, misspelled, said
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.conf.credentials import described
-from shrinkmeister_server.conf import setting_problems
+from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, known_to_sorl, misspelled
+from shrinkmeister_server.conf import VARIABLES, setting_problems
 from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.served import absolute_url
 
@@ -20,19 +20,19 @@ VIPS_ENGINE = "shrinkmeister_server.engines.vips.Engine"
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    messages = [*check_settings(), *map(said, setting_problems())]
+    messages = [*check_settings(), *map(as_error, setting_problems())]
     if not messages:
         for make in (get_engine, lambda: absolute_url("health")):
             try:
                 make()
             except SettingError as error:
-                messages.append(said(error.problem))
-            # A library refuses a storage's or an engine's options with an error of its own.
+                messages.append(as_error(error.problem))
+            # Libraries raise errors of their own for the options of a storage or an engine.
             except Exception as error:
                 messages.append(
                     Error(
                         f"THUMBNAIL_ENGINE, STORAGES or an AWS_ variable does not work: {described(error)}",
-                        "Compare them with the README and with what django-storages takes.",
+                        "Compare them with docs/settings.md and with the options of django-storages.",
                         id="shrinkmeister.E103",
                     )
                 )
@@ -42,7 +42,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         if sorl_settings.THUMBNAIL_ENGINE == DEFAULT_ENGINE and _has_vips():
             messages.append(
                 Info(
-                    "libvips is installed: for PNG and WebP it is faster than Pillow with less memory.",
+                    "libvips is installed. For PNG and WebP it is faster than Pillow, with less memory.",
                     f"Set THUMBNAIL_ENGINE={VIPS_ENGINE}.",
                     id="shrinkmeister.I101",
                 )
@@ -51,22 +51,21 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     if folder and not os.path.isdir(folder):
         messages.append(
             Error(
-                f"PROMETHEUS_MULTIPROC_DIR is {folder!r}, which is no folder.",
-                "Make it, empty, before each start of the server.",
+                f"PROMETHEUS_MULTIPROC_DIR is {folder!r}, which is not a folder.",
+                "Make it before each start of the server, and empty it.",
                 id="shrinkmeister.E104",
             )
         )
-    unread = getattr(settings, "UNREAD_VARIABLES", [])
-    known = {*getattr(settings, "READ_VARIABLES", []), *known_to_sorl()}
-    return messages + misspelled(unread, known)
+    known = known_to_sorl().union(row.name for row in VARIABLES)
+    return messages + misspelled(getattr(settings, "UNREAD_VARIABLES", []), known)
 
 
 def _check_aliases() -> list[CheckMessage]:
-    """Report storages that may be read, and that are not there."""
+    """Report storages that THUMBNAIL_SOURCES lists and STORAGES does not have."""
     return [
         Error(
-            f"THUMBNAIL_SOURCES has 'storage://{alias}', and STORAGES has no alias {alias!r}.",
-            "Add the alias to STORAGES as the site has it, or take it out of THUMBNAIL_SOURCES.",
+            f"THUMBNAIL_SOURCES contains 'storage://{alias}', but STORAGES has no alias {alias!r}.",
+            "Add the alias to STORAGES as the site has it, or remove it from THUMBNAIL_SOURCES.",
             id="shrinkmeister.E113",
         )
         for scheme, alias, _ in get_config().sources
@@ -76,7 +75,7 @@ def _check_aliases() -> list[CheckMessage]:
 
 def _has_vips() -> bool:
     try:
-        import shrinkmeister_server.engines.vips  # noqa: F401 - whether it can be is the question
-    except (ImportError, OSError):  # OSError: without the library that it binds
+        import shrinkmeister_server.engines.vips  # noqa: F401 - only to find out whether this works
+    except (ImportError, OSError):  # OSError: the library that it binds is missing
         return False
     return True

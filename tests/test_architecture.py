@@ -209,3 +209,17 @@ def test_no_private_name_of_a_library_is_used() -> None:
                 assert owner in {"self", "super()", *own}, f"{name}: {owner}.{node.attr}"
             if isinstance(node, ast.ImportFrom):
                 assert not [one.name for one in node.names if re.match("_[^_]", one.name)], name
+
+
+def test_checks_of_settings_load_nothing_of_a_page() -> None:
+    """The server's checks use them."""
+    found, left = set(), ["shrinkmeister.setting_checks"]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += imports(name) & MODULES.keys()
+    assert "shrinkmeister.conf.reader" in found
+    pages = ("backend", "page", "sources", "checks", "eager")
+    assert not found & {f"shrinkmeister.{name}" for name in pages}
+    assert "shrinkmeister.checks" not in imports("shrinkmeister_server.checks")

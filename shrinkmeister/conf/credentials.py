@@ -1,7 +1,8 @@
-"""What a library says of an error, without the passwords of the settings.
+"""Texts of libraries' errors without the passwords in the settings.
 
-Errors of libraries may have the address of a cache or a storage, or a part of a password that they took for
-a port. Such an error is told by the name of its class alone; any other one keeps its text and its cause.
+An error of a library may contain the address of a cache or a storage, or a part of a password that the
+library took for a port. Messages show only the class of such an error. Others keep their text and their
+cause.
 """
 
 import re
@@ -15,23 +16,23 @@ from django.conf import settings
 from shrinkmeister.conf import reset_on_setting_change
 from shrinkmeister.secret import Secret
 
-# Settings that storages and caches have.
+# Settings of storages and caches.
 SETTINGS = re.compile(r"CACHES|STORAGES|(THUMBNAIL|AWS|AZURE|GS|DROPBOX|SFTP|FTP|LIBCLOUD)_\w+")
 NAMES = re.compile(
     r"SECRET|PASS|TOKEN|CREDENTIAL|CONNECTION_STRING|SAS|((ACCESS|ACCOUNT|PRIVATE|API|CLOUDFRONT)_?KEY(?!_ID))",
     re.I,
 )
-# Azure's, of fields with names, most of which are words that errors have too.
+# Azure's settings consist of named fields, and errors contain the words in most of them too.
 FIELDS = re.compile(r"CONNECTION_STRING|SAS", re.I)
 FIELD = re.compile(r"([^=;&?]+)=([^;&]*)")
-# What stands above and below a private key.
+# The lines above and below a private key.
 PEM = re.compile(r"-----[A-Z ]+-----")
 LOCATION = re.compile(r"LOCATION", re.I)
 SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.I)
-# A host with its port, a path, the number of a database, a query: nothing that is to be hidden.
+# A host with its port, a path, the number of a database, a query: nothing secret.
 PLAIN = re.compile(r"([\w.-]*|\[[0-9a-f:.]+\])(:\d+)?(/[\w./-]*)?(\?[\w=&.-]*)?", re.I)
-# Characters of a credential, and of a part of it that a library has cut out of an address. Fewer are in an
-# error by chance: of 4 of a session's token one error in ten has some.
+# Lengths of the parts that count: of a credential, and of a part that a library has cut out of an address.
+# Shorter parts are in errors by chance: one error in ten contains 4 characters of a session's token.
 PART = 8
 CUT_PART = 4
 CUTS = re.compile(r"[/?#@:\[\]%&=,;]")
@@ -40,14 +41,14 @@ E = TypeVar("E", bound=Exception)
 
 
 def described(error: BaseException) -> str:
-    """Return what an error says, or the name of its class where that would show a credential."""
+    """Return the text of an error, or the name of its class if the text shows a credential."""
     return type(error).__name__ if _shows(str(error)) else str(error)
 
 
 def caused(ours: E, error: BaseException) -> E:
-    """Return `ours` with `error` as its cause, unless that or one behind it shows a credential.
+    """Return `ours` with `error` as its cause, unless that or one of its own causes shows a credential.
 
-    It is to be raised after the `except` block: within it, Python adds the error as its context.
+    Raise it after the `except` block, because within the block Python adds the error as its context.
     """
     ours.__cause__ = error if is_safe(error) else None
     ours.__suppress_context__ = True
@@ -55,7 +56,7 @@ def caused(ours: E, error: BaseException) -> E:
 
 
 def is_safe(error: BaseException) -> bool:
-    """Whether neither an error nor one that it comes from shows a credential."""
+    """Return whether neither an error nor one of its causes shows a credential."""
     seen: list[BaseException] = []
     todo: list[BaseException | None] = [error]
     while todo:
@@ -67,7 +68,7 @@ def is_safe(error: BaseException) -> bool:
 
 
 def credentials_of(value: Any, name: str = "") -> Iterator[str]:
-    """The credentials in a setting: a text, or lists and dictionaries of texts; name: its own."""
+    """Yield the credentials in the value of a setting: a text, or lists and dictionaries of texts."""
     if isinstance(value, Secret):
         value = value.reveal()
     if isinstance(value, bytes):
@@ -98,13 +99,13 @@ def _of_address(text: str, is_location: bool) -> Iterator[str]:
         before, at, after = rest.rpartition("@")
         if at and (scheme or is_location):
             user, colon, password = before.partition(":")
-            # A user with other characters may be the beginning of a password.
+            # If the user has other characters, it may be the beginning of a password.
             yield password if colon and re.fullmatch(r"[\w.-]*", user) else before
             rest = after
         for name, value in re.findall(r"[?&]([^=&]+)=([^&]*)", rest):
             if NAMES.search(name):
                 yield value
-        # This is not the form of an address, so that any part of it may be the password.
+        # This does not have the form of an address, so any part of it may be the password.
         if is_location and not all(PLAIN.fullmatch(one.strip()) for one in re.split("[,;]", rest)):
             yield rest
 
@@ -116,7 +117,7 @@ def _shows(text: str) -> bool:
 
 @reset_on_setting_change
 def _all_parts() -> frozenset[str]:
-    """Kept, since a server describes an error for each request that it refuses."""
+    """Return the parts of all credentials. A server needs them for each request that it refuses."""
     return frozenset(
         part
         for name in dir(settings)
@@ -127,7 +128,7 @@ def _all_parts() -> frozenset[str]:
 
 
 def _parts(credential: str) -> Iterator[str]:
-    """As it stands, and as it may stand in an address; in small letters, as hosts are made."""
+    """Yield parts of a credential as it is and as addresses spell it, in the lower case of hosts."""
     for spelled in {credential, unquote(credential), unquote_plus(credential), quote(credential, safe="")}:
         small = spelled.lower()
         yield from filter(None, (small[at : at + PART] for at in range(max(1, len(small) - PART + 1))))

@@ -1,22 +1,21 @@
-"""Whether a secret can be guessed: a form that random text never has.
+"""Secrets that can be guessed, because they have a form that random text never has.
 
-One URL is enough to test guesses of the secret, 110,000 a second on one core, without asking any server.
-So a secret has to be random. What random text looks like, no rule can say; these rules refuse repetitions,
-rows of characters and texts that are to be replaced. They refuse fewer than one in a billion of the values
-that generators make: tests/protocol/test_strength.py computes that for each. `docs/protocol.md` has the
-rules, which all clients share. Nothing here knows Django.
+With one URL an attacker can test 110,000 guesses of the secret a second on one core, without any server.
+So a secret has to be random. These rules reject repetitions, rows of characters and placeholders. Of the
+values of random generators they reject fewer than one in a billion: tests/test_strength.py computes that
+for each rule. All clients share the rules, which `docs/protocol.md` defines. Nothing here knows Django.
 """
 
 from itertools import pairwise
 
 MIN_LENGTH = 32
-# How many different ones a secret has at least.
+# How many different characters a secret needs.
 MIN_CHARACTERS = 6
-# Of two neighbours.
+# How many different pairs of neighbours it needs.
 MIN_PAIRS = 16
-# Differences of the code points of neighbours: "abcdef" has one.
+# How many different steps between the code points of neighbours it needs: "abcdef" has one.
 MIN_STEPS = 5
-# In ASCII's small letters; between their parts may stand SEPARATORS.
+# In lower-case ASCII. A secret may have SEPARATORS inside of them.
 PLACEHOLDERS = (
     "changeme",
     "changethis",
@@ -43,25 +42,25 @@ SEPARATORS = b" -._"
 
 
 def weakness(secret: str) -> str | None:
-    """Return what makes a secret easy to guess, as words that follow "it"; None for nothing."""
+    """Return why a secret can be guessed, as words that follow "it", or None."""
     part = _repeated(secret)
     if len(part) < MIN_LENGTH:
         return f"repeats {len(part)} characters"
     if len(set(part)) < MIN_CHARACTERS:
-        return f"has {len(set(part))} different characters, and {MIN_CHARACTERS} are the least"
+        return f"has {len(set(part))} different characters; the minimum is {MIN_CHARACTERS}"
     neighbours = list(pairwise(part))
     if len(set(neighbours)) < MIN_PAIRS:
         return "repeats itself"
     if len({ord(second) - ord(first) for first, second in neighbours}) < MIN_STEPS:
         return "is a row of characters, such as abcdef"
-    # As bytes, whose lower() is that of ASCII in every version of Unicode.
+    # As bytes, because lower() of bytes only changes ASCII in every version of Unicode.
     bare = secret.encode(errors="surrogatepass").lower().translate(None, SEPARATORS)
     if any(text.encode() in bare for text in PLACEHOLDERS):
-        return "is a text that is to be replaced, or has a word in it that guesses begin with"
+        return "is a placeholder, or contains a word that attackers guess first"
     return None
 
 
 def _repeated(text: str) -> str:
-    """The part that a text repeats twice or more, the last time perhaps not to its end; or the text."""
+    """Return the part that a text repeats (the last repetition may be cut off), or the whole text."""
     lengths = range(1, len(text) // 2 + 1)
     return text[: next((one for one in lengths if text.startswith(text[one:])), len(text))]

@@ -7,7 +7,7 @@ from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.client import Reply
-from shrinkmeister.doctor.facts import CONSEQUENCES, cache_kind, common_settings, versions
+from shrinkmeister.doctor.facts import CACHE_SETTINGS, CONSEQUENCES, cache_kind, common_settings, versions
 from shrinkmeister.doctor.findings import Finding, ok, wrong
 from shrinkmeister.doctor.http import Response
 from shrinkmeister.doctor.messages import PROTOCOLS, Answer
@@ -15,7 +15,6 @@ from shrinkmeister.exceptions import ShrinkmeisterError
 
 # The clocks may differ by this much.
 CLOCK_SECONDS = 60
-CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")
 
 
 def compare(config: Config, reply: Reply, answer: Answer) -> Iterator[Finding]:

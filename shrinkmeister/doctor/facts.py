@@ -2,48 +2,35 @@
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
 
 import shrinkmeister
 from shrinkmeister.conf import Config
+from shrinkmeister.conf.config import SITE_SETTINGS
 from shrinkmeister.drivers import DRIVERS
 
 PACKAGES = ("Django", "sorl-thumbnail", "Pillow", "pyvips")
 NAMES = {path: name for name, path in DRIVERS.items()}
+CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")
+COMPARED = tuple(row for row in SITE_SETTINGS if row.differs)
 
 # What follows if site and server have different values. The check `cache` compares the cache's settings.
-CONSEQUENCES = {
-    "THUMBNAIL_BUCKET": "The site signs URLs, deletes and prunes in another bucket than the server uses.",
-    "THUMBNAIL_STORAGE": "The site deletes and prunes in another storage than the server uses.",
-    "THUMBNAIL_PREFIX": "The site deletes, prunes and signs URLs under other names than the server uses.",
-    "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": "The server answers 404 for a resolution that only the site "
-    "lists, and pages stay lazy.",
-    "THUMBNAIL_TTL": "In the eager mode, the site's records live for another time than the server's.",
-    "THUMBNAIL_CHECK_TTL": "If the site's is shorter, pages stay lazy for records that the server trusts. "
-    "If it is longer, lost thumbnails stay broken for longer.",
-    "THUMBNAIL_EXPIRE_DAYS": "Pages show thumbnails that the bucket has deleted, or the server makes them "
-    "again too early.",
-}
+CONSEQUENCES = {row.name: row.differs for row in COMPARED if row.name not in CACHE_SETTINGS}
 
 
 def common_settings(config: Config) -> dict[str, Any]:
-    """Return the settings that site and server need equal, as JSON values.
+    """Return the settings that site and server must have equal, as values of JSON.
 
-    The address of the shared cache is not among them: it may contain a password, and one cache can have two
-    addresses.
+    The address of the shared cache is not among them: it may contain a password, and have two names.
     """
-    return {
-        "THUMBNAIL_BUCKET": config.bucket,
-        "THUMBNAIL_STORAGE": config.storage,
-        "THUMBNAIL_PREFIX": config.prefix,
+    found = {row.name: attrgetter(row.attribute)(config) for row in COMPARED}
+    backend = config.cache.backend
+    return found | {
         "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": list(config.resolutions),
-        "THUMBNAIL_CACHE_BACKEND": NAMES.get(config.cache.backend, config.cache.backend),
-        "THUMBNAIL_CACHE_KEY_PREFIX": config.cache.key_prefix,
-        "THUMBNAIL_TTL": config.ttl,
-        "THUMBNAIL_CHECK_TTL": config.check_ttl,
-        "THUMBNAIL_EXPIRE_DAYS": config.expire_days,
+        "THUMBNAIL_CACHE_BACKEND": NAMES.get(backend, backend),
     }
 
 

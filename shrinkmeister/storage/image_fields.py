@@ -1,4 +1,4 @@
-"""The storages of a site's image fields: where the sources of its thumbnails are."""
+"""The storages of a site's image fields, which contain the sources of its thumbnails."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from django.db.models import ImageField
 
 @dataclass(frozen=True)
 class FieldStorage:
-    """field    "shop.Product.photo"
-    folder   what the names of all its files begin with, "" or with a slash at its end; None if unknown
+    """The storage of one field.
+
+    field   "shop.Product.photo"
+    folder  the folder of all its files, "" or with a slash at its end; None if unknown
     """
 
     field: str
@@ -20,9 +22,9 @@ class FieldStorage:
 
 
 def field_storages() -> Iterator[FieldStorage]:
-    """Return the storage of each ImageField of the installed models, once for each field."""
+    """Yield the storage of each ImageField of the installed models."""
     for model in apps.get_models():
-        # A proxy and a child have the fields of another model too.
+        # Only local fields, because a proxy and a child also have those of another model.
         for field in model._meta.local_fields:
             if isinstance(field, ImageField):
                 yield FieldStorage(f"{model._meta.label}.{field.name}", field.storage, _folder(field))
@@ -32,6 +34,6 @@ def _folder(field: ImageField) -> str | None:
     upload_to: Any = field.upload_to
     if callable(upload_to):
         return None
-    # What follows the first % is a date.
+    # A date follows the first %.
     fixed, percent, _ = str(upload_to).partition("%")
     return fixed.rpartition("/")[0] + "/" if "/" in fixed else "" if percent or not fixed else f"{fixed}/"

@@ -1,11 +1,10 @@
-"""Deploy the server to AWS Lambda with Zappa. A running server loads none of these modules.
+"""Deployment on AWS Lambda: steps before and after Zappa. No server loads this package.
 
-stage         zappa_settings.json: one stage of it, from a few answers
-policy        iam_policy.json: what the function may do
-package       finishes the zip that Zappa has made
-libraries     the native libraries in the zip
-invocation    the function's own policy: who may invoke it
-callbacks     what Zappa calls, besides `package.finish`
+stage         one stage of zappa_settings.json, from a few answers
+policy        iam_policy.json: the rights of the function
+package       the zip that Zappa has made, finished
+invocation    the policy that says who may invoke the function
+callbacks     functions that Zappa calls, besides `package.finish`
 plausibility  values that cannot work on AWS, or may not
 site          the same settings for the site
 command       `python -m shrinkmeister_server init | policy | site`

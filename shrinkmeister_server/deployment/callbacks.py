@@ -13,7 +13,7 @@ from click import ClickException, echo
 
 from shrinkmeister_server.deployment.invocation import restrict
 from shrinkmeister_server.deployment.policy import policy_of
-from shrinkmeister_server.deployment.site import tell
+from shrinkmeister_server.deployment.site import print_settings
 from shrinkmeister_server.deployment.stage import StageError, complete
 
 # Keys of a stage by which a user sets the function's rights.
@@ -44,6 +44,6 @@ def settings(cli: Any) -> None:
 
 
 def post(cli: Any) -> None:
-    """Print the site's settings, and narrow the policy. That is last because an error makes Zappa exit."""
-    tell(cli)
+    """Print the site's settings, and narrow the policy: last, since an error ends Zappa."""
+    print_settings(cli)
     restrict(cli)

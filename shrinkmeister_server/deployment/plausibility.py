@@ -1,6 +1,6 @@
-"""Values of a stage that the server takes and that cannot work on AWS, or only may.
+"""Values of a stage that the server accepts, but that cannot work on AWS, or may not.
 
-Everything is judged by its text alone: no name is resolved, and AWS is not asked.
+The checks look only at the text: they resolve no name, and do not ask AWS.
 """
 
 import json
@@ -12,13 +12,15 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from shrinkmeister.environment import as_names
+
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET = re.compile(r"(?!.*\.\.)(?![0-9.]+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
-RULES = "a name has 3 to 63 lower-case letters, digits, '-' and '.' in S3"
+RULES = "in S3 a name has 3 to 63 lower-case letters, digits, '-' and '.'"
 REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", re.ASCII)
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Endpoints.html
 ELASTICACHE = re.compile(r".*\.(cache|memorydb\..*)\.amazonaws\.com(\.cn)?", re.ASCII)
-# https://www.rfc-editor.org/rfc/rfc2606, and what the example has.
+# https://www.rfc-editor.org/rfc/rfc2606, and the names in zappa_settings.json.example.
 RESERVED = re.compile(r"(.*\.)?(example(\.com|\.org|\.net)?|invalid|test)", re.ASCII)
 PLACEHOLDERS = {"my-thumbnails", "my-photos", "my-thumbnails-deployments"}
 
@@ -31,10 +33,10 @@ def impossible(stage: dict[str, Any], variables: dict[str, str]) -> Iterator[str
             yield f"The bucket is {bucket!r}; {RULES}."
         for name in _source_buckets(variables):
             if not BUCKET.fullmatch(name):
-                yield f"THUMBNAIL_SOURCES has the bucket {name!r}; {RULES}."
-    for source in _names(variables, "THUMBNAIL_SOURCES"):
+                yield f"THUMBNAIL_SOURCES contains the bucket {name!r}; {RULES}."
+    for source in as_names(variables.get("THUMBNAIL_SOURCES", "")):
         if source.endswith("*"):
-            yield f"THUMBNAIL_SOURCES has {source!r}: leave the * out, a folder includes all below it."
+            yield f"THUMBNAIL_SOURCES contains {source!r}. Remove the *: a folder includes its contents."
     for host in _cache_hosts(variables):
         if problem := _cache(host, bool(stage.get("vpc_config", {}).get("SubnetIds"))):
             yield f"The shared cache is at {host!r}, {problem}."
@@ -46,32 +48,32 @@ def doubtful(stage: dict[str, Any], variables: dict[str, str]) -> Iterator[str]:
     buckets = {variables.get("THUMBNAIL_BUCKET", ""), *_source_buckets(variables)}
     deployments = str(stage.get("s3_bucket", ""))
     if deployments in buckets:
-        yield f"s3_bucket is {deployments!r}, which has images: Zappa needs a bucket for the package alone."
+        yield f"s3_bucket is {deployments!r}, which contains images. Zappa needs a bucket of its own."
     for bucket in sorted(PLACEHOLDERS & {*buckets, deployments}):
-        yield f"The bucket {bucket!r} is the example's: check that it is yours."
+        yield f"The bucket {bucket!r} is that of the example. Check that it is yours."
     thumbnails = variables.get("THUMBNAIL_BUCKET", "")
     if "." in thumbnails and not variables.get("AWS_S3_CUSTOM_DOMAIN"):
         yield (
-            f"The bucket is {thumbnails!r}: S3's certificate does not cover names with a dot, so that "
-            f"browsers refuse its URLs without AWS_S3_CUSTOM_DOMAIN."
+            f"The bucket is {thumbnails!r}. S3's certificate does not cover names with a dot, and browsers "
+            f"refuse its URLs. Set AWS_S3_CUSTOM_DOMAIN."
         )
     for host in _cache_hosts(variables):
         if RESERVED.fullmatch(host):
-            yield f"The shared cache is at {host!r}, a name for examples."
+            yield f"The shared cache is at {host!r}, a name that is reserved for examples."
         elif ELASTICACHE.fullmatch(host) and "cfg" in host.split("."):
             yield (
-                f"The shared cache is at {host!r}, a configuration endpoint of Memcached, whose nodes are "
-                f"not discovered: give the address of one node, or of each."
+                f"The shared cache is at {host!r}, a configuration endpoint of Memcached. Its nodes are "
+                f"not discovered: give the address of each node."
             )
         elif not network and _address(host) is None and ("." not in host or host.endswith(".internal")):
-            yield f"The shared cache is at {host!r}, a name of a private network: give its subnets."
-    if "*" in _names(variables, "ALLOWED_HOST"):
-        yield "ALLOWED_HOST is '*': the server answers under every name."
+            yield f"The shared cache is at {host!r}, a name in a private network. Give its subnets."
+    if "*" in as_names(variables.get("ALLOWED_HOST", "")):
+        yield "ALLOWED_HOST is '*': the server answers requests for every host name."
 
 
 def _region(region: str) -> Iterator[str]:
     if not REGION.fullmatch(region):
-        yield f"The region is {region!r}; it has to be one of AWS, such as eu-central-1."
+        yield f"The region is {region!r}, which is not an AWS region such as eu-central-1."
         return
     from botocore import __version__
     from botocore.session import Session
@@ -86,36 +88,36 @@ def _region(region: str) -> Iterator[str]:
         near = get_close_matches(region, known, 1)
         meant = f" Did you mean {near[0]}?" if near else ""
         yield (
-            f"The region is {region!r}, which botocore {__version__} does not know.{meant} For a newer one "
+            f"The region is {region!r}, which botocore {__version__} does not know.{meant} If it is newer, "
             f"run `pip install --upgrade boto3`."
         )
 
 
 def _cache(host: str, network: bool) -> str | None:
-    """Return why a function cannot use a cache there."""
+    """Return why a function cannot use a cache at this host, or None."""
     labels = host.split(".")
     address = _address(host)
     if host.startswith("/"):
-        return "a socket, and a function has no other processes"
+        return "a socket, but a function runs no cache of its own"
     if host == "localhost" or host.endswith(".localhost"):
         return "which on Lambda is the function itself"
     if address and (address.is_loopback or address.is_unspecified or address.is_link_local):
         return "which on Lambda is the function itself"
     if address and not address.is_global and not network:
-        return "a private address: give the subnets and security groups of its network"
+        return "a private address. Give the subnets and security groups of its network"
     if not ELASTICACHE.fullmatch(host):
         return None
     if "serverless" in labels or "clustercfg" in labels or "memorydb" in labels:
-        return "a cluster, which cannot be the shared cache: take one with cluster mode disabled"
+        return "a cluster, which cannot be the shared cache. Use a cache with cluster mode disabled"
     if labels[0] == "replica" or labels[0].endswith("-ro"):
-        return "a reader endpoint, which takes no writes: take the primary one"
+        return "a reader endpoint, which accepts no writes. Use the primary endpoint"
     if not network:
-        return "which only its own network reaches: give its subnets and security groups"
+        return "which only its own network can reach. Give its subnets and security groups"
     return None
 
 
 def _address(host: str) -> Any:
-    """Return the IP address that a host is, or None; 127.1 is one, too."""
+    """Return the host as an IP address, such as 127.0.0.1 or 127.1; None for a name."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -130,13 +132,13 @@ def _cache_hosts(variables: dict[str, str]) -> list[str]:
     """Return the hosts of the shared cache, in lower case, or paths of sockets; without passwords."""
     hosts = []
     for location in _cache_locations(variables):
-        # A password in a URL may have what stands between addresses.
+        # The password in a URL may contain the separators.
         separator = r"[\s,;]+(?=[a-z]+://)" if "://" in location else r"[\s,;]+"
         for one in re.split(separator, location):
             try:
                 parts = urlsplit(one if "://" in one or one.startswith("unix:") else f"//{one}")
                 host = parts.hostname
-            except ValueError:  # The server's own check says more of what is no address.
+            except ValueError:  # the server's own check reports wrong addresses
                 continue
             if parts.scheme in ("unix", "file") or one.startswith("/"):
                 hosts.append("/" + parts.path.lstrip("/") if parts.scheme else one)
@@ -151,16 +153,12 @@ def _cache_locations(variables: dict[str, str]) -> Iterator[str]:
     try:
         cache = json.loads(variables.get("CACHES") or "{}").get(variables.get("THUMBNAIL_CACHE_NAME"), {})
         location = cache.get("LOCATION", "")
-    except (ValueError, AttributeError):  # The server's own check says more.
+    except (ValueError, AttributeError):  # the server's own check reports wrong CACHES
         return
     if str(cache.get("BACKEND", "")).rpartition(".")[2].startswith(("Redis", "PyMemcache", "PyLibMC")):
         yield " ".join(map(str, location)) if isinstance(location, list) else str(location)
 
 
 def _source_buckets(variables: dict[str, str]) -> list[str]:
-    sources = _names(variables, "THUMBNAIL_SOURCES")
+    sources = as_names(variables.get("THUMBNAIL_SOURCES", ""))
     return [one.removeprefix("s3://").partition("/")[0] for one in sources if one.startswith("s3://")]
-
-
-def _names(variables: dict[str, str], name: str) -> list[str]:
-    return [one.strip() for one in variables.get(name, "").split(",") if one.strip()]

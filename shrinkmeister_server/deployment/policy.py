@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from shrinkmeister.environment import Environment
+from shrinkmeister.environment import NAMES, TEXT, Environment
 from shrinkmeister_server.deployment.stage import StageError, variables_of
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
@@ -41,20 +41,20 @@ def _statements(name: str, stage: dict[str, Any]) -> Iterator[dict[str, Any]]:
     region = stage["aws_region"]
     prefixes = [prefix for prefix in PARTITIONS if region.startswith(f"{prefix}-")]
     arn = f"arn:{PARTITIONS[prefixes[0]] if prefixes else 'aws'}"
-    bucket = env.text("THUMBNAIL_BUCKET", None)
+    bucket = env.read("THUMBNAIL_BUCKET", TEXT, None)
     if not bucket:
         raise StageError("THUMBNAIL_BUCKET is not set in environment_variables. Lambda keeps no files.")
     folders = [
         source.removeprefix("s3://")
-        for source in env.names("THUMBNAIL_SOURCES", [f"s3://{bucket}"])
+        for source in env.read("THUMBNAIL_SOURCES", NAMES, [f"s3://{bucket}"])
         if source.startswith("s3://")
     ]
     buckets = dict.fromkeys(folder.partition("/")[0] for folder in folders)
     if folders:
         objects = [f"{arn}:s3:::{_plain(folder.rstrip('/'))}/*" for folder in folders]
         yield _allow("ReadSources", ["s3:GetObject"], objects)
-    objects = [f"{arn}:s3:::{bucket}/{_plain(env.text('THUMBNAIL_PREFIX', 'cache/'))}*"]
-    acl = ["s3:PutObjectAcl"] if env.text("AWS_DEFAULT_ACL", None) else []
+    objects = [f"{arn}:s3:::{bucket}/{_plain(env.read('THUMBNAIL_PREFIX', TEXT, 'cache/'))}*"]
+    acl = ["s3:PutObjectAcl"] if env.read("AWS_DEFAULT_ACL", TEXT, None) else []
     actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", *acl]
     yield _allow("KeepThumbnails", actions, objects)
     # Without s3:ListBucket, S3 answers 403 instead of 404 for a missing object.

@@ -1,50 +1,39 @@
-"""The settings of the site that go with those of the server: the same by construction."""
+"""The settings of a site, made from the variables of its server."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shrinkmeister.environment import Environment
-from shrinkmeister_server.deployment.stage import SECRETS, variables_of
+from shrinkmeister.conf.config import SITE_SETTINGS
+from shrinkmeister.conf.table import EQUAL, Setting
+from shrinkmeister.environment import SECRETS, Environment
+from shrinkmeister_server.deployment.stage import variables_of
 
-# What both sides must have equal, and how a variable becomes a setting.
-SHARED: dict[str, Callable[[Environment, str], Any]] = {
-    "THUMBNAIL_SECRET_KEY": Environment.text,
-    "THUMBNAIL_SECRET_KEY_FALLBACKS": Environment.names,
-    "THUMBNAIL_CACHE_BACKEND": Environment.text,
-    "THUMBNAIL_CACHE_LOCATION": Environment.text,
-    "THUMBNAIL_CACHE_NAME": Environment.text,
-    "THUMBNAIL_CACHE_KEY_PREFIX": Environment.text,
-    "THUMBNAIL_BUCKET": Environment.text,
-    "THUMBNAIL_PREFIX": Environment.text,
-    "THUMBNAIL_STORAGE": Environment.text,
-    "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": Environment.numbers,
-    "THUMBNAIL_TTL": Environment.integer,
-    "THUMBNAIL_CHECK_TTL": Environment.integer,
-    "THUMBNAIL_EXPIRE_DAYS": Environment.integer,
-}
+SHARED = {row.name: row for row in SITE_SETTINGS if row.who is EQUAL}
 UNKNOWN_URL = "https://..."
 
 
 def site_settings(variables: Mapping[str, str], server_url: str = UNKNOWN_URL) -> str:
-    """Python, to be pasted behind `import os` into the site's settings. No secret is in it."""
+    """Return Python code for the site's settings, below `import os`. It contains no secret."""
     return "\n".join(_lines(variables, server_url)) + "\n"
 
 
 def _lines(variables: Mapping[str, str], server_url: str) -> Iterator[str]:
     yield 'INSTALLED_APPS = ["shrinkmeister", *INSTALLED_APPS]'
     yield 'THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"'
-    comment = "  # what `zappa deploy` tells" if server_url == UNKNOWN_URL else ""
+    comment = "  # the URL that `zappa deploy` prints" if server_url == UNKNOWN_URL else ""
     yield f"THUMBNAIL_SERVER_URL = {_literal(server_url)}{comment}"
     env = Environment(variables)
-    for name, read in SHARED.items():
-        if not variables.get(name, "").strip():
-            continue
-        if name not in SECRETS:
-            yield f"{name} = {_literal(read(env, name))}"
-        elif read is Environment.names:
+    for name, row in _given(variables).items():
+        if not row.secret:
+            yield f"{name} = {_literal(env.read(name, row.kind.form))}"
+        elif row.kind.form is SECRETS:
             yield f'{name} = [key.strip() for key in os.environ["{name}"].split(",") if key.strip()]'
         else:
             yield f'{name} = os.environ["{name}"]'
+
+
+def _given(variables: Mapping[str, str]) -> dict[str, Setting]:
+    return {name: row for name, row in SHARED.items() if variables.get(name, "").strip()}
 
 
 def _literal(value: object) -> str:
@@ -55,19 +44,19 @@ def _literal(value: object) -> str:
     )
 
 
-def tell(cli: Any) -> None:
-    """Print the settings of the site, once all is deployed."""
+def print_settings(cli: Any) -> None:
+    """Print the settings of the site after a deployment."""
     from click import echo
 
     variables = variables_of(cli.stage_config)
-    secret = ", ".join(name for name in SHARED if name in SECRETS and variables.get(name, "").strip())
-    echo(f"\nIn the settings of the site, with {secret} in its environment as here:\n")
+    secret = ", ".join(name for name, row in _given(variables).items() if row.secret)
+    echo(f"\nSettings of the site. Its environment needs the same {secret} as the server:\n")
     echo(site_settings(variables, _server_url(cli)))
-    echo("Then, on the site: python manage.py shrinkmeister doctor\n")
+    echo("Then run on the site: python manage.py shrinkmeister doctor\n")
 
 
 def _server_url(cli: Any) -> str:
-    """Where browsers reach what Zappa has deployed, as far as it knows."""
+    """Return the URL of what Zappa has deployed, as far as Zappa knows it."""
     if cli.domain:
         return f"https://{cli.domain}/{cli.base_path or ''}".rstrip("/")
     if cli.use_function_url:

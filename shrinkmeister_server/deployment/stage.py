@@ -1,4 +1,4 @@
-"""A few answers -> one stage of zappa_settings.json. docs/lambda.md says what each of its keys is."""
+"""One stage of zappa_settings.json, made from a few answers. docs/lambda.md explains its keys."""
 
 import json
 import os
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
+from shrinkmeister.environment import as_names
 from shrinkmeister.exceptions import ShrinkmeisterError
+from shrinkmeister_server.conf import VARIABLES as SERVER_VARIABLES
 from shrinkmeister_server.deployment.plausibility import doubtful, impossible
 
 FILE = Path("zappa_settings.json")
@@ -18,20 +20,13 @@ POLICY_FILE = Path("iam_policy.json")
 ARCHITECTURES = ("x86_64", "arm64")
 HANDLER = "shrinkmeister_server.lambda_handler.handler"
 POST = "shrinkmeister_server.deployment.callbacks.post"
-# They become variables of the function itself, and are not in the package, which lies in buckets and on
-# disks.
-SECRETS = (
-    "THUMBNAIL_SECRET_KEY",
-    "THUMBNAIL_SECRET_KEY_FALLBACKS",
-    "THUMBNAIL_CACHE_LOCATION",
-    "CACHES",
-    "STORAGES",
-)
-# What else django-storages reads. Lambda reserves the names without S3.
+# These variables are set at the function. Its package, which is stored in buckets and on disks, lacks them.
+SECRETS = tuple(row.name for row in SERVER_VARIABLES if row.secret)
+# django-storages reads this one too. Lambda reserves the names without S3.
 ALL_SECRETS = (*SECRETS, "AWS_S3_SECRET_ACCESS_KEY")
-# Megabytes, of which Lambda gives a whole core for so many; one request is one thread.
+# Megabytes. With so many, Lambda gives the function a whole core. A request uses one thread.
 MEMORY = 1769
-# Seconds. The waits below and two slow answers of S3 have to end before.
+# Seconds. The waits below and two slow answers of S3 have to fit into it.
 TIMEOUT = 30
 WAITS = {
     "THUMBNAIL_WAIT_SECONDS": "5",
@@ -40,7 +35,7 @@ WAITS = {
     "THUMBNAIL_LOCK_SECONDS": "30",
     "THUMBNAIL_BATCH_SECONDS": "5",
 }
-# What no answer changes.
+# Keys that no answer changes.
 DEFAULTS: dict[str, Any] = {
     "django_settings": "shrinkmeister_server.settings",
     "lambda_handler": HANDLER,
@@ -52,50 +47,52 @@ DEFAULTS: dict[str, Any] = {
     "touch": False,
     "debug": False,
     "log_level": "INFO",
-    # Zappa's own way skips what it cannot download, and ships what is there.
+    # With Zappa's own way, the package lacks the wheels that Zappa cannot download.
     "use_precompiled_packages": False,
     "callbacks": {"zip": "shrinkmeister_server.deployment.package.finish", "post": POST},
-    # Of this folder, and of a checkout's; the first one has the secret.
+    # Files of this folder and of a checkout. The first pattern matches the file with the secret.
     "exclude_glob": [
         *(f"{FILE.name}*", ".*", POLICY_FILE.name, "*.md", "*.cfg", "*.toml", "*.egg-info"),
         *("noxfile.py", "Makefile", "LICENSE", "drivers", "tests", "example_project", "docs", "bench"),
         *("deploy", "clients", "build"),
-        # Of Zappa's command line alone, and large enough to have it warn of the size.
+        # Only Zappa's command line needs these, and they are so large that Zappa warns of the size.
         *("troposphere", "setuptools"),
     ],
 }
-# How browsers reach the function, where the stage does not say it.
+# How browsers reach the function, if the stage has no other address.
 ADDRESS: dict[str, Any] = {
     "function_url_enabled": True,
-    # Or Zappa has Lambda answer other origins itself, with its own headers beside the server's.
+    # Otherwise Lambda answers other origins itself, with headers of its own beside the server's.
     "function_url_config": {"authorizer": "NONE", "cors": False},
     "apigateway_enabled": False,
 }
 OTHER_ADDRESSES = {"function_url_enabled", "apigateway_enabled", "use_apigateway", "alb_enabled", "domain"}
 VARIABLES = {**WAITS, "LOG_FORMAT": "emf"}
-# Zappa's own: Django is loaded before the first request, while Lambda gives all a whole core.
+# Zappa's own variable. Django is loaded before the first request, while Lambda gives a whole core.
 FUNCTION_VARIABLES = {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "true"}
 NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-# As Zappa takes it.
+# Zappa accepts these names.
 STAGE = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 
 
 class StageError(ShrinkmeisterError):
-    """A setting of the deployment is invalid. The message says what to do."""
+    """A stage cannot be used. The message says why, and what to do."""
 
     code = "stage"
 
 
 @dataclass(frozen=True)
 class Answers:
-    """name             of the project; with the stage's that of the function
-    bucket           of the thumbnails
-    deployments      the bucket that Zappa makes for the package, under a name that nobody else can guess
-    sources          as THUMBNAIL_SOURCES has them: s3://photos, s3://photos/folder/
-    cache_location   of the shared cache, as the driver `cache_backend` takes it
-    resolutions      as THUMBNAIL_ALTERNATIVE_RESOLUTIONS has them: "2", "1.5"
-    hosts            names under which browsers reach it, besides that which Lambda gives it
-    subnets          and security groups, of a private network in which the shared cache is; none for none
+    """Answers of the person who runs `init`.
+
+    name             the project's; function names consist of it and the stage
+    bucket           for the thumbnails
+    deployments      the bucket that Zappa makes for the package; attackers must not be able to guess it
+    sources          entries of THUMBNAIL_SOURCES: s3://photos, s3://photos/folder/
+    cache_location   address of the shared cache, for the driver `cache_backend`
+    resolutions      entries of THUMBNAIL_ALTERNATIVE_RESOLUTIONS: "2", "1.5"
+    hosts            names at which browsers reach the function, besides its own
+    subnets          of the private network in which the shared cache is, with security_groups
     """
 
     name: str
@@ -114,7 +111,7 @@ class Answers:
 
 
 def make_stage(answers: Answers) -> dict[str, Any]:
-    """What zappa_settings.json holds under the stage's name."""
+    """Return the content of zappa_settings.json under the stage's name."""
     network = {"SubnetIds": list(answers.subnets), "SecurityGroupIds": list(answers.security_groups)}
     return {
         "project_name": answers.name,
@@ -144,9 +141,9 @@ def make_stage(answers: Answers) -> dict[str, Any]:
 
 
 def complete(stage: dict[str, Any]) -> dict[str, Any]:
-    """Return a stage of `zappa init` with what it does not say, as `make_stage` has it. Raises StageError.
+    """Return a stage of `zappa init` with missing keys added as in `make_stage`. Raises StageError.
 
-    Secrets in `environment_variables`, which Zappa would write into the package, become the function's own.
+    Secrets move from `environment_variables`, which Zappa writes into the package, to the function.
     """
     variables_of(stage)
     given, own = (stage.get(key, {}) for key in ("environment_variables", "aws_environment_variables"))
@@ -170,20 +167,20 @@ def complete(stage: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bucket_variables(region: str) -> dict[str, str]:
-    # URLs of the bucket's own region: others are redirected as long as a bucket is new.
+    # URLs name the bucket's region, because S3 redirects others as long as a bucket is new.
     return {"AWS_S3_REGION_NAME": region, "AWS_S3_ADDRESSING_STYLE": "virtual"}
 
 
 def read_stage(name: str | None, file: Path = FILE) -> tuple[str, dict[str, Any]]:
-    """The name of a stage and what the file has of it; without a name the only one. Raises StageError."""
+    """Return the name and the content of a stage, without a name the only one. Raises StageError."""
     try:
         stages = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise StageError(f"There is no {file} here. `init` writes one.") from error
+        raise StageError(f"{file} does not exist in this folder. `init` writes it.") from error
     except ValueError as error:
-        raise StageError(f"{file} is no JSON: {error}.") from error
+        raise StageError(f"{file} is not JSON: {error}.") from error
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
-        raise StageError(f"{file} has to be a JSON object of stages, each an object. `init` writes one.")
+        raise StageError(f"{file} has to be a JSON object of stages, each an object. `init` writes it.")
     if name is None and len(stages) == 1:
         (name,) = stages
     if name is None or name not in stages:
@@ -192,11 +189,11 @@ def read_stage(name: str | None, file: Path = FILE) -> tuple[str, dict[str, Any]
 
 
 def variables_of(stage: dict[str, Any]) -> dict[str, str]:
-    """The environment of the function, but for what Lambda itself sets. Raises StageError."""
+    """Return the environment of the function without Lambda's own variables. Raises StageError."""
     variables = {**stage.get("aws_environment_variables", {}), **stage.get("environment_variables", {})}
     for name, value in variables.items():
         if not isinstance(value, str):
-            # The value may be a secret.
+            # The message leaves the value out, because it may be a secret.
             raise StageError(
                 f"The variable {name} is of type {type(value).__name__}. Write it in quotes, as text."
             )
@@ -204,30 +201,30 @@ def variables_of(stage: dict[str, Any]) -> dict[str, str]:
 
 
 def check_name(name: str) -> None:
-    """That of a project. Raises StageError."""
+    """Raise StageError for a project's name that cannot be used."""
     if not NAME.fullmatch(name):
-        raise StageError(f"The name is {name!r}; it has to be of letters, digits, _ and - alone.")
+        raise StageError(f"The name is {name!r}. It may only contain letters, digits, _ and -.")
 
 
 def region_of(stage: dict[str, Any]) -> str:
-    """Return the region, or Zappa's own."""
+    """Return the region, or Zappa's default."""
     return str(stage.get("aws_region", "us-east-1"))
 
 
 def check(stage: dict[str, Any]) -> None:
-    """As the server checks its variables when it starts, and for AWS. Raises StageError with all of it."""
-    # Zappa has a default.
+    """Check a stage for AWS, and its variables as the server does. Raises StageError with all problems."""
+    # Zappa has this default.
     name, variables = stage.get("project_name", "zappa"), variables_of(stage)
     check_name(name)
     if problems := list(impossible(stage, variables)):
         raise StageError("\n".join(problems))
     done = subprocess.run(
         [sys.executable, "-m", "shrinkmeister_server", "check", "--fail-level", "WARNING"],
-        # Where this one is found, and drivers of one's own.
+        # The server and the user's own drivers are found as here.
         env={
             **{variable: os.environ.get(variable, "") for variable in ("PATH", "PYTHONPATH")},
             "AWS_DEFAULT_REGION": region_of(stage),
-            # There the server starts without ALLOWED_HOST.
+            # On Lambda the server starts without ALLOWED_HOST.
             "AWS_LAMBDA_FUNCTION_NAME": name,
             **_without_weak_fallbacks(variables),
         },
@@ -244,25 +241,25 @@ def doubts(stage: dict[str, Any]) -> list[str]:
 
 
 def _without_weak_fallbacks(variables: dict[str, str]) -> dict[str, str]:
-    """The server warns of them, and no rotation away from one could be deployed."""
+    """Leave out weak fallbacks, of which the server warns: rotating one away must be possible."""
     name = "THUMBNAIL_SECRET_KEY_FALLBACKS"
-    given = [one.strip() for one in variables.get(name, "").split(",")]
+    given = as_names(variables.get(name, ""))
     kept = [one for one in given if len(one) < MIN_LENGTH or not weakness(one)]
     return {**variables, name: ",".join(kept)} if name in variables else variables
 
 
 def write(file: Path, value: Any, private: bool = False) -> None:
-    """JSON for people to read; private: for nobody but its owner. Raises StageError."""
+    """Write indented JSON; private: only its owner can read the file. Raises StageError."""
     try:
-        # Before the file that may be there is emptied.
+        # Before an existing file is emptied.
         text = (json.dumps(value, indent=4, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError as error:
         raise StageError(
-            f"{error.object[error.start : error.end]!r} in what was given is no text."
+            f"{error.object[error.start : error.end]!r} in an option or answer is not valid text."
         ) from error
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
     with os.fdopen(descriptor, "wb") as stream:
         if private:
-            # The mode above is only of a file that was not there.
+            # The mode above is only for new files.
             os.fchmod(stream.fileno(), 0o600)
         stream.write(text)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.environment import Environment
+from shrinkmeister.environment import FLAG, MAPPING, NAMES, TEXT, Environment, whole
 
 NEEDED = {
     "ALLOWED_HOST": "thumbs.example.com",
@@ -57,34 +57,30 @@ def test_a_missing_variable(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("THUMBNAIL_TTL", "a week", "THUMBNAIL_TTL is 'a week'; it has to be a whole number"),
-        ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml'; it has to be one of text, json, emf"),
+        ("THUMBNAIL_TTL", "a week", "THUMBNAIL_TTL is 'a week'"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml'"),
         ("THUMBNAIL_CORS_ORIGINS", "www.example.com", "THUMBNAIL_CORS_ORIGINS is 'www.example.com'"),
-        ("SECURE_PROXY_SSL_HEADER", "X-Forwarded-Proto", "such as HTTP_X_FORWARDED_PROTO,https"),
+        ("SECURE_PROXY_SSL_HEADER", "X-Forwarded-Proto", "SECURE_PROXY_SSL_HEADER is 'X-Forwarded-Proto'"),
         ("PROMETHEUS_MULTIPROC_DIR", "/not/there", "PROMETHEUS_MULTIPROC_DIR is '/not/there'"),
-        ("DEBUG", "maybe", "DEBUG is 'maybe'; it has to be true or false"),
+        ("DEBUG", "maybe", "DEBUG is 'maybe'"),
         ("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", "2x", "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'"),
-        ("ALLOWED_HOST", "https://thumbs.example.com", "without ports or https://"),
-        ("ALLOWED_HOST", "thumbs.example.com:8000", "without ports or https://"),
-        ("ALLOWED_HOST", ",", "without ports or https://"),
+        ("ALLOWED_HOST", "https://thumbs.example.com", "ALLOWED_HOST is 'https://"),
+        ("ALLOWED_HOST", "thumbs.example.com:8000", "ALLOWED_HOST is 'thumbs.example.com:8000'"),
+        ("ALLOWED_HOST", ",", "ALLOWED_HOST is ','"),
         ("THUMBNAIL_LOCK_SECONDS", "0", "THUMBNAIL_LOCK_SECONDS is '0'"),
         ("THUMBNAIL_SOURCE_SECONDS", "0", "THUMBNAIL_SOURCE_SECONDS is '0'"),
         ("THUMBNAIL_MAX_PIXELS", "0", "THUMBNAIL_MAX_PIXELS is '0'"),
         ("THUMBNAIL_WAIT_SECONDS", "-1", "THUMBNAIL_WAIT_SECONDS is '-1'"),
         ("THUMBNAIL_ENGINE", "os.path.join", "THUMBNAIL_ENGINE is 'os.path.join'"),
         ("AWS_S3_ENDPOINT_URL", "localhost", "shrinkmeister.E103"),
-        ("STORAGES", "default", "STORAGES has to be a JSON object"),
-        ("CACHES", "[]", "CACHES has to be a JSON object"),
-        (
-            "CACHES",
-            '{"shrinkmeister": "redis://"}',
-            "as Django's setting has them: 'shrinkmeister' is none.",
-        ),
+        ("STORAGES", "default", "variable STORAGES "),
+        ("CACHES", "[]", "variable CACHES "),
+        ("CACHES", '{"shrinkmeister": "redis://"}', "'shrinkmeister'"),
         ("THUMBNAIL_ENGINE", "no.such.Engine", "THUMBNAIL_ENGINE is 'no.such.Engine'"),
         ("THUMBNAIL_BUCKET", "s3://thumbs", "THUMBNAIL_BUCKET is 's3://thumbs'"),
-        ("THUMBNAIL_CACHE_LOCATION", None, "THUMBNAIL_CACHE_LOCATION is not set"),
+        ("THUMBNAIL_CACHE_LOCATION", None, "shrinkmeister.E012"),
         ("THUMBNAIL_CACHE_BACKEND", "redsi", "THUMBNAIL_CACHE_BACKEND is 'redsi'"),
-        ("THUMBNAIL_SECRET_KEY", "short", "THUMBNAIL_SECRET_KEY has 5 characters"),
+        ("THUMBNAIL_SECRET_KEY", "short", "shrinkmeister.E001"),
     ],
 )
 def test_a_wrong_variable(name: str, value: str | None, said: str) -> None:
@@ -96,8 +92,8 @@ def test_a_wrong_variable(name: str, value: str | None, said: str) -> None:
 def test_a_misspelled_variable() -> None:
     status, output = manage("check", THUMBNAIL_SOURCE="s3://photos")
     assert status == 0
-    assert "THUMBNAIL_SOURCE is not a setting" in output
-    assert "Did you mean THUMBNAIL_SOURCES?" in output
+    for text in ("shrinkmeister.W002", "THUMBNAIL_SOURCE ", "THUMBNAIL_SOURCES"):
+        assert text in output
 
 
 @pytest.mark.parametrize(
@@ -111,9 +107,9 @@ def test_a_misspelled_variable() -> None:
             {"ALLOWED_HOST": "a.example.com, b.example.com"},
             "['a.example.com', 'b.example.com']",
         ),
-        ("THUMBNAIL_TTL", {}, "None"),
+        ("THUMBNAIL_TTL", {}, "2592000"),
         ("THUMBNAIL_TTL", {"THUMBNAIL_TTL": "60"}, "60"),
-        ("THUMBNAIL_TTL", {"THUMBNAIL_TTL": " "}, "None"),
+        ("THUMBNAIL_TTL", {"THUMBNAIL_TTL": " "}, "2592000"),
         ("THUMBNAIL_SOURCES", {}, "['s3://thumbs']"),
         ("THUMBNAIL_SOURCES", {"THUMBNAIL_BUCKET": None}, "['storage://default']"),
         ("THUMBNAIL_SOURCES", {"THUMBNAIL_SOURCES": "s3://a,s3://b/c/"}, "['s3://a', 's3://b/c/']"),
@@ -152,22 +148,22 @@ def test_values(name: str, variables: dict[str, str | None], value: str) -> None
 def test_a_wrong_variable_tells_no_password(name: str, value: str) -> None:
     status, output = manage("check", **{name: value})
     assert status != 0
-    assert f"The environment variable {name} has to be" in output
+    assert f"variable {name} " in output
     assert "Traceback" not in output
     assert "hunter2" not in output
 
 
 def test_casts() -> None:
     environment = Environment({"N": "5", "F": "no", "L": "a, b,,c", "M": '{"a": {}}', "E": ""})
-    assert environment.integer("N") == 5
-    assert environment.flag("F") is False
-    assert environment.names("L") == ["a", "b", "c"]
-    assert environment.mapping("M") == {"a": {}}
-    assert environment.text("E", "default") == "default"
-    with pytest.raises(ImproperlyConfigured, match="E"):
-        environment.text("E")
+    assert environment.read("N", whole()) == 5
+    assert environment.read("F", FLAG) is False
+    assert environment.read("L", NAMES) == ["a", "b", "c"]
+    assert environment.unread("") == ["E", "M"]
+    assert environment.read("M", MAPPING) == {"a": {}}
+    assert environment.read("E", TEXT, "default") == "default"
+    with pytest.raises(ImproperlyConfigured, match="variable E "):
+        environment.read("E", TEXT)
     assert environment.unread("") == []
-    assert environment.read("") == ["E", "F", "L", "M", "N"]
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -48,7 +48,6 @@ WRONG: tuple[tuple[str, Any], ...] = (
     ("PRIVATE_HOSTS", [5]),
     ("CORS_ORIGINS", ["www.example.com"]),
     ("CORS_ORIGINS", "https://www.example.com/"),
-    ("METRICS", "perhaps"),
 )
 RIGHT: tuple[tuple[str, Any, Any], ...] = (
     *((name, "7", 7) for name in WHOLE_NUMBERS),

@@ -17,10 +17,10 @@ from sorl.thumbnail import delete, get_thumbnail
 from storages.backends.s3 import S3Storage
 
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.checks import check_expiry
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import StorageError
+from shrinkmeister.setting_checks import check_expiry
 from shrinkmeister.storage import get_former_storage, get_thumbnail_storage
 from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, alias_storage, bucket_storage
 from shrinkmeister_server import pipeline

@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import Client
 
+from shrinkmeister_server.conf import OTHER_SETTINGS, SETTINGS
 from tests.support.pictures import picture
 
 # What shrinkmeister_server/settings.py sets when the environment is silent.
@@ -23,19 +24,8 @@ SERVER_SETTINGS: dict[str, Any] = {
     ],
     "APPEND_SLASH": False,
     "SECURE_CONTENT_TYPE_NOSNIFF": True,
-    "THUMBNAIL_ENGINE": "shrinkmeister_server.engines.pillow.Engine",
-    "THUMBNAIL_MAX_SOURCE_BYTES": 40_000_000,
-    "THUMBNAIL_SOURCE_SECONDS": 20,
-    "THUMBNAIL_PRIVATE_HOSTS": [],
-    "THUMBNAIL_MAX_PIXELS": 50_000_000,
-    "THUMBNAIL_MAX_MAKING": 4,
-    "THUMBNAIL_MAX_WAITING": 32,
-    "THUMBNAIL_MAX_SIDE": 8_192,
-    "THUMBNAIL_MAX_FRAMES": 100,
-    "THUMBNAIL_MAX_SECONDS": 20,
+    **{row.name: row.default for row in (*SETTINGS.values(), *OTHER_SETTINGS) if "THUMBNAIL_" in row.name},
     "THUMBNAIL_LOCK_SECONDS": 30,
-    "THUMBNAIL_WAIT_SECONDS": 15,
-    "THUMBNAIL_REDIRECT_MAX_AGE": 300,
     "SECURE_REFERRER_POLICY": "strict-origin-when-cross-origin",
 }
 

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from shrinkmeister.conf import Config, get_config
 from shrinkmeister.doctor.facts import common_settings
-from shrinkmeister.environment import Environment
+from shrinkmeister.environment import NAMES, SECRET, TEXT, Environment
+from shrinkmeister_server.conf import VARIABLES
 from shrinkmeister_server.deployment.package import finish
 from shrinkmeister_server.deployment.plausibility import doubtful, impossible
 from shrinkmeister_server.deployment.policy import function_name, policy_of
@@ -86,20 +87,10 @@ def command(
 # The example, and what `init` writes.
 
 
-def server_reads() -> set[str]:
-    """The variables of settings.py, as it reads them."""
-    script = "from shrinkmeister_server.settings import env; print(*env.read(''))"
-    variables = {"ALLOWED_HOST": "thumbs.example.com", "THUMBNAIL_SECRET_KEY": ANSWERS.secret}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=variables, cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return set(done.stdout.split())
-
-
 def test_the_example_has_every_variable_of_the_server() -> None:
     given = {*EXAMPLE["environment_variables"], *EXAMPLE["aws_environment_variables"]}
     # Lambda has no port.
-    assert given - {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT"} == server_reads() - {"PORT"}
+    assert given - {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT"} == {row.name for row in VARIABLES} - {"PORT"}
 
 
 def test_the_example_keeps_secrets_out_of_the_package() -> None:
@@ -116,7 +107,7 @@ def test_the_example_keeps_files_with_secrets_out_of_the_package(name: str) -> N
 
 
 def test_nobody_deploys_the_secret_that_everybody_can_read() -> None:
-    with pytest.raises(StageError, match="THUMBNAIL_SECRET_KEY has 28 characters; 32 are the least"):
+    with pytest.raises(StageError, match=r"shrinkmeister\.E001"):
         check(EXAMPLE)
 
 
@@ -150,18 +141,7 @@ def server_settings(variables: dict[str, str]) -> dict[str, Any]:
 def test_the_defaults_that_the_example_spells_out_are_the_defaults() -> None:
     spelled_out = server_settings(variables_of(EXAMPLE))
     left_out = server_settings(variables_of(make_stage(EXAMPLES_ANSWERS)))
-    differing = {name: spelled_out[name] for name in spelled_out if spelled_out[name] != left_out[name]}
-    # None for the defaults of conf.py, which are compared below.
-    from shrinkmeister_server.conf import ServerConfig
-
-    defaults = ServerConfig()
-    for name, value in differing.items():
-        field = name.removeprefix("THUMBNAIL_").lower()
-        if name in ("THUMBNAIL_TTL", "THUMBNAIL_CHECK_TTL"):
-            assert value == {"THUMBNAIL_TTL": 30 * 86400, "THUMBNAIL_CHECK_TTL": 7 * 86400}[name]
-        else:
-            assert value == getattr(defaults, field), name
-    assert differing
+    assert spelled_out == left_out
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -255,7 +235,7 @@ def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (["--sources", "s3:/my-photos"], "THUMBNAIL_SOURCES has 's3:/my-photos'"),
+        (["--sources", "s3:/my-photos"], "shrinkmeister.E007"),
         (["--bucket", "s3://my-thumbnails"], "The bucket is 's3://my-thumbnails'"),
         (["--cache-backend", "reddis"], "THUMBNAIL_CACHE_BACKEND is 'reddis'"),
         (["--resolutions", "2x"], "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'"),
@@ -268,7 +248,7 @@ def test_init_replaces_nothing_by_itself(tmp_path: Path) -> None:
         (["--region", ""], "--region is missing"),
         (["--region", "Frankfurt"], "The region is 'Frankfurt'"),
         (["--name", "My Photos"], "The name is 'My Photos'"),
-        (["--stage", "my-photos"], "The stage is 'my-photos'; Zappa takes letters, digits and _ alone."),
+        (["--stage", "my-photos"], "The stage is 'my-photos'"),
     ],
 )
 def test_init_says_what_is_wrong_and_writes_nothing(tmp_path: Path, wrong: list[str], told: str) -> None:
@@ -310,9 +290,9 @@ def test_a_cache_with_a_password_need_not_be_an_option(tmp_path: Path) -> None:
 
 def test_a_storage_whose_place_the_rights_do_not_know_is_told(tmp_path: Path) -> None:
     done = command(tmp_path, *INIT, "--sources", "s3://my-photos,storage://default")
-    assert "It has no rights for storage://default" in done.stdout
-    assert "It has no rights for storage://default" in command(tmp_path, "policy").stdout
-    assert "no rights" not in command(tmp_path, *INIT, "--force").stdout
+    assert "storage://default" in done.stdout
+    assert "storage://default" in command(tmp_path, "policy").stdout
+    assert "storage://" not in command(tmp_path, *INIT, "--force").stdout
 
 
 def test_help_names_what_is_for_lambda(tmp_path: Path) -> None:
@@ -339,9 +319,9 @@ def test_a_wrong_answer_does_not_lose_the_others(tmp_path: Path) -> None:
         tmp_path, answers + b"eu-west-1\n\nsss://a\n\n" + b"\n\ns3://more\n\n", "--region", "Rome"
     )
     assert done.returncode == 0, done.stderr
-    first, second = done.stderr.split("\nEnter keeps what was given; Ctrl-C ends.\n")[:2]
+    first, second = done.stderr.split("\nEnter keeps")[:2]
     assert "The region is 'Rome'" in first
-    assert "THUMBNAIL_SOURCES has 'sss://a'" in second
+    assert "shrinkmeister.E007" in second
     stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
     assert stage["aws_region"] == "eu-west-1"
     assert stage["environment_variables"]["THUMBNAIL_BUCKET"] == "thumbs"
@@ -369,7 +349,7 @@ def test_the_same_answers_end_init(tmp_path: Path) -> None:
     done = on_a_terminal(tmp_path, answers + b"\n\n\n\n", "--resolutions", "2x")
     assert done.returncode == 1
     assert "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'" in done.stderr
-    assert done.stderr.endswith("Nothing has changed. Nothing is written.\n")
+    assert "No answer has changed" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -377,7 +357,8 @@ def test_what_is_no_text_empties_no_file(tmp_path: Path) -> None:
     file = tmp_path / "zappa_settings.json"
     file.write_text("{}")
     done = command(tmp_path, *INIT, "--force", "--cache", "redis://cache:6379/0?\udcff")
-    assert (done.returncode, done.stderr) == (1, "'\\udcff' in what was given is no text.\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith("'\\udcff'")
     assert file.read_text() == "{}"
 
 
@@ -391,7 +372,7 @@ def test_a_driver_of_ones_own_is_found_where_init_finds_it(tmp_path: Path) -> No
 
 def test_the_end_of_input_ends_init(tmp_path: Path) -> None:
     done = on_a_terminal(tmp_path, b"eu-west-1\n\x04")
-    assert (done.returncode, done.stderr) == (1, "\nStopped. Nothing is written.\n")
+    assert (done.returncode, done.stderr.strip()) == (1, "Stopped. No file was written.")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -405,8 +386,8 @@ def test_what_cannot_be_written_or_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ([1], "has to be a JSON object of stages"),
-        ({"test": 1}, "has to be a JSON object of stages"),
+        ([1], "zappa_settings.json has to be"),
+        ({"test": 1}, "zappa_settings.json has to be"),
         ({"test": {}}, "project_name of the stage 'test' is missing"),
         ({"test": {"environment_variables": {"THUMBNAIL_TTL": "abc"}}}, "THUMBNAIL_TTL is 'abc'"),
         ({"test": {"environment_variables": {"THUMBNAIL_TTL": 86400}}}, "THUMBNAIL_TTL is of type int"),
@@ -438,7 +419,7 @@ def test_policy_and_site_follow_a_change_of_the_settings(tmp_path: Path) -> None
 
 
 def test_a_stage_has_to_be_named_where_there_are_several(tmp_path: Path) -> None:
-    assert command(tmp_path, "site").stderr == "There is no zappa_settings.json here. `init` writes one.\n"
+    assert "zappa_settings.json does not exist" in command(tmp_path, "site").stderr
     (tmp_path / "zappa_settings.json").write_text(json.dumps({"test": EXAMPLE, "production": EXAMPLE}))
     done = command(tmp_path, "site")
     assert (done.returncode, done.stderr) == (
@@ -447,7 +428,7 @@ def test_a_stage_has_to_be_named_where_there_are_several(tmp_path: Path) -> None
     )
     assert command(tmp_path, "site", "test").returncode == 0
     (tmp_path / "zappa_settings.json").write_text("{")
-    assert "is no JSON" in command(tmp_path, "site").stderr
+    assert "is not JSON" in command(tmp_path, "site").stderr
 
 
 # What cannot work on AWS.
@@ -770,13 +751,12 @@ def test_what_the_site_pastes_is_what_the_server_reads(variables: dict[str, str]
     exec(site_settings(variables, url), site)
     assert site["THUMBNAIL_SERVER_URL"] == url
     env = Environment(variables)
-    read: Any
-    for name, read in SHARED.items():
+    for name, row in SHARED.items():
         # What is secret comes from an environment, and its spaces with it: the site's checks refuse those.
-        if name in SECRETS and read is Environment.text:
-            assert site.get(name, "").strip() == read(env, name, "")
+        if row.kind.form is SECRET:
+            assert site.get(name, "").strip() == env.read(name, TEXT, "")
         else:
-            assert site.get(name) == read(env, name, None)
+            assert site.get(name) == env.read(name, NAMES if row.secret else row.kind.form, None)
 
 
 def test_an_empty_variable_is_no_setting() -> None:
@@ -1105,4 +1085,3 @@ def test_the_site_is_told_what_the_doctor_compares() -> None:
     untold |= {"THUMBNAIL_CACHE_LOCATION", "THUMBNAIL_CACHE_NAME"}
     with override_settings(THUMBNAIL_SECRET_KEY=ANSWERS.secret):
         assert SHARED.keys() == common_settings(get_config()).keys() | untold
-    assert SHARED.keys() <= server_reads()

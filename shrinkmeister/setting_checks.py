@@ -1,0 +1,84 @@
+"""System checks of the settings that site and server share. They load nothing that a page needs."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from importlib.util import find_spec
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.utils.module_loading import import_string
+from sorl.thumbnail.conf import defaults as sorl_defaults
+
+from shrinkmeister.conf.config import Config, Problem, SettingError
+from shrinkmeister.conf.reader import SettingsReader
+from shrinkmeister.drivers import make_driver
+from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, S3_BACKEND, is_s3, signs_for_too_long
+from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
+
+# Settings that only some versions of sorl have. Sites keep them when they change versions.
+SORLS_OTHER_SETTINGS = {
+    *("THUMBNAIL_COMMAND_TIMEOUT", "THUMBNAIL_DYNAMODB_NAME", "THUMBNAIL_FAST_URL"),
+    *("THUMBNAIL_FORCE_OVERWRITE", "THUMBNAIL_LAZY_FILL_EMPTY", "THUMBNAIL_REDIS_SSL"),
+    *("THUMBNAIL_REDIS_TIMEOUT", "THUMBNAIL_REDIS_URL", "THUMBNAIL_REMOVE_URL_ARGS"),
+    *("THUMBNAIL_VIPSHEADER", "THUMBNAIL_VIPSTHUMBNAIL", "THUMBNAIL_VIPS_CACHE_MAX"),
+}
+
+
+def check_settings() -> list[CheckMessage]:
+    """Report what is wrong with the settings that site and server share."""
+    reader = SettingsReader()
+    config = reader.config()
+    problems = list(reader.problems)
+    try:
+        make_driver(config.cache)
+    except SettingError as error:
+        problems.append(error.problem)
+    warnings = (Warning(one.message, one.hint, id=one.id) for one in reader.warnings)
+    return [*map(as_error, problems), *warnings]
+
+
+def check_expiry(config: Config) -> Iterator[CheckMessage]:
+    """Warn of signed URLs that are to work for longer than S3 allows."""
+    parameters = settings.STORAGES.get(config.storage, {})
+    long = getattr(settings, "AWS_QUERYSTRING_EXPIRE", 0)
+    if max(long, parameters.get("OPTIONS", {}).get("querystring_expire", 0)) <= MOST_SIGNED_SECONDS:
+        return
+    try:
+        storage = open_thumbnail_storage(config)
+        if not is_s3(storage):
+            if not config.bucket or find_spec("storages") is None:
+                return
+            storage = opens_storage(import_string(S3_BACKEND))()
+    except SettingError:
+        return  # commands run on machines that cannot open it; what opens it reports it
+    if signs_for_too_long(storage):
+        yield Warning(
+            f"AWS_QUERYSTRING_EXPIRE (querystring_expire) is {storage.querystring_expire}, but signed "
+            f"URLs of S3 work for at most {MOST_SIGNED_SECONDS} seconds, 7 days.",
+            f"Write at most {MOST_SIGNED_SECONDS}. Pages that a cache keeps for more than half of that "
+            "show broken thumbnails.",
+            id="shrinkmeister.W014",
+        )
+
+
+def as_error(problem: Problem) -> CheckMessage:
+    return Error(problem.message, problem.hint, id=problem.id)
+
+
+def known_to_sorl() -> set[str]:
+    """Return the names that the installed sorl reads, or that an older or newer one does."""
+    return {name for name in dir(sorl_defaults) if name.startswith("THUMBNAIL_")} | SORLS_OTHER_SETTINGS
+
+
+def misspelled(names: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:
+    """Warn of names that are nearly a known one. A site may have other THUMBNAIL_ settings of its own."""
+    known = sorted(known)
+    return [
+        Warning(
+            f"{name} is not a setting of sorl-thumbnail or Shrinkmeister.",
+            f"Did you mean {matches[0]}?",
+            id="shrinkmeister.W002",
+        )
+        for name in sorted(names)
+        if name not in known and (matches := get_close_matches(name, known, n=1, cutoff=0.85))
+    ]

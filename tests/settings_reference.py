@@ -1,0 +1,53 @@
+"""docs/settings.md, made of the tables of settings: `python -m tests.settings_reference` writes it."""
+
+from pathlib import Path
+
+from shrinkmeister.conf.config import SITE_SETTINGS
+from shrinkmeister.conf.table import EQUAL, SERVER, SITE, Setting
+from shrinkmeister.environment import MISSING
+from shrinkmeister_server.conf import OTHER_SETTINGS, SETTINGS
+
+FILE = Path(__file__).parents[1] / "docs" / "settings.md"
+HEAD = """\
+# Settings
+
+These are Django settings on the site and environment variables on the server. Those with "=" must be equal
+on both sides; [the doctor](operations.md#the-doctor) compares most of them. Lists in variables have commas
+between their items. Credentials of S3 are boto3's: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or on
+Lambda the function's role.
+
+`python -m tests.settings_reference` writes this page. Its rows are in `shrinkmeister/conf/config.py` and
+`shrinkmeister_server/conf.py`.
+"""
+COLUMNS = """\
+| setting | site | server | default | what it does |
+|---|---|---|---|---|
+"""
+
+
+def reference() -> str:
+    shared = [row for row in SITE_SETTINGS if row.who is not SITE]
+    site = [row for row in SITE_SETTINGS if row.who is SITE]
+    server = [*SETTINGS.values(), *OTHER_SETTINGS]
+    parts = {"Both sides, and the storages": shared, "The site": site, "The server": server}
+    tables = (f"\n## {title}\n\n{COLUMNS}{''.join(map(_line, rows))}" for title, rows in parts.items())
+    return HEAD + "".join(tables)
+
+
+def _line(row: Setting) -> str:
+    mark = "=" if row.who is EQUAL else "✓"
+    site, server = ("" if row.who is SERVER else mark), ("" if row.who is SITE else mark)
+    return f"| `{row.name}` | {site} | {server} | {_default(row)} | {row.about} |\n"
+
+
+def _default(row: Setting) -> str:
+    if row.shown:
+        return row.shown
+    if row.server_default not in (None, MISSING) and row.default is not None:
+        return f"`{row.default}`; server: `{row.server_default}`"
+    value = row.server_default if row.default is None else row.default
+    return "" if value is None else f"`{list(value) if isinstance(value, tuple) else value}`"
+
+
+if __name__ == "__main__":
+    FILE.write_text(reference(), encoding="utf-8")
