@@ -11,13 +11,13 @@ from shrinkmeister.conf.kinds import SWITCH
 from shrinkmeister.conf.table import EQUAL, SITE, setting, settings_of
 from shrinkmeister.doctor.facts import COMPARED
 from shrinkmeister_server.conf import SETTINGS, VARIABLES, ServerConfig
-from tests.settings_reference import FILE, reference
+from tests.support.settings_reference import FILE, reference
 
 ROWS = (*SITE_SETTINGS, *VARIABLES)
 
 
 def test_the_reference_is_that_of_the_tables() -> None:
-    """`python -m tests.settings_reference` writes it."""
+    """`python -m tests.support.settings_reference` writes it."""
     assert FILE.read_text(encoding="utf-8") == reference()
 
 

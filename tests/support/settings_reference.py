@@ -1,4 +1,4 @@
-"""docs/settings.md, made of the tables of settings: `python -m tests.settings_reference` writes it."""
+"""docs/settings.md, made of the tables of settings: `python -m tests.support.settings_reference` writes it."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ on both sides; [the doctor](operations.md#the-doctor) compares most of them. Lis
 between their items. Credentials of S3 are boto3's: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or on
 Lambda the function's role.
 
-`python -m tests.settings_reference` writes this page. Its rows are in `shrinkmeister/conf/config.py` and
+`python -m tests.support.settings_reference` writes this page. Its rows are in `shrinkmeister/conf/config.py` and
 `shrinkmeister_server/conf.py`.
 """
 COLUMNS = """\
