@@ -8,19 +8,20 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests.servers.azure import AzureServer, running_azure
+from tests.servers.descendants import descendants, watch
 from tests.servers.google import GoogleServer, running_google
 from tests.servers.lambda_runtime import find_emulator, find_lambda_python, make_runtime
 from tests.servers.memcached import MemcachedServer, running_memcached
-from tests.servers.process import MissingServer, ask, find_program
+from tests.servers.process import MissingServer, ask, find_program, wait_until
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
 
@@ -43,6 +44,9 @@ NOT_FOUND = "not found: "
 # The beginnings of names of properties of a test, each a number, which the summary adds up.
 SURVIVED = "survived: "
 SAME_PICTURES = "the same pictures as sorl's, byte for byte: "
+# Command lines of processes that outlive the tests. A killed server takes a moment to disappear.
+LEFT: list[str] = []
+LEFT_SECONDS = 30
 BROWSER_OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -155,6 +159,27 @@ def browser() -> "Iterator[Browser]":
                 yield chromium
 
 
+def pytest_configure() -> None:
+    watch()
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Collect what a process of xdist has left. A process that crashed has no output."""
+    LEFT.extend(getattr(node, "workeroutput", {}).get("left", ()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Find processes that are left when all fixtures are torn down. In CI they fail the run."""
+    with suppress(TimeoutError):
+        wait_until(lambda: not descendants(), "processes to end", LEFT_SECONDS)
+    LEFT.extend(descendants().values())
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = LEFT
+    elif LEFT and os.environ.get("CI"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -175,6 +200,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.section(beginning.strip())
             for what, times in counts.most_common():
                 terminalreporter.line(f"{times:6,} {what}")
+    if LEFT:
+        terminalreporter.section("processes that the tests left running; they are killed now:")
+        for command in LEFT:
+            terminalreporter.line(command)
     left_out = Counter(
         reason.partition(NOT_FOUND)[2]
         for report in terminalreporter.getreports("skipped")

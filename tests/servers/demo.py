@@ -45,10 +45,12 @@ def running_demo(
                     raise ServerDied(log.read_text(errors="replace")[-2000:])
                 return ask(port, request).startswith(b"HTTP/1.")
 
-            wait_until(answers, "the demo to answer", SECONDS)
-            yield Demo(f"http://{HOST}:{port}", f"http://{HOST}:{server_port}", log, process)
-            # Not killed, as other servers are: it stops its own two.
-            process.terminate()
-            process.wait(20)
+            try:
+                wait_until(answers, "the demo to answer", SECONDS)
+                yield Demo(f"http://{HOST}:{port}", f"http://{HOST}:{server_port}", log, process)
+            finally:
+                # Not killed, as other servers are: it stops its own two, which have groups of their own.
+                process.terminate()
+                process.wait(20)
 
     return start(directory)

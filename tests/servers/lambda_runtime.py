@@ -114,10 +114,12 @@ def running_lambda(
         # In the package's folder, as there.
         command += ["sh", "-c", f'cd "{package}" && exec "{python}" -m awslambdaric {handler}']
         with running(command, log, environment) as emulator:
-            wait_for_answer(emulator, port, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
-            yield LambdaInstance(f"http://{HOST}:{port}{INVOCATIONS}", log, emulator)
-            # Not killed, as other servers are: it stops its runtime.
-            emulator.terminate()
-            emulator.wait(20)
+            try:
+                wait_for_answer(emulator, port, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
+                yield LambdaInstance(f"http://{HOST}:{port}{INVOCATIONS}", log, emulator)
+            finally:
+                # Not killed, as other servers are: it stops its runtime.
+                emulator.terminate()
+                emulator.wait(20)
 
     return start(directory)
