@@ -24,6 +24,9 @@ from tests.servers.memcached import MemcachedServer, running_memcached
 from tests.servers.process import MissingServer, ask, find_program, wait_until
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
+from tests.support.libvips import find_libvips, needs_libvips
+from tests.support.rings import Guard, is_fast
+from tests.support.scheduling import Scheduling, make_scheduler, sort
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -159,8 +162,20 @@ def browser() -> "Iterator[Browser]":
                 yield chromium
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="only tests that start no process and need no server"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
     watch()
+    if config.getoption("--fast"):
+        config.pluginmanager.register(Guard())
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    return make_scheduler(config, log)
 
 
 def pytest_testnodedown(node: Any) -> None:
@@ -180,13 +195,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if needs_libvips(item):
+        with left_out_if_missing():
+            find_libvips()
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if "server" in getattr(item, "fixturenames", ()):
             item.add_marker("makes_thumbnails")
         if survives := item.get_closest_marker("survives"):
             item.user_properties.append((SURVIVED + survives.args[0], 1))
+    if config.getoption("--fast"):
+        config.hook.pytest_deselected(items=[item for item in items if not is_fast(item)])
+        items[:] = [item for item in items if is_fast(item)]
+    sort(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 
 import urllib3
 
-from noxfile import interpreter
 from tests.servers.process import (
     HOST,
     MissingServer,
@@ -64,6 +63,8 @@ class LambdaInstance:
 
 def find_lambda_python() -> str:
     """An interpreter of one of Lambda's runtimes."""
+    from noxfile import interpreter  # here, since it looks for all interpreters
+
     for version in PYTHONS:
         if path := interpreter(version):
             return path
