@@ -9,6 +9,8 @@ from pathlib import Path
 from tests import ROOT
 from tests.support.deployments import pip
 
+pytestmark = pytest.mark.outside
+
 
 def test_it_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()

@@ -192,7 +192,7 @@ def remove_bucket(server: S3Server, name: str) -> None:
 
 @cache
 def _client(server: S3Server) -> Any:
-    """Return the client that makes and removes buckets: for each test a new one would take longer than that."""
+    """Return one client for all buckets: making a client takes longer than making a bucket."""
     return server.client()
 
 

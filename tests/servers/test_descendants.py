@@ -11,7 +11,10 @@ from tests import ROOT
 from tests.servers.descendants import PROC
 from tests.servers.process import READY_SECONDS, wait_until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are marked on Linux only")
+pytestmark = [
+    pytest.mark.outside,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are marked on Linux only"),
+]
 
 # The worker leaves the group, the session and the parent that it starts with.
 WORKER = """
