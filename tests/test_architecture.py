@@ -6,6 +6,8 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 import shrinkmeister
 import shrinkmeister_server
 from tests import ROOT

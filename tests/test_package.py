@@ -6,6 +6,8 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
+import pytest
+
 from tests import ROOT
 from tests.support.deployments import pip
 
