@@ -1,10 +1,11 @@
 # Everything is installed into a folder of this checkout; nothing needs root.
 #   make demo    a photo site and its thumbnail server on http://127.0.0.1:8000/
-#   make test-fast  tests that start no process and need no server
 #   make test    all tests, in two processes; ARGS="-k tokens" passes arguments to pytest, ARGS=-n0 runs them in one
+#   make test-fast  the tests that start no process and need no server
 #   make chaos   faults, floods, hostile input and 100 kills of servers; lists what was survived
 #   make lint    linter and types
-#   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
+#   make matrix  all tests on every version of Python, Django and sorl-thumbnail
+#   make corners what depends on versions, with the newest and the oldest of each
 #   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
 #   make bench   all measurements, some 40 minutes; bench/README.md has each of them
 

@@ -1,4 +1,4 @@
-"""The versions that are supported, each with the tests: `make matrix`, or `make corners` for the ends.
+"""The supported versions, each with the tests: `make matrix`, or `make corners` for the ends.
 
 Interpreters are those that this machine has, on its PATH or from pyenv; the others are named.
 """

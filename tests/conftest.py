@@ -1,6 +1,6 @@
 """Fixtures for real servers and a real browser, each started when the first test asks for it.
 
-Where a program is missing, its tests are left out and counted at the end; in CI they fail.
+If a program is missing, the tests that need it are skipped and counted at the end. In CI they fail.
 """
 
 import os
@@ -235,7 +235,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if NOT_FOUND in (reason := report.longrepr[2])
     )
     if left_out:
-        terminalreporter.section("left out, because a server was not found:")
+        terminalreporter.section("skipped, because a program was not found:")
         for program, tests in sorted(left_out.items()):
             terminalreporter.line(f"{tests:5} tests: {program}")
 
