@@ -38,7 +38,7 @@ def watch() -> None:
     # The watchdog itself is not marked.
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
     subprocess.Popen(
-        [sys.executable, "-S", __file__, str(os.getpid()), str(run), "run" if is_first else "process"],
+        [sys.executable, "-SP", __file__, str(os.getpid()), str(run), "run" if is_first else "process"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         # Ctrl-C in a terminal does not reach it.
