@@ -1,9 +1,11 @@
 # Everything is installed into a folder of this checkout; nothing needs root.
 #   make demo    a photo site and its thumbnail server on http://127.0.0.1:8000/
 #   make test    all tests, in two processes; ARGS="-k tokens" passes arguments to pytest, ARGS=-n0 runs them in one
-#   make chaos   what the tests call faults, floods and hostile input, longer, and what was survived
+#   make test-fast  the tests that start no process and need no server
+#   make chaos   faults, floods, hostile input and 100 kills of servers; lists what was survived
 #   make lint    linter and types
-#   make matrix  all tests on every version of Python, Django and sorl-thumbnail; make corners: the ends alone
+#   make matrix  all tests on every version of Python, Django and sorl-thumbnail
+#   make corners what depends on versions, with the newest and the oldest of each
 #   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
 #   make bench   all measurements, some 40 minutes; bench/README.md has each of them
 
@@ -14,13 +16,16 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Most tests wait for servers of their own. A file stays in one process, because its tests share servers.
 WORKERS := --numprocesses=2 --dist=loadfile
 
-.PHONY: demo test chaos lint matrix corners bench fuzz clean
+.PHONY: demo test test-fast chaos lint matrix corners bench fuzz clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
 
 test: $(VENV)/dev.installed
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+
+test-fast: $(VENV)/dev.installed
+	$(BIN)/python -m pytest --fast $(WORKERS) $(ARGS)
 
 chaos: $(VENV)/dev.installed
 	KILLS=100 $(BIN)/python -m pytest -m survives $(ARGS)

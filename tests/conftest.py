@@ -1,6 +1,6 @@
 """Fixtures for real servers and a real browser, each started when the first test asks for it.
 
-Where a program is missing, its tests are left out and counted at the end; in CI they fail.
+If a program is missing, the tests that need it are skipped and counted at the end. In CI they fail.
 """
 
 import os
@@ -8,21 +8,25 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests.servers.azure import AzureServer, running_azure
+from tests.servers.descendants import descendants, watch
 from tests.servers.google import GoogleServer, running_google
 from tests.servers.lambda_runtime import find_emulator, find_lambda_python, make_runtime
 from tests.servers.memcached import MemcachedServer, running_memcached
-from tests.servers.process import MissingServer, ask, find_program
+from tests.servers.process import MissingServer, ask, find_program, wait_until
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, remove_bucket, running_s3
+from tests.support.libvips import find_libvips, needs_libvips
+from tests.support.rings import Guard, is_fast
+from tests.support.scheduling import Scheduling, make_scheduler, sort
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -43,6 +47,9 @@ NOT_FOUND = "not found: "
 # The beginnings of names of properties of a test, each a number, which the summary adds up.
 SURVIVED = "survived: "
 SAME_PICTURES = "the same pictures as sorl's, byte for byte: "
+# Command lines of processes that outlive the tests. A killed server takes a moment to disappear.
+LEFT: list[str] = []
+LEFT_SECONDS = 30
 BROWSER_OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -155,13 +162,56 @@ def browser() -> "Iterator[Browser]":
                 yield chromium
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="only tests that start no process and need no server"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    watch()
+    if config.getoption("--fast"):
+        config.pluginmanager.register(Guard())
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    return make_scheduler(config, log)
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Collect what a process of xdist has left. A process that crashed has no output."""
+    LEFT.extend(getattr(node, "workeroutput", {}).get("left", ()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Find processes that are left when all fixtures are torn down. In CI they fail the run."""
+    with suppress(TimeoutError):
+        wait_until(lambda: not descendants(), "processes to end", LEFT_SECONDS)
+    LEFT.extend(descendants().values())
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = LEFT
+    elif LEFT and os.environ.get("CI"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if needs_libvips(item):
+        with left_out_if_missing():
+            find_libvips()
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if "server" in getattr(item, "fixturenames", ()):
             item.add_marker("makes_thumbnails")
         if survives := item.get_closest_marker("survives"):
             item.user_properties.append((SURVIVED + survives.args[0], 1))
+    if config.getoption("--fast"):
+        config.hook.pytest_deselected(items=[item for item in items if not is_fast(item)])
+        items[:] = [item for item in items if is_fast(item)]
+    sort(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -175,13 +225,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.section(beginning.strip())
             for what, times in counts.most_common():
                 terminalreporter.line(f"{times:6,} {what}")
+    if LEFT:
+        terminalreporter.section("processes that the tests left running; they are killed now:")
+        for command in LEFT:
+            terminalreporter.line(command)
     left_out = Counter(
         reason.partition(NOT_FOUND)[2]
         for report in terminalreporter.getreports("skipped")
         if NOT_FOUND in (reason := report.longrepr[2])
     )
     if left_out:
-        terminalreporter.section("left out, because a server was not found:")
+        terminalreporter.section("skipped, because a program was not found:")
         for program, tests in sorted(left_out.items()):
             terminalreporter.line(f"{tests:5} tests: {program}")
 

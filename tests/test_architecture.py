@@ -140,6 +140,7 @@ def test_libraries_of_images_and_of_s3_stay_on_the_server() -> None:
             assert not packages(name) & {"PIL", "boto3", "botocore", "storages", "pyvips"}, name
 
 
+@pytest.mark.outside
 def test_the_start_of_a_site_loads_next_to_nothing() -> None:
     script = """
 import sys
@@ -159,6 +160,7 @@ print(*sorted(name for name in sys.modules if name.startswith("shrinkmeister."))
     ]
 
 
+@pytest.mark.outside
 def test_a_page_loads_no_library_of_images_or_of_s3() -> None:
     """In a process of its own: a recorded and a lazy thumbnail, and what has been imported then."""
     script = """

@@ -6,8 +6,12 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
+import pytest
+
 from tests import ROOT
 from tests.support.deployments import pip
+
+pytestmark = pytest.mark.outside
 
 
 def test_it_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:

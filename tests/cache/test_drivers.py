@@ -176,6 +176,7 @@ def test_a_redis_cluster_is_not_healthy(tmp_path: Path, redis_location: str) -> 
             connection.check()
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("backend", ["redis", "memcached"])
 def test_many_threads_and_a_dead_server(backend: str) -> None:
     """Nothing else than DriverError comes out, whatever the library keeps for itself."""
@@ -300,6 +301,7 @@ def test_django_takes_no_location() -> None:
         driver("django", "x", name="default")
 
 
+@pytest.mark.outside
 def test_unused_drivers_import_nothing() -> None:
     """A Lambda that uses Redis does not load pymemcache, and a module of a driver loads no library."""
     script = (
@@ -363,6 +365,7 @@ def test_memcached_keeps_what_would_end_later_than_it_can_tell(memcached_locatio
     assert memcached.get_many(["later", "later-too"]) == {"later": b"1", "later-too": b"1"}
 
 
+@pytest.mark.outside
 def test_a_memcached_that_does_not_list_its_keys(tmp_path: Path) -> None:
     with running_memcached(tmp_path, "-o", "no_lru_crawler") as server:
         driver("memcached", server.location).set("key", b"1", 60)
@@ -395,6 +398,7 @@ def test_it_has_its_own_patience_beside_others_at_that_address(settings: Any) ->
     assert kwargs["socket_timeout"] == kwargs["socket_connect_timeout"] > 0
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("backend", ["redis", "memcached"])
 @pytest.mark.parametrize(
     "answer", [b"+OK\r\n", b"_\r\n", b"#t\r\n", b",x\r\n", b"VALUE\r\n", b"\xff" * 9 + b"\r\n"]

@@ -32,7 +32,7 @@ from tests.support.pages import CDN, record, render
 from tests.support.pictures import size_of
 from tests.support.sides import Server
 
-pytestmark = pytest.mark.survives("faults of the shared cache")
+pytestmark = [pytest.mark.outside, pytest.mark.survives("faults of the shared cache")]
 
 TEMPLATE = (
     '{% load thumbnail %}{% for f in files %}{% thumbnail f "300x200" crop="center" as im %}{{ im.url }} '

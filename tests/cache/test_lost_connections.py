@@ -29,7 +29,7 @@ from tests.servers.redis import running_redis
 from tests.servers.relay import Relay, running_relay
 from tests.servers.s3 import S3Server
 
-pytestmark = pytest.mark.survives("connections that are lost or reset")
+pytestmark = [pytest.mark.outside, pytest.mark.survives("connections that are lost or reset")]
 
 # Seconds: a lost connection is waited for so long, and a machine that is busy with tests answers later.
 TIMEOUT = 2

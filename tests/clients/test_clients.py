@@ -21,7 +21,7 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import PATIENT, running_thumbnail_server
 from tests.support.pictures import picture, size_of
 
-pytestmark = [pytest.mark.clients, pytest.mark.makes_thumbnails]
+pytestmark = [pytest.mark.outside, pytest.mark.clients, pytest.mark.makes_thumbnails]
 
 CLIENTS = ROOT / "clients"
 SECRET = "the secret of all clients is long enough"

@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.environment import FLAG, MAPPING, NAMES, TEXT, Environment, whole
 
+pytestmark = pytest.mark.outside
+
 NEEDED = {
     "ALLOWED_HOST": "thumbs.example.com",
     "THUMBNAIL_SECRET_KEY": "the secret of the tests, which is long enough",

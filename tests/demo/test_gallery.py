@@ -17,7 +17,7 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import PATIENT
 from tests.support.pictures import picture
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails]
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

@@ -61,7 +61,7 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
 from tests.support.pictures import picture
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails]
 
 # Without commas, between which a variable has its fallbacks.
 SECRET = "the secret of site and server which is long enough"

@@ -20,6 +20,8 @@ from shrinkmeister.doctor.http import Unreachable, get
 from tests.servers.canned import answering
 from tests.servers.process import HOST
 
+pytestmark = pytest.mark.outside
+
 
 @contextmanager
 def speaking(say: Callable[[socket.socket], None]) -> Iterator[str]:

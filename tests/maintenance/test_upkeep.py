@@ -478,6 +478,7 @@ class TestSorlsCommand:
         call_command("thumbnail", "cleanup")
         assert capsys.readouterr().out == "Cleanup thumbnails ... [Done]\n"
 
+    @pytest.mark.outside
     @pytest.mark.parametrize("apps", [*permutations(["shrinkmeister", "sorl.thumbnail"])])
     def test_the_order_of_the_apps_does_not_matter(self, apps: tuple[str, ...]) -> None:
         """In a process of its own: the command and subclasses refuse, and templates have our filters."""

@@ -376,6 +376,7 @@ def test_an_instance_that_is_not_in_the_table(media: Path) -> None:
     assert Photo.objects.get().pk == 12345
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("wanted", [True, False])
 def test_it_is_a_setting(wanted: bool) -> None:
     script = f"""

@@ -67,6 +67,7 @@ def use_redis(settings: Any, location: str) -> None:
     settings.THUMBNAIL_CACHE_LOCATION = location
 
 
+@pytest.mark.outside
 class TestTheCommand:
     def test_a_url_by_hand_and_what_is_in_it(self) -> None:
         variables = {"THUMBNAIL_SECRET_KEY_FALLBACKS": OTHER_SECRET, "THUMBNAIL_PREFIX": "small/"}

@@ -195,6 +195,7 @@ def test_what_makes_them_has_to_be_installed(
         get_thumbnail(photo, "300")
 
 
+@pytest.mark.outside
 def test_the_server_is_loaded_when_it_is_wanted() -> None:
     script = """
 import sys

@@ -163,6 +163,7 @@ def test_they_are_imported_by_python_code_too(caplog: pytest.LogCaptureFixture, 
     assert caplog.records == []
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("apps", [*permutations(["tests.early", "sorl.thumbnail", "shrinkmeister"])])
 def test_code_that_imports_them_while_django_starts_gets_ours(apps: tuple[str, ...]) -> None:
     """In a process of its own; tests/early imports them in its models, and when it is ready."""

@@ -283,6 +283,7 @@ def in_another_process(thumbnail: Thumbnail, settings: Any) -> dict[str, Any]:
     return shown
 
 
+@pytest.mark.outside
 @pytest.mark.django_db(transaction=True)
 class TestAnotherProcess:
     def test_of_each_kind(self, thumbnail: Thumbnail, settings: Any) -> None:

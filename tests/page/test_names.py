@@ -220,6 +220,7 @@ class TestServer:
         with pytest.raises(NotStoredError, match="elsewhere"):
             _ = get_thumbnail(photo, "200").name
 
+    @pytest.mark.outside
     def test_one_that_cannot_be_reached_is_an_error(
         self, photo: str, settings: Any, monkeypatch: pytest.MonkeyPatch, unused_tcp_url: str
     ) -> None:
@@ -237,6 +238,7 @@ def unused_tcp_url() -> str:
 
 
 class TestErrors:
+    @pytest.mark.outside
     def test_code_that_was_written_for_sorl_catches_them(self, media: Path) -> None:
         with pytest.raises(ThumbnailError) as raised:
             _ = lazy("photos/gone.jpg").name

@@ -24,6 +24,8 @@ from tests.servers.redis import RedisServer, running_redis
 from tests.servers.relay import Relay, running_relay
 from tests.support.pages import CDN, Trips, record
 
+pytestmark = pytest.mark.outside
+
 TEMPLATE = (
     '{% load thumbnail %}{% for f in files %}{% thumbnail f "300x200" crop="center" as im %}{{ im.url }} '
     "{% endthumbnail %}{% endfor %}"

@@ -17,7 +17,11 @@ from tests.servers.process import HOST
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server, running_waitress
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("floods and slow clients")]
+pytestmark = [
+    pytest.mark.outside,
+    pytest.mark.makes_thumbnails,
+    pytest.mark.survives("floods and slow clients"),
+]
 
 SECRET = "the secret of a server that strangers ask, long enough"
 OTHERS = Tokens(["a secret of a stranger, which is long enough too"])

@@ -171,6 +171,7 @@ def test_what_a_proxy_says_of_the_host_is_not_looked_at(server: Server, photo: s
     assert "elsewhere" not in str(answer.headers)
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize(
     "variables",
     [
@@ -189,6 +190,7 @@ def test_the_deployment_check_has_nothing_to_say(variables: dict[str, str]) -> N
     assert "WARNINGS" not in output
 
 
+@pytest.mark.outside
 def test_a_debugging_server_is_told_of() -> None:
     status, output = manage("check", "--deploy", "--fail-level", "WARNING", DEBUG="true")
     assert status != 0

@@ -23,7 +23,11 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
 from tests.support.pictures import encoded, photograph, size_of
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("servers killed while they worked")]
+pytestmark = [
+    pytest.mark.outside,
+    pytest.mark.makes_thumbnails,
+    pytest.mark.survives("servers killed while they worked"),
+]
 
 KILLS = int(os.environ.get("KILLS", "12"))
 # Seconds within which a worker mostly has made a thumbnail.

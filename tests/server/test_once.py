@@ -20,7 +20,7 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import encoded, photograph
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("storms of visitors")]
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails, pytest.mark.survives("storms of visitors")]
 
 SECRET = "the secret of the servers that are stormed, long enough"
 VISITORS = 200

@@ -26,7 +26,11 @@ from tests.support.pages import lazy
 from tests.support.pictures import encoded, photograph
 from tests.support.sides import Server
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("floods and slow clients")]
+pytestmark = [
+    pytest.mark.outside,
+    pytest.mark.makes_thumbnails,
+    pytest.mark.survives("floods and slow clients"),
+]
 
 SECRET = "the secret of a server that is flooded, long enough"
 

@@ -32,6 +32,8 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import ThumbnailServer, running_waitress
 from tests.support.pictures import picture
 
+pytestmark = pytest.mark.outside
+
 SECRET = "the secret of a server of slow clients, long enough"
 NAME = "thumbs.example.com"
 HEADER = f"Host: {NAME}\r\n"

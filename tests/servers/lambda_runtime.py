@@ -18,7 +18,6 @@ from typing import Any
 
 import urllib3
 
-from noxfile import interpreter
 from tests.servers.process import (
     HOST,
     MissingServer,
@@ -64,6 +63,8 @@ class LambdaInstance:
 
 def find_lambda_python() -> str:
     """An interpreter of one of Lambda's runtimes."""
+    from noxfile import interpreter  # here, since it looks for all interpreters
+
     for version in PYTHONS:
         if path := interpreter(version):
             return path
@@ -114,10 +115,12 @@ def running_lambda(
         # In the package's folder, as there.
         command += ["sh", "-c", f'cd "{package}" && exec "{python}" -m awslambdaric {handler}']
         with running(command, log, environment) as emulator:
-            wait_for_answer(emulator, port, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
-            yield LambdaInstance(f"http://{HOST}:{port}{INVOCATIONS}", log, emulator)
-            # Not killed, as other servers are: it stops its runtime.
-            emulator.terminate()
-            emulator.wait(20)
+            try:
+                wait_for_answer(emulator, port, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.", log)
+                yield LambdaInstance(f"http://{HOST}:{port}{INVOCATIONS}", log, emulator)
+            finally:
+                # Not killed, as other servers are: it stops its runtime.
+                emulator.terminate()
+                emulator.wait(20)
 
     return start(directory)

@@ -28,8 +28,7 @@ def running_memcached(directory: Path, *options: str) -> AbstractContextManager[
         log = directory / "memcached.log"
         command = [find_program("memcached", "memcached"), "-l", HOST, "-p", str(port), "-U", "0", *options]
         if os.getuid() == 0:
-            # As root it wants to be told whom to run as. Not another user: the change would make Linux
-            # forget that the server is to end with the tests.
+            # As root it insists on a user to run as.
             command += ["-u", "root"]
         with running(command, log) as process:
             wait_for_answer(process, port, b"version\r\n", b"VERSION ", log)

@@ -1,15 +1,19 @@
 """Start a server for tests, know when it answers, and stop it for certain."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TypeVar
+
+from tests.servers.descendants import watch
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60
@@ -71,10 +75,14 @@ def retried(
 def running(
     command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """environment: the whole of it; None for ours."""
+    """Run a server. It and what it has started end with this block, or when this process is killed.
+
+    environment: the whole of it; None for ours.
+    """
+    watch()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*_dies_with_us(), *command],
+            command,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -85,7 +93,10 @@ def running(
     try:
         yield process
     finally:
-        process.kill()  # and not terminate: there is nothing to save, and Ceph takes its time
+        # Killed, not terminated: there is nothing to save, and Ceph takes its time. Workers of nginx and
+        # gunicorn are in the group of the process that started them, and may outlive it.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -140,9 +151,3 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float) -> None
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {timeout:g} s for {what}")
         time.sleep(0.02)
-
-
-def _dies_with_us() -> list[str]:
-    """Linux ends the server even when the tests are killed and cannot stop it."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

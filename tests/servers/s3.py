@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -167,7 +168,7 @@ def running_s3(directory: Path) -> Iterator[S3Server]:
 
 def make_bucket(server: S3Server, name: str, public: bool = False) -> None:
     """Create a bucket; anybody may read the objects of a public one."""
-    client = server.client()
+    client = _client(server)
     client.create_bucket(Bucket=name)
     if public:
         anybody_reads = {
@@ -182,11 +183,17 @@ def make_bucket(server: S3Server, name: str, public: bool = False) -> None:
 
 def remove_bucket(server: S3Server, name: str) -> None:
     """Remove a bucket with what is in it, so that a server of the user's is left as it was."""
-    client = server.client()
+    client = _client(server)
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
         for found in page.get("Contents", ()):
             client.delete_object(Bucket=name, Key=found["Key"])
     client.delete_bucket(Bucket=name)
+
+
+@cache
+def _client(server: S3Server) -> Any:
+    """Return one client for all buckets: making a client takes longer than making a bucket."""
+    return server.client()
 
 
 def _external_server() -> S3Server | None:

@@ -14,6 +14,8 @@ from pymemcache.client.base import Client as MemcachedClient
 
 from tests.servers.s3 import S3Server
 
+pytestmark = pytest.mark.outside
+
 Bucket = Callable[..., str]
 HOUR = 3600
 

@@ -26,7 +26,7 @@ from tests.support.sides import Server
 NAMES = [f"cache/x/{number}.jpg" for number in range(20)]
 
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.outside, pytest.mark.django_db]
 
 
 def bulk(request: Request) -> bool:

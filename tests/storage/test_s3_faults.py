@@ -44,7 +44,7 @@ from tests.servers.s3 import S3Server, remove_bucket
 from tests.support.pictures import picture
 from tests.support.sides import Server
 
-pytestmark = pytest.mark.survives("faults of S3")
+pytestmark = [pytest.mark.outside, pytest.mark.survives("faults of S3")]
 
 NAME = "secret/dawn.jpg"
 # It lies where thumbnails lie, so that the bucket is looked at for what a lost cache has forgotten.

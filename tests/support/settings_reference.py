@@ -1,13 +1,12 @@
 """docs/settings.md, made of the tables of settings: `python -m tests.support.settings_reference` writes it."""
 
-from pathlib import Path
-
 from shrinkmeister.conf.config import SITE_SETTINGS
 from shrinkmeister.conf.table import EQUAL, SERVER, SITE, Setting
 from shrinkmeister.environment import MISSING
 from shrinkmeister_server.conf import OTHER_SETTINGS, SETTINGS
+from tests import ROOT
 
-FILE = Path(__file__).parents[1] / "docs" / "settings.md"
+FILE = ROOT / "docs" / "settings.md"
 HEAD = """\
 # Settings
 

@@ -19,7 +19,7 @@ from tests.support.pictures import picture
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails]
 
 SECRET = "nQ7xV2mLr9TzKc4WbY8jHs3DfPg6UaE1"
 SPEC = ThumbnailSpec(Source("storage", "default", "dawn.jpg"), "30x20", {"crop": "center"})

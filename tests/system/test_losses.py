@@ -22,7 +22,11 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import picture
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.survives("losses under visitors")]
+pytestmark = [
+    pytest.mark.outside,
+    pytest.mark.makes_thumbnails,
+    pytest.mark.survives("losses under visitors"),
+]
 
 SECRET = "the secret of what loses things, which is long enough"
 NAMES = [f"photos/{number}.jpg" for number in range(20)]

@@ -86,6 +86,7 @@ def counted(
         yield counted
 
 
+@pytest.mark.outside
 def test_requests_take_what_the_model_says(
     counted: Counted, server: Server, spec: ThumbnailSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

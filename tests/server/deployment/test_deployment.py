@@ -43,7 +43,7 @@ from shrinkmeister_server.deployment.stage import (
 )
 from tests import ROOT
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails]
 
 EXAMPLE = json.loads((ROOT / "zappa_settings.json.example").read_text())["production"]
 SITES_SECRET = "the secret that the site has had before the server"

@@ -48,7 +48,7 @@ from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import PATIENT, ThumbnailServer, running_thumbnail_server
 from tests.support.pictures import picture, size_of
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails]
 
 DEPLOY = ROOT / "deploy"
 BIN = Path(sys.executable).parent

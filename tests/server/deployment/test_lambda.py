@@ -20,7 +20,7 @@ from tests.support import events
 from tests.support.deployments import SECRET, Deployment
 from tests.support.pictures import picture, size_of
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.deploys]
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails, pytest.mark.deploys]
 
 Start = Callable[..., LambdaInstance]
 

@@ -26,7 +26,7 @@ from tests.support import events
 from tests.support.deployments import SECRET, STAGE, Deployment, uploaded
 from tests.support.pictures import picture
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.deploys]
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails, pytest.mark.deploys]
 
 FUNCTION = f"plain-{STAGE}"
 BUCKET = "zappa-plain"

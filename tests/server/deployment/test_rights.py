@@ -25,7 +25,7 @@ from tests.servers.s3 import STRANGER, S3Server
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import picture, size_of
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails]
 
 SECRET = "the secret of site and server, which is long enough"
 

@@ -35,7 +35,7 @@ from tests.support import events
 from tests.support.deployments import NAME, SECRET, STAGE, Deployment, Workshop
 from tests.support.pictures import picture, size_of
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.deploys]
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails, pytest.mark.deploys]
 
 INVOKE = """
 import json, sys

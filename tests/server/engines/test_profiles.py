@@ -152,6 +152,7 @@ def test_gray_of_a_printer_looks_as_before(made: Any) -> None:
     assert difference(made(data), picture_with(b"", "PNG", "L")) > 5
 
 
+@pytest.mark.libvips
 @pytest.mark.parametrize("colorspace", ["RGB", "GRAY"])
 @pytest.mark.parametrize("crop", ["center", "smart"])
 @pytest.mark.parametrize("source", ["JPEG", "TIFF"])

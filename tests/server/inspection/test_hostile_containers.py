@@ -110,6 +110,7 @@ class TestAvif:
         data = encoded(images[0], "AVIF", save_all=True, append_images=images[1:])
         assert judged(data).n_frames == 100
 
+    @pytest.mark.libvips
     @pytest.mark.parametrize("bits", [8, 10, 12])
     @pytest.mark.parametrize("bands", [3, 4])
     def test_as_libheif_writes_it(self, bands: int, bits: int, server: Server) -> None:

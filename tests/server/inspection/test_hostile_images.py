@@ -375,6 +375,7 @@ class TestTime:
         with pytest.raises((SourceTooSlowError, OSError, SystemError)):
             image.load()
 
+    @pytest.mark.libvips
     @pytest.mark.parametrize("format", READ_BY_BOTH)
     def test_libvips_stops_while_it_decodes(self, format: str, server: Server) -> None:
         # Not for the whole module: sorl 13.1, which clients may have, has no engine for libvips.
@@ -413,6 +414,7 @@ class TestFormats:
         with pytest.raises((SourceFormatError, pyvips.Error)):
             get_engine().get_image(BytesIO(OTHER[name]()))
 
+    @pytest.mark.libvips
     @pytest.mark.parametrize(
         ("extension", "loads"),
         [

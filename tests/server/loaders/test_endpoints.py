@@ -31,7 +31,7 @@ from tests.servers.thumbnails import running_thumbnail_server
 from tests.site.models import Photo
 from tests.support.pictures import picture, size_of
 
-pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.django_db]
+pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails, pytest.mark.django_db]
 
 SECRET = "the secret of site and server which is long enough"
 S3 = "storages.backends.s3.S3Storage"

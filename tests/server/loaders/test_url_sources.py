@@ -34,7 +34,7 @@ from shrinkmeister_server.loaders.load import load_allowed
 from tests.support.pictures import picture, size_of
 from tests.support.sides import Server
 
-pytestmark = pytest.mark.survives("hosts of sources that lie or are slow")
+pytestmark = [pytest.mark.outside, pytest.mark.survives("hosts of sources that lie or are slow")]
 
 NAME = "images.example.com"
 PUBLIC = "93.184.216.34"

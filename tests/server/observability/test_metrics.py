@@ -91,6 +91,7 @@ class TestSwitchedOff:
     def test_there_are_no_metrics(self, server: Server) -> None:
         assert server.get("/metrics").status_code == 404
 
+    @pytest.mark.outside
     def test_the_library_is_not_loaded(self) -> None:
         """By the whole server, and by all of a site that shows thumbnails."""
         script = """
@@ -155,6 +156,7 @@ class TestSite:
         assert count("shrinkmeister_cache_failures_total", operation="read") == failures + 1
 
 
+@pytest.mark.outside
 @pytest.mark.makes_thumbnails
 def test_the_processes_of_a_server_count_together(tmp_path: Path, settings: Any) -> None:
     """Each answers for all: what is read twice from one of them, or from two, is the same."""

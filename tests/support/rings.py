@@ -1,0 +1,56 @@
+"""The fast ring of tests: `pytest --fast` leaves out what starts a process or opens a connection.
+
+A test's fixtures decide, or its mark `outside`. A test that needs the mark and has none fails in this ring.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+# Fixtures that start a program, or need one.
+OUTSIDE = {
+    *("redis_server", "memcached_server", "s3_server", "azure_server", "google_server", "browser"),
+    *("graphicsmagick", "lambda_python", "lambda_runtime", "deployment", "wheel"),
+}
+EVENTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "socket.connect"}
+
+
+def is_fast(item: pytest.Item) -> bool:
+    """Return whether a test is of the fast ring. Attacks and faults take longer and are left out too."""
+    marked = item.get_closest_marker("outside") or item.get_closest_marker("survives")
+    return not marked and not OUTSIDE & set(getattr(item, "fixturenames", ()))
+
+
+class Guard:
+    """Refuses processes and connections. A test fails that has tried, even if it has caught the error."""
+
+    def __init__(self) -> None:
+        self._refused: list[str] | None = None
+        sys.addaudithook(self._audit)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Skip a test that asks for a server while it runs, for instance for one parameter only."""
+        if fixturedef.argname in OUTSIDE:
+            pytest.skip("not in the fast ring")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Iterator[None]:
+        self._refused = []
+        try:
+            return (yield)
+        finally:
+            self._refused = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        if self._refused:
+            pytest.fail(f"not marked `outside`, but tried {'; '.join(self._refused)}", pytrace=False)
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self._refused is not None and event in EVENTS:
+            # The program, or the address.
+            self._refused.append(f"{event} {arguments[1 if event == 'socket.connect' else 0]!r}")
+            raise RuntimeError(f"the fast ring allows no {event}")
