@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+# By this variable fixtures know the ring: a test may ask for a server for one of its parameters only.
+FAST = "TEST_FAST"
 # Fixtures that start a program, or need one.
 OUTSIDE = {
     *("redis_server", "memcached_server", "s3_server", "azure_server", "google_server", "browser"),
@@ -29,12 +31,6 @@ class Guard:
     def __init__(self) -> None:
         self._refused: list[str] | None = None
         sys.addaudithook(self._audit)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Skip a test that asks for a server while it runs, for instance for one parameter only."""
-        if fixturedef.argname in OUTSIDE:
-            pytest.skip("not in the fast ring")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Iterator[None]:
