@@ -229,6 +229,7 @@ class TestMaking:
         settings.THUMBNAIL_REDIRECT_MAX_AGE = 10
         assert server.get(url_of(spec_of()))["Cache-Control"] == "public, max-age=10"
 
+    @pytest.mark.outside
     def test_the_server_works_without_a_cache(
         self, server: Server, media: Path, photo: str, settings: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -677,6 +678,7 @@ class TestHealth:
         assert (answer.status_code, answer.json()) == (200, {"cache": "ok", "bucket": "ok", "engine": "ok"})
         assert answer["Cache-Control"] == "no-store"
 
+    @pytest.mark.outside
     @pytest.mark.usefixtures("media")
     def test_no_cache(self, server: Server, settings: Any, caplog: Any) -> None:
         settings.THUMBNAIL_CACHE_BACKEND = "memcached"

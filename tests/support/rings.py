@@ -11,10 +11,10 @@ import pytest
 
 # By this variable fixtures know the ring: a test may ask for a server for one of its parameters only.
 FAST = "TEST_FAST"
-# Fixtures that start a program, or need one.
+# Fixtures that start a program, need one or connect to a port where nothing listens.
 OUTSIDE = {
     *("redis_server", "memcached_server", "s3_server", "azure_server", "google_server", "browser"),
-    *("graphicsmagick", "lambda_python", "lambda_runtime", "deployment", "wheel"),
+    *("graphicsmagick", "lambda_python", "lambda_runtime", "deployment", "wheel", "dead_driver"),
 }
 EVENTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "socket.connect"}
 
@@ -40,8 +40,9 @@ class Guard:
         finally:
             self._refused = None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Iterator[None]:
+        yield
         if self._refused:
             pytest.fail(f"not marked `outside`, but tried {'; '.join(self._refused)}", pytrace=False)
 
