@@ -691,6 +691,7 @@ class TestHealth:
         )
         assert "refused" in caplog.text
 
+    @pytest.mark.outside
     def test_no_bucket(self, server: Server, settings: Any, caplog: Any) -> None:
         settings.THUMBNAIL_BUCKET = "thumbs"
         settings.AWS_S3_ENDPOINT_URL = "http://127.0.0.1:1"

@@ -20,8 +20,8 @@ EVENTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "socket.
 
 
 def is_fast(item: pytest.Item) -> bool:
-    """Return whether a test is of the fast ring. Attacks and faults take longer and are left out too."""
-    marked = item.get_closest_marker("outside") or item.get_closest_marker("survives")
+    """Return whether a test is of the fast ring."""
+    marked = any(item.get_closest_marker(name) for name in ("outside", "slow", "survives"))
     return not marked and not OUTSIDE & set(getattr(item, "fixturenames", ()))
 
 

@@ -24,7 +24,7 @@ from tests.support.pictures import ORIENTATION, encoded, photograph, picture, ss
 from tests.support.sides import Server
 from tests.support.sorls import Sorl
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.slow]
 
 PILLOW = "shrinkmeister_server.engines.pillow.Engine"
 VIPS = "shrinkmeister_server.engines.vips.Engine"
