@@ -1,6 +1,5 @@
 """The Source of a file that a template or a caller gives. No request is made to any storage."""
 
-import posixpath
 import re
 from functools import lru_cache
 from typing import Any
@@ -13,7 +12,7 @@ from sorl.thumbnail.images import UrlStorage
 from shrinkmeister.conf import Config, reset_on_setting_change
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.protocol.spec import CACHE_SIZE, Source, allowed
-from shrinkmeister.storage.buckets import is_reached_by_server, is_s3
+from shrinkmeister.storage.buckets import is_reached_by_server, is_s3, object_key
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
@@ -117,18 +116,6 @@ def _storage_source(alias: str, location: str, name: str) -> Source:
     """Return the source under one spelling of its name, since each spelling would be another source."""
     folder = location.strip("/")
     return Source("storage", alias, object_key(folder, name)[len(folder) :].lstrip("/"))
-
-
-def object_key(location: str, name: str) -> str:
-    """Return the object's key, which django-storages' S3Storage makes from its location and a name.
-
-    Raises SpecError for a name that leads out of the location.
-    """
-    location = location.strip("/")
-    key = posixpath.normpath(posixpath.join(location, name.replace("\\", "/").lstrip("/")))
-    if key in (".", location) or not f"{key}/".startswith(f"{location}/" if location else ""):
-        raise SpecError(f"the name {name!r} leads out of the storage's location {location!r}")
-    return key
 
 
 def _alias(storage: Any, name: str) -> str:

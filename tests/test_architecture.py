@@ -66,7 +66,7 @@ def test_the_protocol_is_pure() -> None:
 # What the modules of a room may import of the client, besides the room itself.
 BASE = ("protocol", "exceptions", "secret")
 ROOMS = {
-    "conf": BASE,
+    "conf": (*BASE, "environment"),
     "drivers": (*BASE, "conf"),
     "cache": (*BASE, "conf", "drivers", "geometry", "ttl_cache"),
     "storage": (*BASE, "conf", "ttl_cache", "cache"),

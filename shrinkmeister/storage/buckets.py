@@ -1,5 +1,6 @@
 """A bucket as django-storages' S3Storage, with the account and the endpoint that the site uses already."""
 
+import posixpath
 import re
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
+from shrinkmeister.exceptions import SpecError
 from shrinkmeister.storage.compat import is_a
 from shrinkmeister.storage.s3_client import CLIENT_OPTIONS, shared_client_class
 from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
@@ -140,3 +142,15 @@ def _wrong_class(backend: str, bucket: str) -> SettingError:
         f"constructor does not accept, or changes, bucket_name and location.",
         "Set them as class attributes or as OPTIONS, or name another storage in THUMBNAIL_STORAGE.",
     )
+
+
+def object_key(location: str, name: str) -> str:
+    """Return the object's key, which django-storages' S3Storage makes from its location and a name.
+
+    Raises SpecError for a name that leads out of the location.
+    """
+    location = location.strip("/")
+    key = posixpath.normpath(posixpath.join(location, name.replace("\\", "/").lstrip("/")))
+    if key in (".", location) or not f"{key}/".startswith(f"{location}/" if location else ""):
+        raise SpecError(f"the name {name!r} leads out of the storage's location {location!r}")
+    return key

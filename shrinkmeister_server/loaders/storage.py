@@ -15,8 +15,7 @@ from shrinkmeister.exceptions import (
     StorageError,
 )
 from shrinkmeister.protocol.spec import Source
-from shrinkmeister.sources import object_key
-from shrinkmeister.storage.buckets import is_s3
+from shrinkmeister.storage.buckets import is_s3, object_key
 from shrinkmeister.storage.compat import (
     AZURE_BACKEND,
     GOOGLE_BACKEND,

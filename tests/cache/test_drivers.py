@@ -193,6 +193,7 @@ def test_many_threads_and_a_dead_server(backend: str) -> None:
         assert set(pool.map(ask, range(320))) == {"DriverError"}
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize(
     ("backend", "location"),
     [

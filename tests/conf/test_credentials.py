@@ -111,6 +111,7 @@ def unreachable(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.THUMBNAIL_CACHE_WAIT_SECONDS = 0.05
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("backend", ["redis", "memcached", "django"])
 @pytest.mark.parametrize("place", ["text", "secret", "list", "alias", "options"])
 def test_the_address_of_the_cache(
@@ -144,6 +145,7 @@ def test_the_address_of_the_cache(
         del caches["thumbs"]
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize(
     "options",
     [

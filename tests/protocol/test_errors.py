@@ -52,8 +52,8 @@ WITHOUT_ANSWER = {
 }
 # Has the row of SettingError, and its own code.
 SUBCLASSES = {CacheSettingError}
-# Exceptions that are no errors: a finding of the doctor, and a jump out of sorl's own backend.
-OTHERS = {"Unreachable", "_NameFound"}
+# Exceptions that the doctor reports as findings.
+OTHERS = {"Unreachable", "NotLoaded"}
 
 
 def kinds(kind: type[ShrinkmeisterError] = ShrinkmeisterError) -> Iterator[type[ShrinkmeisterError]]:

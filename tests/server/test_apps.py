@@ -314,6 +314,7 @@ class TestBatch:
         assert first == second
         assert made.call_count == 1
 
+    @pytest.mark.outside
     def test_without_a_cache(self, server: Server, photos: list[ThumbnailSpec], settings: Any) -> None:
         settings.THUMBNAIL_CACHE_BACKEND = "redis"
         settings.THUMBNAIL_CACHE_NAME = "of no alias"

@@ -232,6 +232,7 @@ class TestMaking:
         settings.THUMBNAIL_REDIRECT_MAX_AGE = 10
         assert server.get(url_of(spec_of()))["Cache-Control"] == "public, max-age=10"
 
+    @pytest.mark.outside
     def test_the_server_works_without_a_cache(
         self, server: Server, media: Path, photo: str, settings: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -691,6 +692,7 @@ class TestHealth:
         assert (answer.status_code, answer.json()) == (200, {"cache": "ok", "bucket": "ok", "engine": "ok"})
         assert answer["Cache-Control"] == "no-store"
 
+    @pytest.mark.outside
     @pytest.mark.usefixtures("media")
     def test_no_cache(self, server: Server, settings: Any, caplog: Any) -> None:
         settings.THUMBNAIL_CACHE_BACKEND = "memcached"
@@ -703,6 +705,7 @@ class TestHealth:
         )
         assert "refused" in caplog.text
 
+    @pytest.mark.outside
     def test_no_bucket(self, server: Server, settings: Any, caplog: Any) -> None:
         settings.THUMBNAIL_BUCKET = "thumbs"
         settings.AWS_S3_ENDPOINT_URL = "http://127.0.0.1:1"

@@ -25,6 +25,8 @@ from tests.support.pictures import picture, size_of
 from tests.support.sides import Server
 from tests.support.sorls import Sorl
 
+pytestmark = pytest.mark.slow
+
 
 def palette(transparent: bool) -> bytes:
     file = BytesIO()

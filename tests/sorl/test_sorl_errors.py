@@ -156,6 +156,7 @@ class TestRows:
         yield
         pre_delete.disconnect(delete_image, sender=Photo)
 
+    @pytest.mark.outside
     def test_a_row_can_be_deleted_without_the_cache(
         self, photo: str, settings: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -169,6 +170,7 @@ class TestRows:
         (line,) = (one for one in caplog.records if one.name == "shrinkmeister.backend")
         assert (line.levelname, f"'storage://default/{photo}'" in line.getMessage()) == ("ERROR", True)
 
+    @pytest.mark.outside
     def test_sorl_itself_keeps_the_row(self, photo: str, settings: Any, sorl: Sorl) -> None:
         """With its cache down; the file is gone then."""
         settings.CACHES = {

@@ -145,6 +145,7 @@ def test_dummies_are_placeholders_and_nothing_else(settings: Any) -> None:
         get_thumbnail(None, "300")
 
 
+@pytest.mark.outside
 @pytest.mark.usefixtures("media")
 def test_the_tag_swallows_errors_and_a_dead_cache_is_none(
     settings: Any, caplog: pytest.LogCaptureFixture
@@ -163,6 +164,7 @@ def test_the_tag_swallows_errors_and_a_dead_cache_is_none(
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
 
 
+@pytest.mark.outside
 @pytest.mark.usefixtures("media")
 def test_raise_errors_is_no_part_of_a_picture() -> None:
     assert lazy(raise_errors=True).url == lazy(raise_errors=False).url == lazy().url

@@ -491,6 +491,7 @@ class TestFailures:
         with pytest.raises(StorageError, match="AccessDenied"):
             delete(public.photo.image, delete_file=False)
 
+    @pytest.mark.outside
     def test_patience_with_s3_is_bounded(self, settings: Any) -> None:
         """botocore's own would be minutes: no browser, Lambda or worker waits for that."""
         settings.STORAGES = {
@@ -500,6 +501,7 @@ class TestFailures:
         attempts = config.retries["total_max_attempts"]
         assert (config.connect_timeout + config.read_timeout) * attempts <= 20
 
+    @pytest.mark.outside
     def test_all_threads_have_one_client(self, settings: Any) -> None:
         settings.STORAGES = {
             "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"bucket_name": "photos"}}

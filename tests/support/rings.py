@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
-# Fixtures that start a program, or need one.
+# By this variable fixtures know the ring: a test may ask for a server for one of its parameters only.
+FAST = "TEST_FAST"
+# Fixtures that start a program, need one or connect to a port where nothing listens.
 OUTSIDE = {
     *("redis_server", "memcached_server", "s3_server", "azure_server", "google_server", "browser"),
-    *("graphicsmagick", "lambda_python", "lambda_runtime", "deployment", "wheel"),
+    *("graphicsmagick", "lambda_python", "lambda_runtime", "deployment", "wheel", "dead_driver"),
 }
 EVENTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "socket.connect"}
 
 
 def is_fast(item: pytest.Item) -> bool:
-    """Return whether a test is of the fast ring. Attacks and faults take longer and are left out too."""
-    marked = item.get_closest_marker("outside") or item.get_closest_marker("survives")
+    """Return whether a test is of the fast ring."""
+    marked = any(item.get_closest_marker(name) for name in ("outside", "slow", "survives"))
     return not marked and not OUTSIDE & set(getattr(item, "fixturenames", ()))
 
 
@@ -30,12 +32,6 @@ class Guard:
         self._refused: list[str] | None = None
         sys.addaudithook(self._audit)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Skip a test that asks for a server while it runs, for instance for one parameter only."""
-        if fixturedef.argname in OUTSIDE:
-            pytest.skip("not in the fast ring")
-
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Iterator[None]:
         self._refused = []
@@ -44,8 +40,9 @@ class Guard:
         finally:
             self._refused = None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Iterator[None]:
+        yield
         if self._refused:
             pytest.fail(f"not marked `outside`, but tried {'; '.join(self._refused)}", pytrace=False)
 

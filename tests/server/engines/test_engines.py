@@ -24,7 +24,7 @@ from tests.support.pictures import ORIENTATION, encoded, photograph, picture, ss
 from tests.support.sides import Server
 from tests.support.sorls import Sorl
 
-pytestmark = pytest.mark.makes_thumbnails
+pytestmark = [pytest.mark.makes_thumbnails, pytest.mark.slow]
 
 PILLOW = "shrinkmeister_server.engines.pillow.Engine"
 VIPS = "shrinkmeister_server.engines.vips.Engine"
@@ -45,8 +45,7 @@ def engine(request: pytest.FixtureRequest, server: Server) -> str:
 def made(engine: str, settings: Any, data: bytes, geometry: str, **options: Any) -> list[Picture]:
     """The thumbnail and its @2x."""
     settings.THUMBNAIL_ENGINE = engine
-    # A busy machine may take long.
-    settings.THUMBNAIL_MAX_SECONDS = 600
+    settings.THUMBNAIL_MAX_SECONDS = 600  # a busy machine must not fail a comparison of pictures
     spec = ThumbnailSpec(Source("s3", "photos", "one.jpg"), geometry, options)
     rendering = render(data, spec, ("2",), Timing())
     return [rendering.thumbnail, rendering.resolutions["2"]]
@@ -217,11 +216,13 @@ def test_an_engine_says_what_a_valid_image_is(engine: str, settings: Any) -> Non
     assert not valid.is_valid_image(b"text")
 
 
+@pytest.mark.libvips
 def test_vips_writes_files_as_small_as_pillows(settings: Any, server: Server, photographs: Any) -> None:
     sizes = [len(made(e, settings, photographs["jpeg"], "300")[0].data) for e in (PILLOW, VIPS)]
     assert sizes[1] < sizes[0] * 1.1
 
 
+@pytest.mark.libvips
 def test_libvips_is_recommended_where_it_is_installed(
     server: Server, media: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from tests.support.hostile_parts import LONG, RATIONAL, SHORT, UNDEFINED, exif, 
 from tests.support.pictures import encoded, picture
 
 pytestmark = [
+    pytest.mark.outside,
     pytest.mark.makes_thumbnails,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]

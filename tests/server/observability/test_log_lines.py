@@ -330,6 +330,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         yield request.param, server.url, server.log
 
 
+@pytest.mark.outside
 @pytest.mark.makes_thumbnails
 @pytest.mark.parametrize("running", ["text", "json", "emf"], indirect=True)
 def test_nothing_of_a_token_is_in_the_log(running: tuple[str, str, Path], settings: Any) -> None:
