@@ -15,8 +15,8 @@ on both sides; [the doctor](operations.md#the-doctor) compares most of them. Lis
 between their items. Credentials of S3 are boto3's: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or on
 Lambda the function's role.
 
-`python -m tests.support.settings_reference` writes this page. Its rows are in `shrinkmeister/conf/config.py`
-and `shrinkmeister_server/conf.py`.
+`python -m tests.support.settings_reference` writes this page. Its rows are in
+`shrinkmeister/conf/config.py` and `shrinkmeister_server/conf.py`.
 """
 COLUMNS = """\
 | setting | site | server | default | what it does |
