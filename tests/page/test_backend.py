@@ -261,7 +261,7 @@ class TestDoors:
         )
 
     def test_a_thumbnail_is_no_source(self) -> None:
-        with pytest.raises(SpecError, match="no source of another"):
+        with pytest.raises(SpecError):
             get_thumbnail(lazy(crop="center"), "50")
 
     @pytest.mark.usefixtures("untouchable")
@@ -336,7 +336,7 @@ class TestDelete:
         def fail(*args: Any) -> None:
             raise DriverError("down")
 
-        monkeypatch.setattr(type(get_shared_cache()), "forget", fail)
+        monkeypatch.setattr(type(get_shared_cache().records), "forget", fail)
         delete(photo, delete_file=False)
         assert len(self.files(media)) == 3
         assert f"prune --source 'storage://default/{photo}'" in caplog.text

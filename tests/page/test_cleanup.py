@@ -15,7 +15,7 @@ from django.db.models.signals import post_save, pre_save
 from django.db.models.sql import DeleteQuery
 from django.test.utils import CaptureQueriesContext
 
-from shrinkmeister import backend, cleanup
+from shrinkmeister import cleanup, deletion
 from shrinkmeister.exceptions import StorageError
 from tests.site.models import Album, Photo, Portrait
 from tests.support.pages import lazy
@@ -347,7 +347,7 @@ def test_a_failure_is_logged_and_the_instance_is_saved(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise StorageError("could not list")
 
-    monkeypatch.setattr(backend, "get_thumbnail_storage", fail)
+    monkeypatch.setattr(deletion, "get_thumbnail_storage", fail)
     saved.image = upload("dusk.jpg")
     saved.save()
     assert Photo.objects.get().image.name == "photos/dusk.jpg"

@@ -298,7 +298,7 @@ class TestOptions:
     def test_what_is_too_deep_for_json_is_text(self, capsys: Capture) -> None:
         status, _, errors = say(capsys, "url", str(DAWN), "300", "--version", "[" * 100_000)
         assert status == 2
-        assert "characters: more than 3800" in errors
+        assert "more than 3800" in errors
 
     @pytest.mark.parametrize(
         ("arguments", "said"),
@@ -312,7 +312,7 @@ class TestOptions:
             (["url", str(DAWN)], "required: GEOMETRY. See python -m shrinkmeister url --help."),
             (["url", "ftp://a/b.jpg", "300"], "unknown source scheme 'ftp'"),
             (["url", "s3://bucket", "300"], "the source's name is ''"),
-            (["url", "", "300"], "an empty text names no source"),
+            (["url", "", "300"], "source is empty"),
             (["url", f"s3://photos/{'a' * 3000}", "300"], "more than 3800"),
             (["open", "--crop", "center", "x"], "unrecognized arguments: --crop"),
             (["show", "x"], "invalid choice: 'show'"),
@@ -422,7 +422,7 @@ class TestOpen:
             ("https://thumbs.example.com/", "contains no token"),
             ("", "contains no token"),
             ("https://thumbs.example.com/robots.txt", "contains no token"),
-            ("AYy2nDq", "the token is not in its one canonical form"),
+            ("AYy2nDq", "canonical form"),
             (token(secret=OTHER_SECRET), "TOKEN_OR_URL"),
             (
                 f"https://my-thumbnails.s3.amazonaws.com/{object_name(SPEC, 'cache/', '2')}?X-Amz-Date=1",
