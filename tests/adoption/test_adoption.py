@@ -212,7 +212,7 @@ class TestWarmPagesStayWarm:
     def test_with_options_of_a_sites_own(
         self, media: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        settings.THUMBNAIL_ADOPTED_BACKEND = "tests.test_adoption.WrappingBackend"
+        settings.THUMBNAIL_ADOPTED_BACKEND = "tests.adoption.test_adoption.WrappingBackend"
         follow_settings(monkeypatch)
         site = Site(WrappingBackend())
         adopt()
@@ -753,7 +753,7 @@ class TestSwappingBack:
 
 class TestSettings:
     def test_a_backend_that_would_make_thumbnails_is_refused(self, settings: Any) -> None:
-        settings.THUMBNAIL_ADOPTED_BACKEND = "tests.test_adoption.CopyingBackend"
+        settings.THUMBNAIL_ADOPTED_BACKEND = "tests.adoption.test_adoption.CopyingBackend"
         with pytest.raises(SettingError, match="E016"):
             former_of("photos/dawn.jpg", "10x10", {}, get_config())
 

@@ -20,7 +20,7 @@ from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.adoption.kvstore import FormerStore, get_former_store
-from shrinkmeister.cache import SharedCache, get_shared_cache
+from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.management.commands import shrinkmeister as command
@@ -311,7 +311,7 @@ class TestPrune:
             (("--older-than", "5m"), "'5m'"),
             (("--older-than", "9999999999w"), "9999999999w"),
             (("--source", "s3://"), "''"),
-            (("--source", ""), "an empty text"),
+            (("--source", ""), "source is empty"),
             (("--source", "gopher://a/b"), "gopher"),
             (("--source", "a.jpg", "--adopted"), "--adopted"),
             (("--older-than", "1d", "--adopted"), "--adopted"),
@@ -391,7 +391,7 @@ class TestPruneAdopted:
         self, site: Site, place: str, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.warm(settings, monkeypatch)
-        owner = {"forget_adopted": SharedCache, "delete": DjangoThumbnailStorage, "forget": FormerStore}[
+        owner = {"forget_adopted": RecordStore, "delete": DjangoThumbnailStorage, "forget": FormerStore}[
             place
         ]
 

@@ -352,7 +352,9 @@ class TestOf2017:
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server.get(lazy(photo).url)
-        monkeypatch.setattr("shrinkmeister_server.pipeline.fetch", lambda source: pytest.fail("fetched"))
+        monkeypatch.setattr(
+            "shrinkmeister_server.pipeline.load_allowed", lambda source: pytest.fail("fetched")
+        )
         assert server.get(make_url(spec_of(photo))).status_code == 302
 
     def test_nothing_is_a_pickle(self, server: Server, media: Path, photo: str) -> None:
