@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -267,8 +268,8 @@ class TestBatch:
         made = batch(server, links)
         for one in made:
             (media / one["url"].removeprefix(MEDIA_URL)).unlink()
-        later = get_shared_cache()
-        monkeypatch.setattr(later, "_check_ttl", 0)
+        cache = get_shared_cache()
+        monkeypatch.setattr(cache, "coordination", replace(cache.coordination, check_ttl=0))
         assert {one["status"] for one in batch(server, links, seconds=0)} == {202}
         assert batch(server, links) == made
         assert all((media / one["url"].removeprefix(MEDIA_URL)).is_file() for one in made)
