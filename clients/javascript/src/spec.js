@@ -77,7 +77,8 @@ export class Source {
     }
     if (typeof name !== "string" || !name || name.includes("\0") || HALF_OF_A_PAIR.test(name)) {
       throw new SpecError(
-        `the source's name is ${shown(name)}; write text without NUL or halves of surrogate pairs, not empty`,
+        `the source's name is ${shown(name)}; it must be text without NUL or halves of surrogate pairs, and ` +
+          "not empty",
       );
     }
     if (isUrl(scheme) && name.includes("#")) {
