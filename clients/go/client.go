@@ -42,7 +42,7 @@ type Request struct {
 
 // New returns a client. Its error is [ErrSetting], and lists all invalid settings.
 func New(config Config) (*Client, error) {
-	// config is a copy. complete also copies its lists, which the caller may change later.
+	// config is a copy, and complete copies Resolutions, so that the caller may change its own later.
 	if err := config.complete(); err != nil {
 		return nil, err
 	}

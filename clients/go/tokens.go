@@ -21,7 +21,7 @@ const (
 
 var tokenVersion = []byte{1}
 
-// Strict, since spare bits in the last character would give one thumbnail several URLs.
+// The decoding is strict, since spare bits in the last character would give one thumbnail several URLs.
 var tokenText = base64.RawURLEncoding.Strict()
 
 // tokens encrypt with the first secret and decrypt with any. The ciphers are safe for concurrent use.

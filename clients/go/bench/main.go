@@ -34,7 +34,7 @@ func main() {
 		ServerURL: "https://thumbs.example.com",
 		KeyPrefix: keyPrefix,
 		MGet:      cache.mget,
-		// A busy machine does not exceed it.
+		// A busy machine does not exceed this time-out.
 		CacheTimeout: time.Minute,
 	}))
 	requests := make([]shrinkmeister.Request, specs)

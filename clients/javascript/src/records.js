@@ -14,10 +14,10 @@ import { deriveKey } from "./secrets.js";
 
 const VERSION = 1;
 const MAX_PIXELS = 2 ** 31 - 1;
-// Without a query, since a URL with one is signed and expires. Without characters that HTML has to escape,
-// and without half of a surrogate pair: with the flag u, a whole pair is one character.
+// A permanent URL has no query, since a URL with one is signed and expires. It has no characters that HTML
+// has to escape, and no half of a surrogate pair. With the flag u, a whole pair is one character.
 const URL = /^https?:\/\/[^?#<>"'&\\\x00-\x20\x7f\ud800-\udfff]+$/u;
-// Matches texts too, so that numbers inside texts are skipped.
+// The pattern matches texts too, so that numbers inside texts are skipped.
 const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*/g;
 
 const KEY_INFO = "shrinkmeister record 1";
@@ -46,7 +46,7 @@ const SIGNED = /^(\{[^]+),"m":"([A-Za-z0-9_-]{11})"\}$/;
  * @property {unknown} version the option `version` of the thumbnail that was made of it
  */
 
-/** Accepts the signature of any of the secrets. Each covers a value and its key. */
+/** Accepts the signature of any of the secrets. Each signature covers a value and its key. */
 export class Signer {
   #keys;
 

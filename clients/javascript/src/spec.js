@@ -281,7 +281,7 @@ function plainValue(name, value, depth) {
   if (depth < MAX_DEPTH) {
     if (Array.isArray(value)) return Array.from(value, (item) => plainValue(name, item, depth + 1));
     if (isPlainObject(value)) {
-      // Not by assignment, which would lose `__proto__`.
+      // An assignment of each member would lose `__proto__`.
       return Object.fromEntries(entries(value).map(([key, item]) => member(key, item, depth + 1)));
     }
   }

@@ -26,7 +26,7 @@ final readonly class SourceRecord
     ) {
     }
 
-    /** @throws RecordError unless a server wrote the record */
+    /** @throws RecordError if the record is invalid */
     public static function parse(string $record): self
     {
         $fields = Fields::parse($record);

@@ -32,7 +32,7 @@ final readonly class ThumbnailRecord
     ) {
     }
 
-    /** @throws RecordError unless a server wrote the record */
+    /** @throws RecordError if the record is invalid */
     public static function parse(string $record): self
     {
         $fields = Fields::parse($record);
