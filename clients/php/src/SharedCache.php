@@ -67,7 +67,7 @@ final class SharedCache
     private static function found(array $keys, mixed $values): array
     {
         if (!is_array($values) || !array_is_list($values) || count($values) !== count($keys)) {
-            $shown = is_array($values) ? 'an array of ' . count($values) : Shown::of($values);
+            $shown = is_array($values) ? 'an array of ' . count($values) . ' values' : Shown::of($values);
             throw new UnexpectedValueException(
                 "mget returned $shown for " . count($keys) . ' keys; return a list of their values, in their order'
             );

@@ -143,8 +143,8 @@ final class LookupsTest extends TestCase
             'an exception' => [static fn (): array => throw new RuntimeException('gone'), 'gone'],
             'an error of PHP' => [static fn (): array => array_values(false), 'array_values'],
             'false' => [static fn (): bool => false, 'false for 3'],
-            'a value too few' => [static fn (array $keys): array => array_fill(0, count($keys) - 1, null), '2 for 3'],
-            'a value too many' => [static fn (array $keys): array => [...$keys, null], 'array of 4 for 3'],
+            'a value too few' => [static fn (array $keys): array => array_fill(0, count($keys) - 1, null), '2 values for 3 keys'],
+            'a value too many' => [static fn (array $keys): array => [...$keys, null], '4 values for 3 keys'],
             'a map' => [static fn (array $keys): array => array_flip($keys), 'a list'],
             'an array as value' => [static fn (array $keys): array => [[], false, false], 'type array'],
         ];
