@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// In which a cache that failed is left alone, so that pages wait for a dead one once.
-const pause = 5 * time.Second
+// breakerDuration is how long the breaker stays open, so that a page waits for a dead cache only once.
+const breakerDuration = 5 * time.Second
 
-// A cache looks up values in one round trip. One that fails, or is too slow, has none.
+// A cache is the shared cache behind a breaker. A failure is a miss, and never an error.
 type cache struct {
 	mget    MGet
 	prefix  string
@@ -19,7 +19,7 @@ type cache struct {
 	onError func(error)
 	clock   func() time.Time
 
-	resting atomic.Pointer[time.Time] // until then
+	openUntil atomic.Pointer[time.Time] // when the breaker closes again
 }
 
 type answer struct {
@@ -27,17 +27,17 @@ type answer struct {
 	err    error
 }
 
-// get returns values by keys, without the prefix; no keys for what is not there.
+// get returns the values of those keys that exist, in one round trip. Keys are without the prefix.
 func (c *cache) get(ctx context.Context, keys []string) map[string][]byte {
 	if c.mget == nil || ctx.Err() != nil {
 		return nil
 	}
-	if until := c.resting.Load(); until != nil && c.clock().Before(*until) {
+	if until := c.openUntil.Load(); until != nil && c.clock().Before(*until) {
 		return nil
 	}
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	// Not every library heeds the context: go-redis does only with ContextTimeoutEnabled.
+	// Some libraries ignore the context: go-redis does so without ContextTimeoutEnabled.
 	answers := make(chan answer, 1)
 	go func() {
 		values, err := c.ask(limited, keys)
@@ -49,17 +49,18 @@ func (c *cache) get(ctx context.Context, keys []string) map[string][]byte {
 	case <-limited.Done():
 		got.err = fmt.Errorf("no answer within %s: %w", c.timeout, limited.Err())
 	}
-	// Whoever calls may have gone, which says nothing about the cache.
+	// After the caller has cancelled, an error is not a failure of the cache.
 	if got.err != nil && ctx.Err() == nil {
-		until := c.clock().Add(pause)
-		c.resting.Store(&until)
-		c.onError(fmt.Errorf("shrinkmeister: the shared cache is not used for %s: %w", pause, got.err))
+		until := c.clock().Add(breakerDuration)
+		c.openUntil.Store(&until)
+		c.onError(fmt.Errorf("shrinkmeister: the shared cache is not used for %g s: %w",
+			breakerDuration.Seconds(), got.err))
 	}
 	return got.values
 }
 
 func (c *cache) ask(ctx context.Context, keys []string) (found map[string][]byte, err error) {
-	// In this goroutine a panic would end the process; no handler of the caller could stop it.
+	// A panic in this goroutine would end the process, since the caller cannot recover it.
 	defer func() {
 		if reason := recover(); reason != nil {
 			found, err = nil, fmt.Errorf("MGet panicked: %v\n%s", reason, debug.Stack())
@@ -85,7 +86,7 @@ func (c *cache) ask(ctx context.Context, keys []string) (found map[string][]byte
 		case []byte:
 			found[key] = value
 		default:
-			return nil, fmt.Errorf("MGet returned a value of type %T; string, []byte or nil", value)
+			return nil, fmt.Errorf("MGet returned a value of type %T; return string, []byte or nil", value)
 		}
 	}
 	return found, nil

@@ -1,10 +1,10 @@
-// Package shrinkmeister makes URLs of thumbnails for pages, of a thumbnail server of Shrinkmeister.
+// Package shrinkmeister makes thumbnail URLs of a Shrinkmeister server.
 //
-// A page asks the shared cache for each thumbnail and gets its final URL, or at once an encrypted one of
-// the thumbnail server, a lazy one. The server makes the thumbnail when a browser asks for it, stores and
-// records it, and redirects. The client never waits for a picture.
+// A thumbnail with a record in the shared cache has its final URL. Any other one has a lazy URL: an
+// encrypted URL of the thumbnail server. The server makes the thumbnail when a browser asks, stores and
+// records it, and redirects. A page never waits for a picture.
 //
-// It speaks the protocol of docs/protocol.md, as the Django app of Shrinkmeister does: both have the same
+// The client follows docs/protocol.md, as the Django app does. With the same settings both make the same
 // URLs, and find each other's thumbnails.
 package shrinkmeister
 
@@ -14,35 +14,35 @@ import (
 	"time"
 )
 
-// A Client makes URLs of thumbnails. Any number of goroutines may use one.
+// A Client makes URLs of thumbnails. It is safe for concurrent use.
 type Client struct {
 	serverURL   string
 	resolutions []string
 	options     members
 	tokens      *tokens
-	seals       *seals
+	signer      *signer
 	cache       *cache
 	checkTTL    time.Duration
 	clock       func() time.Time
 }
 
-// A Request is a thumbnail that a page wants.
+// A Request is a thumbnail that a page needs.
 type Request struct {
-	// Source is where the original image lies: "s3://bucket/key", "storage://alias/name" (of the Django
-	// storages that the server knows), or a URL of http or https. Keys and names stand there as they are,
-	// neither percent-encoded nor escaped; a URL as it is in a browser, and its fragment does not count.
+	// Source is the place of the original image: "s3://bucket/key", "storage://alias/name" (a Django
+	// storage of the server), or a URL. Keys and names are neither percent-encoded nor escaped. A URL is
+	// written as in a browser, and its fragment is ignored.
 	Source string
 
-	// Geometry is its size in pixels: "300x200", "300" (width) or "x200" (height).
+	// Geometry is the size in pixels: "300x200", "300" (width) or "x200" (height).
 	Geometry string
 
-	// Options stand before those of the Config.
+	// Options override those of the Config.
 	Options Options
 }
 
-// New returns a client, or an error that is [ErrSetting] and has all that is wrong.
+// New returns a client. Its error is [ErrSetting], and lists all invalid settings.
 func New(config Config) (*Client, error) {
-	// Complete, and apart from what the caller may change later.
+	// config is a copy, and complete copies Resolutions, so that the caller may change its own later.
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	seals, err := newSeals(config.secrets())
+	signer, err := newSigner(config.secrets())
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func New(config Config) (*Client, error) {
 		resolutions: config.Resolutions,
 		options:     options,
 		tokens:      tokens,
-		seals:       seals,
+		signer:      signer,
 		cache: &cache{
 			mget:    config.MGet,
 			prefix:  config.KeyPrefix,
@@ -85,8 +85,9 @@ func (c *Client) URL(source, geometry string, options Options) (string, error) {
 	return c.lazyURL(f)
 }
 
-// Thumbnail looks up one thumbnail. Its error is [ErrSpec]: a cache that fails, or a context that is
-// done, makes the thumbnail lazy.
+// Thumbnail returns a thumbnail with its final URL if the shared cache has a record of it, otherwise with
+// its lazy URL. Its error is [ErrSpec]. After a failure of the cache or the end of the context the
+// thumbnail is lazy.
 func (c *Client) Thumbnail(ctx context.Context, request Request) (Thumbnail, error) {
 	thumbnails, err := c.Thumbnails(ctx, []Request{request})
 	if err != nil {
@@ -95,8 +96,8 @@ func (c *Client) Thumbnail(ctx context.Context, request Request) (Thumbnail, err
 	return thumbnails[0], nil
 }
 
-// Thumbnails looks up the thumbnails of a page in one round trip, and returns them in the order of the
-// requests. Its error is [ErrSpec], of the first request that has one, and then there are no thumbnails.
+// Thumbnails returns several thumbnails in the order of the requests, as Thumbnail does, in one round trip.
+// Its error is [ErrSpec], for the first invalid request, and then it returns no thumbnails.
 func (c *Client) Thumbnails(ctx context.Context, requests []Request) ([]Thumbnail, error) {
 	if len(requests) == 0 {
 		return nil, nil
@@ -104,7 +105,7 @@ func (c *Client) Thumbnails(ctx context.Context, requests []Request) ([]Thumbnai
 	forms := make([]*form, len(requests))
 	recordKeys := make([]string, len(requests))
 	wanted := make([]string, 1, 1+len(requests))
-	wanted[0] = doubtKey
+	wanted[0] = distrustBeforeKey
 	seen := make(map[string]bool, len(requests))
 	for i, request := range requests {
 		f, err := c.form(request)
@@ -131,16 +132,16 @@ func (c *Client) Thumbnails(ctx context.Context, requests []Request) ([]Thumbnai
 	return thumbnails, nil
 }
 
-// Open tells what a token says, which is the last part of a lazy URL's path, without its extension. For
-// tools and tests. Its error is [ErrToken], and [ErrTokenExpired] for one that was genuine.
+// Open returns the spec in a token, for tools and tests. A token is the last part of a lazy URL's path,
+// without its extension. The error is [ErrToken], or [ErrTokenExpired] for a genuine token.
 func (c *Client) Open(token string) (Spec, error) {
-	f, end, err := c.tokens.open(token)
+	f, expires, err := c.tokens.decrypt(token)
 	if err != nil {
 		return Spec{}, err
 	}
 	spec := Spec{Source: f.source.String(), Geometry: f.geometry, Options: f.options.options()}
-	if end > 0 {
-		spec.Expires = time.Unix(end, 0)
+	if expires > 0 {
+		spec.Expires = time.Unix(expires, 0)
 	}
 	return spec, nil
 }
@@ -157,7 +158,7 @@ func (c *Client) form(request Request) (*form, error) {
 	return newForm(source, request.Geometry, options)
 }
 
-// thumbnail is made of what was found in the shared cache under key and doubtKey.
+// thumbnail returns the thumbnail of a form. found has the cache's values of key and distrustBeforeKey.
 func (c *Client) thumbnail(f *form, key string, found map[string][]byte, now time.Time) (Thumbnail, error) {
 	thumbnail := Thumbnail{Lazy: true}
 	if f.filled() {
@@ -165,7 +166,7 @@ func (c *Client) thumbnail(f *form, key string, found map[string][]byte, now tim
 	}
 	if r := c.record(key, found); r != nil {
 		thumbnail.Width, thumbnail.Height = r.width, r.height
-		if r.base != "" && r.has(c.resolutions) && !r.due(key, now, c.checkTTL, found[doubtKey]) {
+		if r.base != "" && r.has(c.resolutions) && !r.stale(key, now, c.checkTTL, found[distrustBeforeKey]) {
 			thumbnail.URL, thumbnail.Lazy = r.base+f.objectName(key), false
 			return thumbnail, nil
 		}
@@ -175,13 +176,13 @@ func (c *Client) thumbnail(f *form, key string, found map[string][]byte, now tim
 	return thumbnail, err
 }
 
-// record is nil for what is none: whoever can write to the shared cache is trusted for no more.
+// record returns nil for a missing or an invalid record, since anyone may be able to write to the cache.
 func (c *Client) record(key string, found map[string][]byte) *record {
 	data, ok := found[key]
 	if !ok {
 		return nil
 	}
-	body, err := c.seals.open(key, data)
+	body, err := c.signer.unsign(key, data)
 	if err != nil {
 		return nil
 	}
@@ -193,7 +194,7 @@ func (c *Client) record(key string, found map[string][]byte) *record {
 }
 
 func (c *Client) lazyURL(f *form) (string, error) {
-	token, err := c.tokens.seal(f)
+	token, err := c.tokens.encrypt(f)
 	if err != nil {
 		return "", err
 	}

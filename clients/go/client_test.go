@@ -43,7 +43,7 @@ type lookupVectors struct {
 	Vectors []lookupVector
 }
 
-// stored is a shared cache, which counts the times that it is asked.
+// stored is a shared cache that remembers the keys of each call.
 type stored struct {
 	mutex  sync.Mutex
 	values map[string]string
@@ -137,10 +137,10 @@ func TestLookups(t *testing.T) {
 
 const moment = 1800000000
 
-// patient is a CacheTimeout: a machine that is busy with tests is no cache that has failed.
+// patient is a CacheTimeout that a busy machine does not exceed.
 const patient = time.Minute
 
-// recordedRequests are thumbnails that a shared cache has, and that cache.
+// recordedRequests returns requests for thumbnails, and a shared cache with their records.
 func recordedRequests(t *testing.T, count int) ([]Request, *stored) {
 	t.Helper()
 	cache := &stored{values: map[string]string{}}
@@ -149,7 +149,7 @@ func recordedRequests(t *testing.T, count int) ([]Request, *stored) {
 		requests[i] = Request{fmt.Sprintf("s3://photos/%d.jpg", i), "300", nil}
 		key := must(newClient(t, Config{}).form(requests[i])).recordKey()
 		body := fmt.Sprintf(`{"v":1,"w":%d,"h":200,"t":%d,"u":"https://cdn.example.com/cache/"}`, i+1, moment)
-		cache.values["shrinkmeister:"+key] = seal(firstSecret, key, body)
+		cache.values["shrinkmeister:"+key] = sign(firstSecret, key, body)
 	}
 	return requests, cache
 }
@@ -177,7 +177,7 @@ func TestAListIsOneRoundTrip(t *testing.T) {
 	}
 }
 
-func TestAnEmptyListAsksNothing(t *testing.T) {
+func TestAnEmptyListDoesNotAskTheCache(t *testing.T) {
 	cache := &stored{}
 	client := newClient(t, Config{MGet: cache.mget})
 	if thumbnails, err := client.Thumbnails(t.Context(), nil); err != nil || len(thumbnails) != 0 || cache.asked != nil {
@@ -185,7 +185,7 @@ func TestAnEmptyListAsksNothing(t *testing.T) {
 	}
 }
 
-func TestAWrongRequestIsAnErrorAndAsksNothing(t *testing.T) {
+func TestAnInvalidRequestIsAnErrorAndDoesNotAskTheCache(t *testing.T) {
 	requests, cache := recordedRequests(t, 1)
 	client := newClient(t, Config{MGet: cache.mget})
 	for _, wrong := range []Request{
@@ -204,7 +204,7 @@ func TestAWrongRequestIsAnErrorAndAsksNothing(t *testing.T) {
 	}
 }
 
-func TestWithoutACacheAllIsLazy(t *testing.T) {
+func TestWithoutACacheEverythingIsLazy(t *testing.T) {
 	client := newClient(t, Config{})
 	got, err := client.Thumbnail(t.Context(), Request{"s3://photos/1.jpg", "300", nil})
 	if err != nil || !got.Lazy || got.URL != must(client.URL("s3://photos/1.jpg", "300", nil)) {
@@ -212,7 +212,7 @@ func TestWithoutACacheAllIsLazy(t *testing.T) {
 	}
 }
 
-func TestACacheThatFails(t *testing.T) {
+func TestAFailureIsAMissAndOpensTheBreaker(t *testing.T) {
 	down := errors.New("connection refused")
 	for name, mget := range map[string]MGet{
 		"an error":        func(context.Context, ...string) ([]any, error) { return nil, down },
@@ -226,8 +226,8 @@ func TestACacheThatFails(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { // whose clock no busy machine moves
-				var told []error
+			synctest.Test(t, func(t *testing.T) { // A busy machine does not move the clock of synctest.
+				var reported []error
 				var asked atomic.Int64
 				now := time.Unix(moment, 0)
 				client := newClient(t, Config{
@@ -236,7 +236,7 @@ func TestACacheThatFails(t *testing.T) {
 						return mget(ctx, keys...)
 					},
 					CacheTimeout: 20 * time.Millisecond,
-					OnError:      func(err error) { told = append(told, err) },
+					OnError:      func(err error) { reported = append(reported, err) },
 					Clock:        func() time.Time { return now },
 				})
 				for _, step := range []struct {
@@ -248,48 +248,48 @@ func TestACacheThatFails(t *testing.T) {
 					if err != nil || !got.Lazy {
 						t.Fatalf("%+v (%v)", got, err)
 					}
-					if asked.Load() != step.asked || len(told) != int(step.asked) {
-						t.Fatalf("asked %d times, told %v", asked.Load(), told)
+					if asked.Load() != step.asked || len(reported) != int(step.asked) {
+						t.Fatalf("asked %d times, reported %v", asked.Load(), reported)
 					}
 				}
-				if name == "an error" && !errors.Is(told[0], down) {
-					t.Errorf("told %v", told[0])
+				if name == "an error" && !errors.Is(reported[0], down) {
+					t.Errorf("reported %v", reported[0])
 				}
-				if name == "too slow" && !errors.Is(told[0], context.DeadlineExceeded) {
-					t.Errorf("told %v", told[0])
+				if name == "too slow" && !errors.Is(reported[0], context.DeadlineExceeded) {
+					t.Errorf("reported %v", reported[0])
 				}
-				if name == "a panic" && !strings.Contains(told[0].Error(), down.Error()) {
-					t.Errorf("told %v", told[0])
+				if name == "a panic" && !strings.Contains(reported[0].Error(), down.Error()) {
+					t.Errorf("reported %v", reported[0])
 				}
 			})
 		})
 	}
 }
 
-func TestALibraryThatKnowsNoTimeouts(t *testing.T) {
+func TestALibraryWithoutTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told []error
+		var reported []error
 		client := newClient(t, Config{
 			MGet: func(context.Context, ...string) ([]any, error) {
 				time.Sleep(time.Hour)
 				return nil, nil
 			},
 			CacheTimeout: defaultCacheTimeout,
-			OnError:      func(err error) { told = append(told, err) },
+			OnError:      func(err error) { reported = append(reported, err) },
 		})
 		start := time.Now()
 		got, err := client.Thumbnail(t.Context(), Request{"s3://photos/1.jpg", "300", nil})
-		if err != nil || !got.Lazy || len(told) != 1 || !errors.Is(told[0], context.DeadlineExceeded) {
-			t.Errorf("%+v (%v), told %v", got, err, told)
+		if err != nil || !got.Lazy || len(reported) != 1 || !errors.Is(reported[0], context.DeadlineExceeded) {
+			t.Errorf("%+v (%v), reported %v", got, err, reported)
 		}
 		if waited := time.Since(start); waited != 80*time.Millisecond {
 			t.Errorf("waited %s", waited)
 		}
-		time.Sleep(time.Hour) // until the library is back: nothing of the test stays behind
+		time.Sleep(time.Hour) // The library returns, so that the test leaves no goroutine behind.
 	})
 }
 
-func TestACacheThatComesBack(t *testing.T) {
+func TestACacheThatAnswersAgainIsUsedAgain(t *testing.T) {
 	requests, cache := recordedRequests(t, 1)
 	failing := true
 	now := time.Unix(moment, 0)
@@ -312,16 +312,16 @@ func TestACacheThatComesBack(t *testing.T) {
 	}
 }
 
-func TestACallerWhoHasGone(t *testing.T) {
+func TestACancelledCallIsNotAFailure(t *testing.T) {
 	requests, cache := recordedRequests(t, 1)
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		gone, leave := context.WithCancel(t.Context())
+		cancelled, cancel := context.WithCancel(t.Context())
 		client := newClient(t, Config{
 			MGet: func(ctx context.Context, keys ...string) ([]any, error) {
 				asked++
 				if asked == 1 {
-					leave()
+					cancel()
 					<-ctx.Done()
 					return nil, ctx.Err()
 				}
@@ -330,8 +330,8 @@ func TestACallerWhoHasGone(t *testing.T) {
 			OnError: func(err error) { t.Error(err) },
 			Clock:   at(moment),
 		})
-		for range 2 { // goes meanwhile, and has gone before
-			if got := must(client.Thumbnail(gone, requests[0])); !got.Lazy {
+		for range 2 { // The first call is cancelled during its look-up, the second before.
+			if got := must(client.Thumbnail(cancelled, requests[0])); !got.Lazy {
 				t.Errorf("%+v", got)
 			}
 			synctest.Wait()
@@ -339,34 +339,34 @@ func TestACallerWhoHasGone(t *testing.T) {
 		if asked != 1 {
 			t.Errorf("asked %d times", asked)
 		}
-		// That says nothing about the cache, which others go on to ask.
+		// Other calls still ask the cache.
 		if got := must(client.Thumbnail(t.Context(), requests[0])); got.Lazy {
 			t.Errorf("%+v", got)
 		}
 	})
 }
 
-func TestACacheThatLies(t *testing.T) {
+func TestAnInvalidRecordIsAMiss(t *testing.T) {
 	requests, cache := recordedRequests(t, 2)
 	keys := make([]string, 2)
 	for i, request := range requests {
 		keys[i] = "shrinkmeister:" + must(newClient(t, Config{}).form(request)).recordKey()
 	}
 	genuine := cache.values[keys[0]]
-	for _, lie := range []string{
+	for _, value := range []string{
 		cache.values[keys[1]],
 		strings.Replace(genuine, "cdn.example.com", "cdn.example.org", 1),
 		genuine[:len(genuine)-1],
 		genuine + " ",
-		seal(secondSecret, strings.TrimPrefix(keys[0], "shrinkmeister:"), `{"v":1,"w":1,"h":1}`),
+		sign(secondSecret, strings.TrimPrefix(keys[0], "shrinkmeister:"), `{"v":1,"w":1,"h":1}`),
 		strings.Repeat("[", 1<<20),
 		"\x80\x04\x95", // a pickle
 	} {
-		cache.values[keys[0]] = lie
+		cache.values[keys[0]] = value
 		client := newClient(t, Config{MGet: cache.mget, Clock: at(moment), OnError: func(err error) { t.Error(err) }})
 		got, err := client.Thumbnail(t.Context(), requests[0])
 		if err != nil || !got.Lazy || got.Width != 0 || got.Height != 0 {
-			t.Errorf("%+v (%v) of %.60q", got, err, lie)
+			t.Errorf("%+v (%v) for %.60q", got, err, value)
 		}
 	}
 }

@@ -14,67 +14,69 @@ import (
 	"unicode/utf8"
 )
 
-// MGet returns the values of keys, in their order and as many: string or []byte, and nil for what is not
-// there. It is called from a goroutine of its own, which is not waited for beyond the context.
+// MGet returns the values of keys in their order: string or []byte, and nil for a missing key. The client
+// calls it in a new goroutine, and does not wait for it after the context has ended.
 type MGet func(ctx context.Context, keys ...string) ([]any, error)
 
-// Config is what [New] makes a [Client] of. Behind each field stands the setting of the Django site or
-// of the thumbnail server that has to be equal, where there is one.
+// Config has the settings of a [Client]. The comments name the setting of the Django site or thumbnail
+// server that has to be equal.
 type Config struct {
-	// SecretKey encrypts URLs: random text of 32 characters or more. Required. THUMBNAIL_SECRET_KEY.
+	// SecretKey is random text of 32 characters or more. Required. THUMBNAIL_SECRET_KEY.
 	SecretKey string
 
-	// SecretKeyFallbacks are other secrets, whose records count too. THUMBNAIL_SECRET_KEY_FALLBACKS.
+	// SecretKeyFallbacks are former secrets, whose tokens and records stay valid.
+	// THUMBNAIL_SECRET_KEY_FALLBACKS.
 	SecretKeyFallbacks []string
 
-	// ServerURL is where browsers reach the thumbnail server, as https://thumbs.example.com. Required.
+	// ServerURL is the URL at which browsers reach the server: "https://thumbs.example.com". Required.
 	// THUMBNAIL_SERVER_URL.
 	ServerURL string
 
-	// MGet asks the shared cache. Without it all thumbnails are lazy.
+	// MGet asks the shared cache. Without it, all thumbnails are lazy.
 	MGet MGet
 
-	// KeyPrefix stands before each key in the shared cache. Default: "shrinkmeister:".
+	// KeyPrefix is prepended to each key in the shared cache. Default: "shrinkmeister:".
 	// THUMBNAIL_CACHE_KEY_PREFIX.
 	KeyPrefix string
 
-	// NoKeyPrefix says that nothing stands before the keys: THUMBNAIL_CACHE_KEY_PREFIX is empty.
+	// NoKeyPrefix makes the prefix empty, instead of the default. THUMBNAIL_CACHE_KEY_PREFIX = "".
 	NoKeyPrefix bool
 
 	// CacheTimeout is how long a look-up waits for the shared cache, 60 s at most. Default: 80 ms.
 	// THUMBNAIL_CACHE_WAIT_SECONDS.
 	CacheTimeout time.Duration
 
-	// OnError is told when the shared cache fails or is too slow, at most once in 5 seconds by each
-	// goroutine that asks it just then. Default: a warning of log/slog.
+	// OnError is called when the shared cache fails or is too slow. The client then does not call the
+	// cache for 5 seconds, but goroutines that are waiting for it may report too. Default: a warning of
+	// log/slog.
 	OnError func(error)
 
-	// CheckTTL is for how long a recorded thumbnail is believed to be stored. Default: 7 days.
-	// THUMBNAIL_CHECK_TTL.
+	// CheckTTL is how long pages use a record without a check. Default: 7 days. THUMBNAIL_CHECK_TTL.
 	CheckTTL time.Duration
 
-	// URLTTL is after how long a lazy URL expires, in whole seconds. Default: never. THUMBNAIL_URL_TTL.
+	// URLTTL is how long a lazy URL works at least, in whole seconds. Default: no expiry.
+	// THUMBNAIL_URL_TTL.
 	URLTTL time.Duration
 
-	// Resolutions are those that pages ask for beside the thumbnail itself, as "2" and "1.5", spelled as
-	// the server has them. THUMBNAIL_ALTERNATIVE_RESOLUTIONS.
+	// Resolutions are those that pages use beside the thumbnail itself, spelled as the server's: "2" or
+	// "1.5". THUMBNAIL_ALTERNATIVE_RESOLUTIONS.
 	Resolutions []string
 
-	// Options are those of the site, which a call may set in another way: "quality" for
-	// THUMBNAIL_QUALITY, ...
+	// Options are the default options of all thumbnails: "quality" for THUMBNAIL_QUALITY. A call
+	// overrides them.
 	Options Options
 
-	// Clock tells the time, for tests. Default: time.Now.
+	// Clock returns the time, for tests. Default: time.Now.
 	Clock func() time.Time
 }
 
-// String and GoString keep the secrets out of logs.
+// String keeps the secrets out of logs.
 func (c Config) String() string {
 	url := withoutPassword(c.ServerURL)
 	return fmt.Sprintf("shrinkmeister.Config{ServerURL: %q, KeyPrefix: %q, ...}", url, c.KeyPrefix)
 }
 
-// GoString is what %#v prints.
+// GoString keeps the secrets out of what %#v prints.
 func (c Config) GoString() string { return c.String() }
 
 const (
@@ -82,19 +84,22 @@ const (
 	defaultCacheTimeout = 80 * time.Millisecond
 	maxCacheTimeout     = 60 * time.Second
 	defaultCheckTTL     = 7 * 24 * time.Hour
+
+	secretFix    = "give client and server the same random text, for example from: openssl rand -base64 48"
+	serverURLFix = `write the URL of the thumbnail server, such as "https://thumbs.example.com"`
 )
 
 var (
 	serverURLForm = regexp.MustCompile(`^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$`)
 	passwordForm  = regexp.MustCompile(`(?s)://.*@`)
-	// What all caches take in a key.
+	// All caches accept these characters in a key.
 	keyPrefixForm = regexp.MustCompile(`^[!-~]{0,200}$`)
 )
 
-// complete fills defaults in. The error has all that is wrong.
+// complete sets the defaults. Its error lists all invalid settings.
 func (c *Config) complete() error {
 	var problems []error
-	wrong := func(format string, values ...any) {
+	invalid := func(format string, values ...any) {
 		problems = append(problems, fmt.Errorf("%w: %s", ErrSetting, fmt.Sprintf(format, values...)))
 	}
 
@@ -103,33 +108,35 @@ func (c *Config) complete() error {
 		if i > 0 {
 			name = fmt.Sprintf("SecretKeyFallbacks[%d] (THUMBNAIL_SECRET_KEY_FALLBACKS)", i-1)
 		}
-		// The value stays out of the message: messages end up in logs.
-		if length := utf8.RuneCountInString(secret); length < minSecret {
-			wrong("%s has %d characters; %d are the least: give client and server the same random text",
-				name, length, minSecret)
+		// The messages do not contain the secret, since messages end up in logs.
+		if length := utf8.RuneCountInString(secret); length == 0 {
+			invalid("%s is not set; %s", name, secretFix)
+		} else if length < minSecret {
+			invalid("%s has %d characters, and the minimum is %d; %s", name, length, minSecret, secretFix)
 		} else if !utf8.ValidString(secret) {
-			wrong("%s is not UTF-8: give client and server the same random text", name)
+			invalid("%s is not UTF-8; %s", name, secretFix)
 		} else if strings.TrimSpace(secret) != secret || strings.ContainsFunc(secret, unicode.IsControl) {
-			wrong("%s has whitespace at an end, or control characters: remove them", name)
+			invalid("%s contains control characters, or whitespace at an end; remove them, since an environment "+
+				"variable would lose them, and client and server would differ", name)
 		} else if weak := weakness(secret); weak != "" && i == 0 {
-			// One that can be guessed may be a fallback, or no site could get rid of it.
-			wrong("%s can be guessed: it %s: give client and server the same random text, for instance of "+
-				"`openssl rand -base64 48`", name, weak)
+			// A fallback may be weak. Otherwise a site could not replace a weak secret.
+			invalid("%s can be guessed: it %s; %s", name, weak, secretFix)
 		}
 	}
 
-	if !serverURLForm.MatchString(c.ServerURL) {
-		wrong("ServerURL (THUMBNAIL_SERVER_URL) is %q; write where browsers reach the thumbnail server, "+
-			"as https://thumbs.example.com", withoutPassword(c.ServerURL))
+	if c.ServerURL == "" {
+		invalid("ServerURL (THUMBNAIL_SERVER_URL) is not set; %s", serverURLFix)
+	} else if !serverURLForm.MatchString(c.ServerURL) {
+		invalid("ServerURL (THUMBNAIL_SERVER_URL) is %q; %s", withoutPassword(c.ServerURL), serverURLFix)
 	}
 	c.ServerURL = strings.TrimRight(c.ServerURL, "/")
 
 	if !keyPrefixForm.MatchString(c.KeyPrefix) {
-		wrong("KeyPrefix (THUMBNAIL_CACHE_KEY_PREFIX) is %q; use at most 200 ASCII characters without spaces",
+		invalid("KeyPrefix (THUMBNAIL_CACHE_KEY_PREFIX) is %q; use at most 200 ASCII characters without spaces",
 			c.KeyPrefix)
 	}
 	if c.NoKeyPrefix && c.KeyPrefix != "" {
-		wrong("KeyPrefix (THUMBNAIL_CACHE_KEY_PREFIX) is %q, and NoKeyPrefix is set too; remove one of them",
+		invalid("KeyPrefix (THUMBNAIL_CACHE_KEY_PREFIX) is %q, and NoKeyPrefix is set too; remove one of the two",
 			c.KeyPrefix)
 	}
 	if c.KeyPrefix == "" && !c.NoKeyPrefix {
@@ -137,7 +144,7 @@ func (c *Config) complete() error {
 	}
 
 	if c.CacheTimeout < 0 || maxCacheTimeout < c.CacheTimeout {
-		wrong("CacheTimeout (THUMBNAIL_CACHE_WAIT_SECONDS) is %s; write up to %s, or leave it out for %s",
+		invalid("CacheTimeout (THUMBNAIL_CACHE_WAIT_SECONDS) is %s; write up to %s, or leave it out for %s",
 			c.CacheTimeout, maxCacheTimeout, defaultCacheTimeout)
 	}
 	if c.CacheTimeout == 0 {
@@ -145,22 +152,22 @@ func (c *Config) complete() error {
 	}
 
 	if c.CheckTTL < 0 || c.CheckTTL%time.Second != 0 {
-		wrong("CheckTTL (THUMBNAIL_CHECK_TTL) is %s; write whole seconds above 0, or leave it out for %s",
+		invalid("CheckTTL (THUMBNAIL_CHECK_TTL) is %s; write whole seconds above 0, or leave it out for %s",
 			c.CheckTTL, defaultCheckTTL)
 	}
 	if c.CheckTTL == 0 {
 		c.CheckTTL = defaultCheckTTL
 	}
 	if c.URLTTL < 0 || c.URLTTL%time.Second != 0 {
-		wrong("URLTTL (THUMBNAIL_URL_TTL) is %s; write whole seconds above 0, or leave it out for none",
+		invalid("URLTTL (THUMBNAIL_URL_TTL) is %s; write whole seconds above 0, or leave it out for no expiry",
 			c.URLTTL)
 	}
 
 	for _, resolution := range c.Resolutions {
 		factor, err := strconv.ParseFloat(resolution, 64)
 		if err != nil || !resolutionForm.MatchString(resolution) || factor <= 0 || 10 < factor {
-			wrong("Resolutions (THUMBNAIL_ALTERNATIVE_RESOLUTIONS) has %q; "+
-				`write factors above 0 and up to 10, as "2" and "1.5"`, resolution)
+			invalid("Resolutions (THUMBNAIL_ALTERNATIVE_RESOLUTIONS) contains %q; "+
+				`list factors above 0 and up to 10 as text: "2", "1.5"`, resolution)
 		}
 	}
 	c.Resolutions = slices.Clone(c.Resolutions)
@@ -174,7 +181,7 @@ func (c *Config) complete() error {
 	return errors.Join(problems...)
 }
 
-// withoutPassword is an address that a message may show.
+// withoutPassword returns a URL that a message may show.
 func withoutPassword(url string) string { return passwordForm.ReplaceAllString(url, "://***@") }
 
 func (c *Config) secrets() []string {

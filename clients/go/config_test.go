@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestSettings(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"SecretKey (":            func(c *Config) { c.SecretKey = "" },
 		"31 characters":          func(c *Config) { c.SecretKey = strings.Repeat("ä", 31) },
@@ -47,7 +47,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-func TestAConfigTellsNoSecret(t *testing.T) {
+func TestAPrintedConfigContainsNoSecret(t *testing.T) {
 	config := Config{SecretKey: firstSecret, SecretKeyFallbacks: []string{secondSecret}, ServerURL: "https://a.example.com"}
 	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
 		for _, value := range []any{config, &config, []Config{config}} {
@@ -59,7 +59,7 @@ func TestAConfigTellsNoSecret(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongIsTold(t *testing.T) {
+func TestTheErrorNamesAllInvalidSettings(t *testing.T) {
 	_, err := New(Config{CheckTTL: -1})
 	for _, name := range []string{"SecretKey", "ServerURL", "CheckTTL"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
@@ -68,7 +68,7 @@ func TestAllThatIsWrongIsTold(t *testing.T) {
 	}
 }
 
-func TestSettingsThatAreRight(t *testing.T) {
+func TestValidSettings(t *testing.T) {
 	for _, config := range []Config{
 		{SecretKey: "Zwölf Boxkämpfer jagen Viktor üb"},
 		{SecretKey: "thirty-two characters, with spaces inside"},
@@ -93,7 +93,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestTheServersURL(t *testing.T) {
+func TestServerURL(t *testing.T) {
 	for url, start := range map[string]string{
 		"https://example.com":        "https://example.com/A",
 		"https://example.com/":       "https://example.com/A",

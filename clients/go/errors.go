@@ -5,26 +5,25 @@ import (
 	"fmt"
 )
 
-// What errors.Is finds in the errors of this package.
+// The kinds of errors, for errors.Is.
 var (
-	// ErrSetting is in what New returns. The message names the field, its value unless that is a secret,
-	// and what to write instead.
-	ErrSetting = errors.New("shrinkmeister: wrong setting")
+	// ErrSetting: a setting of the client is missing or invalid. The message names it, its value (never a
+	// secret) and the fix.
+	ErrSetting = errors.New("shrinkmeister: invalid setting")
 
-	// ErrSpec is about a source, a geometry or an option that no thumbnail can be described with, or
-	// a description that is longer than web servers take in a URL.
-	ErrSpec = errors.New("shrinkmeister: no such thumbnail")
+	// ErrSpec: a source, a geometry or an option is invalid, or the token would be too long.
+	ErrSpec = errors.New("shrinkmeister: invalid thumbnail")
 
-	// ErrToken is about a token that none of the secrets has sealed, or of an unknown version.
-	ErrToken = errors.New("shrinkmeister: not a token of ours")
+	// ErrToken: no secret decrypts the token, or its version is unknown.
+	ErrToken = errors.New("shrinkmeister: invalid token")
 
-	// ErrTokenExpired is about a genuine token whose time is over. It is an ErrToken too.
-	ErrTokenExpired = fmt.Errorf("%w any more", ErrToken)
+	// ErrTokenExpired: the token is genuine, and has expired. It is an ErrToken too.
+	ErrTokenExpired = fmt.Errorf("%w", ErrToken)
 )
 
-// errRecord is about what the shared cache holds under a key of ours. A look-up takes it for a miss.
-var errRecord = errors.New("shrinkmeister: not a record of ours")
+// errRecord: a value of the shared cache is not a valid record. A look-up counts it as a miss.
+var errRecord = errors.New("shrinkmeister: invalid record")
 
-func wrongSpec(format string, values ...any) error {
+func invalidSpec(format string, values ...any) error {
 	return fmt.Errorf("%w: %s", ErrSpec, fmt.Sprintf(format, values...))
 }

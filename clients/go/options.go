@@ -13,36 +13,35 @@ import (
 	"unicode/utf8"
 )
 
-// Options say how a thumbnail is made: "crop", "quality", "format", ... of sorl-thumbnail, and those that
-// a site invents for its own engine.
+// Options are those of sorl-thumbnail ("crop", "quality", "format", ...), and those of a site's own engine.
 //
-// Values are strings, booleans, nil, integers and floats of any kind, and slices, arrays and maps with
-// keys of text of these; of named types too, and [json.Number]. A nil slice or map is an empty one. A
-// float32 means the decimal number that it prints as. Bytes are refused: write text as string.
+// Values are strings, booleans, nil, [json.Number], integers and floats of any kind, and slices, arrays and
+// maps of these. They may have named types, and the keys of maps are text. A nil slice or map is an empty
+// one. A float32 means the decimal number that it prints as. Bytes are invalid: write text as string.
 type Options map[string]any
 
 const (
-	// What every language's JSON keeps exactly.
+	// JSON of every language keeps integers up to 2^53 - 1 exactly.
 	maxInteger = 1<<53 - 1
-	// Fractions that every language writes without an exponent.
+	// JSON of every language writes these fractions without an exponent.
 	minFraction = 1e-4
 	maxFraction = 1e15
-	// Arrays and objects inside each other.
+	// Options are nearly flat, so that the depth limits of other languages' parsers do not matter.
 	maxDepth = 8
 )
 
-// A member is an option, or one of an object in it. Values are as JSON has them:
-// nil, bool, int64, float64, string, []any or members.
+// A member is an option, or a member of an object inside an option. Its value is a JSON value: nil, bool,
+// int64, float64, string, []any or members.
 type member struct {
 	name  string
 	value any
 }
 
-// members stand in the order of their names.
+// members are sorted by name.
 type members []member
 
-// What is left out when it has this value; the server puts it back. No array or object is a default, so
-// that values can be compared: those of different types differ, as 1 and true have to.
+// A spec omits options with these values, and the server puts them back. Defaults are not arrays or objects,
+// so that == compares them. Values of different types differ, as 1 and true have to.
 var defaults = map[string]any{
 	"format":        "JPEG",
 	"quality":       int64(95),
@@ -67,11 +66,11 @@ var extensions = map[string]string{
 	"AVIF": "avif",
 }
 
-// with returns the options of a call, and those of the site that it does not have; defaults too.
+// with returns the site's options, overridden by those of a call, including defaults.
 func (site members) with(call Options) (members, error) {
 	all := make(members, 0, len(site)+len(call))
 	for name, value := range call {
-		// They say nothing about the picture.
+		// These options do not change the picture.
 		if name == "raise_errors" || name == "image_info" {
 			continue
 		}
@@ -89,13 +88,13 @@ func (site members) with(call Options) (members, error) {
 	all.sort()
 	if format, found := all.get("format"); found {
 		if name, _ := format.(string); extensions[name] == "" {
-			return nil, wrongSpec("the format is %v; one of JPEG, PNG, GIF, WEBP, AVIF", format)
+			return nil, invalidSpec("the format is %v; one of JPEG, PNG, GIF, WEBP, AVIF", format)
 		}
 	}
 	return all, nil
 }
 
-// withoutDefaults changes m.
+// withoutDefaults removes the defaults from m.
 func (m members) withoutDefaults() members {
 	return slices.DeleteFunc(m, func(one member) bool {
 		value, found := defaults[one.name]
@@ -116,7 +115,7 @@ func (m members) get(name string) (any, bool) {
 	return nil, false
 }
 
-// full is the value of an option, which may be its default.
+// full returns the value of an option, which may be its default.
 func (m members) full(name string) any {
 	if value, found := m.get(name); found {
 		return value
@@ -146,7 +145,7 @@ func export(value any) any {
 	return value
 }
 
-// truthy says what engines take for yes.
+// truthy reports whether the server, which is Python, takes a value for true.
 func truthy(value any) bool {
 	switch value := value.(type) {
 	case bool:
@@ -165,20 +164,20 @@ func truthy(value any) bool {
 	return false
 }
 
-// plain is a value as JSON has it; name: of the option or member that it belongs to.
+// plain returns a value as JSON has it. name is the option or member that has the value.
 func plain(name string, value any, depth int) (any, error) {
 	if !optionName(name) {
-		return nil, wrongSpec("%q is no name of an option: letters, digits and underscores", name)
+		return nil, invalidSpec("%q is not a valid option name; use letters, digits and underscores", name)
 	}
 	plain, err := plainValue(name, value, depth)
 	if err != nil && !errors.Is(err, ErrSpec) {
-		return nil, wrongSpec("the option %s %v", name, err)
+		return nil, invalidSpec("the option %s contains %v", name, err)
 	}
 	return plain, err
 }
 
 func plainValue(name string, value any, depth int) (any, error) {
-	// The types that most options have; all others by reflection.
+	// Most options have these types. Reflection handles all others.
 	switch value := value.(type) {
 	case nil:
 		return nil, nil
@@ -210,19 +209,19 @@ func plainValue(name string, value any, depth int) (any, error) {
 	case reflect.Map:
 		return plainObject(v, depth)
 	}
-	return nil, fmt.Errorf("has a value of type %T: use text, booleans, nil, numbers, or slices and maps of them", value)
+	return nil, notPlain(fmt.Sprintf("a value of type %T", value))
 }
 
 func plainText(text string) (any, error) {
 	if !utf8.ValidString(text) {
-		return nil, fmt.Errorf("is %q, which is not UTF-8", text)
+		return nil, notPlain(strconv.Quote(text))
 	}
 	return text, nil
 }
 
 func plainInteger(number int64) (any, error) {
 	if number < -maxInteger || maxInteger < number {
-		return nil, fmt.Errorf("is %d: integers go up to 2^53 - 1", number)
+		return nil, notPlain(strconv.FormatInt(number, 10))
 	}
 	return number, nil
 }
@@ -235,28 +234,28 @@ func plainFloat(number float64) (any, error) {
 	if minFraction <= size && size < maxFraction {
 		return number, nil
 	}
-	return nil, fmt.Errorf("is %v: fractions go from 0.0001 to 10^15", number)
+	return nil, notPlain(fmt.Sprint(number))
 }
 
 var numberForm = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
 func plainNumber(text string) (any, error) {
 	if !numberForm.MatchString(text) {
-		return nil, fmt.Errorf("is %q, which is no number", text)
+		return nil, notPlain(fmt.Sprintf("the json.Number %q", text))
 	}
 	if number, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return plainInteger(number)
 	}
 	number, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return nil, fmt.Errorf("is %s: integers go up to 2^53 - 1", text)
+		return nil, notPlain(text)
 	}
 	return plainFloat(number)
 }
 
 func plainArray(name string, v reflect.Value, depth int) (any, error) {
 	if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
-		return nil, errors.New("has bytes: write text as string, and numbers as []int")
+		return nil, notPlain("bytes")
 	}
 	if depth == maxDepth {
 		return nil, errTooDeep
@@ -274,7 +273,7 @@ func plainArray(name string, v reflect.Value, depth int) (any, error) {
 
 func plainObject(v reflect.Value, depth int) (any, error) {
 	if v.Type().Key().Kind() != reflect.String {
-		return nil, fmt.Errorf("has a value of type %s: the keys of maps are of text", v.Type())
+		return nil, notPlain(fmt.Sprintf("a value of type %s", v.Type()))
 	}
 	if depth == maxDepth {
 		return nil, errTooDeep
@@ -292,7 +291,13 @@ func plainObject(v reflect.Value, depth int) (any, error) {
 	return object, nil
 }
 
-var errTooDeep = fmt.Errorf("has more than %d arrays and objects inside each other", maxDepth)
+var errTooDeep = notPlain("too many levels")
+
+// notPlain returns the end of an error's message, after the option's name.
+func notPlain(value string) error {
+	return fmt.Errorf("%s, which cannot be part of a URL; use UTF-8 text, booleans, nil, integers up to 2^53 - 1, "+
+		"fractions from 0.0001 to 10^15, or slices and maps of them, at most %d levels deep", value, maxDepth)
+}
 
 func optionName(name string) bool {
 	for i := range len(name) {
@@ -305,8 +310,7 @@ func optionName(name string) bool {
 	return name != ""
 }
 
-// appendValue writes JSON in its one canonical form. encoding/json escapes more, and replaces what is not
-// UTF-8, where we have found an error before.
+// appendValue appends a value as canonical JSON. encoding/json would escape more characters.
 func appendValue(b []byte, value any) []byte {
 	switch value := value.(type) {
 	case nil:
@@ -339,7 +343,7 @@ func appendValue(b []byte, value any) []byte {
 		}
 		return append(b, '}')
 	}
-	panic(fmt.Sprintf("shrinkmeister: %T is no plain value", value))
+	panic(fmt.Sprintf("shrinkmeister: %T is not a plain value", value))
 }
 
 func appendText(b []byte, text string) []byte {

@@ -20,35 +20,35 @@ import (
 const (
 	recordInfo      = "shrinkmeister record 1"
 	recordKeyLength = 32
-	// Bytes of the HMAC. A forger has 2^63 to try on the average.
-	sealLength = 8
-	maxPixels  = 1<<31 - 1
+	// Bytes of HMAC-SHA256. A forger needs 2^63 attempts on average.
+	signatureLength = 8
+	maxPixels       = 1<<31 - 1
 )
 
-// What stands at the end of a record: ,"m":"<seal>"}
+// A signed record ends with ,"m":"<signature>"}
 var (
-	sealStart = []byte(`,"m":"`)
-	sealEnd   = []byte(`"}`)
-	sealText  = base64.RawURLEncoding
+	signatureStart = []byte(`,"m":"`)
+	signatureEnd   = []byte(`"}`)
+	signatureText  = base64.RawURLEncoding
 )
 
 var resolutionForm = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
 
-// A record is what the shared cache holds about a stored thumbnail.
+// A record describes a thumbnail that is stored.
 type record struct {
 	width, height int
-	checked       int64    // when it was known to be stored, in Unix seconds; 0 where nobody has said
-	resolutions   []string // stored beside it
-	base          string   // its final URL up to its name; empty in a private bucket
+	verifiedAt    int64    // Unix time when it was known to be stored; 0 if unknown
+	resolutions   []string // the alternative resolutions that are stored too: "2", "1.5"
+	base          string   // its final URL without its object name; empty in a private bucket
 }
 
-// seals show that a record was written with one of the secrets, under that key.
-type seals struct {
+// A signer accepts the signature of any of the secrets. Each signature covers a value and its key.
+type signer struct {
 	keys [][]byte
 }
 
-func newSeals(secrets []string) (*seals, error) {
-	s := &seals{}
+func newSigner(secrets []string) (*signer, error) {
+	s := &signer{}
 	for _, secret := range secrets {
 		key, err := deriveKey(secret, recordInfo, recordKeyLength)
 		if err != nil {
@@ -59,31 +59,32 @@ func newSeals(secrets []string) (*seals, error) {
 	return s, nil
 }
 
-// open is the record without its seal. key: under which it lies, without the prefix.
-func (s *seals) open(key string, data []byte) ([]byte, error) {
-	start := len(data) - len(sealStart) - sealText.EncodedLen(sealLength) - len(sealEnd)
-	// Before the seal stands a member at least.
-	if start > 1 && data[0] == '{' && bytes.HasPrefix(data[start:], sealStart) && bytes.HasSuffix(data, sealEnd) {
+// unsign returns the record without its signature. key is the record's key, without the prefix.
+func (s *signer) unsign(key string, data []byte) ([]byte, error) {
+	start := len(data) - len(signatureStart) - signatureText.EncodedLen(signatureLength) - len(signatureEnd)
+	// A record has at least one member before its signature.
+	if start > 1 && data[0] == '{' && bytes.HasPrefix(data[start:], signatureStart) &&
+		bytes.HasSuffix(data, signatureEnd) {
 		body := append(data[:start:start], '}')
-		seal := data[start+len(sealStart) : len(data)-len(sealEnd)]
+		signature := data[start+len(signatureStart) : len(data)-len(signatureEnd)]
 		for _, secret := range s.keys {
-			if hmac.Equal(seal, sealOf(secret, key, body)) {
+			if hmac.Equal(signature, signatureOf(secret, key, body)) {
 				return body, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("%w: it was not written with a secret of ours", errRecord)
+	return nil, fmt.Errorf("%w: the value has no valid signature", errRecord)
 }
 
-func sealOf(secret []byte, key string, body []byte) []byte {
+func signatureOf(secret []byte, key string, body []byte) []byte {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(key))
 	mac.Write([]byte{'\n'})
 	mac.Write(body)
-	return sealText.AppendEncode(nil, mac.Sum(nil)[:sealLength])
+	return signatureText.AppendEncode(nil, mac.Sum(nil)[:signatureLength])
 }
 
-// parseRecord reads the record of a thumbnail, without its seal.
+// parseRecord returns the record of a thumbnail. data has no signature.
 func parseRecord(data []byte) (*record, error) {
 	fields, err := parseFields(data)
 	if err != nil {
@@ -94,33 +95,33 @@ func parseRecord(data []byte) (*record, error) {
 		return nil, err
 	}
 	if raw, found := fields["t"]; found {
-		checked, ok := integer(raw, maxInteger)
+		verifiedAt, ok := integer(raw, maxInteger)
 		if !ok {
-			return nil, fmt.Errorf("%w: its time is no number of seconds", errRecord)
+			return nil, fmt.Errorf("%w: the time is not a number of seconds", errRecord)
 		}
-		r.checked = checked
+		r.verifiedAt = verifiedAt
 	}
 	if raw, found := fields["r"]; found {
 		notForm := func(text string) bool { return !resolutionForm.MatchString(text) }
 		if json.Unmarshal(raw, &r.resolutions) != nil || len(r.resolutions) == 0 ||
 			slices.ContainsFunc(r.resolutions, notForm) {
-			return nil, fmt.Errorf("%w: its resolutions are no list of factors", errRecord)
+			return nil, fmt.Errorf("%w: the resolutions are not a list of factors", errRecord)
 		}
 	}
 	if raw, found := fields["u"]; found {
-		if json.Unmarshal(raw, &r.base) != nil || halfPair(raw) || !lastingURL(r.base) {
-			return nil, fmt.Errorf("%w: its URL is no lasting one of http(s)", errRecord)
+		if json.Unmarshal(raw, &r.base) != nil || halfPair(raw) || !permanentURL(r.base) {
+			return nil, fmt.Errorf("%w: the URL is not a permanent http(s) URL", errRecord)
 		}
 	}
 	return r, nil
 }
 
-// parseFields are the members of a record of any kind, not taken apart: the form of a number counts, and
-// a struct would take names in other cases too.
+// parseFields returns the members of a record of any kind. They stay raw, since numbers are valid in one
+// form only. A struct would accept names in other cases too.
 func parseFields(data []byte) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if !utf8.Valid(data) || json.Unmarshal(data, &fields) != nil || string(fields["v"]) != "1" {
-		return nil, fmt.Errorf("%w: no JSON object of version 1", errRecord)
+		return nil, fmt.Errorf("%w: the value is not a record of version 1", errRecord)
 	}
 	return fields, nil
 }
@@ -129,20 +130,20 @@ func size(fields map[string]json.RawMessage) (width, height int, err error) {
 	w, ok := integer(fields["w"], maxPixels)
 	h, alsoOK := integer(fields["h"], maxPixels)
 	if !ok || !alsoOK {
-		return 0, 0, fmt.Errorf("%w: its size is no number of pixels", errRecord)
+		return 0, 0, fmt.Errorf("%w: the width or the height is not a number of pixels", errRecord)
 	}
 	return int(w), int(h), nil
 }
 
-// integer takes a number from 1 to most that is written as an integer.
+// integer returns a number from 1 to most that is written as an integer.
 func integer(raw json.RawMessage, most int64) (int64, bool) {
 	number, err := strconv.ParseInt(string(raw), 10, 64)
 	return number, err == nil && 1 <= number && number <= most
 }
 
-// lastingURL says whether a URL may be put into pages: without a query, which would be a signature that
-// ends, and with nothing that HTML would have to escape.
-func lastingURL(text string) bool {
+// permanentURL reports whether pages may show a URL: it has no query, since a URL with one is signed and
+// expires, and no characters that HTML has to escape.
+func permanentURL(text string) bool {
 	rest, found := strings.CutPrefix(text, "https://")
 	if !found {
 		rest, found = strings.CutPrefix(text, "http://")
@@ -152,7 +153,7 @@ func lastingURL(text string) bool {
 	})
 }
 
-// halfPair says whether a JSON text has an escaped half of a surrogate pair, which the decoder replaces.
+// halfPair reports whether a JSON text has an escaped half of a surrogate pair. The decoder replaces it.
 func halfPair(raw []byte) bool {
 	for i := 0; i < len(raw); i++ {
 		if raw[i] != '\\' {
@@ -171,7 +172,7 @@ func halfPair(raw []byte) bool {
 	return false
 }
 
-// escaped is the UTF-16 unit of the escape \uXXXX at the start of valid JSON; 0 of what is none.
+// escaped returns the UTF-16 unit of an escape \uXXXX at the start of raw, or 0.
 func escaped(raw []byte) rune {
 	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return 0
@@ -192,25 +193,27 @@ func (r *record) has(resolutions []string) bool {
 	return true
 }
 
-// due says whether it is time for the server to look whether the thumbnail is still stored.
+// stale reports whether the server has to check the object of a record before pages use it. Each record
+// gets stale at its own time in the second half of checkTTL. Otherwise all records of a page would get
+// stale at once.
 //
-//	key    of the record: those of a page would all be due at once, so each has a time of its own
-//	doubt  what stands under the key "doubt"
-func (r *record) due(key string, now time.Time, checkTTL time.Duration, doubt []byte) bool {
+//	key             the record's key, whose digest decides about its time
+//	distrustBefore  the value of distrustBeforeKey
+func (r *record) stale(key string, now time.Time, checkTTL time.Duration, distrustBefore []byte) bool {
 	seconds := float64(now.UnixMicro()) / 1e6
-	if moment, ok := parseDoubt(doubt); ok && float64(r.checked) < moment && moment <= seconds {
+	if moment, ok := parseMoment(distrustBefore); ok && float64(r.verifiedAt) < moment && moment <= seconds {
 		return true
 	}
 	place, err := strconv.ParseUint(key[3:5], 36, 16)
 	if err != nil {
-		panic(err) // a digest is of a-z and 2-7
+		panic(err) // A digest only has the characters a-z and 2-7.
 	}
 	share := 0.5 + float64(place)/(2*36*36)
-	return seconds-float64(r.checked) >= checkTTL.Seconds()*share
+	return seconds-float64(r.verifiedAt) >= checkTTL.Seconds()*share
 }
 
-// parseDoubt takes a Unix time of up to 19 digits.
-func parseDoubt(value []byte) (float64, bool) {
+// parseMoment returns the Unix time that a value of the shared cache contains, of at most 19 digits.
+func parseMoment(value []byte) (float64, bool) {
 	if len(value) == 0 || len(value) > 19 || bytes.ContainsFunc(value, notDigit) {
 		return math.Inf(1), false
 	}

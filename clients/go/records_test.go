@@ -22,26 +22,26 @@ type recordVector struct {
 	Version                   any
 }
 
-type sealVector struct{ Description, Under, Record, Sealed string }
+type signatureVector struct{ Description, Under, Record, Sealed string }
 
 type recordVectors struct {
 	Thumbnails, Sources, Invalid []recordVector
 	Seals                        struct {
 		Secret, Key    string
-		Valid, Invalid []sealVector
+		Valid, Invalid []signatureVector
 	}
 }
 
-func recordDescription(v recordVector) string { return v.Description }
-func sealDescription(v sealVector) string     { return v.Description }
+func recordDescription(v recordVector) string       { return v.Description }
+func signatureDescription(v signatureVector) string { return v.Description }
 
-// seal is what the server does to a record.
-func seal(secret, key, body string) string {
-	s := sealOf(must(deriveKey(secret, recordInfo, recordKeyLength)), key, []byte(body))
+// sign returns a record with its signature, as the server writes it.
+func sign(secret, key, body string) string {
+	s := signatureOf(must(deriveKey(secret, recordInfo, recordKeyLength)), key, []byte(body))
 	return strings.TrimSuffix(body, "}") + `,"m":"` + string(s) + `"}`
 }
 
-// parseSourceRecord reads what the client itself has no use for, by means of what it reads.
+// parseSourceRecord returns a source's record. The client itself does not need such records.
 func parseSourceRecord(data []byte) (width, height int, flipped bool, version string, err error) {
 	fields, err := parseFields(data)
 	if err != nil {
@@ -66,14 +66,14 @@ func TestRecords(t *testing.T) {
 		if v.Base != nil {
 			base = *v.Base
 		}
-		if r.width != v.Width || r.height != v.Height || r.base != base || r.checked != v.Checked ||
+		if r.width != v.Width || r.height != v.Height || r.base != base || r.verifiedAt != v.Checked ||
 			!slices.Equal(r.resolutions, v.Resolutions) {
 			t.Errorf("read as %+v", r)
 		}
 	})
 }
 
-// inJSON is a version as a record has it; null is as good as none.
+// inJSON returns a version as a record has it. null means no version.
 func inJSON(version any) string {
 	if version == nil {
 		return ""
@@ -110,7 +110,7 @@ func TestRecordsBeyondTheVectors(t *testing.T) {
 	for _, data := range []string{
 		` { "v" : 1 , "w" : 300 , "h" : 200 } `,
 		`{"\u0076":1,"w":300,"h":200}`,
-		`{"v":2,"w":1,"w":300,"h":200,"v":1}`, // the last of a name, as most parsers have it
+		`{"v":2,"w":1,"w":300,"h":200,"v":1}`, // As most parsers, the client uses the last duplicate.
 		with(`"W":1`),
 		with(`"T":"x","R":0,"U":null`),
 		with(`"u":"https:\/\/example.com\/\ud83d\ude00\u00e4/"`),
@@ -146,10 +146,10 @@ func TestRecordsBeyondTheVectors(t *testing.T) {
 			t.Errorf("%s: %+v (%v)", data, r, err)
 		}
 	}
-	// What HTML would have to escape.
+	// HTML has to escape these characters.
 	for _, r := range "\u0000\u001f \u007f?#<>\"'&\\" {
-		if url := fmt.Sprintf("https://example.com/%c/", r); lastingURL(url) {
-			t.Errorf("%q would go into a page", url)
+		if url := fmt.Sprintf("https://example.com/%c/", r); permanentURL(url) {
+			t.Errorf("%q is valid", url)
 		}
 	}
 }
@@ -172,77 +172,77 @@ func TestHalvesOfSurrogatePairs(t *testing.T) {
 	}
 }
 
-func TestDue(t *testing.T) {
+func TestStale(t *testing.T) {
 	// "di" is 486 in base 36, and 1/2 + 486/2592 of 1600 seconds are 1100.
 	const key = "t1:di"
-	r := &record{checked: moment - 1100}
-	if r.due(key, time.Unix(moment-1, 999_000_000), 1600*time.Second, nil) {
+	r := &record{verifiedAt: moment - 1100}
+	if r.stale(key, time.Unix(moment-1, 999_000_000), 1600*time.Second, nil) {
 		t.Error("too early")
 	}
-	if !r.due(key, time.Unix(moment, 0), 1600*time.Second, nil) {
+	if !r.stale(key, time.Unix(moment, 0), 1600*time.Second, nil) {
 		t.Error("too late")
 	}
 }
 
-func TestSeals(t *testing.T) {
+func TestSignatures(t *testing.T) {
 	vectors := load[recordVectors](t, "records").Seals
 	if key := must(deriveKey(vectors.Secret, recordInfo, recordKeyLength)); hex.EncodeToString(key) != vectors.Key {
 		t.Errorf("the key is %x", key)
 	}
-	each(t, vectors.Valid, sealDescription, func(t *testing.T, v sealVector) {
+	each(t, vectors.Valid, signatureDescription, func(t *testing.T, v signatureVector) {
 		for _, secrets := range [][]string{{vectors.Secret}, {secondSecret, vectors.Secret}} {
-			body, err := must(newSeals(secrets)).open(v.Under, []byte(v.Sealed))
+			body, err := must(newSigner(secrets)).unsign(v.Under, []byte(v.Sealed))
 			if err != nil || string(body) != v.Record {
-				t.Errorf("opened as %s (%v)", body, err)
+				t.Errorf("unsigned as %s (%v)", body, err)
 			}
 		}
-		if sealed := seal(vectors.Secret, v.Under, v.Record); sealed != v.Sealed {
-			t.Errorf("sealed as %s", sealed)
+		if signed := sign(vectors.Secret, v.Under, v.Record); signed != v.Sealed {
+			t.Errorf("signed as %s", signed)
 		}
 	})
-	each(t, vectors.Invalid, sealDescription, func(t *testing.T, v sealVector) {
-		body, err := must(newSeals([]string{vectors.Secret})).open(v.Under, []byte(v.Sealed))
+	each(t, vectors.Invalid, signatureDescription, func(t *testing.T, v signatureVector) {
+		body, err := must(newSigner([]string{vectors.Secret})).unsign(v.Under, []byte(v.Sealed))
 		if !errors.Is(err, errRecord) {
-			t.Errorf("opened as %s (%v)", body, err)
+			t.Errorf("unsigned as %s (%v)", body, err)
 		}
 	})
 }
 
-func TestNoByteOfASealedRecordMayChange(t *testing.T) {
+func TestEveryByteOfASignedRecordIsAuthenticated(t *testing.T) {
 	const key = "t1:lbe73r7nkxzl3j4omxf5zzsofjurorjf"
-	s := must(newSeals([]string{firstSecret}))
-	sealed := []byte(seal(firstSecret, key, `{"v":1,"w":300,"h":200}`))
-	if _, err := s.open(key, sealed); err != nil {
+	s := must(newSigner([]string{firstSecret}))
+	signed := []byte(sign(firstSecret, key, `{"v":1,"w":300,"h":200}`))
+	if _, err := s.unsign(key, signed); err != nil {
 		t.Fatal(err)
 	}
-	for i := range sealed {
-		changed := slices.Clone(sealed)
+	for i := range signed {
+		changed := slices.Clone(signed)
 		changed[i] ^= 1
-		if _, err := s.open(key, changed); err == nil {
-			t.Errorf("%s counts", changed)
+		if _, err := s.unsign(key, changed); err == nil {
+			t.Errorf("%s is valid", changed)
 		}
-		if _, err := s.open(key, sealed[:i]); err == nil {
-			t.Errorf("%s counts", sealed[:i])
+		if _, err := s.unsign(key, signed[:i]); err == nil {
+			t.Errorf("%s is valid", signed[:i])
 		}
 	}
-	// Spare bits of the seal's last character.
-	last := len(sealed) - 3
+	// The signature's last character has spare bits.
+	last := len(signed) - 3
 	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
-		changed := slices.Clone(sealed)
+		changed := slices.Clone(signed)
 		changed[last] = c
-		if _, err := s.open(key, changed); err == nil && c != sealed[last] {
-			t.Errorf("%s counts", changed)
+		if _, err := s.unsign(key, changed); err == nil && c != signed[last] {
+			t.Errorf("%s is valid", changed)
 		}
 	}
-	if _, err := s.open(key, []byte(seal(firstSecret, key, ` {"v":1,"w":300,"h":200}`))); err == nil {
-		t.Error("what does not start with a brace counts")
+	if _, err := s.unsign(key, []byte(sign(firstSecret, key, ` {"v":1,"w":300,"h":200}`))); err == nil {
+		t.Error("a record that does not start with a brace is valid")
 	}
-	// Nothing before the seal but the brace.
-	mac := sealOf(s.keys[0], key, []byte("{}"))
-	if _, err := s.open(key, fmt.Appendf(nil, `{,"m":"%s"}`, mac)); err == nil {
-		t.Error("an empty record counts")
+	// An empty record has only a brace before its signature.
+	mac := signatureOf(s.keys[0], key, []byte("{}"))
+	if _, err := s.unsign(key, fmt.Appendf(nil, `{,"m":"%s"}`, mac)); err == nil {
+		t.Error("an empty record is valid")
 	}
-	if n := base64.RawURLEncoding.EncodedLen(sealLength); n != 11 {
-		t.Errorf("a seal has %d characters", n)
+	if n := base64.RawURLEncoding.EncodedLen(signatureLength); n != 11 {
+		t.Errorf("a signature has %d characters", n)
 	}
 }

@@ -5,20 +5,21 @@ import (
 	"unicode/utf8"
 )
 
-// A source is where an original image lies.
+// A source is the place of an original image.
 //
 //	scheme     "s3", "storage", "https" or "http"
 //	container  the bucket, the alias of a storage, or the host in lower case, with its port if it has one
-//	name       the object's key, the file's name, or what stands in a URL behind the host, as it is
+//	name       the object's key or the file's name, neither percent-encoded nor normalised, or the part of a
+//	           URL after the host and its slash
 type source struct {
 	scheme, container, name string
 }
 
-// parseSource takes "s3://bucket/key", "storage://alias/name" or a URL apart. Nothing is decoded.
+// parseSource returns the source of "s3://bucket/key", "storage://alias/name" or a URL.
 func parseSource(text string) (source, error) {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
-		return source{}, wrongSpec("the source is %q; write it as s3://bucket/key, storage://alias/name or a URL", text)
+		return source{}, invalidSpec(`%q is not a source; write "s3://bucket/key", "storage://alias/name" or a URL`, text)
 	}
 	container, name, _ := strings.Cut(rest, "/")
 	if scheme == "https" || scheme == "http" {
@@ -37,38 +38,42 @@ func (s source) check() error {
 	switch s.scheme {
 	case "s3":
 		if s.container == "" || strings.ContainsFunc(s.container, notOfBucket) {
-			return wrongSpec("%q is no name of a bucket", s.container)
+			return s.invalidContainer()
 		}
 	case "storage":
 		if s.container == "" || strings.ContainsAny(s.container, "/\x00") || !utf8.ValidString(s.container) {
-			return wrongSpec("%q is no alias of a storage", s.container)
+			return s.invalidContainer()
 		}
 	case "https", "http":
 		host, port, found := strings.Cut(s.container, ":")
 		if host == "" || strings.ContainsFunc(host, notOfHost) ||
 			found && (port == "" || strings.ContainsFunc(port, notDigit)) {
-			return wrongSpec("%q is no host: write it without a user's name, in ASCII", s.container)
+			return s.invalidContainer()
 		}
 		if strings.Contains(s.name, "#") {
-			return wrongSpec("the source's name is %q: a fragment is no part of a URL here", s.name)
+			return invalidSpec("the source's name is %q; remove the fragment", s.name)
 		}
 	default:
-		return wrongSpec("the source's scheme is %q; one of s3, storage, https, http", s.scheme)
+		return invalidSpec("unknown source scheme %q; one of s3, storage, https, http", s.scheme)
 	}
 	if s.name == "" || strings.Contains(s.name, "\x00") || !utf8.ValidString(s.name) {
-		return wrongSpec("the source's name is %q: empty, with a NUL in it, or not UTF-8", s.name)
+		return invalidSpec("the source's name is %q; it must be UTF-8 text without NUL, and not empty", s.name)
 	}
 	return nil
 }
 
-// append writes the three members of an array that a source is.
+func (s source) invalidContainer() error {
+	return invalidSpec("%q is not a valid place of a source of %s", s.container, s.scheme)
+}
+
+// append appends the source as three members of a JSON array.
 func (s source) append(b []byte) []byte {
 	b = appendText(b, s.scheme)
 	b = appendText(append(b, ','), s.container)
 	return appendText(append(b, ','), s.name)
 }
 
-// Beyond ASCII there are letters that become one of ASCII, and so another host.
+// lower changes only ASCII. Some letters beyond it become ASCII in lower case, which would name another host.
 func lower(r rune) rune {
 	if 'A' <= r && r <= 'Z' {
 		return r + 'a' - 'A'

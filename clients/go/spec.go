@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// A Spec is what a token says: which thumbnail, of what.
+// A Spec is the content of a token.
 type Spec struct {
 	Source   string
 	Geometry string
-	// Those that are not left out as defaults: strings, booleans, nil, int64, float64, []any and
+	// Options has no defaults. Its values are strings, booleans, nil, int64, float64, []any and
 	// map[string]any.
 	Options Options
-	// When the token ends; zero if it does not.
+	// Expires is when the token expires; zero for never.
 	Expires time.Time
 }
 
-// A form is a spec in its one canonical form.
+// A form is a spec with its canonical form.
 type form struct {
 	source        source
 	geometry      string
-	width, height int // of the geometry; 0 for what it does not say
+	width, height int // the sides of the geometry; 0 for a side that it does not have
 	options       members
 	canonical     []byte // ["s3","photos","2024/dawn.jpg","300x200",{"crop":"center"}]
-	sourceLength  int    // of what stands in that before the geometry, without the comma
+	sourceLength  int    // the length of canonical up to the source's end
 }
 
-// newForm changes options, which it keeps.
+// newForm takes over options, and removes defaults from them.
 func newForm(source source, geometry string, options members) (*form, error) {
 	width, height, ok := parseGeometry(geometry)
 	if !ok {
-		return nil, wrongSpec("the geometry is %q; write pixels as 300x200, 300 or x200", geometry)
+		return nil, invalidSpec(`the geometry is %q; write pixels as text: "300x200", "300" or "x200"`, geometry)
 	}
 	f := &form{source: source, geometry: geometry, width: width, height: height}
 	f.options = options.withoutDefaults()
@@ -46,37 +46,38 @@ func newForm(source source, geometry string, options members) (*form, error) {
 	return f, nil
 }
 
-// parseForm reads a canonical form, and the end behind its five members: 0 if there is none.
+// parseForm returns the spec of a token's payload and its expiry time, 0 for none.
 func parseForm(payload []byte) (*form, int64, error) {
-	// The decoder replaces what is not UTF-8, and halves of surrogate pairs; it takes the last of members
-	// of one name. What is written again shows all of that.
+	// The decoder replaces invalid UTF-8 and halves of surrogate pairs, and drops duplicate members. The
+	// comparison at the end rejects such payloads.
 	var parts []any
 	decoder := json.NewDecoder(bytes.NewReader(payload))
 	decoder.UseNumber()
 	if err := decoder.Decode(&parts); err != nil {
-		return nil, 0, wrongSpec("no JSON array: %v", err)
+		return nil, 0, invalidSpec("the thumbnail spec is not a JSON array: %v", err)
 	}
 	if len(parts) != 5 && len(parts) != 6 {
-		return nil, 0, wrongSpec("an array of %d members", len(parts))
+		return nil, 0, invalidSpec("the thumbnail spec is not an array of five members")
 	}
 	var texts [4]string
 	for i := range texts {
 		text, ok := parts[i].(string)
 		if !ok {
-			return nil, 0, wrongSpec("member %d is no text", i)
+			return nil, 0, invalidSpec("the first four members of the thumbnail spec are not all texts")
 		}
 		texts[i] = text
 	}
 	options, ok := parts[4].(map[string]any)
 	if !ok {
-		return nil, 0, wrongSpec("options that are no object")
+		return nil, 0, invalidSpec("the options of the thumbnail spec are not an object")
 	}
-	var end int64
+	var expires int64
 	if len(parts) == 6 {
 		number, _ := parts[5].(json.Number)
 		var err error
-		if end, err = strconv.ParseInt(string(number), 10, 64); err != nil || end < 1 || maxInteger < end {
-			return nil, 0, wrongSpec("an end that is no point in time")
+		expires, err = strconv.ParseInt(string(number), 10, 64)
+		if err != nil || expires < 1 || maxInteger < expires {
+			return nil, 0, invalidSpec("the expiry time is not a point in time")
 		}
 	}
 	source := source{texts[0], texts[1], texts[2]}
@@ -91,21 +92,21 @@ func parseForm(payload []byte) (*form, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if !bytes.Equal(f.payload(end), payload) {
-		return nil, 0, wrongSpec("not the canonical form")
+	if !bytes.Equal(f.payload(expires), payload) {
+		return nil, 0, invalidSpec("not the canonical form of a thumbnail spec")
 	}
-	return f, end, nil
+	return f, expires, nil
 }
 
-// payload is what a token seals. end: in Unix seconds, 0 for none.
-func (f *form) payload(end int64) []byte {
-	if end == 0 {
+// payload returns the bytes that a token encrypts. expires is a Unix time, or 0 for never.
+func (f *form) payload(expires int64) []byte {
+	if expires == 0 {
 		return f.canonical
 	}
 	last := len(f.canonical) - 1
 	b := make([]byte, last, last+20)
 	copy(b, f.canonical)
-	b = strconv.AppendInt(append(b, ','), end, 10)
+	b = strconv.AppendInt(append(b, ','), expires, 10)
 	return append(b, ']')
 }
 
@@ -114,15 +115,15 @@ func (f *form) extension() string {
 	return extensions[format]
 }
 
-// filled says whether the thumbnail has the exact pixels of the sides that its geometry gives, whatever its
-// source is.
+// filled reports whether the sides of the geometry are certain, since the picture is cropped or padded to
+// them.
 func (f *form) filled() bool {
 	crop := f.options.full("crop")
 	crops := truthy(crop) && crop != any("noop")
 	return truthy(f.options.full("padding")) || crops && truthy(f.options.full("upscale"))
 }
 
-// parseGeometry takes "300x200", "300" (width) and "x200" (height).
+// parseGeometry returns the sides of "300x200", "300" (width) or "x200" (height); 0 for a missing side.
 func parseGeometry(text string) (width, height int, ok bool) {
 	first, second, found := strings.Cut(text, "x")
 	if first != "" || !found {

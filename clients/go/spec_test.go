@@ -46,7 +46,7 @@ func makeForm(source source, geometry string, options Options) (*form, error) {
 	return newForm(source, geometry, all)
 }
 
-// floats are the options as whoever decodes JSON without UseNumber has them.
+// floats returns options as a decoder without UseNumber does.
 func floats(t *testing.T, options Options) Options {
 	t.Helper()
 	var decoded Options
@@ -69,9 +69,9 @@ func TestSpecs(t *testing.T) {
 					t.Fatalf("canonical form %s, want %s", f.canonical, v.Canonical)
 				}
 			}
-			f, end, err := parseForm([]byte(v.Canonical))
-			if err != nil || end != 0 {
-				t.Fatal(end, err)
+			f, expires, err := parseForm([]byte(v.Canonical))
+			if err != nil || expires != 0 {
+				t.Fatal(expires, err)
 			}
 			sum := sha256.Sum256(f.canonical)
 			name := "cache/" + f.objectName(f.recordKey())
@@ -99,14 +99,14 @@ func TestInvalidSpecs(t *testing.T) {
 	type vector = struct{ Description, Canonical string }
 	name := func(v vector) string { return v.Description }
 	each(t, load[specVectors](t, "specs").Invalid, name, func(t *testing.T, v vector) {
-		// Behind the members of a spec a token may have an end.
-		if f, end, err := parseForm([]byte(v.Canonical)); !errors.Is(err, ErrSpec) && end == 0 {
+		// A sixth member may be a token's expiry time.
+		if f, expires, err := parseForm([]byte(v.Canonical)); !errors.Is(err, ErrSpec) && expires == 0 {
 			t.Errorf("%v (%v)", f, err)
 		}
 	})
 }
 
-func TestSpecsThatAreNotWritten(t *testing.T) {
+func TestRefusedSpecs(t *testing.T) {
 	name := func(v specVector) string { return v.Description }
 	each(t, load[specVectors](t, "specs").Refused, name, func(t *testing.T, v specVector) {
 		source := source{v.Source[0], v.Source[1], v.Source[2]}
@@ -120,8 +120,8 @@ func TestSpecsThatAreNotWritten(t *testing.T) {
 	})
 }
 
-// What the vectors, which are text, cannot have.
-func TestBytesThatAreNoSpec(t *testing.T) {
+// The vectors are text, and cannot contain these bytes.
+func TestInvalidBytesOfSpecs(t *testing.T) {
 	for _, payload := range []string{
 		"[\"s3\",\"photos\",\"\xff.jpg\",\"10x10\",{}]",
 		"[\"s3\",\"photos\",\"\xed\xa0\x80.jpg\",\"10x10\",{}]", // a surrogate, encoded
@@ -180,7 +180,7 @@ func nested(depth int) any {
 	return value
 }
 
-func TestOptionsOfGo(t *testing.T) {
+func TestOptionsWithGoTypes(t *testing.T) {
 	canonical := func(value any) (string, error) {
 		f, err := makeForm(source{"s3", "b", "n"}, "1", Options{"o": value})
 		if err != nil {
@@ -234,7 +234,7 @@ func TestOptionsOfGo(t *testing.T) {
 	}
 }
 
-func TestOptionsStayAsTheyWere(t *testing.T) {
+func TestACallDoesNotChangeOptions(t *testing.T) {
 	client := newClient(t, Config{Options: Options{"quality": 80}})
 	options := Options{"crop": "center", "quality": 95, "list": []any{1.0}}
 	want := Options{"crop": "center", "quality": 95, "list": []any{1.0}}
@@ -247,7 +247,7 @@ func TestOptionsStayAsTheyWere(t *testing.T) {
 	}
 	plain := must(client.URL("s3://b/n", "10x10", nil))
 	if plain == must(client.URL("s3://b/n", "10x10", Options{"quality": 95})) {
-		t.Error("the site's options are forgotten")
+		t.Error("the call has changed the site's options")
 	}
 }
 
@@ -258,6 +258,6 @@ func TestTheSitesOptionsAreCopied(t *testing.T) {
 	before := must(client.URL("s3://b/n", "10x10", nil))
 	options["quality"], list[0] = 70, 3
 	if after := must(client.URL("s3://b/n", "10x10", nil)); before != after {
-		t.Error("they changed with what they were made of")
+		t.Error("the client's options changed with the caller's")
 	}
 }

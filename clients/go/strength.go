@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// Whether a secret can be guessed. The page docs/protocol.md says why, and has the same rules.
+// Secrets that can be guessed. All clients share the rules, which docs/protocol.md defines and explains.
 
 const (
 	minSecret = 32
-	// How many different ones a secret has at least.
+	// How many different characters a secret needs.
 	minCharacters = 6
-	minPairs      = 16
-	// Differences of the code points of neighbours: "abcdef" has one.
+	// How many different pairs of neighbours it needs.
+	minPairs = 16
+	// How many different steps between the code points of neighbours it needs: "abcdef" has one.
 	minSteps = 5
 )
 
@@ -43,7 +44,7 @@ var (
 	separators = strings.NewReplacer(" ", "", "-", "", ".", "", "_", "")
 )
 
-// weakness is what makes a secret easy to guess, as words that follow "it"; "" for nothing.
+// weakness returns why a secret can be guessed, as words that follow "it", or "".
 func weakness(secret string) string {
 	part := repeated([]rune(secret))
 	if len(part) < minSecret {
@@ -67,12 +68,12 @@ func weakness(secret string) string {
 	}
 	bare := separators.Replace(strings.Map(asciiLower, secret))
 	if slices.ContainsFunc(placeholders, func(text string) bool { return strings.Contains(bare, text) }) {
-		return "is a text that is to be replaced, or has a word in it that guesses begin with"
+		return "is a placeholder, or contains a word that attackers guess first"
 	}
 	return ""
 }
 
-// repeated is the part that a text repeats twice or more, the last time perhaps not to its end; or the text.
+// repeated returns the part that a text repeats (the last repetition may be cut off), or the whole text.
 func repeated(text []rune) []rune {
 	for length := 1; length <= len(text)/2; length++ {
 		if slices.Equal(text[length:], text[:len(text)-length]) {
@@ -82,7 +83,7 @@ func repeated(text []rune) []rune {
 	return text
 }
 
-// asciiLower leaves alone what is not ASCII: what other capitals become differs between versions of Unicode.
+// asciiLower changes only ASCII letters, since the lower case of others depends on the version of Unicode.
 func asciiLower(character rune) rune {
 	if 'A' <= character && character <= 'Z' {
 		return character + 'a' - 'A'

@@ -2,20 +2,20 @@ package shrinkmeister
 
 import "strings"
 
-// A Thumbnail is what a page shows.
+// A Thumbnail is a thumbnail as a page shows it.
 type Thumbnail struct {
-	// URL is for the attribute src. Nothing in it needs escaping in HTML.
+	// URL is the final URL, or the lazy URL of the thumbnail server. HTML does not need to escape it.
 	URL string
 
-	// Width and Height are the exact pixels, for the attributes of that name; each is 0 where it is not
-	// known yet.
+	// Width and Height are exact pixels. Each side is 0 if it is not known before the thumbnail is made.
 	Width, Height int
 
-	// Lazy says whether the URL is one of the thumbnail server, which redirects to the final one.
+	// Lazy reports whether the URL is the server's, which makes the thumbnail when a browser asks.
 	Lazy bool
 }
 
-// URLOf returns the URL at one of the Resolutions of the Config: "2" for @2x.
+// URLOf returns the URL at an alternative resolution: ...@2x.jpg for "2". The server's
+// THUMBNAIL_ALTERNATIVE_RESOLUTIONS has to list it.
 func (t Thumbnail) URLOf(resolution string) string {
 	point := strings.LastIndexByte(t.URL, '.')
 	if point < 0 {

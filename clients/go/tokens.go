@@ -13,18 +13,18 @@ import (
 
 const (
 	tokenInfo = "shrinkmeister token 1"
-	// Characters. Servers take request lines of some 4,000 bytes.
+	// Characters of a token. Web servers accept request lines of about 4,000 bytes.
 	maxToken = 3800
-	// Of AES-SIV: bytes before the ciphertext.
+	// Bytes that AES-SIV puts before the ciphertext.
 	tagLength = 16
 )
 
 var tokenVersion = []byte{1}
 
-// Unused bits of the last character would give one thumbnail several URLs.
+// The decoding is strict, since spare bits in the last character would give one thumbnail several URLs.
 var tokenText = base64.RawURLEncoding.Strict()
 
-// tokens seal with the first secret, and open with any. Their ciphers hold keys alone, which never change.
+// tokens encrypt with the first secret and decrypt with any. The ciphers are safe for concurrent use.
 type tokens struct {
 	ciphers []*subtle.AESSIV
 	ttl     int64 // seconds after which a token expires; 0 for never
@@ -47,56 +47,58 @@ func newTokens(secrets []string, ttl int64, clock func() time.Time) (*tokens, er
 	return t, nil
 }
 
-// deriveKey makes another key of a secret for each purpose.
+// deriveKey returns the key of a secret for one purpose, by HKDF-SHA256.
 func deriveKey(secret, info string, length int) ([]byte, error) {
 	return hkdf.Key(sha256.New, []byte(secret), nil, info, length)
 }
 
-func (t *tokens) seal(f *form) (string, error) {
-	var end int64
+// encrypt returns the token of a spec. Its error is ErrSpec if the token is longer than web servers accept.
+func (t *tokens) encrypt(f *form) (string, error) {
+	var expires int64
 	if t.ttl > 0 {
-		// Whole periods: a token stays the same within one, and lives for one to two of them.
-		end = (t.clock().Unix()/t.ttl + 2) * t.ttl
+		// The expiry time is rounded up to whole periods. So a token stays the same within a period, and
+		// lives for one to two of them.
+		expires = (t.clock().Unix()/t.ttl + 2) * t.ttl
 	}
-	payload := f.payload(end)
+	payload := f.payload(expires)
 	length := tokenText.EncodedLen(len(tokenVersion) + tagLength + len(payload))
 	if length > maxToken {
-		return "", wrongSpec("its URL would have a token of %d characters: more than %d", length, maxToken)
+		return "", invalidSpec("the token has %d characters, more than %d", length, maxToken)
 	}
-	sealed, err := t.ciphers[0].EncryptDeterministically(payload, tokenVersion)
+	encrypted, err := t.ciphers[0].EncryptDeterministically(payload, tokenVersion)
 	if err != nil {
 		return "", err
 	}
-	return tokenText.EncodeToString(append(tokenVersion[:1:1], sealed...)), nil
+	return tokenText.EncodeToString(append(tokenVersion[:1:1], encrypted...)), nil
 }
 
-// open is the spec of a token and its end, 0 if it has none.
-func (t *tokens) open(token string) (*form, int64, error) {
+// decrypt returns the spec of a token and its expiry time, 0 for none.
+func (t *tokens) decrypt(token string) (*form, int64, error) {
 	// The decoder skips newlines.
 	if len(token) > maxToken || strings.ContainsAny(token, "\r\n") {
-		return nil, 0, fmt.Errorf("%w: it is not base64url of a length that can be", ErrToken)
+		return nil, 0, fmt.Errorf("%w: the token is not base64url, or its length is impossible", ErrToken)
 	}
 	data, err := tokenText.DecodeString(token)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", ErrToken, err)
+		return nil, 0, fmt.Errorf("%w: the token is not canonical base64url, or its length is impossible", ErrToken)
 	}
 	if len(data) == 0 || data[0] != tokenVersion[0] {
-		return nil, 0, fmt.Errorf("%w: its version is unknown", ErrToken)
+		return nil, 0, fmt.Errorf("%w: the token has an unknown version", ErrToken)
 	}
 	for _, cipher := range t.ciphers {
 		payload, err := cipher.DecryptDeterministically(data[1:], tokenVersion)
 		if err != nil {
 			continue
 		}
-		f, end, err := parseForm(payload)
+		f, expires, err := parseForm(payload)
 		if err != nil {
-			// Without the reason, which would have of the plaintext.
-			return nil, 0, fmt.Errorf("%w: it was sealed with a secret of ours, and holds no spec", ErrToken)
+			// The message omits the reason, which may contain plaintext.
+			return nil, 0, fmt.Errorf("%w: the token is genuine, but its content is not a spec", ErrToken)
 		}
-		if end > 0 && t.clock().Unix() >= end {
-			return nil, 0, fmt.Errorf("%w: it ended at %d", ErrTokenExpired, end)
+		if expires > 0 && t.clock().Unix() >= expires {
+			return nil, 0, fmt.Errorf("%w: the token expired at %d", ErrTokenExpired, expires)
 		}
-		return f, end, nil
+		return f, expires, nil
 	}
-	return nil, 0, fmt.Errorf("%w: it was sealed with another secret, or changed", ErrToken)
+	return nil, 0, fmt.Errorf("%w: the token was not encrypted with a known secret", ErrToken)
 }

@@ -48,19 +48,19 @@ func TestTokenKeys(t *testing.T) {
 	}
 }
 
-func TestSpecsThatAreTooLong(t *testing.T) {
+func TestTooLongTokens(t *testing.T) {
 	each(t, load[tokenVectors](t, "tokens").TooLong, described, func(t *testing.T, v tokenVector) {
 		f, _, err := parseForm([]byte(v.Canonical))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if token, err := must(newTokens([]string{firstSecret}, 0, at(0))).seal(f); !errors.Is(err, ErrSpec) {
-			t.Errorf("sealed as %s", token)
+		if token, err := must(newTokens([]string{firstSecret}, 0, at(0))).encrypt(f); !errors.Is(err, ErrSpec) {
+			t.Errorf("encrypted as %s", token)
 		}
 	})
 }
 
-func TestSecretsThatAreRefused(t *testing.T) {
+func TestInvalidSecrets(t *testing.T) {
 	name := func(secret string) string { return secret }
 	each(t, load[tokenVectors](t, "tokens").InvalidSecrets, name, func(t *testing.T, secret string) {
 		for _, config := range []Config{
@@ -75,7 +75,7 @@ func TestSecretsThatAreRefused(t *testing.T) {
 	})
 }
 
-func TestSecretsThatCanBeGuessed(t *testing.T) {
+func TestWeakSecrets(t *testing.T) {
 	name := func(secret string) string { return secret }
 	each(t, load[tokenVectors](t, "tokens").WeakSecrets, name, func(t *testing.T, secret string) {
 		_, err := New(Config{ServerURL: "https://thumbs.example.com", SecretKey: secret})
@@ -92,7 +92,7 @@ func TestSecretsThatCanBeGuessed(t *testing.T) {
 	})
 }
 
-func TestSecretsThatAreTaken(t *testing.T) {
+func TestStrongSecrets(t *testing.T) {
 	name := func(secret string) string { return secret }
 	each(t, load[tokenVectors](t, "tokens").StrongSecrets, name, func(t *testing.T, secret string) {
 		if _, err := New(Config{ServerURL: "https://thumbs.example.com", SecretKey: secret}); err != nil {
@@ -108,20 +108,20 @@ func TestTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if token := must(tokens.seal(f)); token != v.Token {
-			t.Errorf("sealed as %s, want %s", token, v.Token)
+		if token := must(tokens.encrypt(f)); token != v.Token {
+			t.Errorf("encrypted as %s, want %s", token, v.Token)
 		}
-		if f, end, err := tokens.open(v.Token); err != nil || end != 0 || string(f.canonical) != v.Canonical {
-			t.Errorf("opened as %v, %d (%v)", f, end, err)
+		if f, expires, err := tokens.decrypt(v.Token); err != nil || expires != 0 || string(f.canonical) != v.Canonical {
+			t.Errorf("decrypted as %v, %d (%v)", f, expires, err)
 		}
 	})
 }
 
-func TestTokensOfFallbacks(t *testing.T) {
+func TestFallbacks(t *testing.T) {
 	each(t, load[tokenVectors](t, "tokens").Fallbacks, described, func(t *testing.T, v tokenVector) {
 		tokens := must(newTokens(v.Secrets, 0, at(0)))
-		if f, _, err := tokens.open(v.Token); err != nil || string(f.canonical) != v.Canonical {
-			t.Errorf("opened as %v (%v)", f, err)
+		if f, _, err := tokens.decrypt(v.Token); err != nil || string(f.canonical) != v.Canonical {
+			t.Errorf("decrypted as %v (%v)", f, err)
 		}
 	})
 }
@@ -133,12 +133,12 @@ func TestExpiringTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if token := must(tokens.seal(f)); token != v.Token {
-			t.Errorf("sealed as %s, want %s", token, v.Token)
+		if token := must(tokens.encrypt(f)); token != v.Token {
+			t.Errorf("encrypted as %s, want %s", token, v.Token)
 		}
-		f, end, err := tokens.open(v.Token)
-		if err != nil || end != v.Expires || string(f.canonical) != v.Canonical {
-			t.Errorf("opened as %v, %d (%v)", f, end, err)
+		f, expires, err := tokens.decrypt(v.Token)
+		if err != nil || expires != v.Expires || string(f.canonical) != v.Canonical {
+			t.Errorf("decrypted as %v, %d (%v)", f, expires, err)
 		}
 	})
 }
@@ -147,11 +147,11 @@ func TestExpiredTokens(t *testing.T) {
 	vectors := load[tokenVectors](t, "tokens")
 	each(t, vectors.Expired, described, func(t *testing.T, v tokenVector) {
 		tokens := must(newTokens([]string{vectors.Secret}, 0, at(v.Now)))
-		if _, _, err := tokens.open(v.Token); !errors.Is(err, ErrTokenExpired) || !errors.Is(err, ErrToken) {
+		if _, _, err := tokens.decrypt(v.Token); !errors.Is(err, ErrTokenExpired) || !errors.Is(err, ErrToken) {
 			t.Errorf("error %v", err)
 		}
 		tokens = must(newTokens([]string{secondSecret}, 0, at(v.Now)))
-		if _, _, err := tokens.open(v.Token); !errors.Is(err, ErrToken) || errors.Is(err, ErrTokenExpired) {
+		if _, _, err := tokens.decrypt(v.Token); !errors.Is(err, ErrToken) || errors.Is(err, ErrTokenExpired) {
 			t.Errorf("error %v of another secret", err)
 		}
 	})
@@ -161,8 +161,8 @@ func TestInvalidTokens(t *testing.T) {
 	vectors := load[tokenVectors](t, "tokens")
 	tokens := must(newTokens([]string{vectors.Secret}, 0, at(0)))
 	each(t, vectors.Invalid, described, func(t *testing.T, v tokenVector) {
-		if f, _, err := tokens.open(v.Token); !errors.Is(err, ErrToken) || errors.Is(err, ErrTokenExpired) {
-			t.Errorf("opened as %v (%v)", f, err)
+		if f, _, err := tokens.decrypt(v.Token); !errors.Is(err, ErrToken) || errors.Is(err, ErrTokenExpired) {
+			t.Errorf("decrypted as %v (%v)", f, err)
 		}
 	})
 }
@@ -209,7 +209,7 @@ func TestOpen(t *testing.T) {
 		}
 		if spec.Source != "https://a.example.com/b.jpg?c" || spec.Geometry != "x20" ||
 			len(spec.Options) != 2 || spec.Options["format"] != "PNG" || spec.Options["version"] != int64(7) {
-			t.Errorf("opened as %v", spec)
+			t.Errorf("decrypted as %v", spec)
 		}
 		if one == client && spec.Expires.Unix() != 1800007200 || one == former && !spec.Expires.IsZero() {
 			t.Errorf("it expires at %s", spec.Expires)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// load reads a file of the vectors. Numbers of options stay as they are written.
+// load returns a file of the vectors. Numbers of options stay as they are written.
 func load[T any](t *testing.T, name string) T {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "..", "tests", "vectors", name+".json"))
@@ -24,7 +24,7 @@ func load[T any](t *testing.T, name string) T {
 	return vectors
 }
 
-// each runs a test for each vector of a list, which must not be empty.
+// each runs a test for each vector. It fails for an empty list.
 func each[T any](t *testing.T, vectors []T, name func(T) string, test func(*testing.T, T)) {
 	t.Helper()
 	if len(vectors) == 0 {
@@ -58,7 +58,7 @@ func newClient(t *testing.T, config Config) *Client {
 	return client
 }
 
-// must returns a value that comes without an error.
+// must returns a value, and panics for an error.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)

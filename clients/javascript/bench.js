@@ -1,5 +1,5 @@
 /**
- * Lazy URLs and recorded thumbnails a second, of one thread:
+ * Measure how many lazy URLs and recorded thumbnails one thread makes per second:
  *
  *     node bench.js
  *     {"urls":...,"recorded":...}
@@ -9,7 +9,7 @@ import { Client } from "shrinkmeister";
 
 import { recordKey } from "./src/keys.js";
 import { Source, Spec } from "./src/spec.js";
-import { sealer } from "./tests/sealing.js";
+import { signer } from "./tests/signing.js";
 
 const SECONDS = 2;
 const SPECS = 10_000;
@@ -21,7 +21,7 @@ const wanted = Array.from({ length: SPECS }, (_, n) => ({
   options: { crop: "center" },
 }));
 
-/** Thumbnails a second. `step` makes `size` of them, from a place on. */
+/** Return the thumbnails per second. `step` takes an index, and makes `size` thumbnails from there. */
 async function rate(size, step) {
   const run = async (seconds) => {
     let made = 0;
@@ -37,13 +37,13 @@ async function rate(size, step) {
 }
 
 async function recordedClient() {
-  const seal = await sealer(secretKey);
-  const checked = Math.floor(Date.now() / 1000);
-  const record = `{"v":1,"w":300,"h":200,"t":${checked},"u":"https://thumbs.s3.amazonaws.com/cache/"}`;
+  const sign = await signer(secretKey);
+  const verifiedAt = Math.floor(Date.now() / 1000);
+  const record = `{"v":1,"w":300,"h":200,"t":${verifiedAt},"u":"https://thumbs.s3.amazonaws.com/cache/"}`;
   const values = new Map();
   for (const { source, geometry, options } of wanted) {
     const key = await recordKey(new Spec(Source.parse(source), geometry, options));
-    values.set(`shrinkmeister:${key}`, await seal(key, record));
+    values.set(`shrinkmeister:${key}`, await sign(key, record));
   }
   const mget = async (keys) => keys.map((key) => values.get(key) ?? null);
   return Client.create({ secretKey, serverUrl: "https://thumbs.example.com", mget });

@@ -5,50 +5,50 @@
  *     client.url("s3://photos/2024/dawn.jpg", "300x200", { crop: "center" });
  */
 
-/** What an option may be. */
+/** The value of an option. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [name: string]: Value };
 
 /**
  * sorl-thumbnail's options, and those of the site's own engine: `{ crop: "center", quality: 80 }`.
- * What is undefined counts as not given.
+ * An undefined value counts as not given.
  */
 export type Options = { readonly [name: string]: Value | undefined };
 
-/** What a library of a cache gives for a key: text, bytes, or nothing where there is nothing. */
+/** A cache library's value of a key: text or bytes, and null or undefined for a missing key. */
 export type CacheValue = string | Uint8Array | null | undefined;
 
-/** Seconds are numbers; what is undefined counts as not given. */
+/** The settings of a client. Durations are seconds. An undefined setting counts as not given. */
 export interface Settings {
   /** THUMBNAIL_SECRET_KEY: random text of 32 characters or more. */
   readonly secretKey: string;
-  /** THUMBNAIL_SECRET_KEY_FALLBACKS: former secret keys, whose tokens and records still count. */
+  /** THUMBNAIL_SECRET_KEY_FALLBACKS: former secret keys, whose tokens and records stay valid. */
   readonly secretKeyFallbacks?: readonly string[] | undefined;
-  /** THUMBNAIL_SERVER_URL: "https://thumbs.example.com" */
+  /** THUMBNAIL_SERVER_URL: the URL at which browsers reach the server, "https://thumbs.example.com". */
   readonly serverUrl: string;
-  /** THUMBNAIL_CACHE_KEY_PREFIX; "shrinkmeister:" unless given. */
+  /** THUMBNAIL_CACHE_KEY_PREFIX. Default: "shrinkmeister:". */
   readonly keyPrefix?: string | undefined;
-  /** THUMBNAIL_PREFIX, which `objectName` alone needs; "cache/" unless given. */
+  /** THUMBNAIL_PREFIX. Only `objectName` needs it. Default: "cache/". */
   readonly prefix?: string | undefined;
-  /** THUMBNAIL_CHECK_TTL: seconds for which a recorded thumbnail is believed to be stored; 604800. */
+  /** THUMBNAIL_CHECK_TTL: seconds for which pages use a record without a check. Default: 604800. */
   readonly checkTtl?: number | undefined;
-  /** THUMBNAIL_URL_TTL: seconds after which a lazy URL stops to work, at least; null for never. */
+  /** THUMBNAIL_URL_TTL: how long a lazy URL works at least, in seconds. Default: null, no expiry. */
   readonly urlTtl?: number | null | undefined;
-  /** THUMBNAIL_ALTERNATIVE_RESOLUTIONS, as texts: ["2", "1.5"]. */
+  /** THUMBNAIL_ALTERNATIVE_RESOLUTIONS, as texts: ["2", "1.5"]. Default: none. */
   readonly resolutions?: readonly string[] | undefined;
-  /** Options of each thumbnail, unless a call gives others: `{ quality: 80 }` for THUMBNAIL_QUALITY = 80. */
+  /** Default options of all thumbnails: `{ quality: 80 }` for THUMBNAIL_QUALITY = 80. A call overrides them. */
   readonly options?: Options | undefined;
-  /** Gets the values of keys from the shared cache, in their order. Without it, all thumbnails are lazy. */
+  /** Returns the values of keys in the shared cache, in their order. Without it, all thumbnails are lazy. */
   readonly mget?:
     ((keys: string[]) => PromiseLike<readonly CacheValue[]> | readonly CacheValue[]) | null | undefined;
-  /** Seconds that a look-up waits for the cache; 0.08 unless given. */
+  /** How long a look-up waits for the cache, in seconds. Default: 0.08. */
   readonly cacheTimeout?: number | undefined;
-  /** Is told when the cache fails; `console.warn` unless given. What it throws, the look-up throws. */
+  /** Called when the cache fails. If it throws, the look-up rejects. Default: `console.warn`. */
   readonly onError?: ((error: DriverError) => void) | undefined;
-  /** The Unix time in seconds; for tests. */
+  /** Returns the Unix time in seconds; for tests. */
   readonly clock?: (() => number) | undefined;
 }
 
-/** What `thumbnails` is asked for. */
+/** A thumbnail that a page needs. */
 export interface Wanted {
   /** "s3://bucket/key", "storage://alias/name", or a URL */
   readonly source: string;
@@ -57,22 +57,22 @@ export interface Wanted {
   readonly options?: Options | undefined;
 }
 
-/** What stands in a page. Its JSON is `{"url":...,"width":...,"height":...,"lazy":...}`. */
+/** A thumbnail as a page shows it. Its JSON is `{"url":...,"width":...,"height":...,"lazy":...}`. */
 export interface Thumbnail {
   readonly url: string;
-  /** In pixels; each null where it is not certain before the thumbnail is made. */
+  /** Exact pixels. Each side is null if it is not known before the thumbnail is made. */
   readonly width: number | null;
   readonly height: number | null;
-  /** Whether the URL is that of the server, which makes the thumbnail when it is asked for. */
+  /** Whether the URL is the server's, which makes the thumbnail when a browser asks. */
   readonly lazy: boolean;
   /**
-   * The URL at an alternative resolution: `urlOf("2")` ends with `@2x.jpg`. The server answers to those
-   * that it lists. Throws SpecError for what is no resolution.
+   * Return the URL at an alternative resolution: `urlOf("2")` ends with `@2x.jpg`. The server's
+   * THUMBNAIL_ALTERNATIVE_RESOLUTIONS has to list it. Throws SpecError for an invalid resolution.
    */
   urlOf(resolution: string): string;
 }
 
-/** What a token holds. */
+/** The content of a token. */
 export interface Spec {
   readonly source: {
     readonly scheme: string;
@@ -81,49 +81,49 @@ export interface Spec {
     toString(): string;
   };
   readonly geometry: string;
-  /** Without those that have their default value. */
+  /** The options without defaults. */
   readonly options: { readonly [name: string]: Value };
   /** "JPEG", "PNG", "GIF", "WEBP" or "AVIF" */
   readonly format: string;
-  /** Its one canonical form, which the token seals and the key of the record is made of. */
+  /** The one canonical form. A token encrypts it, and the record's key is a digest of it. */
   readonly canonical: string;
 }
 
 export interface Client {
-  /** The lazy URL of a thumbnail; asks nobody. Throws SpecError. */
+  /** Return the lazy URL of a thumbnail without asking the cache. Throws SpecError. */
   url(source: string, geometry: string, options?: Options): string;
   /**
-   * The thumbnail with its final URL where the shared cache knows it, else with the lazy one. Rejects with
-   * SpecError, and never because of the cache.
+   * Return a thumbnail with its final URL if the shared cache has a record of it, otherwise with its lazy
+   * URL. Rejects with SpecError, and never because of the cache.
    */
   thumbnail(source: string, geometry: string, options?: Options): Promise<Thumbnail>;
-  /** As `thumbnail`, of many in one round trip, in their order. */
+  /** Return several thumbnails in their order, as `thumbnail` does, in one round trip. */
   thumbnails(wanted: readonly Wanted[]): Promise<Thumbnail[]>;
-  /** The name of the thumbnail in the bucket, which a private one needs for signing. Rejects with SpecError. */
+  /** Return the thumbnail's object name, for signed URLs of a private bucket. Rejects with SpecError. */
   objectName(source: string, geometry: string, options?: Options, resolution?: string): Promise<string>;
-  /** What a token holds, for tools and tests. Throws TokenError, TokenExpiredError. */
+  /** Return the spec in a token, for tools and tests. Throws TokenError or TokenExpiredError. */
   open(token: string): Spec;
 }
 
 export const Client: {
-  /** Rejects with SettingError. Derives the keys, so create one client and keep it. */
+  /** Return a client. It derives keys, so create one and keep it. Rejects with SettingError. */
   create(settings: Settings): Promise<Client>;
 };
 
-/** The root: what is an instance of it, Shrinkmeister has thrown on purpose. */
+/** The root of all errors that Shrinkmeister throws on purpose. */
 export class ShrinkmeisterError extends Error {}
 
-/** A setting of the client is missing or wrong. */
+/** A setting of the client is missing or invalid. */
 export class SettingError extends ShrinkmeisterError {}
 
-/** A geometry, an option or a source that no thumbnail can be described with; or too long a name. */
+/** A source, a geometry or an option is invalid, or the token would be too long. */
 export class SpecError extends ShrinkmeisterError {}
 
-/** A token that none of the secret keys has sealed, or of a version unknown here. */
+/** No secret decrypts the token, or its version is unknown. */
 export class TokenError extends ShrinkmeisterError {}
 
-/** A genuine token whose time is over. */
+/** The token is genuine, and has expired. */
 export class TokenExpiredError extends TokenError {}
 
-/** The shared cache failed. Only `onError` gets it; its `cause` is what `mget` threw. */
+/** The shared cache failed. Only `onError` receives this error. Its `cause` is the error of `mget`. */
 export class DriverError extends ShrinkmeisterError {}

@@ -1,6 +1,6 @@
 <?php
 
-/** Loads the classes of this package where there is no Composer: `require '.../clients/php/autoload.php';`. */
+/** Load the classes of this package without Composer: `require '.../clients/php/autoload.php';`. */
 
 declare(strict_types=1);
 

@@ -1,9 +1,9 @@
 <?php
 
 /**
- * Lazy URLs and recorded thumbnails a second, in one thread: `php bench.php`.
+ * Measure how many lazy URLs and recorded thumbnails one thread makes per second: `php bench.php`.
  *
- * The cache is an array in memory, and each list of 100 is of other thumbnails than the one before.
+ * The cache is an array in memory. Consecutive lists of 100 have different thumbnails.
  */
 
 declare(strict_types=1);
@@ -13,7 +13,7 @@ use Shrinkmeister\Config;
 use Shrinkmeister\Keys;
 use Shrinkmeister\Source;
 use Shrinkmeister\Spec;
-use Shrinkmeister\Tests\Sealing;
+use Shrinkmeister\Tests\Signing;
 
 require __DIR__ . '/tests/bootstrap.php';
 
@@ -23,7 +23,7 @@ const LIST_LENGTH = 100;
 const SECONDS = 2.0;
 const WARM_UP_SECONDS = 0.5;
 
-/** Calls $step, which does $each things, for so long; gives things a second. */
+/** Call $step, which makes $each thumbnails, for some seconds. Return the thumbnails per second. */
 function rate(callable $step, int $each, float $seconds): float
 {
     $start = hrtime(true);
@@ -39,7 +39,7 @@ for ($n = 0; $n < THUMBNAILS; $n++) {
     $requests[] = $request = ["s3://photos/2024/$n.jpg", '300x200', ['crop' => 'center']];
     $key = Keys::record(new Spec(Source::parse($request[0]), $request[1], $request[2]));
     $record = '{"v":1,"w":300,"h":200,"t":' . time() . ',"u":"https://my-thumbnails.s3.amazonaws.com/cache/"}';
-    $records["shrinkmeister:$key"] = Sealing::seal(SECRET, $key, $record);
+    $records["shrinkmeister:$key"] = Signing::sign(SECRET, $key, $record);
 }
 $lists = array_chunk($requests, LIST_LENGTH);
 
@@ -50,7 +50,7 @@ $client = new Client(new Config(
 ));
 foreach ($client->thumbnails($requests) as $thumbnail) {
     if ($thumbnail->lazy) {
-        throw new LogicException('a thumbnail that is recorded is lazy');
+        throw new LogicException('a recorded thumbnail is lazy');
     }
 }
 

@@ -1,6 +1,6 @@
-"""The clients in other languages: their own tests, with the vectors; and each against a real server.
+"""The clients in other languages: their own tests, which run the vectors, and each with a real server.
 
-A client's example program is a page of one thumbnail: it prints what the page shows.
+A client's example program is a page with one thumbnail, and prints it.
 """
 
 import json
@@ -31,10 +31,13 @@ NAME = "Zürich/日本 1+1.jpg"
 
 @dataclass(frozen=True)
 class Client:
-    """programs  that it needs, with Debian's packages
-    prepare   commands in its folder
-    test      the command that runs its tests, in its folder
-    example   the command of its example, in the folder that follows
+    """A client's folder and commands.
+
+    programs        the programs that it needs, with Debian's packages
+    prepare         commands that run first, in its folder
+    test            the command that runs its tests, in its folder
+    example         the command of its example
+    example_folder  where the example runs, relative to its folder
     """
 
     folder: str
@@ -77,7 +80,7 @@ ALL = [
         "go",
         {"go": "golang"},
         (("go", "vet", "./..."), ("go", "-C", "example", "vet", "./...")),
-        # Go would not see that vectors have changed.
+        # Go's cache of test results does not see changes of the vectors.
         ("go", "test", "-count=1", "./..."),
         ("go", "run", "."),
         "example",
@@ -99,7 +102,7 @@ def test_its_own_tests(client: Client) -> None:
 
 @dataclass(frozen=True)
 class Page:
-    """What a client's example prints, with the variables of a page."""
+    """A client's example, which runs with these environment variables."""
 
     client: Client
     variables: dict[str, str]
@@ -120,7 +123,7 @@ class Page:
 def test_against_a_real_server(
     client: Client, tmp_path: Path, s3_server: S3Server, s3_bucket: Callable[..., str], redis_location: str
 ) -> None:
-    """A thumbnail is made by a URL that the client has built, and then found as a record."""
+    """The server makes a thumbnail at the client's URL, and the client then finds its record."""
     media, thumbs = s3_bucket(), s3_bucket(public=True)
     s3_server.client().put_object(Bucket=media, Key=NAME, Body=picture((400, 300)))
     variables = {
@@ -153,7 +156,7 @@ def test_against_a_real_server(
         assert (shown.status, size_of(shown.data)) == (200, (300, 225))
         assert shown.headers["Content-Type"] == "image/webp"
 
-        # A page that rotates its secret, one that has none of ours, and one whose cache is gone.
+        # Pages that rotate the secret, that have another secret, and whose cache is down.
         rotated = page.show(*wanted, THUMBNAIL_SECRET_KEY=FORMER, THUMBNAIL_SECRET_KEY_FALLBACKS=SECRET)
         assert rotated == final
         stranger = page.show(*wanted, THUMBNAIL_SECRET_KEY=FORMER)
@@ -169,11 +172,11 @@ def test_against_a_real_server(
         }
 
 
-def test_what_is_wrong_is_said(client: Client) -> None:
+def test_errors_name_the_invalid_value_but_no_secret(client: Client) -> None:
     page = Page(
         client, {"THUMBNAIL_SECRET_KEY": SECRET, "THUMBNAIL_SERVER_URL": "https://thumbs.example.com"}
     )
-    for arguments, variables, said in (
+    for arguments, variables, part in (
         (("s3://photos/a.jpg", "0x0"), {}, "0x0"),
         (("photos/a.jpg", "300"), {}, "photos/a.jpg"),
         (("s3://photos/a.jpg", "300", "format=TIFF"), {}, "TIFF"),
@@ -183,7 +186,7 @@ def test_what_is_wrong_is_said(client: Client) -> None:
             {"THUMBNAIL_SERVER_URL": "https://site:hunter2@thumbs.example.com"},
             "***@thumbs.example.com",
         ),
-        (("s3://photos/a.jpg", "300"), {"THUMBNAIL_SECRET_KEY": "hunter2" * 6}, "can be guessed"),
+        (("s3://photos/a.jpg", "300"), {"THUMBNAIL_SECRET_KEY": "hunter2" * 6}, "7 characters"),
         (
             ("s3://photos/a.jpg", "300"),
             {"THUMBNAIL_SERVER_URL": "thumbs.example.com"},
@@ -192,7 +195,7 @@ def test_what_is_wrong_is_said(client: Client) -> None:
     ):
         done = page.run(*arguments, **variables)
         assert done.returncode, arguments
-        assert said in done.stderr
+        assert part in done.stderr
         assert not done.stdout
         assert "too short" not in done.stderr
         assert "hunter2" not in done.stderr
@@ -204,9 +207,9 @@ def test_what_is_wrong_is_said(client: Client) -> None:
         "reds://:hunter2@host/0",
     ):
         done = page.run(*wanted, THUMBNAIL_CACHE_LOCATION=location)
-        # PHP connects when it is first asked: there it is a cache that has failed.
-        told = "the shared cache is not used" if client.folder == "php" else "THUMBNAIL_CACHE_LOCATION"
-        assert told in done.stderr
+        # PHP connects at the first look-up, so that the invalid location is a failure of the cache.
+        part = "shared cache" if client.folder == "php" else "THUMBNAIL_CACHE_LOCATION"
+        assert part in done.stderr
         assert "hunter2" not in done.stdout + done.stderr
-    # Lists as the server takes them.
+    # Lists have the same syntax as the server's.
     assert page.show(*wanted, THUMBNAIL_ALTERNATIVE_RESOLUTIONS="1.5, 2,")["lazy"]

@@ -1,5 +1,5 @@
-// Command bench prints how many lazy URLs, and how many recorded thumbnails looked up in lists of 100, one
-// goroutine makes in a second:
+// Command bench measures how many lazy URLs and recorded thumbnails one goroutine makes per second. It looks
+// thumbnails up in lists of 100:
 //
 //	{"urls": 1, "recorded": 1}
 package main
@@ -34,7 +34,7 @@ func main() {
 		ServerURL: "https://thumbs.example.com",
 		KeyPrefix: keyPrefix,
 		MGet:      cache.mget,
-		// Enough on a busy machine, too.
+		// A busy machine does not exceed this time-out.
 		CacheTimeout: time.Minute,
 	}))
 	requests := make([]shrinkmeister.Request, specs)
@@ -67,7 +67,7 @@ func main() {
 	fmt.Printf("{\"urls\": %d, \"recorded\": %d}\n", urls, found)
 }
 
-// rate is how many a second work does; it returns how many it has done.
+// rate returns the thumbnails per second. work returns how many it has made.
 func rate(work func(round int) int) int {
 	round := 0
 	run := func(duration time.Duration) float64 {
@@ -83,7 +83,7 @@ func rate(work func(round int) int) int {
 	return int(run(duration))
 }
 
-// recorded is a shared cache that has a record of each thumbnail that it is asked for.
+// recorded is a shared cache with a record of every thumbnail.
 type recorded struct {
 	key    []byte
 	values map[string]string
@@ -98,7 +98,7 @@ func (r *recorded) mget(_ context.Context, keys ...string) ([]any, error) {
 		}
 		value, found := r.values[bare]
 		if !found {
-			value = r.seal(bare)
+			value = r.sign(bare)
 			r.values[bare] = value
 		}
 		values[i] = value
@@ -106,7 +106,7 @@ func (r *recorded) mget(_ context.Context, keys ...string) ([]any, error) {
 	return values, nil
 }
 
-func (r *recorded) seal(key string) string {
+func (r *recorded) sign(key string) string {
 	body := fmt.Sprintf(`{"v":1,"w":300,"h":200,"t":%d,"u":"https://my-thumbnails.s3.amazonaws.com/cache/"}`,
 		time.Now().Unix())
 	mac := hmac.New(sha256.New, r.key)

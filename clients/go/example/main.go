@@ -1,9 +1,9 @@
-// Command example prints the URL and the size of a thumbnail, as one line of JSON:
+// Command example prints a thumbnail as one line of JSON:
 //
 //	go run . SOURCE GEOMETRY [name=value ...]
 //	go run . s3://photos/2024/dawn.jpg 300x200 crop=center quality=80
 //
-// Settings are environment variables of the names that the Django settings have.
+// The settings are environment variables with the names of the Django settings.
 package main
 
 import (
@@ -75,14 +75,14 @@ func parseOptions(pairs []string) (shrinkmeister.Options, error) {
 	for _, pair := range pairs {
 		name, text, found := strings.Cut(pair, "=")
 		if !found {
-			return nil, fmt.Errorf("the option %q has no value: write name=value", pair)
+			return nil, fmt.Errorf("%q is not an option; write name=value", pair)
 		}
 		options[name] = parseValue(text)
 	}
 	return options, nil
 }
 
-// parseValue takes a number, true, false, null, an array or an object of JSON for that, and all else for text.
+// parseValue returns the value of JSON (a number, true, false, null, an array or an object), or any other text.
 func parseValue(text string) any {
 	var value any
 	decoder := json.NewDecoder(strings.NewReader(text))
@@ -119,8 +119,8 @@ func configOfEnvironment() (shrinkmeister.Config, error) {
 	if location := os.Getenv("THUMBNAIL_CACHE_LOCATION"); location != "" {
 		options, err := redis.ParseURL(location)
 		if err != nil {
-			// Without the reason: it has the URL, which may have a password.
-			return config, errors.New("THUMBNAIL_CACHE_LOCATION is no URL of Redis; write it as redis://host:port/db")
+			// The cause contains the URL, which may have a password.
+			return config, errors.New("THUMBNAIL_CACHE_LOCATION is not a URL of Redis; write redis://host:port/db")
 		}
 		options.ContextTimeoutEnabled = true
 		client := redis.NewClient(options)
@@ -131,10 +131,10 @@ func configOfEnvironment() (shrinkmeister.Config, error) {
 	return config, nil
 }
 
-// What a time.Duration holds: 200 years.
-const most = 200 * 365 * 24 * 3600
+// A time.Duration can be up to 290 years.
+const maxSeconds = 200 * 365 * 24 * 3600
 
-// list takes a variable apart at its commas.
+// list returns the parts of a variable, which commas separate.
 func list(name string) []string {
 	var parts []string
 	for _, part := range strings.Split(os.Getenv(name), ",") {
@@ -151,7 +151,7 @@ func seconds(name string) (time.Duration, error) {
 		return 0, nil
 	}
 	number, err := strconv.ParseFloat(text, 64)
-	if err != nil || number <= 0 || most < number {
+	if err != nil || number <= 0 || maxSeconds < number {
 		return 0, fmt.Errorf("%s is %q; write seconds above 0, or leave it out", name, text)
 	}
 	return time.Duration(number * float64(time.Second)), nil

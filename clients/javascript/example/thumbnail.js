@@ -1,9 +1,9 @@
 /**
- * The thumbnail of a source, as one line of JSON:
+ * Print a thumbnail as one line of JSON:
  *
  *     node example/thumbnail.js s3://photos/2024/dawn.jpg 300x200 crop=center quality=80
  *
- * The settings are environment variables, with the names of the Django settings.
+ * The settings are environment variables with the names of the Django settings.
  */
 
 import { createClient } from "redis";
@@ -11,7 +11,7 @@ import { Client, SettingError, SpecError } from "shrinkmeister";
 
 const USAGE = "usage: thumbnail.js SOURCE GEOMETRY [name=value ...]";
 
-/** @param {string | undefined} text with commas */
+/** @param {string | undefined} text parts, separated by commas */
 const list = (text) =>
   text
     ?.split(",")
@@ -21,7 +21,7 @@ const list = (text) =>
 /** @param {string | undefined} text */
 const number = (text) => (text ? Number(text) : undefined);
 
-/** @param {string} text JSON, or else text as it is */
+/** @param {string} text JSON, or any other text */
 function value(text) {
   try {
     return JSON.parse(text);
@@ -35,7 +35,7 @@ function options(words) {
   return Object.fromEntries(
     words.map((word) => {
       const [, name, text] = /^([^=]+)=([^]*)$/.exec(word) ?? [];
-      if (!name) throw new SpecError(`${word} is not name=value; ${USAGE}`);
+      if (!name) throw new SpecError(`"${word}" is not an option; write name=value`);
       return [name, value(text)];
     }),
   );
@@ -46,8 +46,8 @@ function redisClient(url) {
   try {
     return createClient({ url, socket: { connectTimeout: 1000, reconnectStrategy: false } });
   } catch {
-    // Without the reason: it has the URL, which may have a password.
-    throw new SettingError("THUMBNAIL_CACHE_LOCATION is no URL of Redis; write it as redis://host:port/db");
+    // The cause contains the URL, which may have a password.
+    throw new SettingError("THUMBNAIL_CACHE_LOCATION is not a URL of Redis; write redis://host:port/db");
   }
 }
 
@@ -55,7 +55,7 @@ function redisClient(url) {
 async function connect(location) {
   const redis = redisClient(location);
   redis.on("error", (error) => console.error(`Redis: ${error.message || error.code}`));
-  // The listener has told of it, and a look-up in what is not connected is a miss.
+  // The listener has reported the failure, and look-ups without a connection are misses.
   await redis.connect().catch(() => {});
   return redis;
 }

@@ -7,21 +7,23 @@ const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 
 /**
- * Without padding.
+ * Return base64url without padding.
  *
  * @param {Uint8Array} bytes
  */
 export const base64url = (bytes) => encode(bytes, BASE64URL, 6);
 
 /**
- * In lower case, without padding.
+ * Return base32 in lower case, without padding.
  *
  * @param {Uint8Array} bytes
  */
 export const base32 = (bytes) => encode(bytes, BASE32, 5);
 
 /**
- * @param {string} text of the alphabet of base64url alone, of a length that can be
+ * Return the bytes of valid base64url.
+ *
+ * @param {string} text
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function fromBase64url(text) {
@@ -32,7 +34,7 @@ export function fromBase64url(text) {
 /**
  * @param {Uint8Array} bytes
  * @param {string} alphabet
- * @param {number} size of a character, in bits
+ * @param {number} size bits per character
  * @returns {string}
  */
 function encode(bytes, alphabet, size) {
@@ -41,7 +43,7 @@ function encode(bytes, alphabet, size) {
   let bits = 0;
   let value = 0;
   for (const byte of bytes) {
-    // What has been written already leaves at the top, or is masked away.
+    // Bits that have been written are shifted out, or masked.
     value = (value << 8) | byte;
     for (bits += 8; bits >= size; bits -= size) text += alphabet[(value >>> (bits - size)) & mask];
   }

@@ -1,20 +1,20 @@
 import { DriverError } from "./errors.js";
 
-// Seconds in which a cache that failed is not asked again, so that pages wait for a dead one once.
-const BREAK = 5;
+// How long the breaker stays open, so that a page waits for a dead cache only once.
+const BREAKER_SECONDS = 5;
 
-/** The shared cache: one that fails is a miss, and never an exception. */
+/** The shared cache behind a breaker. A failure is a miss, and never an exception. */
 export class SharedCache {
   #mget;
   #prefix;
   #timeout;
   #onError;
-  // By `performance.now`, which goes on where the time of day is set back.
-  #brokenUntil = -Infinity;
+  // A time of `performance.now`, which the system's clock does not set back.
+  #openUntil = -Infinity;
 
   /**
    * @param {(keys: string[]) => unknown} mget
-   * @param {string} prefix stands before each key
+   * @param {string} prefix prepended to each key
    * @param {number} timeout in seconds
    * @param {(error: DriverError) => void} onError
    */
@@ -26,20 +26,21 @@ export class SharedCache {
   }
 
   /**
-   * The values of those keys that there are, in one round trip.
+   * Return the values of those keys that exist, in one round trip.
    *
    * @param {string[]} keys without the prefix
    * @returns {Promise<Map<string, string>>} by keys without the prefix
    */
   async fetch(keys) {
-    if (performance.now() < this.#brokenUntil) return new Map();
+    if (performance.now() < this.#openUntil) return new Map();
     let values;
     try {
       values = texts(await this.#ask(keys.map((key) => this.#prefix + key)), keys.length);
     } catch (cause) {
-      this.#brokenUntil = performance.now() + 1000 * BREAK;
+      this.#openUntil = performance.now() + 1000 * BREAKER_SECONDS;
       const reason = cause instanceof Error ? cause.message : String(cause);
-      this.#onError(new DriverError(`the shared cache is not used for ${BREAK} s: ${reason}`, { cause }));
+      const message = `the shared cache is not used for ${BREAKER_SECONDS} s: ${reason}`;
+      this.#onError(new DriverError(message, { cause }));
       return new Map();
     }
     /** @type {Map<string, string>} */
@@ -54,8 +55,8 @@ export class SharedCache {
     let timer;
     const timeout = new Promise((_, reject) => {
       const late = new Error(`no answer within ${this.#timeout} s`);
-      // Twice: where something else has kept the thread busy for so long, an answer that has come
-      // meanwhile is read between the two.
+      // A second timer follows the first. If other code has kept the thread busy for that long, an answer
+      // that has arrived is read between the two.
       timer = setTimeout(() => {
         timer = setTimeout(reject, 0, late);
       }, 1000 * this.#timeout);
@@ -74,15 +75,17 @@ export class SharedCache {
  * @returns {(string | null)[]}
  */
 function texts(values, length) {
-  if (!Array.isArray(values)) throw new Error(`mget gave a value of type ${typeof values}, and not an array`);
-  if (values.length !== length) throw new Error(`mget gave ${values.length} values for ${length} keys`);
+  if (!Array.isArray(values)) {
+    throw new Error(`mget returned a value of type ${typeof values}; return an array`);
+  }
+  if (values.length !== length) throw new Error(`mget returned ${values.length} values for ${length} keys`);
   return values.map((value) => {
     if (typeof value === "string") return value;
     if (value === null || value === undefined) return null;
     if (ArrayBuffer.isView(value)) return new TextDecoder("utf-8", { ignoreBOM: true }).decode(value);
     throw new Error(
-      `mget gave a value of type ${typeof value}, and neither text nor bytes nor null; ` +
-        "if the library parses JSON, turn that off (Upstash: automaticDeserialization: false)",
+      `mget returned a value of type ${typeof value}; return text, bytes or null. ` +
+        "If the library parses JSON, turn that off (Upstash: automaticDeserialization: false)",
     );
   });
 }

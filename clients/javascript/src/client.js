@@ -6,14 +6,15 @@
 import { SharedCache } from "./cache.js";
 import { RecordError } from "./errors.js";
 import { objectName, recordKey, withResolution } from "./keys.js";
-import { Seals, readThumbnail } from "./records.js";
+import { Signer, readThumbnail } from "./records.js";
 import { readSettings } from "./settings.js";
-import { Source, Spec, inFront } from "./spec.js";
+import { Source, Spec, merged } from "./spec.js";
 import { Tokens } from "./tokens.js";
 
-const DOUBT_KEY = "doubt";
+// The Unix time of the last loss of objects: records verified before it are distrusted.
+const DISTRUST_BEFORE_KEY = "doubt";
 
-/** What stands in a page. */
+/** A thumbnail as a page shows it. */
 export class Thumbnail {
   /**
    * @param {string} url
@@ -36,19 +37,19 @@ export class Thumbnail {
 export class Client {
   #settings;
   #tokens;
-  #seals;
+  #signer;
   #cache;
 
   /**
    * @param {Config} settings
    * @param {Tokens} tokens
-   * @param {Seals} seals
+   * @param {Signer} signer
    */
-  constructor(settings, tokens, seals) {
+  constructor(settings, tokens, signer) {
     const { mget, keyPrefix, cacheTimeout, onError } = settings;
     this.#settings = settings;
     this.#tokens = tokens;
-    this.#seals = seals;
+    this.#signer = signer;
     this.#cache = mget && new SharedCache(mget, keyPrefix, cacheTimeout, onError);
   }
 
@@ -57,8 +58,8 @@ export class Client {
     const all = readSettings(settings);
     const secrets = [all.secretKey, ...all.secretKeyFallbacks];
     const tokenKeys = await Promise.all(secrets.map(Tokens.key));
-    const sealKeys = await Promise.all(secrets.map(Seals.key));
-    return new Client(all, new Tokens(tokenKeys, all.urlTtl, all.clock), new Seals(sealKeys));
+    const signingKeys = await Promise.all(secrets.map(Signer.key));
+    return new Client(all, new Tokens(tokenKeys, all.urlTtl, all.clock), new Signer(signingKeys));
   }
 
   /**
@@ -98,7 +99,7 @@ export class Client {
 
   /** @param {string} token */
   open(token) {
-    return this.#tokens.open(token);
+    return this.#tokens.decrypt(token);
   }
 
   /**
@@ -107,40 +108,42 @@ export class Client {
    * @param {Options} [options]
    */
   #spec(source, geometry, options = {}) {
-    return new Spec(Source.parse(source), geometry, inFront(options, this.#settings.options));
+    return new Spec(Source.parse(source), geometry, merged(this.#settings.options, options));
   }
 
   /** @param {Spec} spec */
   #lazyUrl(spec) {
-    return `${this.#settings.serverUrl}/${this.#tokens.seal(spec)}.${spec.extension}`;
+    return `${this.#settings.serverUrl}/${this.#tokens.encrypt(spec)}.${spec.extension}`;
   }
 
   /** @param {Spec[]} specs */
   async #lookUp(specs) {
     if (!this.#cache || !specs.length) {
-      return specs.map((spec) => new Thumbnail(this.#lazyUrl(spec), spec.filled, true));
+      return specs.map((spec) => new Thumbnail(this.#lazyUrl(spec), spec.filledSize, true));
     }
     const keys = await Promise.all(specs.map(recordKey));
-    const found = await this.#cache.fetch([...new Set(keys), DOUBT_KEY]);
-    const doubt = moment(found.get(DOUBT_KEY));
-    return Promise.all(specs.map((spec, i) => this.#thumbnail(spec, keys[i], found.get(keys[i]), doubt)));
+    const found = await this.#cache.fetch([...new Set(keys), DISTRUST_BEFORE_KEY]);
+    const distrustBefore = moment(found.get(DISTRUST_BEFORE_KEY));
+    return Promise.all(
+      specs.map((spec, i) => this.#thumbnail(spec, keys[i], found.get(keys[i]), distrustBefore)),
+    );
   }
 
   /**
    * @param {Spec} spec
-   * @param {string} key of its record
-   * @param {string | undefined} value that lies there
-   * @param {number} doubt Unix time before which records are not believed
+   * @param {string} key the record's key
+   * @param {string | undefined} value the cache's value for that key
+   * @param {number} distrustBefore Unix time: records verified before it are distrusted
    */
-  async #thumbnail(spec, key, value, doubt) {
+  async #thumbnail(spec, key, value, distrustBefore) {
     const record = value === undefined ? null : await this.#read(key, value);
-    if (record && record.base !== null && !this.#isDue(key, record.checked, doubt)) {
+    if (record && record.base !== null && !this.#isStale(key, record.verifiedAt, distrustBefore)) {
       const stored = new Set(record.resolutions);
       if (this.#settings.resolutions.every((resolution) => stored.has(resolution))) {
         return new Thumbnail(record.base + (await objectName(spec, "", key)), record, false);
       }
     }
-    return new Thumbnail(this.#lazyUrl(spec), record ?? spec.filled, true);
+    return new Thumbnail(this.#lazyUrl(spec), record ?? spec.filledSize, true);
   }
 
   /**
@@ -149,7 +152,7 @@ export class Client {
    */
   async #read(key, value) {
     try {
-      return readThumbnail(await this.#seals.open(key, value));
+      return readThumbnail(await this.#signer.unsign(key, value));
     } catch (error) {
       if (error instanceof RecordError) return null;
       throw error;
@@ -157,22 +160,24 @@ export class Client {
   }
 
   /**
-   * Whether it is time for the server to look whether the thumbnail is still stored.
+   * Return whether the server has to check the object of a record before pages use it.
    *
    * @param {string} key
-   * @param {number} checked
-   * @param {number} doubt
+   * @param {number} verifiedAt
+   * @param {number} distrustBefore
    */
-  #isDue(key, checked, doubt) {
+  #isStale(key, verifiedAt, distrustBefore) {
     const now = this.#settings.clock();
-    // Each after its own time, from half of it on: those of a page would all be due at once.
+    // Each record gets stale at its own time in the second half of `checkTtl`. Otherwise all records of a
+    // page would get stale at once.
     const share = 1 / 2 + parseInt(key.slice(3, 5), 36) / 2592;
-    return now - checked >= this.#settings.checkTtl * share || (checked < doubt && doubt <= now);
+    const isDistrusted = verifiedAt < distrustBefore && distrustBefore <= now;
+    return now - verifiedAt >= this.#settings.checkTtl * share || isDistrusted;
   }
 }
 
 /**
- * A Unix time; of what is none, the end of time.
+ * Return the Unix time that a value contains; infinity for an invalid value.
  *
  * @param {string | undefined} value
  */

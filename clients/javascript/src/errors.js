@@ -1,46 +1,46 @@
-/** The root: what is an instance of it, Shrinkmeister has thrown on purpose. */
+/** The root of all errors that Shrinkmeister throws on purpose. */
 export class ShrinkmeisterError extends Error {
   static {
     this.prototype.name = "ShrinkmeisterError";
   }
 }
 
-/** A setting of the client is missing or wrong. */
+/** A setting of the client is missing or invalid. */
 export class SettingError extends ShrinkmeisterError {
   static {
     this.prototype.name = "SettingError";
   }
 }
 
-/** A geometry, an option or a source that no thumbnail can be described with. */
+/** A source, a geometry or an option is invalid, or the token would be too long. */
 export class SpecError extends ShrinkmeisterError {
   static {
     this.prototype.name = "SpecError";
   }
 }
 
-/** A token that none of our secret keys has sealed, or of a version unknown here. */
+/** No secret decrypts the token, or its version is unknown. */
 export class TokenError extends ShrinkmeisterError {
   static {
     this.prototype.name = "TokenError";
   }
 }
 
-/** A genuine token whose time is over. */
+/** The token is genuine, and has expired. */
 export class TokenExpiredError extends TokenError {
   static {
     this.prototype.name = "TokenExpiredError";
   }
 }
 
-/** What the shared cache holds under our key is not a record of ours. Counts as a miss. */
+/** A value of the shared cache is not a valid record. A look-up counts it as a miss. */
 export class RecordError extends ShrinkmeisterError {
   static {
     this.prototype.name = "RecordError";
   }
 }
 
-/** The shared cache did not do what it was asked: dead, refusing, too slow. `onError` is told of it. */
+/** The shared cache is down, refuses a call or is too slow. Only `onError` receives this error. */
 export class DriverError extends ShrinkmeisterError {
   static {
     this.prototype.name = "DriverError";
@@ -48,7 +48,7 @@ export class DriverError extends ShrinkmeisterError {
 }
 
 /**
- * A value as messages show it.
+ * Return a value as messages show it.
  *
  * @param {unknown} value
  * @returns {string}

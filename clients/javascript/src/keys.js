@@ -1,5 +1,5 @@
 /**
- * The names under which a thumbnail is found again.
+ * The keys and object names of a thumbnail: pure functions of its spec.
  *
  *     await recordKey(spec)              t1:lbe73r7n...                   in the shared cache
  *     await objectName(spec, "cache/")   cache/ykl5.../lbe73r7n....jpg    in the bucket
@@ -14,8 +14,10 @@ import { SpecError, shown } from "./errors.js";
 export const RESOLUTION = /^[0-9]+(\.[0-9]+)?$/;
 
 /**
+ * Return 32 characters of a-z and 2-7.
+ *
  * @param {string} canonical
- * @returns {Promise<string>} 32 characters of a-z and 2-7
+ * @returns {Promise<string>}
  */
 export async function digest(canonical) {
   const hash = await crypto.subtle.digest("SHA-256", utf8(canonical));
@@ -26,9 +28,11 @@ export async function digest(canonical) {
 export const recordKey = async (spec) => `t1:${await digest(spec.canonical)}`;
 
 /**
+ * Return the name of a thumbnail's object in the bucket.
+ *
  * @param {Spec} spec
- * @param {string} prefix of the names of all objects
- * @param {string | Promise<string>} [key] of its record, where it is known
+ * @param {string} prefix the server's THUMBNAIL_PREFIX
+ * @param {string | Promise<string>} [key] the record's key, if the caller has it
  * @returns {Promise<string>}
  */
 export async function objectName(spec, prefix, key = recordKey(spec)) {
@@ -37,9 +41,9 @@ export async function objectName(spec, prefix, key = recordKey(spec)) {
 }
 
 /**
- * `.../name.jpg` -> `.../name@2x.jpg`
+ * Return the URL at a resolution: `.../name@2x.jpg` for `.../name.jpg`.
  *
- * @param {string} url or name of an object
+ * @param {string} url a URL, or an object's name
  * @param {string} resolution "2", "1.5"
  * @returns {string}
  */

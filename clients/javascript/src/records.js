@@ -1,5 +1,5 @@
 /**
- * What the shared cache holds: JSON that ends with a seal, which shows that the server wrote it.
+ * The records of the shared cache: JSON that ends with a signature.
  *
  *     t1:<digest>   {"v":1,"w":300,"h":200,"t":1795612345,"r":["2"],"u":"https://.../cache/","m":"..."}
  *     s1:<digest>   {"v":1,"w":4000,"h":3000,"f":1,"n":7,"m":"..."}
@@ -10,30 +10,30 @@
 import { base64url, utf8 } from "./bytes.js";
 import { RecordError } from "./errors.js";
 import { RESOLUTION } from "./keys.js";
-import { derive } from "./secrets.js";
+import { deriveKey } from "./secrets.js";
 
 const VERSION = 1;
 const MAX_PIXELS = 2 ** 31 - 1;
-// No query: a URL that has one is signed, and ends. Nothing that HTML would have to escape. Nor half of a
-// surrogate pair: with the flag u, whole pairs are one character.
+// A permanent URL has no query, since a URL with one is signed and expires. It has no characters that HTML
+// has to escape, and no half of a surrogate pair. With the flag u, a whole pair is one character.
 const URL = /^https?:\/\/[^?#<>"'&\\\x00-\x20\x7f\ud800-\udfff]+$/u;
-// Texts, which are stepped over, and numbers.
+// The pattern matches texts too, so that numbers inside texts are skipped.
 const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*/g;
 
 const KEY_INFO = "shrinkmeister record 1";
 const KEY_LENGTH = 32;
-const SEAL_LENGTH = 8; // of HMAC-SHA256
-const SEALED = /^(\{[^]+),"m":"([A-Za-z0-9_-]{11})"\}$/;
+const SIGNATURE_LENGTH = 8; // bytes of HMAC-SHA256
+const SIGNED = /^(\{[^]+),"m":"([A-Za-z0-9_-]{11})"\}$/;
 
 /**
- * A thumbnail that is safely stored.
+ * A thumbnail that is stored.
  *
  * @typedef {object} ThumbnailRecord
  * @property {number} width pixels of the written file
  * @property {number} height
- * @property {string | null} base its final URL up to its name; null in a private bucket
- * @property {string[]} resolutions the alternative resolutions that are stored beside it: ["2", "1.5"]
- * @property {number} checked Unix time when it was known to be stored; 0 where nobody has said
+ * @property {string | null} base its final URL without its object name; null in a private bucket
+ * @property {string[]} resolutions the alternative resolutions that are stored too: ["2", "1.5"]
+ * @property {number} verifiedAt Unix time when it was known to be stored; 0 if unknown
  */
 
 /**
@@ -42,12 +42,12 @@ const SEALED = /^(\{[^]+),"m":"([A-Za-z0-9_-]{11})"\}$/;
  * @typedef {object} SourceRecord
  * @property {number} width
  * @property {number} height
- * @property {boolean} flipped whether its EXIF orientation exchanges width and height
- * @property {unknown} version the option `version` of the thumbnail for which it was read
+ * @property {boolean} flipped whether its EXIF orientation swaps width and height
+ * @property {unknown} version the option `version` of the thumbnail that was made of it
  */
 
-/** Believes what was sealed with any of the secrets. */
-export class Seals {
+/** Accepts the signature of any of the secrets. Each signature covers a value and its key. */
+export class Signer {
   #keys;
 
   /** @param {CryptoKey[]} keys */
@@ -57,60 +57,59 @@ export class Seals {
 
   /** @param {string} secret */
   static async key(secret) {
-    const key = await derive(secret, KEY_INFO, KEY_LENGTH);
+    const key = await deriveKey(secret, KEY_INFO, KEY_LENGTH);
     return crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   }
 
   /**
-   * The record without its seal. Throws RecordError for what was not sealed for that key.
+   * Return the record without its signature. Throws RecordError if the signature does not fit the key.
    *
-   * @param {string} key under which it lies, without the prefix
-   * @param {string} sealed
+   * @param {string} key the record's key, without the prefix
+   * @param {string} signed
    * @returns {Promise<string>}
    */
-  async open(key, sealed) {
-    const [, members, seal] = SEALED.exec(sealed) ?? [];
-    if (seal) {
+  async unsign(key, signed) {
+    const [, members, signature] = SIGNED.exec(signed) ?? [];
+    if (signature) {
       const body = `${members}}`;
       for (const secret of this.#keys) {
         const mac = await crypto.subtle.sign("HMAC", secret, utf8(`${key}\n${body}`));
-        if (areEqual(seal, base64url(new Uint8Array(mac, 0, SEAL_LENGTH)))) return body;
+        if (areEqual(signature, base64url(new Uint8Array(mac, 0, SIGNATURE_LENGTH)))) return body;
       }
     }
-    throw new RecordError("what was not written with a secret of ours");
+    throw new RecordError("the value has no valid signature");
   }
 }
 
 /**
- * Throws RecordError.
+ * Return the record of a thumbnail. Throws RecordError.
  *
- * @param {string} text without the seal
+ * @param {string} text the record without its signature
  * @returns {ThumbnailRecord}
  */
 export function readThumbnail(text) {
   const { w, h, t, r, u } = read(text);
   if (u !== undefined && !(typeof u === "string" && URL.test(u))) {
-    throw new RecordError("a record whose URL is not a lasting one of http(s)");
+    throw new RecordError("the URL is not a permanent http(s) URL");
   }
   if (r !== undefined && !areResolutions(r)) {
-    throw new RecordError("a record whose resolutions are not a list of factors");
+    throw new RecordError("the resolutions are not a list of factors");
   }
   if (t !== undefined && !isWithin(t, Number.MAX_SAFE_INTEGER)) {
-    throw new RecordError("a record whose time is not a number of seconds");
+    throw new RecordError("the time is not a number of seconds");
   }
-  return { width: pixels(w), height: pixels(h), base: u ?? null, resolutions: r ?? [], checked: t ?? 0 };
+  return { width: pixels(w), height: pixels(h), base: u ?? null, resolutions: r ?? [], verifiedAt: t ?? 0 };
 }
 
 /**
- * Throws RecordError.
+ * Return the record of a source. Throws RecordError.
  *
- * @param {string} text without the seal
+ * @param {string} text the record without its signature
  * @returns {SourceRecord}
  */
 export function readSource(text) {
   const { w, h, f, n } = read(text);
-  if (f !== undefined && f !== 1)
-    throw new RecordError("a record of a source that is neither turned nor not");
+  if (f !== undefined && f !== 1) throw new RecordError("the flag for flipped sources is not 1");
   return { width: pixels(w), height: pixels(h), flipped: f === 1, version: n ?? null };
 }
 
@@ -122,16 +121,16 @@ function read(text) {
   let fields;
   try {
     JSON.parse(text);
-    // No number of a record has a point or an exponent, and JSON.parse would hide that: 300.0 is 300 to it.
-    // So those become null, which no member may be, except those that we do not know.
+    // Numbers of a record have no point and no exponent, but JSON.parse reads 300.0 as 300. So such numbers
+    // are replaced with null, which only unknown members may be.
     fields = JSON.parse(
       text.replace(TEXT_OR_NUMBER, (token) => (/^[^"]*[.eE]/.test(token) ? "null" : token)),
     );
   } catch (error) {
-    throw new RecordError("not JSON", { cause: error });
+    throw new RecordError("the value is not JSON", { cause: error });
   }
   if (typeof fields !== "object" || fields === null || fields.v !== VERSION) {
-    throw new RecordError(`not a record of version ${VERSION}`);
+    throw new RecordError(`the value is not a record of version ${VERSION}`);
   }
   return fields;
 }
@@ -141,14 +140,16 @@ function read(text) {
  * @returns {number}
  */
 function pixels(value) {
-  if (!isWithin(value, MAX_PIXELS)) throw new RecordError("a record whose size is not a number of pixels");
+  if (!isWithin(value, MAX_PIXELS)) throw new RecordError("the width or the height is not a number of pixels");
   return value;
 }
 
 /**
+ * Return whether a value is an integer from 1 to `most`.
+ *
  * @param {unknown} value
  * @param {number} most
- * @returns {value is number} whether it is an integer from 1 to that
+ * @returns {value is number}
  */
 const isWithin = (value, most) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
 
@@ -160,7 +161,7 @@ const areResolutions = (value) =>
   Array.isArray(value) && value.length > 0 && value.every((r) => typeof r === "string" && RESOLUTION.test(r));
 
 /**
- * In constant time.
+ * Compare two texts in constant time.
  *
  * @param {string} one
  * @param {string} other of the same length

@@ -1,14 +1,14 @@
 import { utf8 } from "./bytes.js";
 
 /**
- * HKDF-SHA256 of a secret: another key for each purpose.
+ * Return the key of a secret for one purpose, by HKDF-SHA256.
  *
  * @param {string} secret
  * @param {string} info the purpose
  * @param {number} length in bytes
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function derive(secret, info, length) {
+export async function deriveKey(secret, info, length) {
   const subtle = crypto.subtle;
   const key = await subtle.importKey("raw", utf8(secret), "HKDF", false, ["deriveBits"]);
   const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: utf8(info) };

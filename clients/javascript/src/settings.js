@@ -1,7 +1,7 @@
 /**
  * @import { Options, Settings } from "../index.js"
  *
- * @typedef {{ [name in keyof Settings]-?: Exclude<Settings[name], undefined> }} Config with the defaults put in
+ * @typedef {{ [name in keyof Settings]-?: Exclude<Settings[name], undefined> }} Config with defaults
  */
 
 import { SettingError, SpecError, shown } from "./errors.js";
@@ -9,14 +9,14 @@ import { RESOLUTION } from "./keys.js";
 import { plainOptions } from "./spec.js";
 import { MIN_LENGTH, weakness } from "./strength.js";
 
-// An end that lies further away may be none that tokens can have.
+// Later expiry times do not fit into a token.
 const MAX_SECONDS = 1e10;
 const SERVER_URL = /^https?:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?(\/[A-Za-z0-9._~-]+)*\/?$/;
 const KEY_PREFIX = /^[!-~]{0,200}$/;
 const PREFIX = /^((?!\.{0,2}\/)[^/\\\0]+\/)*(?!\.{1,2}$)[^/\\\0]*$/;
 
 const HINT =
-  "give client and server the same random text, for instance of: " +
+  "give client and server the same random text, for example from: " +
   `node -p 'crypto.randomBytes(48).toString("base64url")'`;
 
 /** @type {Config} */
@@ -37,7 +37,7 @@ const DEFAULTS = {
 };
 
 /**
- * Throws SettingError.
+ * Return the settings with defaults. Throws SettingError.
  *
  * @param {Settings} settings
  * @returns {Config}
@@ -55,26 +55,28 @@ export function readSettings(settings) {
   }
   const all = { ...DEFAULTS, ...given };
   checkSecrets(all);
-  check(all, "serverUrl", isText(SERVER_URL), "write it as text: https://thumbs.example.com");
-  check(all, "keyPrefix", isText(KEY_PREFIX), "write up to 200 characters of ASCII without spaces");
-  check(all, "prefix", isText(PREFIX), "write it as cache/, without a slash in front and without ..");
+  const serverUrlFix = 'write the URL of the thumbnail server, such as "https://thumbs.example.com"';
+  check(all, "serverUrl", isText(SERVER_URL), serverUrlFix);
+  check(all, "keyPrefix", isText(KEY_PREFIX), "use at most 200 ASCII characters without spaces");
+  const prefixFix = 'write a folder such as "cache/", without "..", "//", a backslash or a leading slash';
+  check(all, "prefix", isText(PREFIX), prefixFix);
   check(all, "checkTtl", isSeconds, "write whole seconds, above 0 and up to 10^10");
   check(
     all,
     "urlTtl",
     (ttl) => ttl === null || isSeconds(ttl),
-    "write whole seconds, above 0 and up to 10^10, or null for none",
+    "write whole seconds, above 0 and up to 10^10, or null for no expiry",
   );
   const factors = 'list factors above 0 and up to 10 as text: ["2", "1.5"]';
   check(all, "resolutions", Array.isArray, factors);
   for (const one of all.resolutions) {
-    if (!isResolution(one)) throw new SettingError(`resolutions has ${shown(one)}; ${factors}`);
+    if (!isResolution(one)) throw new SettingError(`resolutions contains ${shown(one)}; ${factors}`);
   }
   check(
     all,
     "mget",
     (mget) => mget === null || isFunction(mget),
-    "give a function from keys to their values",
+    "give a function that takes keys and returns their values",
   );
   check(
     all,
@@ -82,8 +84,8 @@ export function readSettings(settings) {
     (timeout) => typeof timeout === "number" && timeout > 0 && timeout <= 60,
     "write seconds above 0 and up to 60",
   );
-  check(all, "onError", isFunction, "give a function that is told of errors");
-  check(all, "clock", isFunction, "give a function that tells the Unix time in seconds");
+  check(all, "onError", isFunction, "give a function that receives errors");
+  check(all, "clock", isFunction, "give a function that returns the Unix time in seconds");
   return { ...all, serverUrl: all.serverUrl.replace(/\/$/, ""), options: siteOptions(all.options) };
 }
 
@@ -98,7 +100,7 @@ function siteOptions(options) {
 }
 
 /**
- * Their values stay out of the messages: messages end up in logs.
+ * Throw SettingError without the secrets in its message, since messages end up in logs.
  *
  * @param {Config} settings
  */
@@ -109,7 +111,7 @@ function checkSecrets({ secretKey, secretKeyFallbacks }) {
     );
   }
   checkSecret("secretKey", secretKey);
-  // One that can be guessed may be a fallback, or no site could get rid of it.
+  // A fallback may be weak. Otherwise a site could not replace a weak secret.
   const weak = weakness(secretKey);
   if (weak) throw new SettingError(`secretKey can be guessed: it ${weak}; ${HINT}`);
   for (const secret of secretKeyFallbacks) checkSecret("a key in secretKeyFallbacks", secret);
@@ -125,13 +127,13 @@ function checkSecret(name, secret) {
   if (!length) throw new SettingError(`${name} is not set; ${HINT}`);
   if (length < MIN_LENGTH) {
     throw new SettingError(
-      `${name} has ${length} characters, and ${MIN_LENGTH} are the least; ${HINT}`,
+      `${name} has ${length} characters, and the minimum is ${MIN_LENGTH}; ${HINT}`,
     );
   }
   if (secret.trim() !== secret || /[\p{Cc}\p{Cs}]/u.test(secret)) {
     throw new SettingError(
-      `${name} has whitespace at an end, or control characters or halves of surrogate pairs inside; remove ` +
-        "them: an environment variable would lose them, and the sides would differ",
+      `${name} contains control characters or halves of surrogate pairs, or whitespace at an end; remove ` +
+        "them, since an environment variable would lose them, and client and server would differ",
     );
   }
 }
@@ -144,7 +146,7 @@ function checkSecret(name, secret) {
  */
 function check(settings, name, isRight, fix) {
   const given = settings[name];
-  // An address may have a password.
+  // A URL may contain a password.
   const value = typeof given === "string" ? given.replace(/(?<=:\/\/).*@/s, "***@") : given;
   if (!isRight(given))
     throw new SettingError(`${name} is ${value === "" ? "not set" : shown(value)}; ${fix}`);

@@ -1,5 +1,5 @@
 /**
- * What travels between client and server: which thumbnail, of what.
+ * The description of a thumbnail that client and server exchange.
  *
  *     new Spec(Source.parse("s3://photos/2024/dawn.jpg"), "300x200", { crop: "center" }).canonical
  *     '["s3","photos","2024/dawn.jpg","300x200",{"crop":"center"}]'
@@ -10,8 +10,8 @@
 import { SpecError, shown } from "./errors.js";
 
 /**
- * Options that a spec leaves out when they have these values. A map, since options may have the names of
- * what each object has: `constructor`.
+ * A spec omits options with these values, and the server puts them back. This is a map, since an option may
+ * have the name of a property that every object has, such as `constructor`.
  *
  * @type {ReadonlyMap<string, Value>}
  */
@@ -33,7 +33,7 @@ const DEFAULTS = new Map(
   }),
 );
 
-// Options of a call that say nothing about the picture.
+// Options that do not change the picture.
 const CALL_OPTIONS = new Set(["raise_errors", "image_info"]);
 
 /** @type {ReadonlyMap<unknown, string>} */
@@ -46,7 +46,7 @@ const EXTENSIONS = new Map([
 ]);
 
 const HOST = /^[a-z0-9.-]+(:[0-9]+)?$/;
-// Where a source may lie, and what names the place there.
+// The kinds of places of sources, and the syntax of a container in each.
 const SCHEMES = new Map([
   ["s3", /^[A-Za-z0-9._-]+$/],
   ["storage", /^[^/\0]+$/],
@@ -56,16 +56,16 @@ const SCHEMES = new Map([
 
 const GEOMETRY = /^(?!$)([1-9][0-9]{0,4})?(?:x([1-9][0-9]{0,4}))?$/;
 const OPTION_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-// With the flag u, whole pairs are one character, and only halves are left to find.
+// With the flag u, a whole pair is one character, so that only halves match.
 const HALF_OF_A_PAIR = /[\ud800-\udfff]/u;
 const MAX_DEPTH = 8;
 
-/** Where an original image lies. */
+/** The place of an original image. */
 export class Source {
   /**
    * @param {string} scheme "s3", "storage", "https" or "http"
    * @param {string} container the bucket, the alias of the storage, or the host with its port
-   * @param {string} name as it is: neither percent-encoded nor decoded nor normalised
+   * @param {string} name the object's key or the file's name, neither percent-encoded nor normalised
    */
   constructor(scheme, container, name) {
     const containers = SCHEMES.get(scheme);
@@ -73,15 +73,16 @@ export class Source {
       throw new SpecError(`unknown source scheme ${shown(scheme)}; one of ${[...SCHEMES.keys()].join(", ")}`);
     }
     if (typeof container !== "string" || !containers.test(container) || HALF_OF_A_PAIR.test(container)) {
-      throw new SpecError(`${shown(container)} cannot be where a source of ${scheme} lies`);
+      throw new SpecError(`${shown(container)} is not a valid place of a source of ${scheme}`);
     }
     if (typeof name !== "string" || !name || name.includes("\0") || HALF_OF_A_PAIR.test(name)) {
       throw new SpecError(
-        `the source's name is ${shown(name)}: no text, empty, or with a NUL or half of a surrogate pair in it`,
+        `the source's name is ${shown(name)}; it must be text without NUL or halves of surrogate pairs, and ` +
+          "not empty",
       );
     }
     if (isUrl(scheme) && name.includes("#")) {
-      throw new SpecError(`the source's name is ${shown(name)}: a fragment is no part of a URL here`);
+      throw new SpecError(`the source's name is ${shown(name)}; remove the fragment`);
     }
     this.scheme = scheme;
     this.container = container;
@@ -89,24 +90,26 @@ export class Source {
   }
 
   /**
-   * @param {string} text `s3://bucket/key`, `storage://alias/name` or a URL
+   * Return the source of `s3://bucket/key`, `storage://alias/name` or a URL. Throws SpecError.
+   *
+   * @param {string} text
    * @returns {Source}
    */
   static parse(text) {
     const parts = typeof text === "string" && /^([^]*?):\/\/([^/]*)\/?([^]*)$/.exec(text);
     if (!parts) {
       throw new SpecError(
-        `${shown(text)} is not a source; write it as text: "s3://bucket/key" or "storage://alias/name"`,
+        `${shown(text)} is not a source; write "s3://bucket/key", "storage://alias/name" or a URL`,
       );
     }
     const [, scheme, container, name] = parts;
     if (!isUrl(scheme)) return new Source(scheme, container, name);
-    // Of ASCII alone: beyond it there are letters that become one of ASCII, and so another host.
+    // Some letters beyond ASCII become ASCII in lower case, which would name another host.
     const host = container.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
     return new Source(scheme, host, name.replace(/#[^]*/, ""));
   }
 
-  /** The JSON of the source in its one canonical form. */
+  /** JSON in its one canonical form. */
   get canonical() {
     return JSON.stringify([this.scheme, this.container, this.name]);
   }
@@ -119,7 +122,7 @@ export class Source {
 /** @param {string} scheme */
 const isUrl = (scheme) => scheme === "https" || scheme === "http";
 
-/** A thumbnail: source, geometry and options. */
+/** A thumbnail: source, geometry and options. Equal thumbnails have equal canonical forms. */
 export class Spec {
   /**
    * @param {Source} source
@@ -134,15 +137,15 @@ export class Spec {
     }
     this.source = source;
     this.geometry = geometry;
-    /** Sorted by name, without those of the call alone and without those that are defaults. */
+    /** JSON values, sorted by name, without defaults and without options that do not change the picture. */
     this.options = plainOptions(options);
     const { scheme, container, name } = source;
-    /** The JSON of the spec in its one canonical form. */
+    /** JSON in its one canonical form. */
     this.canonical = JSON.stringify([scheme, container, name, geometry, this.options]);
   }
 
   /**
-   * The spec of its canonical form. Throws SpecError, also where the form is not the canonical.
+   * Return the spec of a canonical form. Throws SpecError for any other form.
    *
    * @param {string} canonical
    * @returns {Spec}
@@ -153,14 +156,14 @@ export class Spec {
     try {
       fields = JSON.parse(canonical);
     } catch (error) {
-      throw new SpecError("not a thumbnail spec: no JSON", { cause: error });
+      throw new SpecError("the thumbnail spec is not JSON", { cause: error });
     }
     if (!Array.isArray(fields) || fields.length !== 5) {
-      throw new SpecError("not a thumbnail spec: no array of five members");
+      throw new SpecError("the thumbnail spec is not an array of five members");
     }
     const [scheme, container, name, geometry, options] = fields;
     const spec = new Spec(new Source(scheme, container, name), geometry, options);
-    // What JSON.parse takes for the same, and what it does not keep, is written in another way.
+    // JSON.parse accepts other forms of the same value, and drops duplicate names.
     if (spec.canonical !== canonical) {
       throw new SpecError("not the canonical form of a thumbnail spec");
     }
@@ -178,11 +181,11 @@ export class Spec {
   }
 
   /**
-   * The sides of the geometry that are certain: the picture is always cropped or padded to them.
+   * The sides that are certain, since the picture is cropped or padded to them. The other sides are null.
    *
    * @returns {{ width: number | null, height: number | null }}
    */
-  get filled() {
+  get filledSize() {
     const [, width, height] = /** @type {RegExpExecArray} */ (GEOMETRY.exec(this.geometry));
     const crop = this.#option("crop");
     const crops = isTrue(crop) && crop !== "noop";
@@ -191,7 +194,7 @@ export class Spec {
   }
 
   /**
-   * With the default put back.
+   * Return the value of an option, which may be its default.
    *
    * @param {string} name
    */
@@ -201,14 +204,14 @@ export class Spec {
 }
 
 /**
- * Options as JSON has them, without those of the call alone and without those that are defaults.
+ * Return options as JSON values, without defaults and without those that do not change the picture.
  *
  * @param {Options} options
  * @returns {{ [name: string]: Value }}
  */
 export function plainOptions(options) {
-  const ofPicture = optionsOf(options).filter(([name]) => !CALL_OPTIONS.has(name));
-  const plain = ofPicture.map(([name, value]) => member(name, value, 0));
+  const pictureOptions = optionsOf(options).filter(([name]) => !CALL_OPTIONS.has(name));
+  const plain = pictureOptions.map(([name, value]) => member(name, value, 0));
   const { format = "JPEG" } = Object.fromEntries(plain);
   if (!EXTENSIONS.has(format)) {
     throw new SpecError(`the format is ${shown(format)}; one of ${[...EXTENSIONS.keys()].join(", ")}`);
@@ -217,13 +220,13 @@ export function plainOptions(options) {
 }
 
 /**
- * The options of a call, in front of those of the site.
+ * Return the site's options, overridden by those of a call.
  *
- * @param {Options} options
- * @param {Options} behind
+ * @param {Options} site
+ * @param {Options} call
  * @returns {Options}
  */
-export const inFront = (options, behind) => ({ ...behind, ...Object.fromEntries(optionsOf(options)) });
+export const merged = (site, call) => ({ ...site, ...Object.fromEntries(optionsOf(call)) });
 
 /** @param {Options} options */
 function optionsOf(options) {
@@ -232,8 +235,8 @@ function optionsOf(options) {
 }
 
 /**
- * Those that are given: what is undefined is not. Of strings alone, sorted by code points, as names of
- * options, which are ASCII, are sorted by `sort`.
+ * Return the members of an object, sorted by name, without undefined ones. `sort` compares code units, which
+ * is the canonical order for the ASCII names of options.
  *
  * @param {object} value
  * @returns {[string, unknown][]}
@@ -254,15 +257,17 @@ function entries(value) {
  */
 function member(name, value, depth) {
   if (!OPTION_NAME.test(name)) {
-    throw new SpecError(`${shown(name)} is not an option's name: letters, digits and underscores`);
+    throw new SpecError(`${shown(name)} is not a valid option name; use letters, digits and underscores`);
   }
   return [name, plainValue(name, value, depth)];
 }
 
 /**
- * @param {string} name of the option that has the value
+ * Return a value as JSON has it. Throws SpecError for values that JSON cannot keep exactly.
+ *
+ * @param {string} name the option that has the value
  * @param {unknown} value
- * @param {number} depth of arrays and objects around it
+ * @param {number} depth the number of arrays and objects around the value
  * @returns {Value}
  */
 function plainValue(name, value, depth) {
@@ -276,19 +281,19 @@ function plainValue(name, value, depth) {
   if (depth < MAX_DEPTH) {
     if (Array.isArray(value)) return Array.from(value, (item) => plainValue(name, item, depth + 1));
     if (isPlainObject(value)) {
-      // Not by assignment, which would lose `__proto__`.
+      // An assignment of each member would lose `__proto__`.
       return Object.fromEntries(entries(value).map(([key, item]) => member(key, item, depth + 1)));
     }
   }
   throw new SpecError(
-    `the option ${name} is or holds ${shown(value)}, which cannot travel in a URL: use text without halves ` +
-      "of surrogate pairs, true, false, null, integers up to 2^53 - 1, fractions from 0.0001 to 10^15, or " +
-      `arrays and plain objects of them, ${MAX_DEPTH} inside each other at most`,
+    `the option ${name} contains ${shown(value)}, which cannot be part of a URL; use text without halves of ` +
+      "surrogate pairs, true, false, null, integers up to 2^53 - 1, fractions from 0.0001 to 10^15, or " +
+      `arrays and plain objects of them, at most ${MAX_DEPTH} levels deep`,
   );
 }
 
 /**
- * Whether it is what `{}` makes, here or in another realm: no Date, no Map, nothing of a class.
+ * Return whether a value is a plain object of any realm, and not an instance of a class such as Date or Map.
  *
  * @param {unknown} value
  * @returns {value is object}
@@ -300,7 +305,7 @@ function isPlainObject(value) {
 }
 
 /**
- * As the server, which is Python, takes it: what is empty is false.
+ * Return whether the server, which is Python, takes a value for true. Empty values are false.
  *
  * @param {Value | undefined} value
  */

@@ -1,9 +1,11 @@
-/** Whether a secret can be guessed. The page docs/protocol.md says why, and has the same rules. */
+/** Secrets that can be guessed. All clients share the rules, which docs/protocol.md defines and explains. */
 
 export const MIN_LENGTH = 32;
-// How many different ones a secret has at least: characters, pairs of neighbours, differences of neighbours.
+// How many different characters a secret needs.
 const MIN_CHARACTERS = 6;
+// How many different pairs of neighbours it needs.
 const MIN_PAIRS = 16;
+// How many different steps between the code points of neighbours it needs: "abcdef" has one.
 const MIN_STEPS = 5;
 const PLACEHOLDERS = [
   "changeme",
@@ -29,7 +31,7 @@ const PLACEHOLDERS = [
 ];
 
 /**
- * What makes a secret easy to guess, as words that follow "it"; null for nothing.
+ * Return why a secret can be guessed, as words that follow "it", or null.
  *
  * @param {string} secret
  * @returns {string | null}
@@ -44,16 +46,16 @@ export function weakness(secret) {
   if (new Set(codes.slice(1).map((code, i) => code - codes[i])).size < MIN_STEPS) {
     return "is a row of characters, such as abcdef";
   }
-  // In ASCII alone: what other capitals become differs between versions of Unicode.
+  // Only ASCII letters are changed, since the lower case of others depends on the version of Unicode.
   const bare = secret.replace(/[A-Z]/g, (capital) => capital.toLowerCase()).replace(/[ ._-]/g, "");
   if (PLACEHOLDERS.some((text) => bare.includes(text))) {
-    return "is a text that is to be replaced, or has a word in it that guesses begin with";
+    return "is a placeholder, or contains a word that attackers guess first";
   }
   return null;
 }
 
 /**
- * The part that a text repeats twice or more, the last time perhaps not to its end; or the text.
+ * Return the part that a text repeats (the last repetition may be cut off), or the whole text.
  *
  * @param {string[]} characters
  */

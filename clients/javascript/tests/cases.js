@@ -1,11 +1,11 @@
-/** The vectors of the repository as cases, without anything of Node: they run in other runtimes too. */
+/** The vectors of the repository as test cases, for any runtime. */
 
 import { utf8 } from "../src/bytes.js";
 import { RecordError, SettingError, SpecError, TokenError, TokenExpiredError } from "../src/errors.js";
 import { Client } from "../src/index.js";
 import { digest, objectName, recordKey, withResolution } from "../src/keys.js";
-import { Seals, readSource, readThumbnail } from "../src/records.js";
-import { derive } from "../src/secrets.js";
+import { Signer, readSource, readThumbnail } from "../src/records.js";
+import { deriveKey } from "../src/secrets.js";
 import { Source, Spec } from "../src/spec.js";
 import { Tokens } from "../src/tokens.js";
 
@@ -13,22 +13,22 @@ import { Tokens } from "../src/tokens.js";
 export function cases({ specs, tokens, records, lookups }) {
   return [
     ...named("spec", specs.valid, validSpec),
-    ...named("no spec", specs.invalid, ({ canonical }) => throws(SpecError, () => Spec.parse(canonical))),
-    ...named("no writable spec", specs.refused, ({ source, geometry, options }) =>
+    ...named("invalid spec", specs.invalid, ({ canonical }) => throws(SpecError, () => Spec.parse(canonical))),
+    ...named("refused spec", specs.refused, ({ source, geometry, options }) =>
       throws(SpecError, () => new Spec(new Source(...source), geometry, options)),
     ),
     ...named("source", specs.sources, ({ text, source }) => {
       const { scheme, container, name } = Source.parse(text);
       equal([scheme, container, name], source);
     }),
-    ...named("no source", specs.invalid_sources, (text) => throws(SpecError, () => Source.parse(text))),
+    ...named("invalid source", specs.invalid_sources, (text) => throws(SpecError, () => Source.parse(text))),
     ...named("key", tokens.keys, async ({ secret, key }) => equal(hex(await Tokens.key(secret)), key)),
     ...named("token", tokens.valid, validToken),
     ...named("too long", tokens.too_long, async ({ canonical }) => {
-      const sealer = await tokensOf([tokens.secret]);
-      throws(SpecError, () => sealer.seal(Spec.parse(canonical)));
+      const encrypting = await tokensOf([tokens.secret]);
+      throws(SpecError, () => encrypting.encrypt(Spec.parse(canonical)));
     }),
-    ...named("no secret", tokens.invalid_secrets, async (secret) => {
+    ...named("invalid secret", tokens.invalid_secrets, async (secret) => {
       const serverUrl = "https://thumbs.example.com";
       await rejects(SettingError, Client.create({ secretKey: secret, serverUrl }));
       const secretKeyFallbacks = [secret];
@@ -46,40 +46,40 @@ export function cases({ specs, tokens, records, lookups }) {
       await Client.create({ secretKey: secret, serverUrl: "https://thumbs.example.com" });
     }),
     ...named("fallback", tokens.fallbacks, async ({ secrets, token, canonical }) => {
-      equal((await tokensOf(secrets)).open(token).canonical, canonical);
+      equal((await tokensOf(secrets)).decrypt(token).canonical, canonical);
     }),
     ...named("expiring token", tokens.expiring, expiringToken),
     ...named("expired token", tokens.expired, async ({ token, now }) => {
-      const opener = await tokensOf([tokens.secret], now);
-      throws(TokenExpiredError, () => opener.open(token));
+      const decrypting = await tokensOf([tokens.secret], now);
+      throws(TokenExpiredError, () => decrypting.decrypt(token));
     }),
-    ...named("no token", tokens.invalid, async ({ token }) => {
-      const opener = await tokensOf([tokens.secret]);
-      throws(TokenError, () => opener.open(token));
+    ...named("invalid token", tokens.invalid, async ({ token }) => {
+      const decrypting = await tokensOf([tokens.secret]);
+      throws(TokenError, () => decrypting.decrypt(token));
     }),
     ...named("record", records.thumbnails, ({ width, height, base, resolutions, checked, record }) => {
-      equal(readThumbnail(record), { width, height, base, resolutions, checked });
+      equal(readThumbnail(record), { width, height, base, resolutions, verifiedAt: checked });
     }),
     ...named("record of a source", records.sources, ({ width, height, flipped, version = null, record }) => {
       equal(readSource(record), { width, height, flipped, version });
     }),
-    ...named("no record", records.invalid, ({ kind, record }) => {
+    ...named("invalid record", records.invalid, ({ kind, record }) => {
       if (kind !== "source") throws(RecordError, () => readThumbnail(record));
       if (kind !== "thumbnail") throws(RecordError, () => readSource(record));
     }),
-    ...named("key of seals", [records.seals], async ({ secret, key }) => {
-      equal(hex(await derive(secret, "shrinkmeister record 1", 32)), key);
+    ...named("signing key", [records.seals], async ({ secret, key }) => {
+      equal(hex(await deriveKey(secret, "shrinkmeister record 1", 32)), key);
     }),
-    ...named("seal", records.seals.valid, async ({ under, sealed, record }) => {
-      const seals = new Seals([
-        await Seals.key(lookups.config.secrets[1]),
-        await Seals.key(records.seals.secret),
+    ...named("signature", records.seals.valid, async ({ under, sealed, record }) => {
+      const signer = new Signer([
+        await Signer.key(lookups.config.secrets[1]),
+        await Signer.key(records.seals.secret),
       ]);
-      equal(await seals.open(under, sealed), record);
+      equal(await signer.unsign(under, sealed), record);
     }),
-    ...named("no seal", records.seals.invalid, async ({ under, sealed }) => {
-      const seals = new Seals([await Seals.key(records.seals.secret)]);
-      await rejects(RecordError, seals.open(under, sealed));
+    ...named("invalid signature", records.seals.invalid, async ({ under, sealed }) => {
+      const signer = new Signer([await Signer.key(records.seals.secret)]);
+      await rejects(RecordError, signer.unsign(under, sealed));
     }),
     ...named("look-up", lookups.vectors, (vector) => lookUp(lookups, vector)),
   ];
@@ -102,21 +102,21 @@ async function validSpec(vector) {
 
 async function validToken({ secret, canonical, token }) {
   const both = await tokensOf([secret]);
-  equal(both.seal(Spec.parse(canonical)), token);
-  equal(both.open(token).canonical, canonical);
+  equal(both.encrypt(Spec.parse(canonical)), token);
+  equal(both.decrypt(token).canonical, canonical);
 }
 
 async function expiringToken({ secret, canonical, token, now, url_ttl, expires }) {
-  equal((await tokensOf([secret], now, url_ttl)).seal(Spec.parse(canonical)), token);
-  equal((await tokensOf([secret], expires - 1)).open(token).canonical, canonical);
+  equal((await tokensOf([secret], now, url_ttl)).encrypt(Spec.parse(canonical)), token);
+  equal((await tokensOf([secret], expires - 1)).decrypt(token).canonical, canonical);
   const late = await tokensOf([secret], expires);
-  throws(TokenExpiredError, () => late.open(token));
+  throws(TokenExpiredError, () => late.decrypt(token));
 }
 
 async function lookUp(all, vector) {
   const config = { ...all.config, ...vector.config };
   const [secretKey, ...secretKeyFallbacks] = config.secrets;
-  for (const of of [(text) => text, utf8]) {
+  for (const convert of [(text) => text, utf8]) {
     const client = await Client.create({
       secretKey,
       secretKeyFallbacks,
@@ -127,7 +127,7 @@ async function lookUp(all, vector) {
       urlTtl: config.url_ttl,
       resolutions: config.resolutions,
       options: config.options,
-      mget: async (keys) => keys.map((key) => (key in vector.cache ? of(vector.cache[key]) : null)),
+      mget: async (keys) => keys.map((key) => (key in vector.cache ? convert(vector.cache[key]) : null)),
       onError: (error) => {
         throw error;
       },
@@ -155,7 +155,7 @@ const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2,
 
 function equal(value, expected) {
   const [one, other] = [JSON.stringify(value), JSON.stringify(expected)];
-  if (one !== other) throw new Error(`${one} and not ${other}`);
+  if (one !== other) throw new Error(`got ${one}, expected ${other}`);
 }
 
 function throws(kind, call) {
@@ -165,7 +165,7 @@ function throws(kind, call) {
     if (error.constructor === kind) return;
     throw error;
   }
-  throw new Error(`no ${kind.name}`);
+  throw new Error(`${kind.name} was not thrown`);
 }
 
 const rejects = (kind, promise) =>

@@ -5,12 +5,12 @@ import { fileURLToPath } from "node:url";
 
 import { Client, DriverError, SpecError } from "shrinkmeister";
 
-import { sealer } from "./sealing.js";
+import { signer } from "./signing.js";
 
 const SECRET = "the secret of the tests, which is long enough";
 const NOW = 1_800_000_000;
 const SOURCE = "s3://photos/2024/dawn.jpg";
-const KEY = "t1:5wyrt54keywf572trejokp4t2thsg7z4"; // of SOURCE with the geometry 300
+const KEY = "t1:5wyrt54keywf572trejokp4t2thsg7z4"; // the record's key of SOURCE with the geometry 300
 const NAME = "ykl5m4xlpmf2kmirjrlpdm3xzthzi374/5wyrt54keywf572trejokp4t2thsg7z4.jpg";
 const FINAL = `https://thumbs.s3.amazonaws.com/cache/${NAME}`;
 const RECORD = { v: 1, w: 300, h: 200, t: NOW - 10, u: "https://thumbs.s3.amazonaws.com/cache/" };
@@ -26,14 +26,14 @@ const create = (settings) =>
     ...settings,
   });
 
-/** A cache of values by key, and what it was asked for. */
+/** Return a cache with these records, and the list of the keys that it was asked for. */
 async function recorded(records = { [KEY]: RECORD }) {
-  const seal = await sealer(SECRET);
+  const sign = await signer(SECRET);
   const values = new Map();
   for (const [key, record] of Object.entries(records)) {
     values.set(
       `shrinkmeister:${key}`,
-      await seal(key, typeof record === "string" ? record : JSON.stringify(record)),
+      await sign(key, typeof record === "string" ? record : JSON.stringify(record)),
     );
   }
   const asked = [];
@@ -44,7 +44,7 @@ async function recorded(records = { [KEY]: RECORD }) {
   return { mget, asked, values };
 }
 
-test("a list is one round trip, with the doubt once, and each key once", async () => {
+test("a list is one round trip, which asks for each key once", async () => {
   const { mget, asked } = await recorded();
   const client = await create({ mget });
   const other = { source: SOURCE, geometry: "x80", options: { crop: "center" } };
@@ -63,7 +63,7 @@ test("a list is one round trip, with the doubt once, and each key once", async (
   assert.ok(asked[0].includes(`shrinkmeister:${KEY}`) && asked[0].includes("shrinkmeister:doubt"));
 });
 
-test("look-ups at the same time keep apart", async () => {
+test("simultaneous look-ups do not mix their answers", async () => {
   const { mget, asked } = await recorded();
   const client = await create({ mget });
   const both = await Promise.all([client.thumbnail(SOURCE, "300"), client.thumbnail(SOURCE, "301")]);
@@ -74,7 +74,7 @@ test("look-ups at the same time keep apart", async () => {
   assert.equal(asked.length, 2);
 });
 
-test("an empty list asks nobody", async () => {
+test("an empty list does not ask the cache", async () => {
   const { mget, asked } = await recorded();
   assert.deepEqual(await (await create({ mget })).thumbnails([]), []);
   assert.equal(asked.length, 0);
@@ -87,12 +87,12 @@ test("without a cache everything is lazy", async () => {
   assert.equal(JSON.stringify(thumbnail), JSON.stringify({ url, width: 300, height: 200, lazy: true }));
 });
 
-test("values may be text or bytes, and what is not there null or undefined", async () => {
+test("values may be text or bytes, and missing ones null or undefined", async () => {
   const { values } = await recorded();
   const forms = [(text) => text, (text) => Buffer.from(text), (text) => new TextEncoder().encode(text)];
-  for (const nothing of [null, undefined]) {
+  for (const missing of [null, undefined]) {
     for (const form of forms) {
-      const mget = (keys) => keys.map((key) => (values.has(key) ? form(values.get(key)) : nothing));
+      const mget = (keys) => keys.map((key) => (values.has(key) ? form(values.get(key)) : missing));
       assert.equal((await (await create({ mget })).thumbnail(SOURCE, "300")).url, FINAL);
     }
   }
@@ -106,18 +106,18 @@ const failures = {
     },
     /at once/,
   ],
-  "that rejects with no error": [() => Promise.reject("text"), /text/],
+  "that rejects with a text": [() => Promise.reject("text"), /text/],
   "that never answers": [() => new Promise(() => {}), /no answer within 0\.02 s/],
-  "that gives nothing": [async () => undefined, /undefined, and not an array/],
-  "that gives an object": [async (keys) => ({ length: keys.length }), /object, and not an array/],
-  "that gives too few": [async () => [null], /1 values for 2 keys/],
-  "that gives too many": [async () => [null, null, null], /3 values for 2 keys/],
-  "that has parsed a record": [async () => [{ v: 1 }, null], /automaticDeserialization/],
-  "that has parsed the doubt": [async () => [null, 1_800_000_000], /automaticDeserialization/],
+  "that returns nothing": [async () => undefined, /type undefined/],
+  "that returns an object": [async (keys) => ({ length: keys.length }), /type object/],
+  "that returns too few values": [async () => [null], /1 values for 2 keys/],
+  "that returns too many values": [async () => [null, null, null], /3 values for 2 keys/],
+  "that parses a record": [async () => [{ v: 1 }, null], /automaticDeserialization/],
+  "that parses the time of distrust": [async () => [null, 1_800_000_000], /automaticDeserialization/],
 };
 
 for (const [description, [mget, message]] of Object.entries(failures)) {
-  test(`a cache ${description} is a miss, and left alone for 5 seconds`, async (context) => {
+  test(`a cache ${description} is a miss, and the breaker stays open for 5 seconds`, async (context) => {
     let now = 1000;
     context.mock.method(performance, "now", () => now);
     const fails = mock.fn(mget);
@@ -141,7 +141,7 @@ for (const [description, [mget, message]] of Object.entries(failures)) {
   });
 }
 
-test("a cache that comes back is used again", async (context) => {
+test("a cache that answers again is used again", async (context) => {
   let now = 1000;
   context.mock.method(performance, "now", () => now);
   const { mget } = await recorded();
@@ -154,7 +154,7 @@ test("a cache that comes back is used again", async (context) => {
   assert.equal((await client.thumbnail(SOURCE, "300")).lazy, false);
 });
 
-test("a cache that fails after the time-out is no unhandled rejection", async () => {
+test("a failure after the time-out is not an unhandled rejection", async () => {
   const { promise, reject } = withReject();
   const client = await create({ mget: () => promise, onError: () => {}, cacheTimeout: 0.01 });
   assert.equal((await client.thumbnail(SOURCE, "300")).lazy, true);
@@ -162,11 +162,11 @@ test("a cache that fails after the time-out is no unhandled rejection", async ()
   await new Promise(setImmediate); // an unhandled rejection would fail the test by now
 });
 
-test("an answer that came while something else kept the thread busy counts", async () => {
+test("an answer that arrives while the thread is busy is not a time-out", async () => {
   const { mget } = await recorded();
   const busy = (keys) => {
     for (const end = performance.now() + 60; performance.now() < end;);
-    // Behind the timers, whose time is over by then.
+    // Answers after the first timer, whose time is over by then.
     return new Promise((resolve) => setImmediate(() => setImmediate(resolve, mget(keys))));
   };
   const client = await create({ mget: busy, cacheTimeout: 0.02 });
@@ -189,7 +189,7 @@ test("a look-up that is answered leaves no timer behind", () => {
   execFileSync(process.execPath, ["--input-type=module", "--eval", program], { stdio: "pipe" });
 });
 
-test("a value that is no record is a miss, and the cache is not blamed for it", async () => {
+test("an invalid record is a miss, and not a failure of the cache", async () => {
   for (const value of [
     "",
     "<html>",
@@ -202,7 +202,7 @@ test("a value that is no record is a miss, and the cache is not blamed for it", 
   }
 });
 
-test("numbers of sealed records are judged as they are written", async () => {
+test("numbers of signed records are valid only as integers", async () => {
   const found = async (record) => {
     const { mget } = await recorded({ [KEY]: record });
     return (await create({ mget })).thumbnail(SOURCE, "300");
@@ -219,12 +219,12 @@ test("numbers of sealed records are judged as they are written", async () => {
   for (const number of ["1.2.3", "1.e2", ".5", "1e"]) {
     assert.equal((await found(record.replace("}", `,"x":${number}}`))).width, null, number);
   }
-  // Members that are unknown may be fractions, and texts look like them.
+  // Unknown members may be fractions, and texts may look like fractions.
   const unknown = `{"x":[1.5,-2e3,"\\"1.0"],"v":1, "w":300,"h":200,"t":1799999990,"u":"${RECORD.u}1.0/"}`;
   assert.equal((await found(unknown)).url, `${RECORD.u}1.0/${NAME}`);
 });
 
-test("options of a call stand before those of the site, and what is undefined is not given", async () => {
+test("options of a call override those of the site, unless they are undefined", async () => {
   const client = await create({ options: { quality: 80 } });
   const optionsOf = (options) =>
     client.open(/([^/]*)\.jpg$/.exec(client.url(SOURCE, "300", options))[1]).options;
@@ -240,7 +240,7 @@ test("options of a call stand before those of the site, and what is undefined is
   assert.equal(own.canonical, '["s3","photos","2024/dawn.jpg","300",{"__proto__":1,"quality":80}]');
 });
 
-test("the size of a record stands before that of its box", async () => {
+test("the size of a record is used, and not that of the geometry", async () => {
   const client = await create({});
   const digest = (await client.objectName(SOURCE, "300x200", { crop: "smart" })).slice(-36, -4);
   const { mget } = await recorded({ [`t1:${digest}`]: { v: 1, w: 299, h: 199 } });
@@ -250,14 +250,14 @@ test("the size of a record stands before that of its box", async () => {
   assert.deepEqual([width, height, lazy], [299, 199, true]);
 });
 
-test("arrays and objects inside each other, eight and nine", async () => {
+test("options have at most eight levels", async () => {
   const client = await create({});
   const nested = (depth) => (depth ? [nested(depth - 1)] : 1);
   assert.match(client.url(SOURCE, "300", { a: nested(8) }), /jpg$/);
   assert.throws(() => client.url(SOURCE, "300", { a: nested(9) }), SpecError);
 });
 
-test("a wrong spec is a SpecError, in each call", async () => {
+test("each call throws SpecError for an invalid spec", async () => {
   const client = await create({});
   await assert.rejects(client.thumbnail(SOURCE, "0"), SpecError);
   await assert.rejects(client.thumbnails([{ source: "dawn.jpg", geometry: "300" }]), SpecError);
@@ -299,7 +299,7 @@ test("a wrong spec is a SpecError, in each call", async () => {
   }
 });
 
-test("the URL at a resolution, lazy and final", async () => {
+test("lazy and final URLs at a resolution", async () => {
   const { mget } = await recorded({ [KEY]: { ...RECORD, r: ["2"] } });
   const client = await create({ mget, resolutions: ["2"] });
   const thumbnail = await client.thumbnail(SOURCE, "300");
@@ -309,7 +309,7 @@ test("the URL at a resolution, lazy and final", async () => {
   for (const resolution of ["2x", "", "-1", "2\n"]) assert.throws(() => lazy.urlOf(resolution), SpecError);
 });
 
-test("the name of the object stands behind the prefix", async () => {
+test("an object's name begins with the prefix", async () => {
   const client = await create({ prefix: "a/thumbs/" });
   assert.equal(await client.objectName(SOURCE, "300"), `a/thumbs/${NAME}`);
   assert.equal(
@@ -318,7 +318,7 @@ test("the name of the object stands behind the prefix", async () => {
   );
 });
 
-test("a box is filled by what is true to the server", async () => {
+test("options are true for the client if they are true for the server", async () => {
   const client = await create({});
   const width = async (options) => (await client.thumbnail(SOURCE, "300x200", options)).width;
   for (const crop of ["smart", 1, true, [0], { a: 0 }, "0"]) assert.equal(await width({ crop }), 300);
@@ -334,7 +334,7 @@ test("a box is filled by what is true to the server", async () => {
   assert.deepEqual(await sides("x200", {}), [null, null]);
 });
 
-test("the example says what is wrong, and makes a URL", () => {
+test("the example prints a URL or an error", () => {
   const example = fileURLToPath(new URL("../example/thumbnail.js", import.meta.url));
   const environment = { THUMBNAIL_SECRET_KEY: SECRET, THUMBNAIL_SERVER_URL: "https://thumbs.example.com" };
   const run = (args, env = environment) =>
@@ -344,7 +344,7 @@ test("the example says what is wrong, and makes a URL", () => {
   const refused = (message) => (error) => error.status === 2 && message.test(error.stderr);
   assert.throws(() => run([SOURCE, "big"]), refused(/geometry/));
   assert.throws(() => run([SOURCE]), refused(/GEOMETRY/));
-  assert.throws(() => run([SOURCE, "300"], {}), refused(/secretKey is not set/));
+  assert.throws(() => run([SOURCE, "300"], {}), refused(/secretKey/));
 });
 
 function withReject() {

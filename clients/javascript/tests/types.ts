@@ -1,4 +1,4 @@
-// Compiled, never run: index.d.ts says what the sources are, and what its users may write.
+// Compiled, never run: index.d.ts has to agree with the sources and with what its users may write.
 
 import * as sources from "../src/index.js";
 import {
@@ -53,14 +53,14 @@ export async function use(): Promise<void> {
 
   // @ts-expect-error: the source is missing
   client.url("300");
-  // @ts-expect-error: a date is no option
+  // @ts-expect-error: a date is not a valid option
   client.url("s3://photos/a.jpg", "300", { version: new Date() });
-  // @ts-expect-error: geometries are text
+  // @ts-expect-error: a geometry is text
   client.url("s3://photos/a.jpg", 300);
-  // @ts-expect-error: a client is created
+  // @ts-expect-error: Client has no constructor
   new Client();
   // @ts-expect-error: an unknown setting
   void Client.create({ ...settings, secret: "" });
-  // @ts-expect-error: values of a library that parses JSON
+  // @ts-expect-error: the library parses JSON
   void Client.create({ ...settings, mget: async () => [{ v: 1 }] });
 }

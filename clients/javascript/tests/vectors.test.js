@@ -6,9 +6,9 @@ import { vectors } from "./vectors.js";
 
 for (const { name, run } of cases(vectors)) test(name, run);
 
-test("no list of the files is left out", () => {
+test("there is a case for each vector of the files", () => {
   const { specs, tokens, records, lookups } = vectors;
   const lists = [specs, tokens, records, records.seals, lookups].flatMap(Object.values).filter(Array.isArray);
   const number = lists.reduce((sum, list) => sum + list.length, 0);
-  assert.equal(cases(vectors).length, number + 1); // and the key of the seals, which is in no list
+  assert.equal(cases(vectors).length, number + 1); // The signing key is not in a list.
 });

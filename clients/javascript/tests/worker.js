@@ -1,4 +1,4 @@
-/** What runs inside workerd: all cases, and that a cache which never answers is a miss. */
+/** The tests inside workerd: all cases, and a cache that never answers. */
 
 import { Client } from "../src/index.js";
 import { cases } from "./cases.js";
@@ -17,12 +17,12 @@ export default {
         throw new Error(`${name}: ${cause.message}`, { cause });
       }
     }
-    await waits();
+    await expectTimeout();
     console.log(`${all.length} cases`);
   },
 };
 
-async function waits() {
+async function expectTimeout() {
   const errors = [];
   const client = await Client.create({
     secretKey: tokens.secret,
@@ -33,5 +33,5 @@ async function waits() {
   });
   const [thumbnail] = await client.thumbnails([{ source: "s3://photos/a.jpg", geometry: "300" }]);
   if (!thumbnail.lazy || !errors[0]?.includes("no answer within 0.01 s"))
-    throw new Error(`told of: ${errors}`);
+    throw new Error(`errors: ${errors}`);
 }

@@ -1,4 +1,4 @@
-# The modules of the test inside workerd, which looks for a package beside the module that imports it.
+# The modules of the test inside workerd. It resolves a package next to the module that imports it.
 
 using Workerd = import "/workerd/workerd.capnp";
 

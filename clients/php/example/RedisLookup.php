@@ -3,8 +3,8 @@
 declare(strict_types=1);
 
 /**
- * Values of keys in Redis, by phpredis. It connects when it is first asked: a Redis that is down is then a failed
- * look-up, and no failed page.
+ * Reads values from Redis with phpredis. It connects at the first look-up, so that a Redis that is down fails the
+ * look-up and not the page.
  */
 final class RedisLookup
 {
@@ -12,7 +12,7 @@ final class RedisLookup
 
     /**
      * @param string $location "redis://[[user]:password@]host[:port][/db]", or "rediss://..." with TLS
-     * @param float  $timeout  seconds, for connecting and for each answer: a page does not wait longer
+     * @param float  $timeout  the longest wait for the connection and for each answer, in seconds
      */
     public function __construct(
         #[SensitiveParameter] private readonly string $location,
@@ -31,7 +31,7 @@ final class RedisLookup
     {
         $parts = parse_url($this->location);
         if (!isset($parts['host']) || !in_array($parts['scheme'] ?? '', ['redis', 'rediss'], true)) {
-            throw new InvalidArgumentException('write the place of the cache as "redis://host:6379/0"');
+            throw new InvalidArgumentException('the location of the cache is invalid; write "redis://host:6379/0"');
         }
         $redis = new Redis();
         $host = ($parts['scheme'] === 'rediss' ? 'tls://' : '') . $parts['host'];

@@ -1,13 +1,14 @@
 <?php
 
 /**
- * Prints a thumbnail as JSON: `php example/thumbnail.php SOURCE GEOMETRY [name=value ...]`.
+ * Print a thumbnail as one line of JSON: `php example/thumbnail.php SOURCE GEOMETRY [name=value ...]`.
  *
  *     export THUMBNAIL_SECRET_KEY=... THUMBNAIL_SERVER_URL=https://thumbs.example.com
  *     export THUMBNAIL_CACHE_LOCATION=redis://127.0.0.1:6379/0
  *     php example/thumbnail.php s3://photos/2024/dawn.jpg 300x200 crop=center quality=80
  *
- * The value of an option is JSON - a number, true, false, null, an array or an object - or else text.
+ * The settings are environment variables with the names of the Django settings. The value of an option is JSON (a
+ * number, true, false, null, an array or an object), or any other text.
  */
 
 declare(strict_types=1);
@@ -36,7 +37,7 @@ function seconds(string $name): ?int
 {
     $value = variable($name);
     if ($value !== null && !preg_match('/^[0-9]{1,15}$/D', $value)) {
-        throw new SettingError("THUMBNAIL_$name is \"$value\": write a whole number of seconds");
+        throw new SettingError("THUMBNAIL_$name is \"$value\"; write whole seconds");
     }
     return $value === null ? null : (int) $value;
 }
@@ -44,7 +45,7 @@ function seconds(string $name): ?int
 function config(): Config
 {
     $location = variable('CACHE_LOCATION');
-    // What is not set is left to the defaults.
+    // A variable that is not set has its default.
     return new Config(...array_filter([
         'secretKey' => variable('SECRET_KEY') ?? '',
         'serverUrl' => variable('SERVER_URL') ?? '',

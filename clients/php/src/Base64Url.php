@@ -16,11 +16,11 @@ final readonly class Base64Url
         return rtrim(strtr(base64_encode($bytes), '+/', '-_'), '=');
     }
 
-    /** The bytes; null for what `encode` does not write. */
+    /** Return the bytes; null for text that `encode` does not write. */
     public static function decode(string $text): ?string
     {
         $bytes = base64_decode(strtr($text, '-_', '+/'), true);
-        // PHP's own takes spaces, padding, and spare bits in the last character.
+        // base64_decode() also accepts spaces, padding, and spare bits in the last character.
         return is_string($bytes) && self::encode($bytes) === $text ? $bytes : null;
     }
 }

@@ -8,7 +8,7 @@ use JsonException;
 use stdClass;
 
 /**
- * The one canonical form of JSON, in which equal values have equal bytes.
+ * The canonical form of JSON, which has equal bytes for equal values.
  *
  *     Canonical::encode(['s3', 'photos', 'dawn.jpg'])    ["s3","photos","dawn.jpg"]
  *
@@ -20,9 +20,10 @@ final readonly class Canonical
         | JSON_THROW_ON_ERROR;
 
     /**
-     * Arrays are JSON's arrays; objects are stdClass, with their members in order and names that need no escape.
+     * Return the canonical form of a value. A PHP array is written as a JSON array, and a stdClass as an object. The
+     * caller has sorted its members, whose names need no escapes.
      *
-     * @throws SpecError where a text is not UTF-8
+     * @throws SpecError if a text is not UTF-8
      */
     public static function encode(mixed $value): string
     {
@@ -30,18 +31,18 @@ final readonly class Canonical
             is_string($value) => self::text($value),
             is_array($value) => '[' . implode(',', array_map(self::encode(...), $value)) . ']',
             $value instanceof stdClass => self::members(get_object_vars($value)),
-            // The shortest form that reads back, whatever php.ini says of serialize_precision.
+            // The shortest form that gives the same float again, independent of serialize_precision in php.ini.
             is_float($value) => sprintf('%.*H', -1, $value),
             default => (string) json_encode($value),
         };
     }
 
     /**
-     * An object of these members.
+     * Return the canonical form of an object with these members.
      *
      * @param array<string, mixed> $members
      *
-     * @throws SpecError where a text is not UTF-8
+     * @throws SpecError if a text is not UTF-8
      */
     public static function members(array $members): string
     {
@@ -57,7 +58,7 @@ final readonly class Canonical
         try {
             return json_encode($text, self::FLAGS);
         } catch (JsonException $error) {
-            throw new SpecError('not UTF-8: ' . Shown::of($text), previous: $error);
+            throw new SpecError('a name or an option is not UTF-8: ' . Shown::of($text), previous: $error);
         }
     }
 }

@@ -5,31 +5,31 @@ declare(strict_types=1);
 namespace Shrinkmeister;
 
 /**
- * Makes URLs of thumbnails: lazy ones at once, and final ones if the shared cache has a record.
+ * Makes URLs of thumbnails: final ones if the shared cache has a record, otherwise lazy ones.
  *
  *     $client = new Client(new Config(secretKey: $secret, serverUrl: 'https://thumbs.example.com', mget: $mget));
  *     $thumbnail = $client->thumbnail('s3://photos/2024/dawn.jpg', '300x200', ['crop' => 'center']);
  *
  * A source is "s3://bucket/key", "storage://alias/name" or a URL; a geometry is "300x200", "300" (width) or "x200"
- * (height); options are those of sorl-thumbnail, by name. An empty object inside of options is `new stdClass()`.
+ * (height). Options are those of sorl-thumbnail, by name. Inside of options, `new stdClass()` is an empty object.
  */
 final readonly class Client
 {
     private Tokens $tokens;
-    private Seals $seals;
+    private Signer $signer;
     private ?SharedCache $cache;
 
     public function __construct(private Config $config)
     {
         $this->tokens = new Tokens($config->secrets(), $config->urlTtl, $config->clock);
-        $this->seals = new Seals($config->secrets());
+        $this->signer = new Signer($config->secrets());
         $this->cache = $config->mget === null
             ? null
             : new SharedCache($config->mget, $config->keyPrefix, $config->onError, $config->clock);
     }
 
     /**
-     * The lazy URL of a thumbnail, which always works; asks nobody.
+     * Return the lazy URL of a thumbnail without asking the shared cache.
      *
      * @param array<string, mixed> $options
      *
@@ -41,8 +41,8 @@ final readonly class Client
     }
 
     /**
-     * A thumbnail, with its final URL if it is recorded. Asks the shared cache once; those of a page are better
-     * asked for together.
+     * Return a thumbnail with its final URL if the shared cache has a record of it, otherwise with its lazy URL. Use
+     * `thumbnails` for a whole page, which then asks the cache only once.
      *
      * @param array<string, mixed> $options
      *
@@ -54,7 +54,7 @@ final readonly class Client
     }
 
     /**
-     * Thumbnails, in one round trip to the shared cache.
+     * Return several thumbnails, as `thumbnail` does, in one round trip to the shared cache.
      *
      *     $client->thumbnails([
      *         'large' => ['s3://photos/dawn.jpg', '1200x600', ['crop' => 'center']],
@@ -65,9 +65,9 @@ final readonly class Client
      *
      * @param array<K, array{0: string, 1: string, 2?: array<string, mixed>}> $requests the arguments of `thumbnail`
      *
-     * @return array<K, Thumbnail> under the same keys, in the same order
+     * @return array<K, Thumbnail> with the same keys, in the same order
      *
-     * @throws SpecError for the first that cannot be described
+     * @throws SpecError for the first invalid request
      */
     public function thumbnails(array $requests): array
     {
@@ -76,15 +76,16 @@ final readonly class Client
             return [];
         }
         $keys = array_map(Keys::record(...), $specs);
-        $found = $this->cache?->get([...array_keys(array_flip($keys)), Belief::DOUBT]) ?? [];
-        $belief = new Belief($this->config->checkTtl, ($this->config->clock)(), $found[Belief::DOUBT] ?? null);
+        $found = $this->cache?->get([...array_keys(array_flip($keys)), Freshness::DISTRUST_BEFORE_KEY]) ?? [];
+        $distrustBefore = $found[Freshness::DISTRUST_BEFORE_KEY] ?? null;
+        $freshness = new Freshness($this->config->checkTtl, ($this->config->clock)(), $distrustBefore);
         $thumbnails = [];
         foreach ($specs as $name => $spec) {
             $key = $keys[$name];
             $record = $this->record($key, $found[$key] ?? null);
             $thumbnails[$name] = $record?->base === null
                 || !$record->has($this->config->resolutions)
-                || $belief->isDue($key, $record)
+                || $freshness->isStale($key, $record)
                 ? $this->lazy($spec, $record)
                 : new Thumbnail(Keys::object($spec, $record->base), $record->width, $record->height, false);
         }
@@ -92,13 +93,13 @@ final readonly class Client
     }
 
     /**
-     * The spec that a token holds; for tools and tests.
+     * Return the spec in a token, for tools and tests.
      *
-     * @throws TokenError, or TokenExpiredError for a token that was genuine
+     * @throws TokenError, or TokenExpiredError for a genuine token
      */
     public function open(string $token): Spec
     {
-        return $this->tokens->open($token);
+        return $this->tokens->decrypt($token);
     }
 
     /** @param array<string, mixed> $options */
@@ -107,10 +108,10 @@ final readonly class Client
         return new Spec(Source::parse($source), $geometry, $options + $this->config->options);
     }
 
-    private function record(string $key, ?string $sealed): ?ThumbnailRecord
+    private function record(string $key, ?string $signed): ?ThumbnailRecord
     {
         try {
-            return $sealed === null ? null : ThumbnailRecord::parse($this->seals->open($key, $sealed));
+            return $signed === null ? null : ThumbnailRecord::parse($this->signer->unsign($key, $signed));
         } catch (RecordError) {
             return null;
         }
@@ -118,12 +119,12 @@ final readonly class Client
 
     private function lazy(Spec $spec, ?ThumbnailRecord $record): Thumbnail
     {
-        [$width, $height] = $record === null ? $spec->filledSides() : [$record->width, $record->height];
+        [$width, $height] = $record === null ? $spec->filledSize() : [$record->width, $record->height];
         return new Thumbnail($this->lazyUrl($spec), $width, $height, true);
     }
 
     private function lazyUrl(Spec $spec): string
     {
-        return "{$this->config->serverUrl}/{$this->tokens->seal($spec)}.$spec->extension";
+        return "{$this->config->serverUrl}/{$this->tokens->encrypt($spec)}.$spec->extension";
     }
 }

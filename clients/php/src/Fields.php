@@ -8,7 +8,7 @@ use JsonException;
 use stdClass;
 
 /**
- * The members that records of all kinds have: a version, and pixels.
+ * The members of all kinds of records: a version and pixels.
  *
  * @internal
  */
@@ -18,9 +18,11 @@ final readonly class Fields
     private const MAX_PIXELS = 2147483647;
 
     /**
-     * @return array<array-key, mixed> the members of the object, by their names
+     * Return the members of a record, by their names.
      *
-     * @throws RecordError for what is not a JSON object of version 1
+     * @return array<array-key, mixed>
+     *
+     * @throws RecordError unless the record is a JSON object of version 1
      */
     public static function parse(string $record): array
     {
@@ -28,15 +30,17 @@ final readonly class Fields
             // Objects as stdClass: as arrays, {"0":"2"} would be ["2"].
             $fields = json_decode($record, false, flags: JSON_THROW_ON_ERROR);
         } catch (JsonException $error) {
-            throw new RecordError('not JSON', previous: $error);
+            throw new RecordError('the value is not JSON', previous: $error);
         }
         if (!$fields instanceof stdClass || ($fields->v ?? null) !== self::VERSION) {
-            throw new RecordError('not a record of version ' . self::VERSION);
+            throw new RecordError('the value is not a record of version ' . self::VERSION);
         }
         return get_object_vars($fields);
     }
 
     /**
+     * Return a member that is a number of pixels.
+     *
      * @param array<array-key, mixed> $fields
      *
      * @throws RecordError
@@ -45,7 +49,7 @@ final readonly class Fields
     {
         $value = $fields[$name] ?? null;
         if (!is_int($value) || $value < 1 || $value > self::MAX_PIXELS) {
-            throw new RecordError("a record whose \"$name\" is not a number of pixels");
+            throw new RecordError('the width or the height is not a number of pixels');
         }
         return $value;
     }

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Shrinkmeister;
 
 /**
- * The names under which a thumbnail is found again: pure functions of its spec.
+ * The keys and object names of a thumbnail: pure functions of its spec.
  *
  *     Keys::record($spec)                     t1:lbe73r7n...
  *     Keys::lock($spec)                       l1:lbe73r7n...
@@ -15,7 +15,7 @@ namespace Shrinkmeister;
  */
 final readonly class Keys
 {
-    /** 160 bits of SHA-256 in lower-case base32: 32 characters of a-z and 2-7. */
+    /** Return 160 bits of SHA-256 in lower-case base32: 32 characters of a-z and 2-7. */
     public static function digest(string $canonical): string
     {
         $digits = '';
@@ -25,26 +25,26 @@ final readonly class Keys
         return strtr($digits, '0123456789abcdefghijklmnopqrstuv', 'abcdefghijklmnopqrstuvwxyz234567');
     }
 
-    /** The key of a thumbnail's record in the shared cache. */
+    /** Return the key of a thumbnail's record in the shared cache. */
     public static function record(Spec $spec): string
     {
         return 't1:' . self::digest($spec->canonical);
     }
 
-    /** The key that the server holds while it makes a thumbnail. */
+    /** Return the key that a server sets while it makes a thumbnail. */
     public static function lock(Spec $spec): string
     {
         return 'l1:' . self::digest($spec->canonical);
     }
 
-    /** The key of what the server knows about a source. */
+    /** Return the key of a source's record in the shared cache. */
     public static function source(Source $source): string
     {
         return 's1:' . self::digest($source->canonical);
     }
 
     /**
-     * The name of a thumbnail's object in its bucket.
+     * Return the name of a thumbnail's object in the bucket.
      *
      * @param string      $prefix     the server's THUMBNAIL_PREFIX
      * @param string|null $resolution "2" for @2x

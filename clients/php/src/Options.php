@@ -7,13 +7,13 @@ namespace Shrinkmeister;
 use stdClass;
 
 /**
- * What a thumbnail's options may be, and how a spec writes them.
+ * The options of a thumbnail as JSON values, and their defaults.
  *
  * @internal
  */
 final readonly class Options
 {
-    /** Options that a spec leaves out when they have these values. The server puts them back. */
+    /** A spec omits options with these values, and the server puts them back. */
     private const DEFAULTS = [
         'format' => 'JPEG',
         'quality' => 95,
@@ -30,22 +30,22 @@ final readonly class Options
         'flatten' => false,
     ];
 
-    /** Options of a call that say nothing about the picture. */
-    private const OF_CALLS = ['raise_errors', 'image_info'];
+    /** Options that do not change the picture. */
+    private const CALL_OPTIONS = ['raise_errors', 'image_info'];
 
     private const NAME = '/^[A-Za-z_][A-Za-z0-9_]*$/D';
 
-    /** What every language's JSON keeps exactly: 2^53 - 1. */
+    /** JSON of every language keeps integers up to 2^53 - 1 exactly. */
     public const MAX_INTEGER = 9007199254740991;
 
     private const MAX_DEPTH = 8;
 
     /**
-     * Options as a spec has them: sorted, without defaults and without those of the call alone.
+     * Return options as JSON values, sorted, without defaults and without those that do not change the picture.
      *
      * @param array<array-key, mixed> $options
      *
-     * @return array<string, mixed> whose objects are stdClass, and whose arrays are lists
+     * @return array<string, mixed> in which objects are stdClass, and arrays are lists
      *
      * @throws SpecError
      */
@@ -53,7 +53,7 @@ final readonly class Options
     {
         $plain = [];
         foreach ($options as $name => $value) {
-            if (in_array($name, self::OF_CALLS, true)) {
+            if (in_array($name, self::CALL_OPTIONS, true)) {
                 continue;
             }
             $value = self::value(self::name($name), $value, 0);
@@ -66,7 +66,7 @@ final readonly class Options
     }
 
     /**
-     * With the defaults put back.
+     * Return every option, including defaults.
      *
      * @param array<string, mixed> $plain
      *
@@ -77,7 +77,7 @@ final readonly class Options
         return $plain + self::DEFAULTS;
     }
 
-    /** Whether an engine, which is Python, takes the value for true: "0" is, and an empty object is not. */
+    /** Return whether the server, which is Python, takes a value for true. "0" is true, an empty object is not. */
     public static function isTrue(mixed $plain): bool
     {
         $plain = $plain instanceof stdClass ? get_object_vars($plain) : $plain;
@@ -87,12 +87,12 @@ final readonly class Options
     private static function name(int|string $name): string
     {
         if (!is_string($name) || !preg_match(self::NAME, $name)) {
-            throw new SpecError(Shown::of($name) . " is not an option's name: letters, digits and underscores");
+            throw new SpecError(Shown::of($name) . ' is not a valid option name; use letters, digits and underscores');
         }
         return $name;
     }
 
-    /** The value as JSON has it, the same on every machine. */
+    /** Return a value as JSON has it. */
     private static function value(string $name, mixed $value, int $depth): mixed
     {
         if (is_string($value) || is_bool($value) || $value === null) {
@@ -114,8 +114,9 @@ final readonly class Options
             return self::object((array) $value, $depth + 1);
         }
         throw new SpecError(
-            "the option $name=" . Shown::of($value) . ' cannot travel in a URL: use text, true, false, null, '
-            . 'integers below 2^53, fractions from 0.0001 to 10^15, or arrays of them, eight deep at most'
+            "the option $name contains " . Shown::of($value) . ', which cannot be part of a URL; use UTF-8 text, true, '
+            . 'false, null, integers up to 2^53 - 1, fractions from 0.0001 to 10^15, or arrays and stdClass objects '
+            . 'of them, at most ' . self::MAX_DEPTH . ' levels deep'
         );
     }
 

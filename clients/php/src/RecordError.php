@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Shrinkmeister;
 
-/** What the shared cache holds is no record. A look-up counts it as none; only those who read records see it. */
+/** A value of the shared cache is not a valid record. A look-up counts it as a miss. */
 final class RecordError extends ShrinkmeisterError
 {
 }

@@ -9,23 +9,22 @@ use Throwable;
 use UnexpectedValueException;
 
 /**
- * The shared cache. One that fails is a miss, and is then left alone for some seconds, so that the rest of a page
- * does not wait for it.
+ * The shared cache behind a breaker. A failure is a miss, and never an exception.
  *
  * @internal
  */
 final class SharedCache
 {
-    /** Seconds. */
-    private const BREAK = 5;
+    /** How long the breaker stays open, so that a page waits for a dead cache only once. */
+    public const BREAKER_SECONDS = 5;
 
-    private int|float $failed = -INF;
+    private int|float $failedAt = -INF;
 
     /**
-     * @param Closure(list<string>): mixed $mget    values of keys, in their order; false or null for none
-     * @param string                       $prefix  stands before each key
-     * @param Closure(Throwable): mixed    $onError is told why the cache failed
-     * @param Closure(): (int|float)       $clock   Unix time
+     * @param Closure(list<string>): mixed $mget    returns the values of keys; false or null for a missing key
+     * @param string                       $prefix  prepended to each key
+     * @param Closure(Throwable): mixed    $onError called when the cache fails
+     * @param Closure(): (int|float)       $clock   returns the Unix time
      */
     public function __construct(
         private readonly Closure $mget,
@@ -36,7 +35,7 @@ final class SharedCache
     }
 
     /**
-     * Values by their keys, of those that there are; in one round trip.
+     * Return the values of those keys that exist, in one round trip.
      *
      * @param list<string> $keys without the prefix
      *
@@ -44,17 +43,17 @@ final class SharedCache
      */
     public function get(array $keys): array
     {
-        $pause = ($this->clock)() - $this->failed;
-        // Below 0 the clock has been set back.
-        if ($pause >= 0 && $pause < self::BREAK) {
+        $age = ($this->clock)() - $this->failedAt;
+        // The age is negative after the clock was set back.
+        if ($age >= 0 && $age < self::BREAKER_SECONDS) {
             return [];
         }
         try {
             $names = array_map(fn (string $key): string => $this->prefix . $key, $keys);
             return self::found($keys, ($this->mget)($names));
         } catch (Throwable $error) {
-            // Whatever it is, a TypeError of an answer `false` too: no page fails with its cache.
-            $this->failed = ($this->clock)();
+            // Even a TypeError of the library must not break the page.
+            $this->failedAt = ($this->clock)();
             ($this->onError)($error);
             return [];
         }
@@ -68,9 +67,9 @@ final class SharedCache
     private static function found(array $keys, mixed $values): array
     {
         if (!is_array($values) || !array_is_list($values) || count($values) !== count($keys)) {
-            $shown = is_array($values) ? 'an array of ' . count($values) : Shown::of($values);
+            $shown = is_array($values) ? 'an array of ' . count($values) . ' values' : Shown::of($values);
             throw new UnexpectedValueException(
-                "mget gave $shown for " . count($keys) . ' keys; it has to give a list of their values, in their order'
+                "mget returned $shown for " . count($keys) . ' keys; return a list of their values, in their order'
             );
         }
         $found = [];
@@ -79,8 +78,8 @@ final class SharedCache
                 $found[$key] = $value;
             } elseif ($value !== null && $value !== false) {
                 throw new UnexpectedValueException(
-                    'mget gave a value of type ' . get_debug_type($value) . '; it has to give texts, and false or '
-                    . 'null for none: switch off what turns values of the cache into something else'
+                    'mget returned a value of type ' . get_debug_type($value) . '; return text, false or null. '
+                    . 'If the library unserializes values, turn that off'
                 );
             }
         }

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Shrinkmeister;
 
 /**
- * A value as messages of errors show it.
+ * A value as messages show it.
  *
  * @internal
  */

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Shrinkmeister;
 
-/** The root: catching it catches everything that this library throws on purpose. */
+/** The root of all errors that Shrinkmeister throws on purpose. */
 class ShrinkmeisterError extends \Exception
 {
 }

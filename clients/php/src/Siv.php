@@ -9,12 +9,11 @@ use SensitiveParameter;
 use SensitiveParameterValue;
 
 /**
- * AES-SIV (RFC 5297), which OpenSSL has and PHP's extension of it cannot reach: encryption that needs no nonce,
- * and that the same bytes always have the same result of.
+ * AES-SIV (RFC 5297), which PHP's OpenSSL extension does not offer. It is deterministic, and needs no nonce.
  *
  *     $siv = new Siv($key, "\x01");
- *     $sealed = $siv->seal('text');      16 bytes of the synthetic IV, then the ciphertext
- *     $siv->open($sealed)                'text'
+ *     $encrypted = $siv->encrypt('text');      16 bytes of the synthetic IV, then the ciphertext
+ *     $siv->decrypt($encrypted)                'text'
  *
  * @internal
  */
@@ -22,23 +21,23 @@ final readonly class Siv
 {
     private const BLOCK = 16;
 
-    /** @var SensitiveParameterValue of four texts: the keys of S2V and of CTR, and the subkeys of CMAC */
+    /** @var SensitiveParameterValue four texts: the keys of S2V and of CTR, and the two subkeys of CMAC */
     private SensitiveParameterValue $keys;
 
-    /** What S2V has got to behind the associated data, doubled. */
+    /** @var SensitiveParameterValue two texts: the state of S2V after the associated data, and the same doubled */
     private SensitiveParameterValue $state;
 
-    /** Of one half of the key: 128, 192 or 256. */
+    /** The bits of one half of the key: 128, 192 or 256. */
     private int $bits;
 
     /**
-     * @param string $key           32, 48 or 64 bytes: the first half is that of S2V, the second that of CTR
-     * @param string ...$associated what is authenticated beside each text, without being part of it
+     * @param string $key           32, 48 or 64 bytes: the first half is the key of S2V, the second that of CTR
+     * @param string ...$associated associated data: authenticated with each text, but not part of it
      */
     public function __construct(#[SensitiveParameter] string $key, string ...$associated)
     {
         if (!in_array(strlen($key), [32, 48, 64], true)) {
-            throw new LogicException('AES-SIV has keys of 32, 48 or 64 bytes, not of ' . strlen($key));
+            throw new LogicException('the key has ' . strlen($key) . ' bytes; AES-SIV needs 32, 48 or 64');
         }
         [$macKey, $ctrKey] = str_split($key, intdiv(strlen($key), 2));
         $this->bits = 8 * strlen($macKey);
@@ -53,35 +52,35 @@ final readonly class Siv
         $this->state = new SensitiveParameterValue([$state, self::doubled($state)]);
     }
 
-    public function seal(#[SensitiveParameter] string $plaintext): string
+    public function encrypt(#[SensitiveParameter] string $plaintext): string
     {
         $iv = $this->s2v($plaintext);
         return $iv . $this->ctr($iv, $plaintext);
     }
 
-    /** The plaintext; null where the text was not sealed with this key and associated data. */
-    public function open(string $sealed): ?string
+    /** Return the plaintext; null if it was not encrypted with this key and associated data. */
+    public function decrypt(string $encrypted): ?string
     {
-        if (strlen($sealed) < self::BLOCK) {
+        if (strlen($encrypted) < self::BLOCK) {
             return null;
         }
-        $iv = substr($sealed, 0, self::BLOCK);
-        $plaintext = $this->ctr($iv, substr($sealed, self::BLOCK));
+        $iv = substr($encrypted, 0, self::BLOCK);
+        $plaintext = $this->ctr($iv, substr($encrypted, self::BLOCK));
         return hash_equals($this->s2v($plaintext), $iv) ? $plaintext : null;
     }
 
-    /** Of the associated data and the plaintext. */
+    /** Return the synthetic IV of the associated data and the plaintext. */
     private function s2v(string $plaintext): string
     {
         [$state, $doubled] = $this->state->getValue();
         if (strlen($plaintext) < self::BLOCK) {
             return $this->cmac($doubled ^ self::padded($plaintext));
         }
-        // The end of the plaintext alone is changed: "xorend".
+        // The RFC's "xorend" changes only the end of the plaintext.
         return $this->cmac(substr($plaintext, 0, -self::BLOCK) . (substr($plaintext, -self::BLOCK) ^ $state));
     }
 
-    /** CMAC (RFC 4493) is the last block of CBC, of which the last block of the message is changed before. */
+    /** Return the CMAC (RFC 4493): the last block of CBC, after the message's last block was changed. */
     private function cmac(string $message): string
     {
         [$macKey, , $whole, $cut] = $this->keys->getValue();
@@ -94,7 +93,7 @@ final readonly class Siv
 
     private function ctr(string $iv, string $text): string
     {
-        // Bits 31 and 63 are cleared, so that counters of 32 and of 64 bits do as well.
+        // The RFC clears bits 31 and 63, so that counters of 32 and 64 bits work too.
         $mask = "\xff\xff\xff\xff\xff\xff\xff\xff\x7f\xff\xff\xff\x7f\xff\xff\xff";
         return $this->aes('ctr', $text, $this->keys->getValue()[1], $iv & $mask);
     }
@@ -111,7 +110,7 @@ final readonly class Siv
         return str_pad($cut . "\x80", self::BLOCK, "\0");
     }
 
-    /** Times x in GF(2^128). */
+    /** Return the block times x in GF(2^128). */
     private static function doubled(string $block): string
     {
         [1 => $high, 2 => $low] = unpack('J2', $block);

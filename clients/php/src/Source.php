@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Shrinkmeister;
 
 /**
- * Where an original image lies.
+ * The place of an original image.
  *
  *     Source::parse('s3://photos/2024/dawn.jpg')->canonical    ["s3","photos","2024/dawn.jpg"]
  */
@@ -17,39 +17,41 @@ final readonly class Source
         'https' => self::HOST,
         'http' => self::HOST,
     ];
-    // Without user names, and in lower case: one host has one spelling in an allow-list.
+    // Without user names and in lower case, so that a host has one spelling in an allow-list.
     private const HOST = '/^[a-z0-9.-]+(:[0-9]+)?$/D';
 
     /** UTF-8 JSON in its one canonical form. */
     public string $canonical;
 
     /**
-     * @param string $scheme    "s3" (a bucket), "storage" (a storage that the server knows), "https" or "http"
+     * @param string $scheme    "s3" (a bucket), "storage" (a Django storage of the server), "https" or "http"
      * @param string $container the bucket's name, the storage's alias, or the host in lower case, with its port
-     * @param string $name      the object's key or the file's name, as it is, not percent-encoded; or what
-     *                          stands in a URL behind the first slash after the host
+     * @param string $name      the object's key or the file's name, neither percent-encoded nor normalised; or the
+     *                          part of a URL after the host and its slash
      *
      * @throws SpecError
      */
     public function __construct(public string $scheme, public string $container, public string $name)
     {
         $pattern = self::CONTAINERS[$scheme] ?? throw new SpecError(
-            'unknown scheme ' . Shown::of($scheme) . ' of a source; one of s3, storage, https, http'
+            'unknown source scheme ' . Shown::of($scheme) . '; one of s3, storage, https, http'
         );
         if (!preg_match($pattern, $container)) {
-            throw new SpecError(Shown::of($container) . " cannot be where a source of $scheme lies");
+            throw new SpecError(Shown::of($container) . " is not a valid place of a source of $scheme");
         }
         if ($name === '' || str_contains($name, "\0")) {
-            throw new SpecError("the source's name is " . Shown::of($name) . ': empty, or with a NUL in it');
+            throw new SpecError(
+                "the source's name is " . Shown::of($name) . '; it must be text without NUL, and not empty'
+            );
         }
         if (self::isUrl($scheme) && str_contains($name, '#')) {
-            throw new SpecError("the source's name is " . Shown::of($name) . ': a fragment is no part of a URL here');
+            throw new SpecError("the source's name is " . Shown::of($name) . '; remove the fragment');
         }
         $this->canonical = Canonical::encode([$scheme, $container, $name]);
     }
 
     /**
-     * The source of its text: "s3://bucket/key", "storage://alias/name" or a URL.
+     * Return the source of "s3://bucket/key", "storage://alias/name" or a URL.
      *
      * @throws SpecError
      */
@@ -58,7 +60,7 @@ final readonly class Source
         [$scheme, $rest] = explode('://', $text, 2) + [1 => null];
         if ($rest === null) {
             throw new SpecError(
-                Shown::of($text) . ' is not a source; write it as "s3://bucket/key" or "storage://alias/name"'
+                Shown::of($text) . ' is not a source; write "s3://bucket/key", "storage://alias/name" or a URL'
             );
         }
         [$container, $name] = explode('/', $rest, 2) + [1 => ''];

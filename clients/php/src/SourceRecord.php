@@ -5,20 +5,18 @@ declare(strict_types=1);
 namespace Shrinkmeister;
 
 /**
- * The size of a source, in pixels as they are stored: what the server records beside thumbnails.
+ * The size of a source, in pixels as they are stored. `Client` does not look these records up.
  *
  *     {"v":1,"w":4000,"h":3000,"f":1,"n":7}
- *
- * No look-up asks for it: `Client` tells the sizes of thumbnails.
  *
  * @internal
  */
 final readonly class SourceRecord
 {
     /**
-     * @param bool  $flipped whether its EXIF orientation exchanges width and height
-     * @param mixed $version the option `version` of the thumbnail for which the source was read; the record says
-     *                       nothing about a source of another version
+     * @param bool  $flipped whether its EXIF orientation swaps width and height
+     * @param mixed $version the option `version` of the thumbnail that was made of it; the record is not valid for
+     *                       others
      */
     private function __construct(
         public int $width,
@@ -28,13 +26,13 @@ final readonly class SourceRecord
     ) {
     }
 
-    /** @throws RecordError for anything else than what the server writes */
+    /** @throws RecordError if the record is invalid */
     public static function parse(string $record): self
     {
         $fields = Fields::parse($record);
         $flipped = array_key_exists('f', $fields);
         if ($flipped && $fields['f'] !== 1) {
-            throw new RecordError('a record of a source that is neither turned nor not');
+            throw new RecordError('the flag for flipped sources is not 1');
         }
         return new self(
             Fields::pixels($fields, 'w'),

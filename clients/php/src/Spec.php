@@ -8,11 +8,11 @@ use JsonException;
 use stdClass;
 
 /**
- * A thumbnail: source + geometry + options.
+ * A thumbnail: source, geometry and options. Equal thumbnails have equal canonical forms.
  *
  *     ["s3","photos","2024/dawn.jpg","300x200",{"crop":"center"}]
  *
- * The canonical form is what a token seals and what a key is the digest of: equal thumbnails have equal ones.
+ * A token encrypts the canonical form, and a key is a digest of it.
  */
 final readonly class Spec
 {
@@ -25,21 +25,21 @@ final readonly class Spec
     /** UTF-8 JSON in its one canonical form. */
     public string $canonical;
 
-    /** The file extension of the format, without a point. */
+    /** The file extension of the format, without a dot. */
     public string $extension;
 
     /**
      * @param string               $geometry pixels: "300x200", "300" (width), "x200" (height)
-     * @param array<string, mixed> $options  by their names; in them a list is an array of JSON, another array or
-     *                                       a stdClass an object
+     * @param array<string, mixed> $options  by name. A list inside them is a JSON array; any other array or a stdClass
+     *                                       is an object
      *
-     * @throws SpecError where one of them cannot be right
+     * @throws SpecError if the geometry or an option is invalid
      */
     public function __construct(public Source $source, public string $geometry, array $options = [])
     {
         if (!preg_match(self::GEOMETRY, $geometry)) {
             throw new SpecError(
-                'the geometry is ' . Shown::of($geometry) . '; write pixels as "300x200", "300" or "x200"'
+                'the geometry is ' . Shown::of($geometry) . '; write pixels as text: "300x200", "300" or "x200"'
             );
         }
         $this->options = Options::plain($options);
@@ -52,9 +52,9 @@ final readonly class Spec
     }
 
     /**
-     * The spec of a canonical form.
+     * Return the spec of a canonical form.
      *
-     * @throws SpecError also where the form is not the canonical
+     * @throws SpecError for any other form
      */
     public static function parse(string $canonical): self
     {
@@ -66,12 +66,11 @@ final readonly class Spec
     }
 
     /**
-     * Width and height of the geometry, each null where it is not certain: the picture is always cropped or padded
-     * to those that are.
+     * Return the sides that are certain, since the picture is cropped or padded to them. The other sides are null.
      *
      * @return array{int|null, int|null}
      */
-    public function filledSides(): array
+    public function filledSize(): array
     {
         $options = Options::full($this->options);
         $cropped = Options::isTrue($options['crop']) && $options['crop'] !== 'noop';
@@ -81,7 +80,7 @@ final readonly class Spec
     }
 
     /**
-     * The members of a JSON array.
+     * Return the members of a JSON array.
      *
      * @internal
      *
@@ -92,17 +91,17 @@ final readonly class Spec
     public static function members(string $json): array
     {
         try {
-            // Objects as stdClass: as arrays, {} would be []. An integer beyond 64 bits becomes a float, which
-            // is too large for an option.
+            // Objects become stdClass, since as arrays, {} would be []. An integer beyond 64 bits becomes a float
+            // that is too large for an option.
             $members = json_decode($json, false, flags: JSON_THROW_ON_ERROR);
         } catch (JsonException $error) {
-            throw new SpecError('not JSON', previous: $error);
+            throw new SpecError('the thumbnail spec is not JSON', previous: $error);
         }
-        return is_array($members) ? $members : throw new SpecError('not an array');
+        return is_array($members) ? $members : throw new SpecError('the thumbnail spec is not an array');
     }
 
     /**
-     * The spec of the five members of a form that may be the canonical.
+     * Return the spec of the five members of an array. The caller compares its canonical form.
      *
      * @internal
      *
@@ -113,16 +112,16 @@ final readonly class Spec
     public static function ofMembers(array $members): self
     {
         if (count($members) !== 5) {
-            throw new SpecError('a thumbnail spec has five members');
+            throw new SpecError('the thumbnail spec is not an array of five members');
         }
         [$scheme, $container, $name, $geometry, $options] = $members;
         foreach ([$scheme, $container, $name, $geometry] as $text) {
             if (!is_string($text)) {
-                throw new SpecError('the first four members of a thumbnail spec are texts');
+                throw new SpecError('the first four members of the thumbnail spec are not all texts');
             }
         }
         if (!$options instanceof stdClass) {
-            throw new SpecError('the options of a thumbnail spec are an object');
+            throw new SpecError('the options of the thumbnail spec are not an object');
         }
         return new self(new Source($scheme, $container, $name), $geometry, (array) $options);
     }

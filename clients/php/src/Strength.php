@@ -7,7 +7,7 @@ namespace Shrinkmeister;
 use SensitiveParameter;
 
 /**
- * Whether a secret can be guessed. The page docs/protocol.md says why, and has the same rules.
+ * Secrets that can be guessed. All clients share the rules, which docs/protocol.md defines and explains.
  *
  * @internal
  */
@@ -15,11 +15,13 @@ final class Strength
 {
     public const MIN_LENGTH = 32;
 
-    /** How many different ones a secret has at least. */
+    /** How many different characters a secret needs. */
     private const MIN_CHARACTERS = 6;
+
+    /** How many different pairs of neighbours it needs. */
     private const MIN_PAIRS = 16;
 
-    /** Differences of the code points of neighbours: "abcdef" has one. */
+    /** How many different steps between the code points of neighbours it needs: "abcdef" has one. */
     private const MIN_STEPS = 5;
 
     private const PLACEHOLDERS = [
@@ -46,7 +48,7 @@ final class Strength
     ];
 
     /**
-     * What makes a secret easy to guess, as words that follow "it"; null for nothing.
+     * Return why a secret can be guessed, as words that follow "it", or null.
      *
      * @param string $secret UTF-8
      */
@@ -73,18 +75,18 @@ final class Strength
         if (self::different($steps) < self::MIN_STEPS) {
             return 'is a row of characters, such as abcdef';
         }
-        // In ASCII alone, as strtolower() is.
+        // strtolower() changes only ASCII letters, as the rules demand.
         $bare = str_replace([' ', '-', '.', '_'], '', strtolower($secret));
         foreach (self::PLACEHOLDERS as $text) {
             if (str_contains($bare, $text)) {
-                return 'is a text that is to be replaced, or has a word in it that guesses begin with';
+                return 'is a placeholder, or contains a word that attackers guess first';
             }
         }
         return null;
     }
 
     /**
-     * The part that a text repeats twice or more, the last time perhaps not to its end; or the text.
+     * Return the part that a text repeats (the last repetition may be cut off), or the whole text.
      *
      * @param list<string> $characters
      *
@@ -107,7 +109,7 @@ final class Strength
         return count(array_flip($values));
     }
 
-    /** The code point of a character, without an extension. */
+    /** Return the code point of a character. mb_ord() would need an extension. */
     private static function code(#[SensitiveParameter] string $character): int
     {
         $bytes = array_map(ord(...), str_split($character));

@@ -4,14 +4,14 @@ declare(strict_types=1);
 
 namespace Shrinkmeister;
 
-/** What a page needs of a thumbnail. */
+/** A thumbnail as a page shows it. */
 final readonly class Thumbnail
 {
     /**
-     * @param string   $url    the final one in the bucket, or a lazy one of the thumbnail server
-     * @param int|null $width  pixels; null where it is not known yet, which may be so of one side alone
-     * @param int|null $height the same
-     * @param bool     $lazy   whether the URL is that of the server, which makes the thumbnail if need be
+     * @param string   $url    its final URL, or the lazy URL of the thumbnail server
+     * @param int|null $width  exact pixels; null if it is not known before the thumbnail is made
+     * @param int|null $height exact pixels; null if it is not known before the thumbnail is made
+     * @param bool     $lazy   whether the URL is the server's, which makes the thumbnail when a browser asks
      */
     public function __construct(
         public string $url,
@@ -22,14 +22,17 @@ final readonly class Thumbnail
     }
 
     /**
-     * The URL at an alternative resolution: "2" gives `...@2x.jpg`. The server has to list it.
+     * Return the URL at an alternative resolution: `...@2x.jpg` for "2". The server's THUMBNAIL_ALTERNATIVE_RESOLUTIONS
+     * has to list it.
      *
-     * @throws SpecError for what is no resolution
+     * @throws SpecError for an invalid resolution
      */
     public function urlOf(string $resolution): string
     {
-        if (!Resolution::isOne($resolution)) {
-            throw new SpecError('the resolution is ' . Shown::of($resolution) . '; write "2" or "1.5"');
+        if (!Resolution::isValid($resolution)) {
+            throw new SpecError(
+                'the resolution is ' . Shown::of($resolution) . '; write a factor as text: "2" or "1.5"'
+            );
         }
         $point = (int) strrpos($this->url, '.');
         return substr($this->url, 0, $point) . "@{$resolution}x" . substr($this->url, $point);

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Shrinkmeister;
 
-/** A token that none of our secrets has sealed, or that holds no spec. */
+/** No secret decrypts the token, or its version is unknown. */
 class TokenError extends ShrinkmeisterError
 {
 }

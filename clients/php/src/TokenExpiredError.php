@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Shrinkmeister;
 
-/** A genuine token whose time is over. */
+/** The token is genuine, and has expired. */
 final class TokenExpiredError extends TokenError
 {
 }

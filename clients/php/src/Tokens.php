@@ -8,12 +8,13 @@ use Closure;
 use SensitiveParameter;
 
 /**
- * A spec as encrypted text that only holders of the secret can read or write, and back.
+ * A spec as an encrypted token, and back.
  *
- *     $tokens->seal($spec)          AWpK-8fdtE4F...     letters, digits, - and _ alone
- *     $tokens->open('AWpK-8...')    $spec
+ *     $tokens->encrypt($spec)          AWpK-8fdtE4F...     only letters, digits, - and _
+ *     $tokens->decrypt('AWpK-8...')    $spec
  *
- * The bytes: version (1), then AES-256-SIV of the spec's canonical form, with the version byte as associated data.
+ * The bytes of a token: version (1), then AES-256-SIV of the spec's canonical form, with the version byte as associated
+ * data. SIV is deterministic: the same spec gives the same token on every host.
  *
  * @internal
  */
@@ -22,17 +23,18 @@ final readonly class Tokens
     private const VERSION = "\x01";
     private const KEY_INFO = 'shrinkmeister token 1';
     private const KEY_LENGTH = 64;
-    // Web servers would not take the URL.
+    // Web servers reject longer URLs.
     private const MAX_LENGTH = 3800;
 
     /** @var list<Siv> */
     private array $ciphers;
 
     /**
-     * @param list<string>       $secrets seals with the first, opens with any
-     * @param int|null           $urlTtl  seconds after which a token expires. The end is rounded up to whole
-     *                                    periods, so that a token stays the same within one and lives for one to two
-     * @param Closure(): (int|float) $clock Unix time
+     * @param list<string>       $secrets the first one encrypts, and any decrypts
+     * @param int|null           $urlTtl  seconds after which a token expires, or null. The expiry time is rounded up to
+     *                                    whole periods. So a token stays the same within a period, and lives for one
+     *                                    to two of them
+     * @param Closure(): (int|float) $clock returns the Unix time
      */
     public function __construct(
         #[SensitiveParameter] array $secrets,
@@ -45,50 +47,51 @@ final readonly class Tokens
         );
     }
 
-    /** 64 bytes. */
+    /** Return the encryption key of a secret, 64 bytes. */
     public static function key(#[SensitiveParameter] string $secret): string
     {
         return hash_hkdf('sha256', $secret, self::KEY_LENGTH, self::KEY_INFO);
     }
 
-    /** @throws SpecError where the token would be longer than web servers take */
-    public function seal(Spec $spec): string
+    /** @throws SpecError if the token is longer than web servers accept */
+    public function encrypt(Spec $spec): string
     {
         $payload = $spec->canonical;
         if ($this->urlTtl !== null) {
             $period = (int) floor(($this->clock)() / $this->urlTtl);
-            $payload = self::withEnd($payload, ($period + 2) * $this->urlTtl);
+            $payload = self::withExpiry($payload, ($period + 2) * $this->urlTtl);
         }
-        $token = Base64Url::encode(self::VERSION . $this->ciphers[0]->seal($payload));
+        $token = Base64Url::encode(self::VERSION . $this->ciphers[0]->encrypt($payload));
         if (strlen($token) > self::MAX_LENGTH) {
             $length = strlen($token);
-            throw new SpecError("a token of $length characters: more than " . self::MAX_LENGTH);
+            throw new SpecError("the token has $length characters, more than " . self::MAX_LENGTH);
         }
         return $token;
     }
 
-    /** @throws TokenError, or TokenExpiredError for a token that was genuine */
-    public function open(string $token): Spec
+    /** @throws TokenError, or TokenExpiredError for a genuine token */
+    public function decrypt(string $token): Spec
     {
         $payload = $this->payload($token);
         try {
             $members = Spec::members($payload);
-            $end = null;
+            $expires = null;
             if (count($members) === 6) {
-                $end = array_pop($members);
-                if (!is_int($end) || $end < 1 || $end > Options::MAX_INTEGER) {
-                    throw new SpecError('the end is not a point in time');
+                $expires = array_pop($members);
+                if (!is_int($expires) || $expires < 1 || $expires > Options::MAX_INTEGER) {
+                    throw new SpecError('the expiry time is not a point in time');
                 }
             }
             $spec = Spec::ofMembers($members);
-            if (($end === null ? $spec->canonical : self::withEnd($spec->canonical, $end)) !== $payload) {
-                throw new SpecError('not the canonical form');
+            $canonical = $expires === null ? $spec->canonical : self::withExpiry($spec->canonical, $expires);
+            if ($canonical !== $payload) {
+                throw new SpecError('not the canonical form of a thumbnail spec');
             }
         } catch (SpecError $error) {
-            throw new TokenError('the token is ours, and what it holds is not a spec', previous: $error);
+            throw new TokenError('the token is genuine, but its content is not a spec', previous: $error);
         }
-        if ($end !== null && ($this->clock)() >= $end) {
-            throw new TokenExpiredError("the token expired at $end");
+        if ($expires !== null && ($this->clock)() >= $expires) {
+            throw new TokenExpiredError("the token expired at $expires");
         }
         return $spec;
     }
@@ -96,22 +99,22 @@ final readonly class Tokens
     private function payload(string $token): string
     {
         if (strlen($token) > self::MAX_LENGTH || ($data = Base64Url::decode($token)) === null) {
-            throw new TokenError('the token is not base64url of a length that can be, in its one form');
+            throw new TokenError('the token is not canonical base64url, or its length is impossible');
         }
         if (!str_starts_with($data, self::VERSION)) {
             throw new TokenError('the token has an unknown version');
         }
         foreach ($this->ciphers as $cipher) {
-            $payload = $cipher->open(substr($data, 1));
+            $payload = $cipher->decrypt(substr($data, 1));
             if ($payload !== null) {
                 return $payload;
             }
         }
-        throw new TokenError('the token was not sealed with a secret of ours');
+        throw new TokenError('the token was not encrypted with a known secret');
     }
 
-    private static function withEnd(string $canonical, int $end): string
+    private static function withExpiry(string $canonical, int $expires): string
     {
-        return substr($canonical, 0, -1) . ",$end]";
+        return substr($canonical, 0, -1) . ",$expires]";
     }
 }

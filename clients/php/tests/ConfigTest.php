@@ -15,54 +15,54 @@ final class ConfigTest extends TestCase
     private const SECRET = 'the secret of the tests, which is long enough';
 
     /**
-     * @dataProvider wrong
+     * @dataProvider invalid
      *
      * @param array<string, mixed> $setting
      */
-    public function testAWrongSettingIsNamed(array $setting, string $said): void
+    public function testAnInvalidSettingIsNamed(array $setting, string $part): void
     {
         $this->expectException(SettingError::class);
-        $this->expectExceptionMessage($said);
+        $this->expectExceptionMessage($part);
         self::config($setting);
     }
 
     /** @return array<string, array{array<string, mixed>, string}> */
-    public static function wrong(): array
+    public static function invalid(): array
     {
         return [
-            'no URL' => [['serverUrl' => ''], 'serverUrl is ""'],
+            'no URL' => [['serverUrl' => ''], 'serverUrl'],
             'a path' => [['serverUrl' => '/thumbs'], 'serverUrl is "/thumbs"'],
             'a URL with a query' => [['serverUrl' => 'https://a.example.com/?a'], 'serverUrl'],
-            'a newline behind a URL' => [['serverUrl' => "https://a.example.com\n"], 'serverUrl'],
+            'a newline after a URL' => [['serverUrl' => "https://a.example.com\n"], 'serverUrl'],
             'a URL beyond ASCII' => [['serverUrl' => 'https://ä.example.com'], 'https://ä.example.com'],
             'a space in the prefix of keys' => [['keyPrefix' => 'a b'], 'keyPrefix is "a b"'],
             'a long prefix of keys' => [['keyPrefix' => str_repeat('a', 201)], 'keyPrefix'],
             'a slash before the prefix' => [['prefix' => '/cache/'], 'prefix is "/cache/"'],
             'a folder above' => [['prefix' => 'a/../b/'], 'prefix'],
-            'no belief' => [['checkTtl' => 0], 'checkTtl is 0'],
-            'a belief of ages' => [['checkTtl' => PHP_INT_MAX], '10^10'],
-            'a time of ages' => [['urlTtl' => PHP_INT_MAX], '10^10'],
-            'a resolution of nothing' => [['resolutions' => ['0']], 'resolutions is "0"'],
-            'a large resolution' => [['resolutions' => ['2', '10.5']], 'resolutions is "10.5"'],
-            'no time' => [['urlTtl' => -1], 'urlTtl is -1'],
-            'a resolution that is a number' => [['resolutions' => [2]], 'resolutions is 2'],
-            'a resolution with its x' => [['resolutions' => ['2', '2x']], 'resolutions is "2x"'],
-            'an option' => [['options' => ['quality' => NAN]], 'options: the option quality=NAN'],
-            'a format' => [['options' => ['format' => 'TIFF']], 'options: the format is "TIFF"'],
-            'no secret' => [['secretKey' => ''], 'a secret of secretKey has 0 characters; 32 are the least'],
-            'letters that are two bytes' => [['secretKey' => str_repeat('ä', 31)], 'has 31 characters'],
+            'a check TTL of 0' => [['checkTtl' => 0], 'checkTtl is 0'],
+            'a check TTL of ages' => [['checkTtl' => PHP_INT_MAX], '10^10'],
+            'a URL TTL of ages' => [['urlTtl' => PHP_INT_MAX], '10^10'],
+            'a resolution of 0' => [['resolutions' => ['0']], '"0"'],
+            'a large resolution' => [['resolutions' => ['2', '10.5']], '"10.5"'],
+            'a negative URL TTL' => [['urlTtl' => -1], 'urlTtl is -1'],
+            'a resolution that is a number' => [['resolutions' => [2]], ' 2;'],
+            'a resolution with its x' => [['resolutions' => ['2', '2x']], '"2x"'],
+            'an option' => [['options' => ['quality' => NAN]], 'quality'],
+            'a format' => [['options' => ['format' => 'TIFF']], '"TIFF"'],
+            'no secret' => [['secretKey' => ''], 'secretKey'],
+            'letters that are two bytes' => [['secretKey' => str_repeat('ä', 31)], '31 characters'],
             'a short former secret' => [['secretKeyFallbacks' => [self::SECRET, 'short']], 'secretKeyFallbacks has 5'],
-            'a former secret that is no text' => [['secretKeyFallbacks' => [null]], 'Fallbacks is of type null'],
+            'a former secret that is not text' => [['secretKeyFallbacks' => [null]], 'secretKeyFallbacks'],
             'a secret that is not UTF-8' => [['secretKey' => str_repeat("\xff", 40)], 'not UTF-8'],
-            'a space behind a secret' => [['secretKey' => self::SECRET . ' '], 'whitespace'],
+            'a space after a secret' => [['secretKey' => self::SECRET . ' '], 'whitespace'],
             'a space of Unicode before a secret' => [['secretKey' => "\u{2003}" . self::SECRET], 'whitespace'],
-            'a newline behind a secret' => [['secretKey' => self::SECRET . "\n"], 'whitespace'],
+            'a newline after a secret' => [['secretKey' => self::SECRET . "\n"], 'whitespace'],
             'a control character in a secret' => [['secretKey' => self::SECRET . "\u{85}" . self::SECRET], 'control'],
         ];
     }
 
     /** @dataProvider secrets */
-    public function testASecretThatIsRefused(string $secret): void
+    public function testInvalidSecret(string $secret): void
     {
         foreach ([['secretKey' => $secret], ['secretKeyFallbacks' => [$secret]]] as $setting) {
             try {
@@ -81,7 +81,7 @@ final class ConfigTest extends TestCase
     }
 
     /** @dataProvider weakSecrets */
-    public function testASecretThatCanBeGuessed(string $secret): void
+    public function testWeakSecret(string $secret): void
     {
         self::assertSame([self::SECRET, $secret], self::config(['secretKeyFallbacks' => [$secret]])->secrets());
         try {
@@ -99,7 +99,7 @@ final class ConfigTest extends TestCase
     }
 
     /** @dataProvider strongSecrets */
-    public function testASecretThatIsTaken(string $secret): void
+    public function testStrongSecret(string $secret): void
     {
         self::assertSame([$secret], self::config(['secretKey' => $secret])->secrets());
     }
@@ -110,7 +110,7 @@ final class ConfigTest extends TestCase
         return array_map(static fn (string $secret): array => [$secret], Vectors::load('tokens')->strong_secrets);
     }
 
-    public function testRightSettings(): void
+    public function testValidSettings(): void
     {
         $config = self::config([
             'secretKey' => self::UMLAUTS,

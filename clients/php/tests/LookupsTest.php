@@ -13,7 +13,7 @@ use Shrinkmeister\SpecError;
 use stdClass;
 use Throwable;
 
-/** What a page gets for what the shared cache holds, against the vectors; and for caches that fail. */
+/** Look-ups: the vectors, and caches that fail. */
 final class LookupsTest extends TestCase
 {
     private const KEYS = [
@@ -67,7 +67,7 @@ final class LookupsTest extends TestCase
         return Vectors::described(Vectors::load('lookups')->vectors);
     }
 
-    public function testAListIsOneRoundTripAndAsksOnceForEachThumbnail(): void
+    public function testAListIsOneRoundTripWhichAsksForEachKeyOnce(): void
     {
         $asked = [];
         $recorded = self::vectors()['recorded in a public bucket'][0];
@@ -90,7 +90,7 @@ final class LookupsTest extends TestCase
         self::assertTrue($thumbnails['cropped']->lazy);
     }
 
-    public function testNothingAsksForNothing(): void
+    public function testUrlsAndEmptyListsDoNotAskTheCache(): void
     {
         $asked = 0;
         $client = self::client(static function (array $keys) use (&$asked): array {
@@ -102,7 +102,7 @@ final class LookupsTest extends TestCase
         self::assertSame(0, $asked);
     }
 
-    public function testWithoutACacheAllIsLazy(): void
+    public function testWithoutACacheEverythingIsLazy(): void
     {
         $client = self::client(null);
         $thumbnail = $client->thumbnail('s3://photos/a.jpg', '300');
@@ -111,7 +111,7 @@ final class LookupsTest extends TestCase
     }
 
     /** @dataProvider failures */
-    public function testACacheThatFailsIsAMissAndLeftAloneForAWhile(Closure $fail, string $said): void
+    public function testAFailureIsAMissAndOpensTheBreaker(Closure $fail, string $part): void
     {
         [$now, $asked, $errors] = [1800000000.0, 0, []];
         $client = self::client(
@@ -133,7 +133,7 @@ final class LookupsTest extends TestCase
             self::assertSame($times, $asked);
         }
         self::assertCount(4, $errors);
-        self::assertStringContainsString($said, $errors[0]);
+        self::assertStringContainsString($part, $errors[0]);
     }
 
     /** @return array<string, array{Closure, string}> */
@@ -142,15 +142,15 @@ final class LookupsTest extends TestCase
         return [
             'an exception' => [static fn (): array => throw new RuntimeException('gone'), 'gone'],
             'an error of PHP' => [static fn (): array => array_values(false), 'array_values'],
-            'false' => [static fn (): bool => false, 'false for 3 keys'],
-            'a value too few' => [static fn (array $keys): array => array_fill(0, count($keys) - 1, null), '2 for 3'],
-            'a value too many' => [static fn (array $keys): array => [...$keys, null], 'array of 4 for 3'],
+            'false' => [static fn (): bool => false, 'false for 3'],
+            'a value too few' => [static fn (array $keys): array => array_fill(0, count($keys) - 1, null), '2 values for 3 keys'],
+            'a value too many' => [static fn (array $keys): array => [...$keys, null], '4 values for 3 keys'],
             'a map' => [static fn (array $keys): array => array_flip($keys), 'a list'],
-            'no text' => [static fn (array $keys): array => [[], false, false], 'type array'],
+            'an array as value' => [static fn (array $keys): array => [[], false, false], 'type array'],
         ];
     }
 
-    public function testACacheThatAnswersAgainIsAsked(): void
+    public function testACacheThatAnswersAgainIsUsedAgain(): void
     {
         [$now, $broken] = [1800000000, true];
         $recorded = self::vectors()['recorded in a public bucket'][0];
@@ -169,42 +169,42 @@ final class LookupsTest extends TestCase
         self::assertFalse($client->thumbnail($recorded->source, $recorded->geometry)->lazy);
     }
 
-    public function testWithoutAHookTheErrorLogIsTold(): void
+    public function testWithoutOnErrorAFailureIsInTheErrorLog(): void
     {
         $log = (string) tempnam(sys_get_temp_dir(), 'shrinkmeister');
         $former = ini_set('error_log', $log);
         try {
             $client = self::client(static fn (): array => throw new RuntimeException('gone'));
             $client->thumbnail('s3://photos/a.jpg', '300');
-            self::assertStringContainsString('not used for some seconds: gone', (string) file_get_contents($log));
+            self::assertStringContainsString('5 s: gone', (string) file_get_contents($log));
         } finally {
             ini_set('error_log', (string) $former);
             unlink($log);
         }
     }
 
-    public function testACacheThatLiesShowsNoUrlOfItsOwn(): void
+    public function testAnInvalidRecordIsAMiss(): void
     {
-        $lies = [
-            'not sealed' => '{"v":1,"w":1,"h":1,"t":1800000000,"u":"https://evil.example.com/"}',
+        $values = [
+            'not signed' => '{"v":1,"w":1,"h":1,"t":1800000000,"u":"https://evil.example.com/"}',
             'of another thumbnail' => current((array) self::vectors()['recorded, another format'][0]->cache),
             'a number' => '1',
             'not UTF-8' => "\xff",
             'deep' => str_repeat('[', 9999),
         ];
-        foreach ($lies as $lie) {
-            $client = self::client(static fn (array $keys): array => array_fill(0, count($keys), $lie));
+        foreach ($values as $value) {
+            $client = self::client(static fn (array $keys): array => array_fill(0, count($keys), $value));
             self::assertTrue($client->thumbnail('s3://photos/2024/dawn.jpg', '300')->lazy);
         }
     }
 
-    public function testWhatCannotBeDescribedIsAnError(): void
+    public function testAnInvalidRequestIsAnError(): void
     {
         $this->expectException(SpecError::class);
         self::client(null)->thumbnails([['s3://photos/a.jpg', '300'], ['s3://photos/a.jpg', 'large']]);
     }
 
-    public function testWhatIsNoResolutionIsAnError(): void
+    public function testAnInvalidResolutionIsAnError(): void
     {
         $thumbnail = self::client(null)->thumbnail('s3://photos/a.jpg', '300');
         $this->expectException(SpecError::class);

@@ -6,12 +6,12 @@ namespace Shrinkmeister\Tests;
 
 use PHPUnit\Framework\TestCase;
 use Shrinkmeister\RecordError;
-use Shrinkmeister\Seals;
+use Shrinkmeister\Signer;
 use Shrinkmeister\SourceRecord;
 use Shrinkmeister\ThumbnailRecord;
 use stdClass;
 
-/** Records and their seals, against the vectors. */
+/** Records and their signatures, against the vectors. */
 final class RecordsTest extends TestCase
 {
     /** @dataProvider thumbnails */
@@ -20,7 +20,7 @@ final class RecordsTest extends TestCase
         $record = ThumbnailRecord::parse($vector->record);
         self::assertSame(
             [$vector->width, $vector->height, $vector->base, $vector->resolutions, $vector->checked],
-            [$record->width, $record->height, $record->base, $record->resolutions, $record->checked],
+            [$record->width, $record->height, $record->base, $record->resolutions, $record->verifiedAt],
         );
     }
 
@@ -75,41 +75,41 @@ final class RecordsTest extends TestCase
         return $cases;
     }
 
-    public function testOfANameTwiceTheLastCounts(): void
+    public function testTheLastOfDuplicateMembersIsUsed(): void
     {
         self::assertSame(5, ThumbnailRecord::parse('{"v":1,"w":300,"h":200,"w":5}')->width);
     }
 
-    public function testKeyOfSeals(): void
+    public function testSigningKey(): void
     {
         $vectors = Vectors::load('records')->seals;
-        self::assertSame($vectors->key, bin2hex(Seals::key($vectors->secret)));
+        self::assertSame($vectors->key, bin2hex(Signer::key($vectors->secret)));
     }
 
-    /** @dataProvider sealed */
-    public function testSeal(stdClass $vector): void
+    /** @dataProvider signed */
+    public function testSignature(stdClass $vector): void
     {
         $secret = Vectors::load('records')->seals->secret;
-        self::assertSame($vector->record, (new Seals([$secret]))->open($vector->under, $vector->sealed));
-        self::assertSame($vector->record, (new Seals(['another', $secret]))->open($vector->under, $vector->sealed));
-        self::assertSame($vector->sealed, Sealing::seal($secret, $vector->under, $vector->record));
+        self::assertSame($vector->record, (new Signer([$secret]))->unsign($vector->under, $vector->sealed));
+        self::assertSame($vector->record, (new Signer(['another', $secret]))->unsign($vector->under, $vector->sealed));
+        self::assertSame($vector->sealed, Signing::sign($secret, $vector->under, $vector->record));
     }
 
     /** @return array<string, array{stdClass}> */
-    public static function sealed(): array
+    public static function signed(): array
     {
         return Vectors::described(Vectors::load('records')->seals->valid);
     }
 
-    /** @dataProvider notSealed */
-    public function testInvalidSeal(stdClass $vector): void
+    /** @dataProvider notSigned */
+    public function testInvalidSignature(stdClass $vector): void
     {
         $this->expectException(RecordError::class);
-        (new Seals([Vectors::load('records')->seals->secret]))->open($vector->under, $vector->sealed);
+        (new Signer([Vectors::load('records')->seals->secret]))->unsign($vector->under, $vector->sealed);
     }
 
     /** @return array<string, array{stdClass}> */
-    public static function notSealed(): array
+    public static function notSigned(): array
     {
         return Vectors::described(Vectors::load('records')->seals->invalid);
     }

@@ -8,25 +8,25 @@ use LogicException;
 use PHPUnit\Framework\TestCase;
 use Shrinkmeister\Siv;
 
-/** Against the examples of RFC 5297, appendix A, which have keys of AES-128, and against changes. */
+/** AES-SIV: the examples of RFC 5297, appendix A, which use AES-128, and changed texts. */
 final class SivTest extends TestCase
 {
     private const KEY = '7f7e7d7c7b7a79787776757473727170404142434445464748494a4b4c4d4e4f';
 
-    public function testExampleOfOneAssociatedText(): void
+    public function testExampleWithOneAssociatedText(): void
     {
         $siv = new Siv(
             self::bytes('fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0 f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff'),
             self::bytes('101112131415161718191a1b1c1d1e1f2021222324252627'),
         );
-        self::assertHolds(
+        self::assertEncrypts(
             $siv,
             '112233445566778899aabbccddee',
             '85632d07c6e8f37f950acd320a2ecc9340c02b9690c4dc04daef7f6afe5c',
         );
     }
 
-    public function testExampleOfSeveralAssociatedTexts(): void
+    public function testExampleWithSeveralAssociatedTexts(): void
     {
         $siv = new Siv(
             self::bytes(self::KEY),
@@ -34,7 +34,7 @@ final class SivTest extends TestCase
             self::bytes('102030405060708090a0'),
             self::bytes('09f911029d74e35bd84156c5635688c0'),
         );
-        self::assertHolds(
+        self::assertEncrypts(
             $siv,
             '7468697320697320736f6d6520706c61696e7465787420746f20656e6372797074207573696e67205349562d414553',
             '7bdb6e3b432667eb06f4d14bff2fbd0fcb900f2fddbe404326601965c889bf17dba77ceb094fa663b7a3f748ba8af829ea64ad54'
@@ -44,9 +44,9 @@ final class SivTest extends TestCase
 
     public function testATextOfOneBlockWithAes256(): void
     {
-        // What OpenSSL's own AES-256-SIV writes.
+        // OpenSSL's own AES-256-SIV made the expected bytes.
         $siv = new Siv(implode('', array_map(chr(...), range(0, 63))), "\x01");
-        self::assertHolds(
+        self::assertEncrypts(
             $siv,
             bin2hex('sixteen bytes...'),
             '584558fddfb402606b0a72cc7f4a331dcee7e82d5cc448e7618c505e0cb57c0f',
@@ -54,7 +54,7 @@ final class SivTest extends TestCase
     }
 
     /**
-     * About the lengths of blocks, where CMAC and S2V change their ways.
+     * CMAC and S2V branch at multiples of the block's length.
      *
      * @dataProvider lengths
      */
@@ -64,9 +64,9 @@ final class SivTest extends TestCase
             $siv = new Siv(random_bytes(64), $associated);
             $text = random_bytes(1 + $length);
             foreach ([substr($text, 1), $text] as $plaintext) {
-                $sealed = $siv->seal($plaintext);
-                self::assertSame(16 + strlen($plaintext), strlen($sealed));
-                self::assertSame($plaintext, $siv->open($sealed));
+                $encrypted = $siv->encrypt($plaintext);
+                self::assertSame(16 + strlen($plaintext), strlen($encrypted));
+                self::assertSame($plaintext, $siv->decrypt($encrypted));
             }
         }
     }
@@ -80,27 +80,27 @@ final class SivTest extends TestCase
     public function testEachBitIsAuthenticated(): void
     {
         $siv = new Siv(self::bytes(self::KEY), 'a');
-        $sealed = $siv->seal('some text of more than a block');
-        for ($bit = 0; $bit < 8 * strlen($sealed); $bit++) {
-            $changed = $sealed;
+        $encrypted = $siv->encrypt('some text of more than a block');
+        for ($bit = 0; $bit < 8 * strlen($encrypted); $bit++) {
+            $changed = $encrypted;
             $changed[$bit >> 3] = chr(ord($changed[$bit >> 3]) ^ 1 << ($bit & 7));
-            self::assertNull($siv->open($changed));
+            self::assertNull($siv->decrypt($changed));
         }
-        self::assertNull($siv->open(substr($sealed, 0, -1)));
-        self::assertNull($siv->open(''));
-        self::assertNull((new Siv(self::bytes(self::KEY), 'b'))->open($sealed));
+        self::assertNull($siv->decrypt(substr($encrypted, 0, -1)));
+        self::assertNull($siv->decrypt(''));
+        self::assertNull((new Siv(self::bytes(self::KEY), 'b'))->decrypt($encrypted));
     }
 
-    public function testNoKeyOfAnotherLength(): void
+    public function testAKeyOfAnInvalidLength(): void
     {
         $this->expectException(LogicException::class);
         new Siv(str_repeat('k', 33));
     }
 
-    private static function assertHolds(Siv $siv, string $plaintext, string $sealed): void
+    private static function assertEncrypts(Siv $siv, string $plaintext, string $encrypted): void
     {
-        self::assertSame($sealed, bin2hex($siv->seal(self::bytes($plaintext))));
-        self::assertSame($plaintext, bin2hex((string) $siv->open(self::bytes($sealed))));
+        self::assertSame($encrypted, bin2hex($siv->encrypt(self::bytes($plaintext))));
+        self::assertSame($plaintext, bin2hex((string) $siv->decrypt(self::bytes($encrypted))));
     }
 
     private static function bytes(string $hexadecimal): string

@@ -11,7 +11,7 @@ use Shrinkmeister\Spec;
 use Shrinkmeister\SpecError;
 use stdClass;
 
-/** Specs, their keys and sources as text: against the vectors, and what PHP alone can get wrong. */
+/** Specs, their keys and sources: the vectors, and values that only PHP has. */
 final class SpecTest extends TestCase
 {
     /** @dataProvider valid */
@@ -49,7 +49,7 @@ final class SpecTest extends TestCase
     }
 
     /** @dataProvider refused */
-    public function testAVectorThatIsNotWritten(stdClass $vector): void
+    public function testRefusedVector(stdClass $vector): void
     {
         $this->expectException(SpecError::class);
         new Spec(new Source(...$vector->source), $vector->geometry, (array) $vector->options);
@@ -110,8 +110,8 @@ final class SpecTest extends TestCase
             'of a call, inside' => [['a' => ['image_info' => 1]], '{"a":{"image_info":1}}'],
             'a default, inside' => [['a' => ['quality' => 95]], '{"a":{"quality":95}}'],
             'text that looks like a number' => [['quality' => '95', 'a' => '1e3'], '{"a":"1e3","quality":"95"}'],
-            'null that is no default' => [['quality' => null, 'rounded' => null], '{"quality":null}'],
-            'false that is no default' => [['cropbox' => false, 'blur' => false], '{"blur":false,"cropbox":false}'],
+            'null that is not a default' => [['quality' => null, 'rounded' => null], '{"quality":null}'],
+            'false that is not a default' => [['cropbox' => false, 'blur' => false], '{"blur":false,"cropbox":false}'],
             'fractions' => [
                 ['a' => 0.1 + 0.2, 'b' => 1 / 3, 'c' => 999999999999999.9, 'd' => -0.0001, 'e' => 5e-324 + 0.5],
                 '{"a":0.30000000000000004,"b":0.3333333333333333,"c":999999999999999.9,"d":-0.0001,"e":0.5}',
@@ -150,20 +150,20 @@ final class SpecTest extends TestCase
             'a number as name' => [['1' => 1]],
             'a number as name, inside' => [['a' => [1 => 1]]],
             'a number as name in an object' => [['a' => (object) ['1' => 1]]],
-            'a newline behind a name' => [["a\n" => 1]],
+            'a newline after a name' => [["a\n" => 1]],
             'a letter beyond ASCII in a name' => [['ä' => 1]],
-            'no number' => [['a' => NAN]],
-            'no end' => [['a' => -INF]],
+            'not a number' => [['a' => NAN]],
+            'infinity' => [['a' => -INF]],
             'an integer beyond 2^53' => [['a' => 2 ** 53]],
-            'the least integer' => [['a' => PHP_INT_MIN]],
+            'the smallest integer' => [['a' => PHP_INT_MIN]],
             'a fraction beyond 2^53' => [['a' => 2.0 ** 53]],
             'a fraction that is too small' => [['a' => 0.00009999]],
             'text that is not UTF-8' => [['a' => "\xff"]],
             'half of a surrogate pair' => [['a' => "\xed\xa0\x80"]],
             'nine levels' => [['a' => [[[[[[[[[1]]]]]]]]]]],
-            'no end of levels' => [$endless],
+            'endless levels' => [$endless],
             'an object of a class' => [['a' => new \ArrayObject()]],
-            'a format that is no text' => [['format' => ['JPEG']]],
+            'a format that is not text' => [['format' => ['JPEG']]],
             'a format that is null' => [['format' => null]],
             'a format in lower case' => [['format' => 'jpeg']],
         ];
@@ -189,11 +189,11 @@ final class SpecTest extends TestCase
     }
 
     /** @dataProvider boxes */
-    public function testFilledSides(string $geometry, mixed $crop, mixed $padding, mixed $upscale, bool $filled): void
+    public function testFilledSize(string $geometry, mixed $crop, mixed $padding, mixed $upscale, bool $filled): void
     {
         $spec = new Spec(new Source('s3', 'b', 'n'), $geometry, compact('crop', 'padding', 'upscale'));
         $sides = ['30x20' => [30, 20], '30' => [30, null], 'x20' => [null, 20]][$geometry];
-        self::assertSame($filled ? $sides : [null, null], $spec->filledSides());
+        self::assertSame($filled ? $sides : [null, null], $spec->filledSize());
     }
 
     /** @return list<array{string, mixed, mixed, mixed, bool}> */
@@ -221,13 +221,13 @@ final class SpecTest extends TestCase
         ];
     }
 
-    public function testMessagesOfWhatIsNotUtf8AreText(): void
+    public function testAMessageAboutInvalidUtf8IsValidUtf8(): void
     {
         try {
             self::spec(['a' => "\xff"]);
             self::fail();
         } catch (SpecError $error) {
-            self::assertSame(1, preg_match('/not UTF-8: "\x{fffd}"$/u', $error->getMessage()));
+            self::assertSame(1, preg_match('/"\x{fffd}"/u', $error->getMessage()));
         }
     }
 

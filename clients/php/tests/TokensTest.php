@@ -28,8 +28,8 @@ final class TokensTest extends TestCase
     public function testVector(stdClass $vector): void
     {
         $tokens = self::tokens([$vector->secret]);
-        self::assertSame($vector->token, $tokens->seal(Spec::parse($vector->canonical)));
-        self::assertSame($vector->canonical, $tokens->open($vector->token)->canonical);
+        self::assertSame($vector->token, $tokens->encrypt(Spec::parse($vector->canonical)));
+        self::assertSame($vector->canonical, $tokens->decrypt($vector->token)->canonical);
     }
 
     /** @return array<string, array{stdClass}> */
@@ -42,8 +42,8 @@ final class TokensTest extends TestCase
     public function testInvalidVector(stdClass $vector): void
     {
         try {
-            self::tokens()->open($vector->token);
-            self::fail('it opens');
+            self::tokens()->decrypt($vector->token);
+            self::fail('the token was decrypted');
         } catch (TokenError $error) {
             self::assertNotInstanceOf(TokenExpiredError::class, $error);
         }
@@ -60,7 +60,7 @@ final class TokensTest extends TestCase
     {
         $spec = Spec::parse($vector->canonical);
         $this->expectException(SpecError::class);
-        self::tokens()->seal($spec);
+        self::tokens()->encrypt($spec);
     }
 
     /** @return array<string, array{stdClass}> */
@@ -72,7 +72,7 @@ final class TokensTest extends TestCase
     /** @dataProvider fallbacks */
     public function testFallback(stdClass $vector): void
     {
-        self::assertSame($vector->canonical, self::tokens($vector->secrets)->open($vector->token)->canonical);
+        self::assertSame($vector->canonical, self::tokens($vector->secrets)->decrypt($vector->token)->canonical);
     }
 
     /** @return array<string, array{stdClass}> */
@@ -84,11 +84,11 @@ final class TokensTest extends TestCase
     /** @dataProvider expiring */
     public function testExpiring(stdClass $vector): void
     {
-        $sealed = self::tokens(null, $vector->now, $vector->url_ttl)->seal(Spec::parse($vector->canonical));
-        self::assertSame($vector->token, $sealed);
-        self::assertSame($vector->canonical, self::tokens(null, $vector->expires - 1)->open($sealed)->canonical);
+        $token = self::tokens(null, $vector->now, $vector->url_ttl)->encrypt(Spec::parse($vector->canonical));
+        self::assertSame($vector->token, $token);
+        self::assertSame($vector->canonical, self::tokens(null, $vector->expires - 1)->decrypt($token)->canonical);
         $this->expectException(TokenExpiredError::class);
-        self::tokens(null, $vector->expires)->open($sealed);
+        self::tokens(null, $vector->expires)->decrypt($token);
     }
 
     /** @return array<string, array{stdClass}> */
@@ -101,7 +101,7 @@ final class TokensTest extends TestCase
     public function testExpired(stdClass $vector): void
     {
         $this->expectException(TokenExpiredError::class);
-        self::tokens(null, $vector->now)->open($vector->token);
+        self::tokens(null, $vector->now)->decrypt($vector->token);
     }
 
     /** @return array<string, array{stdClass}> */
@@ -110,7 +110,7 @@ final class TokensTest extends TestCase
         return Vectors::described(Vectors::load('tokens')->expired);
     }
 
-    public function testTheSecretOfANewClientOpensWhatTheFormerSealed(): void
+    public function testAFallbackDecryptsTheFormerClientsTokens(): void
     {
         [$former, $latter] = array_column(Vectors::load('tokens')->keys, 'secret');
         $former = new Client(new Config($former, 'https://thumbs.example.com'));
@@ -121,12 +121,12 @@ final class TokensTest extends TestCase
         $former->open($token($latter->url('s3://photos/a.jpg', '300')));
     }
 
-    public function testMutationsOpenNothing(): void
+    public function testChangedTokensAreNotDecrypted(): void
     {
         mt_srand(1);
         $token = Vectors::load('tokens')->valid[0]->token;
         $alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~=+/% ' . "\0\n\xe4";
-        $opened = 0;
+        $decrypted = 0;
         for ($round = 0; $round < 2000; $round++) {
             $mutated = $token;
             for ($changes = mt_rand(1, 3); $changes > 0; $changes--) {
@@ -134,11 +134,11 @@ final class TokensTest extends TestCase
                 $mutated = substr_replace($mutated, $character, mt_rand(0, strlen($mutated)), mt_rand(0, 1));
             }
             try {
-                $mutated === $token || self::tokens()->open($mutated) && $opened++;
+                $mutated === $token || self::tokens()->decrypt($mutated) && $decrypted++;
             } catch (TokenError) {
             }
         }
-        self::assertSame(0, $opened);
+        self::assertSame(0, $decrypted);
     }
 
     private static function secret(): string

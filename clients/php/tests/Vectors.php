@@ -7,7 +7,7 @@ namespace Shrinkmeister\Tests;
 use LogicException;
 use stdClass;
 
-/** The format as data: any implementation, in any language, has to agree with these files. */
+/** The vectors that all implementations share. */
 final readonly class Vectors
 {
     public static function load(string $name): stdClass
@@ -17,7 +17,7 @@ final readonly class Vectors
     }
 
     /**
-     * As data providers give them, by their descriptions.
+     * Return vectors by their descriptions, as data providers do.
      *
      * @param list<stdClass> $vectors
      *
@@ -31,6 +31,6 @@ final readonly class Vectors
         }
         return count($described) === count($vectors)
             ? $described
-            : throw new LogicException('two vectors have one description');
+            : throw new LogicException('two vectors have the same description');
     }
 }

@@ -1,6 +1,6 @@
 <?php
 
-/** The package and its tests, without Composer. */
+/** Load the package and its tests without Composer. */
 
 declare(strict_types=1);
 
