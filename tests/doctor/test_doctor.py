@@ -27,6 +27,7 @@ from django.core.management import CommandError, call_command
 
 from shrinkmeister.backend import make_spec
 from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.cache.notes import Notes
 from shrinkmeister.conf import get_config, lazy_url
 from shrinkmeister.doctor.bucket import BUCKET_HINTS, PUBLIC_HINTS, SIGNED_HINTS, signed_url
 from shrinkmeister.doctor.client import STRANGER_HINT, STRANGER_HINTS, UNREACHABLE_HINTS
@@ -343,14 +344,14 @@ class TestCache:
     ) -> None:
         """As where one of two servers of a replica is written to."""
         on_s3.start()
-        cache = get_shared_cache()
-        note, leave_note = cache.notes.note, cache.notes.leave_note
+        notes = get_shared_cache().notes
+        note, leave_note = notes.note, notes.leave_note
         if lost == "site":
             monkeypatch.setattr(
-                cache.notes, "leave_note", lambda name, text: leave_note(f"lost:{name}", text)
+                Notes, "leave_note", lambda self, name, text: leave_note(f"lost:{name}", text)
             )
         else:
-            monkeypatch.setattr(cache, "note", lambda name: note(f"lost:{name}"))
+            monkeypatch.setattr(Notes, "note", lambda self, name: note(f"lost:{name}"))
         reader = "server" if lost == "site" else "site"
         assert the_fault(report(), "cache").startswith(f"the {reader} ")
 
