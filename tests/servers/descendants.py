@@ -31,7 +31,9 @@ def watch() -> None:
     Without a watchdog, tests that are killed leave what their servers have started.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if not sys.platform.startswith("linux") or hard != resource.RLIM_INFINITY:
+    # A limit that the user has set stays.
+    is_limited = hard != resource.RLIM_INFINITY or 0 <= soft < BASE
+    if not sys.platform.startswith("linux") or is_limited:
         return
     is_first = soft == resource.RLIM_INFINITY
     run = os.getpid() if is_first else (soft - BASE) >> BITS
@@ -53,8 +55,16 @@ def descendants() -> dict[int, str]:
     return {pid: _command(pid) for pid, mark in _marks() if mark == soft and pid != os.getpid()}
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process exists, other than as a zombie that its parent has not waited for."""
+    try:
+        return "\nState:\tZ" not in (PROC / str(pid) / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def _marks() -> Iterator[tuple[int, int]]:
-    """Yield the id and the mark of each process that has one. Zombies have no limits any more."""
+    """Yield the id and the mark of each running process that has one."""
     for folder in PROC.glob("[0-9]*"):
         try:
             lines = (folder / "limits").read_text().splitlines()
@@ -63,7 +73,7 @@ def _marks() -> Iterator[tuple[int, int]]:
         for line in lines:
             if line.startswith("Max file size"):
                 value = line.split()[3]
-                if value.isdigit() and int(value) >= BASE:
+                if value.isdigit() and int(value) >= BASE and is_running(int(folder.name)):
                     yield int(folder.name), int(value)
 
 
@@ -89,7 +99,7 @@ def _main(watched: int, run: int, is_first: bool) -> None:
         for pid in left:
             with suppress(ProcessLookupError):  # it has ended by itself
                 os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
-from tests.servers.descendants import PROC
+from tests.servers.descendants import is_running
 from tests.servers.process import READY_SECONDS, wait_until
 
 pytestmark = [
@@ -54,11 +54,3 @@ def test_a_run_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Sig
         assert is_running(worker)
         run.send_signal(number)
     wait_until(lambda: not (is_running(server) or is_running(worker)), "processes to end", READY_SECONDS)
-
-
-def is_running(pid: int) -> bool:
-    """Return whether a process exists, other than as a zombie."""
-    try:
-        return "\nState:\tZ" not in (PROC / str(pid) / "status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
