@@ -21,15 +21,15 @@ SERVERS_SORL = "13.4"
 # `make test` has tried them.
 ONCE = "not deploys and not clients and not clouds"
 CLIENTS_ONLY = f"{ONCE} and not makes_thumbnails"
-# Attacks, faults, browsers and commands for deployments take most of the time and hardly depend on
-# versions. The corners leave them to `make test`; the whole matrix has them.
-CORNERS_ONLY = "not survives"
+# Attacks, faults, browsers, commands for deployments and comparisons of many pictures take most of the
+# time and hardly depend on versions. The corners leave them to `make test`; the whole matrix has them.
+CORNERS_ONLY = "not survives and not slow"
 LEFT_TO_MAKE_TEST = [
     f"--ignore=tests/{path}"
     for path in (
         *("clients", "demo", "servers", "server/deployment", "server/inspection", "test_package.py"),
         *("doctor/test_doctor.py", "server/loaders/test_endpoints.py", "server/test_anonymous.py"),
-        *("server/test_hostile_tokens.py", "server/test_serving.py", "sorl/test_same_pictures.py"),
+        *("server/test_hostile_tokens.py", "server/test_serving.py", "conf/test_environment.py"),
         *("system/test_cors.py", "system/test_lifetimes.py", "system/test_scale.py"),
     )
 ]

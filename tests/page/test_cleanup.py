@@ -3,7 +3,6 @@
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,10 @@ from tests.support.pages import lazy
 from tests.support.pictures import picture
 from tests.support.sides import Server
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+    pytest.mark.usefixtures("connected_cleanup"),
+]
 
 
 class OverwritingStorage(FileSystemStorage):
@@ -31,15 +33,6 @@ class OverwritingStorage(FileSystemStorage):
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         self.delete(name)
         return name
-
-
-@pytest.fixture(autouse=True)
-def _connected() -> Iterator[None]:
-    cleanup.connect()
-    yield
-    for model in (Photo, Album, Portrait):
-        for signal, receiver in cleanup.RECEIVERS:
-            signal.disconnect(sender=model, dispatch_uid=cleanup.uid_of(receiver))
 
 
 def upload(name: str = "dawn.jpg") -> Any:

@@ -17,7 +17,7 @@ from django.db import transaction
 from sorl.thumbnail import default, delete, get_thumbnail
 from sorl.thumbnail.helpers import ThumbnailError
 
-from shrinkmeister import cleanup, eager
+from shrinkmeister import eager
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import NotStoredError, SourceMissingError
 from shrinkmeister.storage.buckets import S3_BACKEND
@@ -314,16 +314,9 @@ def refuse(spec: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("connected_cleanup")
 class TestCleanup:
     """THUMBNAIL_CLEANUP deletes the thumbnails of a file, but for those that the instance now names."""
-
-    @pytest.fixture(autouse=True)
-    def _connected(self) -> Iterator[None]:
-        cleanup.connect()
-        yield
-        for model in (Photo, Album):
-            for signal, receiver in cleanup.RECEIVERS:
-                signal.disconnect(sender=model, dispatch_uid=receiver.__qualname__)
 
     def test_what_replaces_the_original_stays(self, media: Path, server: Server, settings: Any) -> None:
         settings.THUMBNAIL_ALTERNATIVE_RESOLUTIONS = [2]

@@ -288,6 +288,7 @@ class TestPrivate:
         assert caplog.text.count("cannot be signed") == 1
 
 
+@pytest.mark.slow
 class TestSignatures:
     """No server is asked: the version, the region and the token of a URL are in its query."""
 

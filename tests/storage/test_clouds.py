@@ -1,6 +1,5 @@
 """A site whose files and thumbnails lie on Azure or Google: made, shown, adopted, and gone when deleted."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
 
@@ -14,7 +13,6 @@ from sorl.thumbnail import delete, get_thumbnail
 from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import get_or_create_storage
 
-from shrinkmeister import cleanup
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.storage import get_thumbnail_storage
@@ -162,14 +160,10 @@ def azure_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class TestCleanup:
-    pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
-
-    @pytest.fixture(autouse=True)
-    def _connected(self) -> Iterator[None]:
-        cleanup.connect()
-        yield
-        for signal, receiver in cleanup.RECEIVERS:
-            signal.disconnect(sender=Photo, dispatch_uid=receiver.__qualname__)
+    pytestmark = [
+        pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+        pytest.mark.usefixtures("connected_cleanup"),
+    ]
 
     def test_a_row_that_loses_its_file(self, cloud: str, server: Server) -> None:
         photo = Photo.objects.create(image=ContentFile(picture((400, 300)), "dawn.jpg"))

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.files.storage import FileSystemStorage
 from django.db import connection
 from django.template import Context, Template
 from sorl.thumbnail import default, get_thumbnail
 
+from shrinkmeister import cleanup
 from shrinkmeister.backend import make_spec
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
@@ -93,3 +95,13 @@ def untouchable(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
     with connection.execute_wrapper(refuse):
         yield
+
+
+@pytest.fixture
+def connected_cleanup() -> Iterator[None]:
+    """The receivers of THUMBNAIL_CLEANUP, until the end of the test."""
+    cleanup.connect()
+    yield
+    for model in apps.get_models():
+        for signal, receiver in cleanup.RECEIVERS:
+            signal.disconnect(sender=model, dispatch_uid=cleanup.uid_of(receiver))
