@@ -1,7 +1,7 @@
 """What a thumbnail costs a page, by the language of the client: lazy URLs, and recorded ones, a second.
 
-Each client's own program measures itself for some seconds, on one core, and they take turns. `urls` seals
-the specs of 10,000 sources in turn, so that nothing that a client keeps helps it; `recorded` looks such
+Each client's own program measures itself for some seconds, on one core, and they take turns. `urls` makes
+the tokens of 10,000 sources in turn, so that nothing that a client keeps helps it; `recorded` looks such
 thumbnails up in lists of 100, in a cache in memory: what is measured is the client, and no Redis.
 """
 
@@ -83,7 +83,7 @@ def measure_python() -> dict[str, float]:
     def spec(source: str) -> ThumbnailSpec:
         return spec_of(Source.parse(source), "300x200", {"crop": "center"}, config)
 
-    def seal(sources: list[str]) -> None:
+    def make_urls(sources: list[str]) -> None:
         for source in sources:
             lazy_url(spec(source), config)
 
@@ -99,7 +99,7 @@ def measure_python() -> dict[str, float]:
     for source in sources:
         get_shared_cache().records.save(spec(source), record, None)
     pages = [sources[start : start + PAGE] for start in range(0, SOURCES, PAGE)]
-    return {"urls": _rate(seal, cycle(pages)), "recorded": _rate(look_up, cycle(pages))}
+    return {"urls": _rate(make_urls, cycle(pages)), "recorded": _rate(look_up, cycle(pages))}
 
 
 def _rate(work: Callable[[list[str]], None], pages: Iterator[list[str]]) -> float:
@@ -150,8 +150,8 @@ def report(rates: Rates, missing: list[str]) -> str:
     ]
     text = "\n".join(lines)
     text += (
-        f"\n\nOne core each, in turns, medians of {ROUNDS} runs. A lazy URL: its spec written, sealed, "
-        "and made a URL. A recorded thumbnail: its spec, key, record and the seal of that, in pages of "
+        f"\n\nOne core each, in turns, medians of {ROUNDS} runs. A lazy URL: its spec written, encrypted, "
+        "and made a URL. A recorded thumbnail: its spec, key, record and the signature of that, in pages of "
         f"{PAGE}, from a cache in memory: no trip to Redis is in it. Of {SOURCES:,} sources each comes "
         "in turn, so that nothing that is kept helps."
     )

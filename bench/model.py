@@ -160,20 +160,20 @@ class Figures:
 SHOWN = ("CDN and its GETs",)
 
 
-def due_share(digest: str) -> float:
-    """The part of THUMBNAIL_CHECK_TTL after which a record is due (docs/protocol.md, "Belief")."""
+def stale_share(digest: str) -> float:
+    """The part of THUMBNAIL_CHECK_TTL after which a record is stale (docs/protocol.md, "Stale records")."""
     return 0.5 + int(digest[:2], 36) / 2592
 
 
 def checks_of(views: float, check_days: float) -> float:
     """How often a thumbnail is looked for in the bucket in a month, in which it has so many views.
 
-    The next view after a record is due has it checked; then all begins again.
+    The next view after a record is stale makes the server check it; then all begins again.
     """
     if not views:
         return 0.0
     months = check_days * DAY / MONTH
-    shares = [due_share(one + other) for one in DIGITS for other in DIGITS]
+    shares = [stale_share(one + other) for one in DIGITS for other in DIGITS]
     return math.fsum(1 / (months * share + 1 / views) for share in shares) / len(shares)
 
 

@@ -136,7 +136,7 @@ class Load:
         self.servers = servers
         self.instances = instances
         self._cache = cache
-        self._seals = Signer([SECRET])
+        self._signer = Signer([SECRET])
         self._tokens = Tokens([SECRET])
         self._specs = _specs()
         self._page = tuple(
@@ -227,7 +227,7 @@ class Load:
         with self.servers.redis.pipeline(transaction=False) as pipeline:
             for number in numbers:
                 key = thumbnail_key(number)
-                pipeline.set(key, self._seals.sign(key.removeprefix(PREFIX), body), ex=TTL)
+                pipeline.set(key, self._signer.sign(key.removeprefix(PREFIX), body), ex=TTL)
                 if len(pipeline) == 10_000:
                     pipeline.execute()
             pipeline.execute()
@@ -240,9 +240,9 @@ class Load:
         """So that it is time to look whether they are still stored."""
         for spec in specs:
             key = record_key(spec)
-            record = ThumbnailRecord.load(self._seals.unsign(key, self.servers.redis.get(PREFIX + key)))
+            record = ThumbnailRecord.load(self._signer.unsign(key, self.servers.redis.get(PREFIX + key)))
             body = replace(record, verified_at=int(time.time()) - LONG_AGO).dump()
-            self.servers.redis.set(PREFIX + key, self._seals.sign(key, body), ex=TTL)
+            self.servers.redis.set(PREFIX + key, self._signer.sign(key, body), ex=TTL)
 
     def _forget(self, specs: Iterable[ThumbnailSpec]) -> None:
         """As after the loss of the cache: their records are gone, and it does not claim to know all."""

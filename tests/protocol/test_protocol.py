@@ -82,14 +82,14 @@ def test_keys_and_names() -> None:
         assert f" {name}\n" in PAGE
 
 
-def test_a_sealed_record() -> None:
+def test_a_signed_record() -> None:
     record = ThumbnailRecord(300, 200, "https://my-thumbnails.s3.amazonaws.com/cache/", ("2",), 1795612345)
     key = mac(mac(bytes(32), SECRET.encode()), b"shrinkmeister record 1\x01")
-    sealed = Signer([SECRET]).sign(record_key(SPEC), record.dump())
+    signed = Signer([SECRET]).sign(record_key(SPEC), record.dump())
     for figure in (key, mac(key, f"{record_key(SPEC)}\n".encode() + record.dump())):
         assert f" {figure.hex()}\n" in PAGE
     assert f" {record.dump().decode()}\n" in PAGE
-    assert f" {sealed.decode()}\n" in PAGE
+    assert f" {signed.decode()}\n" in PAGE
     assert f" {record.base}{object_name(SPEC, '')}\n" in PAGE
 
 
@@ -100,11 +100,11 @@ def test_sources_as_text() -> None:
         assert Source.parse(text).canonical().decode() == canonical
 
 
-def test_belief() -> None:
+def test_stale_records() -> None:
     number = int(record_key(SPEC)[3:5], 36)
     assert (number, int(604800 * (1 / 2 + number / 2592))) == (767, 481366)
     assert (
-        "`lb`, 767, and with the default of 604800 seconds the record is believed for 481,366"
+        "`lb`, 767, and with the default of 604800 seconds the record becomes stale after 481,366"
         in " ".join(PAGE.split())
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from bench.model import CHECK, FOUND, NEW, PAGE, Site, checks_of, due_share, figures, number, written
+from bench.model import CHECK, FOUND, NEW, PAGE, Site, checks_of, stale_share, figures, number, written
 from shrinkmeister.cache import SharedCache, get_shared_cache
 from shrinkmeister.cache.codec import RecordCodec
 from shrinkmeister.cache.connection import CacheConnection
@@ -121,7 +121,7 @@ def test_records_are_due_when_the_model_says(redis_location: str, settings: Any)
     for width in range(20, 40):
         spec = ThumbnailSpec(Source("s3", "photos", "dawn.jpg"), f"{width}x20", {"crop": "center"})
         cache.records.save(spec, ThumbnailRecord(width, 20, "https://cdn.example.com/cache/"), None)
-        start, seconds = now[0], due_share(record_key(spec).partition(":")[2]) * 7 * DAY
+        start, seconds = now[0], stale_share(record_key(spec).partition(":")[2]) * 7 * DAY
         now[0] = start + seconds - 1
         assert not cache.lookups.look_up(spec).stale
         now[0] = start + seconds + 1
