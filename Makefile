@@ -6,6 +6,7 @@
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail
 #   make corners what depends on versions, with the newest and the oldest of each
+#   make docs    the documentation as HTML in docs/_build; warnings are errors. make docs-serve shows it on port 8080
 #   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
 #   make bench   all measurements, some 40 minutes; bench/README.md has each of them
 
@@ -16,7 +17,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Most tests wait for servers of their own. A file stays in one process, because its tests share servers.
 WORKERS := --numprocesses=2 --dist=loadfile
 
-.PHONY: demo test test-fast chaos lint matrix corners bench fuzz clean
+.PHONY: demo test test-fast chaos lint matrix corners docs docs-links docs-serve bench fuzz clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -41,6 +42,15 @@ matrix: $(VENV)/dev.installed
 corners: $(VENV)/dev.installed
 	$(BIN)/nox --session corners oldest $(ARGS)
 
+docs: $(VENV)/docs.installed
+	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --quiet docs docs/_build/html $(ARGS)
+
+docs-links: $(VENV)/docs.installed
+	$(BIN)/python -m sphinx --builder linkcheck --quiet docs docs/_build/links $(ARGS)
+
+docs-serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory docs/_build/html 8080
+
 bench: bench-page bench-engine bench-server bench-start bench-adopt bench-faults bench-cold bench-scale bench-clients
 
 bench-%: $(VENV)/bench.installed
@@ -50,7 +60,7 @@ fuzz: $(VENV)/fuzz.installed
 	$(BIN)/python -m tests.fuzz -max_total_time=60 $(ARGS)
 
 # Or they go as soon as what needed them is done.
-.SECONDARY: $(VENV)/bench.installed
+.SECONDARY: $(VENV)/bench.installed $(VENV)/docs.installed
 
 # The stamp is younger than setup.cfg when what that names is installed. Where the system has the headers of
 # libvips, pip builds pyvips for that, whose version may be too old, and replaces a file of pyvips-binary.

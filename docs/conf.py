@@ -1,0 +1,31 @@
+"""How Sphinx builds the documentation: `make docs`."""
+
+import shrinkmeister
+
+project = "Shrinkmeister"
+author = "the Shrinkmeister developers"
+project_copyright = "the Shrinkmeister developers"
+version = release = shrinkmeister.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx_copybutton"]
+myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
+myst_heading_anchors = 4
+exclude_patterns = ["_build"]
+nitpicky = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", None),
+    "django": ("https://docs.djangoproject.com/en/stable/", "https://docs.djangoproject.com/en/stable/_objects/"),
+}
+copybutton_exclude = ".linenos, .gp, .go"
+
+html_theme = "furo"
+html_title = "Shrinkmeister"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+
+linkcheck_anchors = False
+# They answer machines with errors, or need an account.
+linkcheck_ignore = [r"http://127\.0\.0\.1.*", r"https://thumbs\.example\.com.*"]
