@@ -7,6 +7,7 @@
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail
 #   make corners what depends on versions, with the newest and the oldest of each
 #   make docs    the documentation as HTML in docs/_build; warnings are errors. make docs-serve shows it on port 8080
+#   make package sdist and wheel in dist/, and the fast tests with the wheel
 #   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
 #   make bench   all measurements, some 40 minutes; bench/README.md has each of them
 
@@ -17,7 +18,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Most tests wait for servers of their own. A file stays in one process, because its tests share servers.
 WORKERS := --numprocesses=2 --dist=loadfile
 
-.PHONY: demo test test-fast chaos lint matrix corners docs docs-links docs-serve bench fuzz clean
+.PHONY: demo test test-fast chaos lint matrix corners docs docs-links docs-serve package bench fuzz clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -41,6 +42,9 @@ matrix: $(VENV)/dev.installed
 
 corners: $(VENV)/dev.installed
 	$(BIN)/nox --session corners oldest $(ARGS)
+
+package: $(VENV)/dev.installed
+	$(BIN)/nox --session package $(ARGS)
 
 docs: $(VENV)/docs.installed
 	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --quiet docs docs/_build/html $(ARGS)

@@ -107,6 +107,31 @@ def oldest(session: nox.Session) -> None:
     run_tests(session, python, SERVERS_SORL, CORNERS_ONLY, LEFT_TO_MAKE_TEST)
 
 
+@nox.session(python=False)
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, and run the fast tests with the wheel, which is built from the sdist."""
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build", external=True)
+    built = [str(path) for path in sorted(Path("dist").iterdir())]
+    session.run("python", "-m", "twine", "check", "--strict", *built, external=True)
+    (wheel,) = (Path(path).resolve() for path in built if path.endswith(".whl"))
+    # A checkout without the packages, so that tests import what is installed.
+    checkout = Path(session.create_tmp()).resolve() / "checkout"
+    shutil.rmtree(checkout, ignore_errors=True)
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if not name.startswith(("shrinkmeister", "drivers")):
+            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(name, checkout / name)
+    virtualenv = checkout.parent / "venv"
+    session.run("python", "-m", "venv", "--clear", str(virtualenv), external=True)
+    python = str(virtualenv / "bin" / "python")
+    pip(session, python, f"shrinkmeister[dev] @ {wheel.as_uri()}")
+    pip(session, python, "--force-reinstall", "--no-deps", "pyvips-binary")
+    with session.chdir(checkout):
+        session.run(python, "-m", "pytest", "--fast", *WORKERS, *session.posargs, external=True)
+
+
 def make_environment(session: nox.Session, path: str, *pinned: str, extra: str = "test") -> str:
     """Install this project into a new environment. Return the path of its interpreter.
 
