@@ -22,7 +22,7 @@ from shrinkmeister.exceptions import ShrinkmeisterError
 # "width, height  in pixels": a name, two spaces or more, and its meaning.
 TERM = re.compile(r"(?P<names>\w+(?:, \w+)*) {2,}(?P<text>\S.*)")
 # docutils would make an address of a@2x.jpg.
-AT = re.compile(r"(?<=\w)@(?=\w)")
+FILE_NAME = re.compile(r"[\w./]*\w@\w[\w.]*")
 PARAMETER = re.compile(r"(?P<name>\w+): (?P<text>\S.*)")
 
 
@@ -34,7 +34,7 @@ def read_docstring(app: object, what: str, name: str, obj: Any, options: object,
     parameters = _parameters(obj)
     written: list[str] = []
     inside = ""  # "term", "parameter" or "code"
-    for line in (AT.sub(r"\\@", one) for one in lines):
+    for line in (FILE_NAME.sub(r"``\g<0>``", one) for one in lines):
         if match := TERM.fullmatch(line):
             names = ", ".join(f"``{one}``" for one in match["names"].split(", "))
             written += [names, f"    {match['text']}"]
