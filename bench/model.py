@@ -1,7 +1,7 @@
-"""What thumbnails on Lambda, S3 and Redis cost in a month, and what they come near to: arithmetic alone.
+"""The costs of thumbnails on Lambda, S3 and Redis in a month, and how near they come to limits.
 
-Measured figures are those of RESULTS.md. The rest are assumptions; all stand in the dataclasses below, to
-be changed. `docs/scale.md` has the tables:
+Measured figures are those of RESULTS.md. The rest are assumptions. Change them in the dataclasses below.
+`docs/understand/costs.md` has the tables:
 
     python -m bench.model          writes them into that page again
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
+PAGE = Path(__file__).parents[1] / "docs" / "understand" / "costs.md"
 SIZES = {"1 million": 1e6, "100 million": 1e8, "10 billion": 1e10}
 MONTH = 30 * 24 * 3600.0
 HOURS = 730
@@ -55,6 +55,8 @@ class Measured:
     page_microseconds: float = _is(204, "microseconds of Redis for any 100 of a million records")
     command_microseconds: float = _is(40, "microseconds of Redis for a command of the server")
     thumbnail_bytes: float = _is(40_000, "bytes of a thumbnail, 300x200 with quality 95")
+    line_bytes: float = _is(600, "bytes of a log line with LOG_FORMAT=emf: 550 to 800")
+    lambda_bytes: float = _is(270, "bytes of Lambda's own log lines for a request: START, END, REPORT")
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,14 @@ class Function:
 @dataclass(frozen=True)
 class Site:
     thumbnails: float = _is(1e6, "thumbnails in the bucket")
-    used: float = _is(0.2, "share of them that somebody looks at in a month")
+    used: float = _is(0.2, "share of them that visitors look at in a month")
     views: float = _is(30, "views of each of those in a month")
     page: float = _is(30, "thumbnails of a page")
     new: float = _is(0.05, "new ones in a month, as a share of all")
-    again: float = _is(0.01, "made again, looked at after their record had ended; a share of all")
+    again: float = _is(0.01, "made again, because their record had ended; a share of all")
     besides: float = _is(0.2, "further requests of lazy URLs, for each that makes or checks a thumbnail")
     sources: float = _is(3, "thumbnails of a source, which has a record too")
+    outcomes: float = _is(8, "outcomes in the log, each with two metrics, and one with two more")
     browser: float = _is(0.5, "share of views that the browser's own cache answers")
     cdn: float = _is(0.9, "share of the others that the CDN answers")
     resolutions: float = _is(0, "alternative resolutions, each one more PUT and object")
@@ -87,7 +90,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Prices:
-    """In US dollars, of us-east-1, without free tiers and discounts."""
+    """List prices in US dollars, of us-east-1, without discounts for large amounts."""
 
     gb_second: float = _is(0.0000166667, "Lambda, a GB-second (x86)")
     invocations: float = _is(0.20, "Lambda, a million requests")
@@ -95,10 +98,27 @@ class Prices:
     gets: float = _is(0.40, "S3, a million GET or HEAD")
     stored: float = _is(0.023, "S3 Standard, a GB a month, first 50 TB")
     redis: float = _is(0.0168, "ElastiCache, a GiB an hour: cache.r7g.large, $0.219 for 13.07 GiB")
+    node: float = _is(0.016, "ElastiCache, an hour of the smallest node: cache.t4g.micro, 0.5 GiB")
+    logs: float = _is(0.50, "CloudWatch, a GB of log")
+    metric: float = _is(0.30, "CloudWatch, a metric a month")
     transfer: float = _is(0.085, "CloudFront, a GB to the internet, first 10 TB")
     cdn: float = _is(1.00, "CloudFront, a million HTTPS requests")
     transition: float = _is(10.00, "S3, a million transitions to another class")
 
+
+@dataclass(frozen=True)
+class Free:
+    """What an account gets in each month for nothing, without an end. Its other functions use it too."""
+
+    gb_seconds: float = _is(400_000, "Lambda, GB-seconds")
+    invocations: float = _is(1e6, "Lambda, requests")
+    transfer: float = _is(1_000, "CloudFront, GB to the internet")
+    cdn: float = _is(10e6, "CloudFront, requests")
+    logs: float = _is(5, "CloudWatch, GB of log")
+    metrics: float = _is(10, "CloudWatch, metrics")
+
+
+NOTHING_FREE = Free(0, 0, 0, 0, 0, 0)
 
 # Of a Redis node's memory, what is not reserved for backups and failover; and a replica has as much.
 USABLE = 0.75
@@ -122,6 +142,7 @@ class Figures:
     peak_*                    a second, in the busiest minutes
     concurrency               instances that work at once then
     redis_share               of the one core on which Redis works, then
+    logs                      GB
     costs                     dollars by part
     """
 
@@ -144,6 +165,7 @@ class Figures:
     peak_gets: float
     concurrency: float
     redis_share: float
+    logs: float
     costs: dict[str, float]
 
     @property
@@ -161,12 +183,12 @@ SHOWN = ("CDN and its GETs",)
 
 
 def stale_share(digest: str) -> float:
-    """The part of THUMBNAIL_CHECK_TTL after which a record is stale (docs/protocol.md, "Stale records")."""
+    """Return the part of THUMBNAIL_CHECK_TTL after which a record is stale: docs/reference/protocol.md."""
     return 0.5 + int(digest[:2], 36) / 2592
 
 
 def checks_of(views: float, check_days: float) -> float:
-    """How often a thumbnail is looked for in the bucket in a month, in which it has so many views.
+    """Return how often the server looks for a thumbnail in the bucket, in a month with so many views.
 
     The next view after a record is stale makes the server check it; then all begins again.
     """
@@ -182,6 +204,7 @@ def figures(
     prices: Prices = Prices(),
     function: Function = Function(),
     measured: Measured = Measured(),
+    free: Free = Free(),
 ) -> Figures:
     used = site.thumbnails * site.used
     views = used * site.views
@@ -203,17 +226,21 @@ def figures(
     stored = site.thumbnails * (1 + site.resolutions) * measured.thumbnail_bytes / 1e9
     records = site.thumbnails * (site.used + site.new) * (1 + 1 / site.sources)
     redis = records * measured.record_bytes
+    logs = requests * (measured.line_bytes + measured.lambda_bytes) / 1e9
+    metrics = 2 * site.outcomes + 2
     busy = site.peak / MONTH
     page_seconds = measured.page_microseconds / 1e6 * site.page / 100
     redis_seconds = pages * page_seconds + commands * measured.command_microseconds / 1e6
     costs = {
-        "Lambda, GB-seconds": gb_seconds * prices.gb_second,
-        "Lambda, requests": requests / 1e6 * prices.invocations,
+        "Redis": max(redis / GIB / USABLE * prices.redis, prices.node) * NODES * HOURS,
+        "Lambda, GB-seconds": above(gb_seconds, free.gb_seconds) * prices.gb_second,
+        "Lambda, requests": above(requests, free.invocations) / 1e6 * prices.invocations,
         "S3, requests of the server": puts / 1e6 * prices.puts + gets / 1e6 * prices.gets,
         "S3, storage": stored * prices.stored,
-        "Redis": redis / GIB / USABLE * NODES * HOURS * prices.redis,
-        "CDN and its GETs": transfer * prices.transfer
-        + asked / 1e6 * prices.cdn
+        "CloudWatch, logs": above(logs, free.logs) * prices.logs,
+        "CloudWatch, metrics": above(metrics, free.metrics) * prices.metric,
+        "CDN and its GETs": above(transfer, free.transfer) * prices.transfer
+        + above(asked, free.cdn) / 1e6 * prices.cdn
         + origin / 1e6 * prices.gets,
     }
     return Figures(
@@ -236,12 +263,17 @@ def figures(
         peak_gets=(gets + origin) * busy,
         concurrency=seconds * busy,
         redis_share=redis_seconds * busy,
+        logs=logs,
         costs=costs,
     )
 
 
+def above(amount: float, free: float) -> float:
+    return max(0.0, amount - free)
+
+
 def tables() -> dict[str, str]:
-    """By their names in the page."""
+    """Return the tables by their names in the page."""
     by_size = {name: figures(Site(thumbnails=size)) for name, size in SIZES.items()}
     return {
         "assumptions": _assumptions(),
@@ -256,7 +288,7 @@ Row = tuple[str, Callable[[Figures], float]]
 MONTHLY: list[Row] = [
     ("pages, each one command to Redis", lambda one: one.pages),
     ("thumbnails made", lambda one: one.made),
-    ("thumbnails looked for in the bucket, being due", lambda one: one.checks),
+    ("stale records, for which the server looks in the bucket", lambda one: one.checks),
     ("other requests of the server", lambda one: one.found),
     ("Lambda, GB-seconds", lambda one: one.gb_seconds),
     ("S3, PUTs of the server", lambda one: one.puts),
@@ -265,6 +297,7 @@ MONTHLY: list[Row] = [
     ("S3, GB stored", lambda one: one.stored),
     ("Redis, records", lambda one: one.records),
     ("Redis, GB", lambda one: one.redis / 1e9),
+    ("GB of log", lambda one: one.logs),
     ("GB to browsers", lambda one: one.transfer),
 ]
 PEAK: list[Row] = [
@@ -316,15 +349,18 @@ def _dollars_of_checks(one: Figures) -> float:
     seconds = CHECK.seconds + function.cold_share * function.cold_seconds
     each = seconds * function.megabytes / 1024 * prices.gb_second
     each += (prices.invocations + CHECK.gets * prices.gets) / 1e6
+    measured = Measured()
+    each += (measured.line_bytes + measured.lambda_bytes) / 1e9 * prices.logs
     return one.checks * each
 
 
 def _assumptions() -> str:
-    groups: dict[str, Measured | Function | Site | Prices] = {
+    groups: dict[str, Measured | Function | Site | Prices | Free] = {
         "measured": Measured(),
         "the function": Function(),
         "the site": Site(),
         "dollars": Prices(),
+        "free in a month": Free(),
     }
     rows = [
         f"| {group} | `{one.name}` | {_exact(getattr(value, one.name))} | {one.metadata['what']} |"
@@ -337,7 +373,7 @@ def _assumptions() -> str:
         f"{step.gets} GET or HEAD, {step.puts} PUT |"
         for name, step in steps.items()
     ]
-    return "\n".join(["| | | | |", "|---|---|---:|---|", *rows])
+    return "\n".join(["| | name | value | meaning |", "|---|---|---:|---|", *rows])
 
 
 def _exact(value: float) -> str:

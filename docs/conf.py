@@ -1,23 +1,41 @@
 """How Sphinx builds the documentation: `make docs`."""
 
+import sys
+from pathlib import Path
+
 import shrinkmeister
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "Shrinkmeister"
 author = "the Shrinkmeister developers"
 project_copyright = "the Shrinkmeister developers"
 version = release = shrinkmeister.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx_copybutton"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx_copybutton",
+    "docstrings",
+]
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 4
 exclude_patterns = ["_build"]
 nitpicky = True
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_typehints = "none"
+# Docstrings have names of code between single backquotes.
+default_role = "code"
+# They would change the quotes of code in docstrings.
+smartquotes = False
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", None),
-    "django": ("https://docs.djangoproject.com/en/stable/", "https://docs.djangoproject.com/en/stable/_objects/"),
+    "django": (
+        "https://docs.djangoproject.com/en/stable/",
+        "https://docs.djangoproject.com/en/stable/_objects/",
+    ),
 }
 copybutton_exclude = ".linenos, .gp, .go"
 

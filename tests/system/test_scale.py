@@ -1,4 +1,4 @@
-"""docs/scale.md: its tables are those of the model, and the model's requests are those of the code."""
+"""docs/understand/costs.md: its tables are those of the model, whose requests are those of the code."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from bench.model import CHECK, FOUND, NEW, PAGE, Site, checks_of, stale_share, figures, number, written
+from bench.model import (
+    CHECK,
+    FOUND,
+    NEW,
+    NOTHING_FREE,
+    PAGE,
+    Prices,
+    Site,
+    checks_of,
+    figures,
+    number,
+    stale_share,
+    written,
+)
 from shrinkmeister.cache import SharedCache, get_shared_cache
 from shrinkmeister.cache.codec import RecordCodec
 from shrinkmeister.cache.connection import CacheConnection
@@ -96,8 +109,7 @@ def test_requests_take_what_the_model_says(
         assert (counted.commands(), counted.requests()) == (step.commands, asked)
         assert (step.gets, step.puts) == (asked.count("GET"), asked.count("PUT"))
 
-    cache = get_shared_cache()
-    monkeypatch.setattr(cache, "_check_ttl", 0)
+    monkeypatch.setattr(get_shared_cache().coordination, "check_ttl", 0)
     assert server.get(path).status_code == 302
     assert (counted.commands(), counted.requests()) == (CHECK.commands, ["HEAD"])
     assert (CHECK.gets, CHECK.puts) == (1, 0)
@@ -138,9 +150,19 @@ def test_checks_in_a_month() -> None:
 
 
 def test_nothing_in_the_model_grows_faster_than_the_site() -> None:
-    small, large = (figures(Site(thumbnails=size)) for size in (1e6, 1e10))
+    prices = replace(Prices(), node=0, metric=0)  # what does not grow at all
+    small, large = (figures(Site(thumbnails=size), prices, free=NOTHING_FREE) for size in (1e6, 1e10))
     assert large.ours / small.ours == pytest.approx(1e4)
     assert large.concurrency / small.concurrency == pytest.approx(1e4)
+
+
+def test_a_small_site_pays_for_its_redis_and_hardly_for_anything_else() -> None:
+    small = figures(Site(thumbnails=1e6))
+    assert small.costs["Redis"] == pytest.approx(2 * 0.016 * 730)
+    assert small.costs["Lambda, GB-seconds"] == small.costs["CloudWatch, logs"] == 0
+    # What is left of the CDN are its own GETs.
+    assert small.costs["CDN and its GETs"] < 1
+    assert small.costs["Redis"] > small.ours * 0.75
 
 
 @pytest.mark.parametrize(
@@ -163,4 +185,4 @@ def test_three_digits(value: float, text: str) -> None:
 
 def test_a_page_without_a_place_for_a_table() -> None:
     with pytest.raises(ValueError, match="'assumptions'"):
-        written("# Scale\n")
+        written("# Costs\n")
