@@ -5,14 +5,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from shrinkmeister.conf import Config
 from shrinkmeister.conf.credentials import described
-from shrinkmeister.doctor.client import DoctorClient, Reply
 from shrinkmeister.doctor.findings import Finding, ok, skipped, wrong
 from shrinkmeister.doctor.http import NotLoaded, Response, Unreachable, load_image
-from shrinkmeister.doctor.messages import PROBE, PROBE_TYPE, REMOVE, Answer, probe_name
+from shrinkmeister.doctor.messages import PROBE, PROBE_TYPE, REMOVE, Answer, Question, probe_name
+from shrinkmeister.doctor.reach import answer_in, ask
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import lasting
@@ -20,8 +20,7 @@ from shrinkmeister.storage.base import lasting
 # The clocks of the site and the storage may differ by this much.
 CLOCK_SECONDS = 60
 CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,80})</Code>")
-REGION = re.compile(r"[a-z0-9-]{1,40}")
-REGION_TAG = re.compile(rb"<Region>([a-z0-9-]{1,40})</Region>")
+REGION = re.compile(rb"<Region>([a-z0-9-]{1,40})</Region>")
 
 # What to change if the server cannot use the storage, by the step that failed.
 BUCKET_HINTS = {
@@ -57,30 +56,24 @@ SIGNED_HINTS = {
     "AWS_S3_ACCESS_KEY_ID and AWS_S3_SECRET_ACCESS_KEY, or in the environment.",
     "place": "Set THUMBNAIL_BUCKET, THUMBNAIL_PREFIX and STORAGES to the same bucket on both sides.",
 }
-SIGNED_CODES = {
-    **dict.fromkeys(("AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"), "region"),
-    **dict.fromkeys(("PermanentRedirect", "TemporaryRedirect"), "region"),
-    "IllegalLocationConstraintException": "region",
-    "RequestTimeTooSkewed": "clock",
-    **dict.fromkeys(("NoSuchBucket", "NoSuchKey"), "place"),
+REGION_CODES = {
+    *("AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "PermanentRedirect"),
+    *("TemporaryRedirect", "IllegalLocationConstraintException"),
 }
-SIGNED_STATUSES = {400: "keys", 401: "keys", 403: "keys", 404: "place"}
 
 
-def examine_bucket(
-    config: Config, client: DoctorClient, reply: Reply, answer: Answer, timeout: float
-) -> Iterator[Finding]:
-    trial, name = answer.bucket, probe_name(answer.nonce, config.prefix)
+def examine_bucket(config: Config, question: Question, answer: Answer, timeout: float) -> Iterator[Finding]:
+    name, url = probe_name(question.nonce, config.prefix), answer.bucket_url
+    step, error, site = answer.bucket_failed, answer.bucket_error, None
     urls = list(skipped(["public_url", "signed_url"], "bucket"))
-    step, error, site = trial.failed, trial.error, None
     bucket = answer.settings.get("THUMBNAIL_BUCKET")
     place = f"the bucket {bucket!r}" if bucket else "the storage of thumbnails"
     try:
-        if trial.url:
-            urls = [public_url(trial.url, timeout), signed_url(name, trial.url, timeout)]
+        if url:
+            urls = [public_url(url, timeout), signed_url(name, url, timeout)]
             site = _seen_by_site(name, place)
     finally:
-        if "store" in trial.done and (kept := _remove(client, reply)) and not step:
+        if step not in ("look", "store") and (kept := _remove(config, question, timeout)) and not step:
             step, error = "remove", kept
     if step:
         hint = BUCKET_HINTS.get(step, "")
@@ -92,11 +85,11 @@ def examine_bucket(
     yield from urls
 
 
-def _remove(client: DoctorClient, reply: Reply) -> str | None:
+def _remove(config: Config, question: Question, timeout: float) -> str | None:
     """Have the server delete the probe. Return the error, if any."""
+    removal = replace(question, ask=REMOVE)
     try:
-        removed = client.ask(replace(reply.question, ask=REMOVE))
-        return client.decrypt(removed).bucket.error
+        return answer_in(ask(removal, config, timeout)[0], removal).bucket_error
     except (Unreachable, TokenError) as error:
         return f"the probe may not be deleted: {error}"
 
@@ -162,19 +155,20 @@ def _refusal(url: str, response: Response | None) -> tuple[str, str]:
     """Return the storage's error code, or "", and what to change."""
     if response is None:
         return "", SIGNED_HINTS["endpoint"]
-    found, tag = CODE.search(response.body), REGION_TAG.search(response.body)
+    found, region = CODE.search(response.body), REGION.search(response.body)
     code = found[1].decode() if found else ""
-    query = dict(parse_qsl(urlsplit(url).query))
-    if "AWSAccessKeyId" in query:
-        return code, SIGNED_HINTS["version"]
-    region = tag[1].decode() if tag else str(response.headers.get("x-amz-bucket-region", ""))
-    # KEY/20261126/us-east-1/s3/aws4_request
-    if REGION.fullmatch(region) and f"/{region}/" not in query.get("X-Amz-Credential", f"/{region}/"):
-        return code, f"{SIGNED_HINTS['region']} The bucket is in {region}."
-    clock = response.date is not None and abs(response.date - response.sent) > CLOCK_SECONDS
-    hint = SIGNED_CODES.get(code) or (
-        "clock" if clock else SIGNED_STATUSES.get(response.status, "endpoint")
-    )
+    skewed = response.date is not None and abs(response.date - response.sent) > CLOCK_SECONDS
+    if "AWSAccessKeyId=" in url:
+        hint = "version"
+    elif code in REGION_CODES:
+        bucket = f" The bucket is in {region[1].decode()}." if region else ""
+        return code, SIGNED_HINTS["region"] + bucket
+    elif code == "RequestTimeTooSkewed" or skewed:
+        hint = "clock"
+    elif response.status == 404:
+        hint = "place"
+    else:
+        hint = "keys" if response.status in (400, 401, 403) else "endpoint"
     return code, SIGNED_HINTS[hint]
 
 

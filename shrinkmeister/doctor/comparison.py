@@ -6,20 +6,30 @@ from typing import Any
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config
 from shrinkmeister.conf.credentials import described
-from shrinkmeister.doctor.client import Reply
-from shrinkmeister.doctor.facts import CACHE_SETTINGS, CONSEQUENCES, cache_kind, common_settings, versions
 from shrinkmeister.doctor.findings import Finding, ok, wrong
 from shrinkmeister.doctor.http import Response
-from shrinkmeister.doctor.messages import PROTOCOLS, Answer
+from shrinkmeister.doctor.messages import (
+    COMPARED,
+    PROTOCOLS,
+    SERVER_NOTE,
+    SITE_NOTE,
+    Answer,
+    cache_kind,
+    common_settings,
+    versions,
+)
 from shrinkmeister.exceptions import ShrinkmeisterError
 
+CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")
+# What follows if site and server have different values. The check `cache` compares the cache's settings.
+CONSEQUENCES = {row.name: row.differs for row in COMPARED if row.name not in CACHE_SETTINGS}
 # The clocks may differ by this much.
 CLOCK_SECONDS = 60
 
 
-def compare(config: Config, reply: Reply, answer: Answer) -> Iterator[Finding]:
-    yield compare_secrets(reply.secret, answer.secret)
-    yield compare_clocks(reply.response, answer.time)
+def compare(config: Config, response: Response, secret: int, answer: Answer) -> Iterator[Finding]:
+    yield compare_secrets(secret, answer.secret)
+    yield compare_clocks(response, answer.time)
     yield from compare_protocols(answer.protocols)
     yield compare_versions(answer)
     yield from compare_settings(config, answer.settings)
@@ -89,9 +99,9 @@ def compare_settings(config: Config, theirs: Mapping[str, Any]) -> Iterator[Find
 
 
 def leave_note(nonce: str) -> str | None:
-    """Write to the shared cache for the server to read. Return the error, if any."""
+    """Write to the shared cache for the server to read and replace. Return the error, if any."""
     try:
-        get_shared_cache().notes.leave_note(f"{nonce}:site", nonce)
+        get_shared_cache().notes.leave_note(nonce, SITE_NOTE)
     except ShrinkmeisterError as error:
         return described(error)
     return None
@@ -99,27 +109,26 @@ def leave_note(nonce: str) -> str | None:
 
 def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding:
     """Return whether each side reads what the other one has written; error: of `leave_note`."""
-    trial, read = answer.cache, None
+    site_reads = False
     if error is None:
         try:
-            read = get_shared_cache().notes.note(f"{answer.nonce}:server")
+            site_reads = get_shared_cache().notes.note(answer.nonce) == SERVER_NOTE
         except ShrinkmeisterError as failed:
-            error = str(failed)
-    if error is not None or trial.error is not None:
+            error = described(failed)
+    if error is not None or answer.cache_error is not None:
         side = "site" if error is not None else "server"
         return wrong(
             "cache",
-            f"the {side} cannot use the shared cache: {error or trial.error}",
+            f"the {side} cannot use the shared cache: {error or answer.cache_error}",
             f"Start the cache, or correct THUMBNAIL_CACHE_LOCATION or CACHES of the {side}. If the cache "
             "is only slow, raise THUMBNAIL_CACHE_WAIT_SECONDS.",
         )
-    server_reads, site_reads = trial.found == answer.nonce, read is not None and read == trial.written
     kind = cache_kind(config)
-    kinds = kind if kind == trial.kind else f"{kind} on the site, {trial.kind} on the server"
-    if server_reads and site_reads:
+    kinds = kind if kind == answer.cache else f"{kind} on the site, {answer.cache} on the server"
+    if answer.cache_read and site_reads:
         return ok("cache", f"each side reads what the other one writes: {kinds}")
-    if server_reads or site_reads:
-        reader, writer = ("site", "server") if server_reads else ("server", "site")
+    if answer.cache_read or site_reads:
+        reader, writer = ("site", "server") if answer.cache_read else ("server", "site")
         return wrong(
             "cache",
             f"the {reader} does not read what the {writer} writes, only the other way round ({kinds})",

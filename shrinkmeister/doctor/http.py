@@ -1,4 +1,4 @@
-"""One GET request as a browser sends it, and a short name for the reason why no answer came."""
+"""One GET request as a browser sends it, and what to change if no answer comes."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from threading import Thread
-from typing import Any, Literal
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -19,30 +19,34 @@ import shrinkmeister
 AGENT = f"shrinkmeister/{shrinkmeister.__version__} doctor"
 MAX_BYTES = 50_000_000  # of a body
 
-# "cut" is a connection that was closed without an answer, "garbage" an answer that is not HTTP.
-Reason = Literal["name", "refused", "certificate", "tls", "timeout", "cut", "garbage", "network"]
-# The first class that fits decides, so a subclass comes before its base class.
-REASONS: dict[type[Exception], Reason] = {
-    socket.gaierror: "name",
-    UnicodeError: "name",
-    OverflowError: "name",
-    ConnectionRefusedError: "refused",
-    ssl.SSLCertVerificationError: "certificate",
-    ssl.SSLError: "tls",
-    TimeoutError: "timeout",
-    ConnectionError: "cut",
-    HTTPException: "garbage",
-    ValueError: "garbage",
-    OSError: "network",
+# What to change if no answer comes from THUMBNAIL_SERVER_URL. The first class that fits decides, so a
+# subclass comes before its base class.
+HINTS: dict[type[Exception], str] = {
+    **dict.fromkeys(
+        (socket.gaierror, UnicodeError, OverflowError),
+        "Correct the host in THUMBNAIL_SERVER_URL, or add it to DNS.",
+    ),
+    ConnectionRefusedError: "Start the server, or correct host and port in THUMBNAIL_SERVER_URL.",
+    ssl.SSLCertVerificationError: "Give the server a certificate for this name, by an authority that this "
+    "machine trusts.",
+    ssl.SSLError: "If this port has no TLS, write http:// or another port in THUMBNAIL_SERVER_URL.",
+    TimeoutError: "Check that the server runs and that no firewall blocks it, or raise --timeout.",
+    ConnectionError: "Check the server's log. If this port speaks TLS, write https:// in "
+    "THUMBNAIL_SERVER_URL.",
+    **dict.fromkeys(
+        (HTTPException, ValueError),
+        "Write the thumbnail server's address in THUMBNAIL_SERVER_URL, with https:// if it has TLS.",
+    ),
+    OSError: "Check the network between this machine and the server.",
 }
 
 
 class Unreachable(Exception):  # noqa: N818 - the doctor reports it as a finding
-    """No answer came."""
+    """No answer came. `hint` is one of HINTS."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,13 @@ class Response:
             return {}
         return found if isinstance(found, dict) else {}
 
+    @property
+    def error(self) -> str:
+        """The sentence of the thumbnail server's own error, or "" for any other answer."""
+        fields = self.json()
+        sentence = fields.get("error") if fields.get("status") == self.status else ""
+        return sentence if isinstance(sentence, str) else ""
+
 
 def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Response:
     """Return the answer to one GET. Raises Unreachable.
@@ -90,7 +101,7 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
     """
     # urllib would also open files.
     if not url.startswith(("http://", "https://")):
-        raise Unreachable("garbage", f"{url.partition(':')[0]}: is not a scheme of the web")
+        raise Unreachable(f"{url.partition(':')[0]}: is not a scheme of the web", HINTS[ValueError])
     answer: Future[Response] = Future()
 
     def send() -> None:
@@ -108,11 +119,12 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
     except Exception as error:
         # urllib wraps errors that happen before an answer begins.
         cause = error.reason if isinstance(error, URLError) else error
-        reason = next((reason for kind, reason in REASONS.items() if isinstance(cause, kind)), None)
-        if reason is None:
+        hint = next((hint for kind, hint in HINTS.items() if isinstance(cause, kind)), None)
+        if hint is None:
             raise
-        said = f"no answer in {timeout:g} s" if reason == "timeout" else f"{cause}"[:200].strip()
-        raise Unreachable(reason, said or type(cause).__name__) from error
+        timed_out = isinstance(cause, TimeoutError)
+        said = f"no answer in {timeout:g} s" if timed_out else f"{cause}"[:200].strip()
+        raise Unreachable(said or type(cause).__name__, hint) from error
 
 
 class NotLoaded(Exception):  # noqa: N818 - the doctor reports it as a finding

@@ -11,7 +11,6 @@ from django.core.files.images import get_image_dimensions
 from shrinkmeister.backend import spec_of
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config, lazy_url
-from shrinkmeister.doctor.client import UNREACHABLE_HINTS, server_error
 from shrinkmeister.doctor.findings import UNKNOWN, Finding, ok, wrong
 from shrinkmeister.doctor.http import NotLoaded, Unreachable, get, load_image
 from shrinkmeister.error_policy import LOG_HINT, hint_of
@@ -76,11 +75,8 @@ def _examine_field(
     try:
         response = get(lazy_url(spec, config), timeout, Accept="application/json")
     except Unreachable as error:
-        return Finding(
-            "sources", UNKNOWN, f"{of.field}, in {place}: {error}", UNREACHABLE_HINTS[error.reason]
-        )
-    sentence = server_error(response)
-    if response.status == 404 and sentence:
+        return Finding("sources", UNKNOWN, f"{of.field}, in {place}: {error}", error.hint)
+    if response.status == 404 and response.error:
         return None
     if response.status == 403 and of.folder is None:
         message = f"{of.field} has a callable upload_to, and the server may not read all of {place}"
@@ -90,7 +86,7 @@ def _examine_field(
     message = f"the server cannot read the files of {of.field} in {place}"
     return wrong(
         "sources",
-        f"{message}: {response.status} {sentence}".rstrip(),
+        f"{message}: {response.status} {response.error}".rstrip(),
         hint.format(entry=repr(f"{missing.scheme}://{missing.container}")),
     )
 
@@ -105,9 +101,9 @@ def examine_source(source: Source, config: Config, timeout: float) -> Finding:
     except ShrinkmeisterError as error:
         return wrong("source", f"{source} has no lazy URL: {error}", "Name another source.")
     except Unreachable as error:
-        return wrong("source", f"no thumbnail of {source}: {error}", UNREACHABLE_HINTS[error.reason])
+        return wrong("source", f"no thumbnail of {source}: {error}", error.hint)
     if made.status != 302:
-        message = f"the server makes no thumbnail of {source}: {made.status} {server_error(made)}".rstrip()
+        message = f"the server makes no thumbnail of {source}: {made.status} {made.error}".rstrip()
         return wrong("source", message, hint_of(made.json().get("code")))
     target = urljoin(made.url, str(made.headers.get("Location", "")))
     try:

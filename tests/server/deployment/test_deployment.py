@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkmeister.conf import Config, get_config
-from shrinkmeister.doctor.facts import common_settings
+from shrinkmeister.doctor.messages import common_settings
 from shrinkmeister.environment import NAMES, SECRET, TEXT, Environment
 from shrinkmeister_server.conf import VARIABLES
 from shrinkmeister_server.deployment.package import finish
