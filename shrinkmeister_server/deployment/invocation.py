@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -15,32 +14,13 @@ from click import ClickException, echo
 RIGHTS = "lambda:GetPolicy, lambda:RemovePermission and lambda:AddPermission"
 
 
-@dataclass(frozen=True)
-class Permission:
-    """A statement under the id that Zappa uses, with the condition that Zappa leaves out.
-
-    option: the argument of boto3's add_permission that makes the condition
-    """
-
-    sid: str
-    action: str
-    option: dict[str, Any]
-
-    def is_in(self, statement: dict[str, Any]) -> bool:
-        operators = (statement.get("Condition") or {}).values()
-        conditions = {(key, str(value).lower()) for one in operators for key, value in one.items()}
-        wanted = {(f"lambda:{key}", str(value).lower()) for key, value in self.option.items()}
-        return statement["Action"] == self.action and wanted <= conditions
-
-
-# Zappa adds a statement only if it finds none with its id, so these survive the next update.
-PERMISSIONS = (
-    Permission("FunctionURLAllowPublicAccess", "lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
-    # AWS has required both since October 2025.
-    Permission(
-        "FunctionURLAllowPublicAccessInvoke", "lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}
-    ),
-)
+# The ids of Zappa's statements, with the action and the condition that Zappa leaves out, as an argument of
+# boto3's add_permission. Zappa adds a statement only if it finds none with its id, so these survive the
+# next update. AWS has required both since October 2025.
+PERMISSIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "FunctionURLAllowPublicAccess": ("lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+    "FunctionURLAllowPublicAccessInvoke": ("lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}),
+}
 
 
 def restrict(cli: Any) -> None:
@@ -50,14 +30,14 @@ def restrict(cli: Any) -> None:
     client, function = cli.zappa.lambda_client, cli.lambda_name
     try:
         found = {statement["Sid"]: statement for statement in _statements(client, function)}
-        for one in PERMISSIONS:
-            statement = found.pop(one.sid, None)
-            if statement and one.is_in(statement):
+        for sid, (action, option) in PERMISSIONS.items():
+            statement = found.pop(sid, None)
+            if statement and statement["Action"] == action and _has_condition(statement, option):
                 continue
             if statement:
-                client.remove_permission(FunctionName=function, StatementId=one.sid)
+                client.remove_permission(FunctionName=function, StatementId=sid)
             client.add_permission(
-                FunctionName=function, StatementId=one.sid, Action=one.action, Principal="*", **one.option
+                FunctionName=function, StatementId=sid, Action=action, Principal="*", **option
             )
     except ClientError as error:
         raise ClickException(
@@ -85,3 +65,9 @@ def _statements(client: Any, function: str) -> Iterator[dict[str, Any]]:
     except client.exceptions.ResourceNotFoundException:
         return
     yield from json.loads(policy)["Statement"]
+
+
+def _has_condition(statement: dict[str, Any], option: dict[str, Any]) -> bool:
+    operators = (statement.get("Condition") or {}).values()
+    conditions = {(key, str(value).lower()) for one in operators for key, value in one.items()}
+    return {(f"lambda:{key}", str(value).lower()) for key, value in option.items()} <= conditions
