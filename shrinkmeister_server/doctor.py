@@ -17,7 +17,6 @@ from shrinkmeister.doctor.messages import (
     SITE_NOTE,
     Answer,
     Question,
-    cache_kind,
     common_settings,
     probe_name,
     versions,
@@ -40,7 +39,6 @@ def answer_to(question: Question, secret: int) -> Answer:
             "versions": versions(),
             "engine": sorl_settings.THUMBNAIL_ENGINE,
             "settings": common_settings(config),
-            "cache": cache_kind(config),
             **_try_cache(question.nonce),
         }
     bucket = _try_bucket(question.ask, probe_name(question.nonce, config.prefix))
@@ -59,8 +57,8 @@ def _try_cache(nonce: str) -> dict[str, Any]:
 
 
 def _try_bucket(ask: str, name: str) -> dict[str, Any]:
-    """Store or delete the probe. Return its URL, or the step that failed and the error."""
-    step = "remove" if ask == REMOVE else "look"
+    """Store or delete the probe. Return its URL, or what cannot be done, and why."""
+    step = "delete" if ask == REMOVE else "look for"
     try:
         storage = get_thumbnail_storage()
         if ask == REMOVE:
@@ -72,8 +70,8 @@ def _try_bucket(ask: str, name: str) -> dict[str, Any]:
         storage.save(name, PROBE, PROBE_TYPE, StoredInfo(1, 1))
         step = "find"
         if storage.find(name, {}) is None:
-            raise StorageError("the probe is missing, although it has just been stored")
-        step = "address"
+            raise StorageError("it is missing, although it has just been stored")
+        step = "make a URL of"
         return {"bucket_url": absolute_url(name)}
     except ShrinkmeisterError as error:
-        return {"bucket_failed": step, "bucket_error": described(error)}
+        return {"bucket_error": f"{step} the probe: {described(error)}"}

@@ -14,7 +14,6 @@ from shrinkmeister.doctor.messages import (
     SERVER_NOTE,
     SITE_NOTE,
     Answer,
-    cache_kind,
     common_settings,
     versions,
 )
@@ -123,33 +122,25 @@ def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding
             f"Start the cache, or correct THUMBNAIL_CACHE_LOCATION or CACHES of the {side}. If the cache "
             "is only slow, raise THUMBNAIL_CACHE_WAIT_SECONDS.",
         )
-    kind = cache_kind(config)
-    kinds = kind if kind == answer.cache else f"{kind} on the site, {answer.cache} on the server"
     if answer.cache_read and site_reads:
-        return ok("cache", f"each side reads what the other one writes: {kinds}")
+        return ok("cache", "each side reads what the other one writes")
     if answer.cache_read or site_reads:
         reader, writer = ("site", "server") if answer.cache_read else ("server", "site")
         return wrong(
             "cache",
-            f"the {reader} does not read what the {writer} writes, only the other way round ({kinds})",
+            f"the {reader} does not read what the {writer} writes, only the other way round",
             "Let both sides read where both write, and not from a replica. A list of caches has to be the "
             "same on both sides, in the same spelling.",
         )
-    message = f"site and server use different caches ({kinds}): pages stay lazy"
-    return wrong("cache", message, _different_caches_hint(kinds, common_settings(config), answer.settings))
-
-
-def _different_caches_hint(kinds: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    for name in CACHE_SETTINGS:
-        if name in theirs and ours[name] != theirs[name]:
-            return f"{_both(name, ours, theirs)}. Make them equal."
-    if "locmem" in kinds:
-        return (
-            "Use Redis, Memcached or, on one machine, FileBasedCache: each process has its own LocMemCache."
-        )
-    return (
-        "Make THUMBNAIL_CACHE_LOCATION, or CACHES, equal on both sides: host, port, and the number of the "
-        "database in redis://host:6379/0."
+    ours, theirs = common_settings(config), answer.settings
+    different = [name for name in CACHE_SETTINGS if name in theirs and ours[name] != theirs[name]]
+    return wrong(
+        "cache",
+        "site and server use different caches: pages stay lazy",
+        "".join(f"{_both(name, ours, theirs)}. " for name in different)
+        + "Make THUMBNAIL_CACHE_LOCATION, or CACHES, equal on both sides: host, port, and the number of "
+        "the database in redis://host:6379/0. A LocMemCache belongs to one process: use Redis, Memcached "
+        "or, on one machine, FileBasedCache.",
     )
 
 

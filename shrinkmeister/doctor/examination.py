@@ -14,7 +14,7 @@ from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.doctor.bucket import examine_bucket
 from shrinkmeister.doctor.comparison import compare, compare_caches, leave_note
 from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, Finding, ok, skipped, wrong
-from shrinkmeister.doctor.http import Unreachable, get
+from shrinkmeister.doctor.http import JSON, UNREACHABLE_HINT, Unreachable, get
 from shrinkmeister.doctor.messages import EXAMINE, Question
 from shrinkmeister.doctor.reach import STRANGE_MESSAGES, answer_in, ask, examine_reach
 from shrinkmeister.doctor.sources import examine_fields, examine_source
@@ -82,7 +82,7 @@ def _server(config: Config, source: Source | None, timeout: float) -> Iterator[F
     try:
         response, secret = ask(question, config, timeout)
     except Unreachable as error:
-        yield wrong("reach", f"{config.server_url}: {error}", error.hint)
+        yield wrong("reach", f"{config.server_url}: {error}", UNREACHABLE_HINT)
         return
     yield (reached := examine_reach(str(config.server_url), response))
     if reached.status != OK:
@@ -100,7 +100,7 @@ def _server(config: Config, source: Source | None, timeout: float) -> Iterator[F
     yield compare_caches(config, answer, unwritten)
     yield from examine_bucket(config, question, answer, timeout)
     # Without the secret or the bucket, the server makes no thumbnail of any source.
-    if secret or answer.bucket_failed:
+    if secret or answer.bucket_error:
         yield from skipped(["sources"], "secret" if secret else "bucket")
     else:
         yield from examine_fields(config, question.nonce, timeout)
@@ -110,7 +110,7 @@ def _server(config: Config, source: Source | None, timeout: float) -> Iterator[F
 
 def _health(config: Config, timeout: float) -> Finding:
     try:
-        response = get(f"{config.server_url}/healthz", timeout, Accept="application/json")
+        response = get(f"{config.server_url}/healthz", timeout, Accept=JSON)
     except Unreachable as error:
         return Finding("health", UNKNOWN, f"/healthz: {error}")
     parts = response.json()

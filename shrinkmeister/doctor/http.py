@@ -1,13 +1,11 @@
-"""One GET request as a browser sends it, and what to change if no answer comes."""
+"""One GET request as a browser sends it."""
 
 import json
-import socket
-import ssl
+import re
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from threading import Thread
 from typing import Any
@@ -17,36 +15,21 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import shrinkmeister
 
 AGENT = f"shrinkmeister/{shrinkmeister.__version__} doctor"
+JSON = "application/json"
 MAX_BYTES = 50_000_000  # of a body
 
-# What to change if no answer comes from THUMBNAIL_SERVER_URL. The first class that fits decides, so a
-# subclass comes before its base class.
-HINTS: dict[type[Exception], str] = {
-    **dict.fromkeys(
-        (socket.gaierror, UnicodeError, OverflowError),
-        "Correct the host in THUMBNAIL_SERVER_URL, or add it to DNS.",
-    ),
-    ConnectionRefusedError: "Start the server, or correct host and port in THUMBNAIL_SERVER_URL.",
-    ssl.SSLCertVerificationError: "Give the server a certificate for this name, by an authority that this "
-    "machine trusts.",
-    ssl.SSLError: "If this port has no TLS, write http:// or another port in THUMBNAIL_SERVER_URL.",
-    TimeoutError: "Check that the server runs and that no firewall blocks it, or raise --timeout.",
-    ConnectionError: "Check the server's log. If this port speaks TLS, write https:// in "
-    "THUMBNAIL_SERVER_URL.",
-    **dict.fromkeys(
-        (HTTPException, ValueError),
-        "Write the thumbnail server's address in THUMBNAIL_SERVER_URL, with https:// if it has TLS.",
-    ),
-    OSError: "Check the network between this machine and the server.",
-}
+# The error code in an answer of S3.
+CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,80})</Code>")
+
+UNREACHABLE_HINT = (
+    "Check that the server runs, and that THUMBNAIL_SERVER_URL has its scheme, host and port: http:// "
+    "without TLS, a name in DNS, a certificate that this machine trusts, no firewall between them. "
+    "--timeout waits longer."
+)
 
 
 class Unreachable(Exception):  # noqa: N818 - the doctor reports it as a finding
-    """No answer came. `hint` is one of HINTS."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
+    """No answer came, or one that a browser does not show."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +51,6 @@ class Response:
     def content_type(self) -> str:
         """The media type without parameters, or ""."""
         return str(self.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
-
-    @property
-    def date(self) -> float | None:
-        """The Unix time in the header Date, or None."""
-        try:
-            return parsedate_to_datetime(self.headers["Date"]).timestamp()
-        except (TypeError, ValueError):
-            return None
 
     def json(self) -> dict[str, Any]:
         """Return the JSON object of the body, or {} if the body is something else."""
@@ -101,7 +76,7 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
     """
     # urllib would also open files.
     if not url.startswith(("http://", "https://")):
-        raise Unreachable(f"{url.partition(':')[0]}: is not a scheme of the web", HINTS[ValueError])
+        raise Unreachable(f"{url.partition(':')[0]}: is not a scheme of the web")
     answer: Future[Response] = Future()
 
     def send() -> None:
@@ -116,37 +91,24 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
     Thread(target=send, daemon=True).start()
     try:
         return answer.result(timeout)
-    except Exception as error:
+    except (OSError, HTTPException, ValueError, OverflowError) as error:
         # urllib wraps errors that happen before an answer begins.
         cause = error.reason if isinstance(error, URLError) else error
-        hint = next((hint for kind, hint in HINTS.items() if isinstance(cause, kind)), None)
-        if hint is None:
-            raise
         timed_out = isinstance(cause, TimeoutError)
         said = f"no answer in {timeout:g} s" if timed_out else f"{cause}"[:200].strip()
-        raise Unreachable(said or type(cause).__name__, hint) from error
-
-
-class NotLoaded(Exception):  # noqa: N818 - the doctor reports it as a finding
-    """A browser does not show the image; `response` is None if no answer came."""
-
-    def __init__(self, message: str, response: Response | None = None) -> None:
-        super().__init__(message)
-        self.response = response
+        raise Unreachable(said or type(cause).__name__) from error
 
 
 def load_image(url: str, timeout: float, content_type: str, body: bytes | None = None) -> Response:
-    """Load an image that needs this type and, unless None, these bytes. Raises NotLoaded."""
-    try:
-        response = get(url, timeout, redirects=True)
-    except Unreachable as error:
-        raise NotLoaded(str(error)) from error
+    """Load an image that needs this type and, unless None, these bytes. Raises Unreachable."""
+    response = get(url, timeout, redirects=True)
     if response.status != 200:
-        raise NotLoaded(f"the answer is {response.status}", response)
+        code = CODE.search(response.body)
+        raise Unreachable(f"the answer is {response.status}" + (f" {code[1].decode()}" if code else ""))
     if body is not None and response.body != body:
-        raise NotLoaded("it is not what the server has stored", response)
+        raise Unreachable("it is not what the server has stored")
     if response.content_type != content_type:
-        raise NotLoaded(f"its type is {response.content_type!r}, not {content_type!r}", response)
+        raise Unreachable(f"its type is {response.content_type!r}, not {content_type!r}")
     return response
 
 

@@ -14,17 +14,15 @@ import re
 import time
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from django.conf import settings
-
 import shrinkmeister
 from shrinkmeister.conf import Config, get_config, reset_on_setting_change
 from shrinkmeister.conf.config import SITE_SETTINGS
-from shrinkmeister.drivers import DRIVERS
 from shrinkmeister.exceptions import TokenError, TokenExpiredError
 from shrinkmeister.protocol.encryption import Cipher
 from shrinkmeister.protocol.keys import digest
@@ -50,7 +48,6 @@ PROBE_FOLDER = digest(b'["doctor"]')
 # What each side writes to the shared cache, under the nonce.
 SITE_NOTE, SERVER_NOTE = "site", "server"
 PACKAGES = ("Django", "sorl-thumbnail", "Pillow", "pyvips")
-DRIVER_NAMES = {path: name for name, path in DRIVERS.items()}
 COMPARED = tuple(row for row in SITE_SETTINGS if row.differs)
 
 M = TypeVar("M")
@@ -82,11 +79,9 @@ class Answer:
     versions: dict[str, str] = field(default_factory=dict)
     engine: str = ""
     settings: dict[str, Any] = field(default_factory=dict)  # those that both sides need equal
-    cache: str = ""  # driver and class, without the address
     cache_read: bool = False  # whether the server has read the site's note
     cache_error: str | None = None
-    bucket_failed: str | None = None  # the step that failed: "look", "store", "find", "address", "remove"
-    bucket_error: str | None = None
+    bucket_error: str | None = None  # what the server cannot do with the probe, and why
     bucket_url: str | None = None  # of the probe, for browsers
 
 
@@ -146,24 +141,15 @@ def common_settings(config: Config) -> dict[str, Any]:
     return {
         **{row.name: attrgetter(row.attribute)(config) for row in COMPARED},
         "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": list(config.resolutions),
-        "THUMBNAIL_CACHE_BACKEND": DRIVER_NAMES.get(config.cache.backend, config.cache.backend),
     }
-
-
-def cache_kind(config: Config) -> str:
-    """Return the driver, and the class of its alias in CACHES: "django (...LocMemCache)"."""
-    alias = settings.CACHES.get(config.cache.name)
-    return f"{config.cache.backend} ({alias['BACKEND']})" if alias else config.cache.backend
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Shrinkmeister, Python and the installed PACKAGES."""
     found = {"shrinkmeister": shrinkmeister.__version__, "Python": platform.python_version()}
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -4,30 +4,22 @@ from urllib.parse import urlsplit
 
 from shrinkmeister.conf import Config
 from shrinkmeister.doctor.findings import Finding, ok, wrong
-from shrinkmeister.doctor.http import Response, get
+from shrinkmeister.doctor.http import JSON, Response, get
 from shrinkmeister.doctor.messages import QUESTION_SECONDS, Answer, Question, get_message_cipher
 from shrinkmeister.exceptions import TokenError
 
-# What to change if something else answers at THUMBNAIL_SERVER_URL, by its status.
-STRANGER_HINTS = {
-    404: "Write the server's address in THUMBNAIL_SERVER_URL, with its path. On an API Gateway the path is "
-    "the stage: https://abc.execute-api.eu-central-1.amazonaws.com/production.",
-    **dict.fromkeys(
-        (502, 503, 504),
-        "A proxy, a load balancer or Lambda gave up: start the server, or find out why it takes so long.",
-    ),
-}
+# What to change if something else answers at THUMBNAIL_SERVER_URL.
 STRANGER_HINT = (
-    "Correct THUMBNAIL_SERVER_URL, or what is in front of the server: a login page, a CDN, a firewall. 400 "
-    "may mean that the URL has to begin with https://."
+    "Correct THUMBNAIL_SERVER_URL: scheme, host and path, which on an API Gateway is the stage "
+    "(https://abc.execute-api.eu-central-1.amazonaws.com/production). Or correct what is in front of the "
+    "server: a login page, a CDN, a firewall, or a proxy that waits for it in vain (502, 503, 504)."
 )
 # What to change if the server refuses the question.
-REFUSAL_HINTS = {
-    400: "Add {url.hostname} to ALLOWED_HOST of the server.",
-    404: "Install the site's version of Shrinkmeister on the server, or correct the path {url.path!r} of "
-    "THUMBNAIL_SERVER_URL.",
-}
-REFUSAL_HINT = "The server's log has the reason; so has `python -m shrinkmeister_server check` there."
+REFUSAL_HINT = (
+    "For 400, add {url.hostname} to ALLOWED_HOST of the server. For 404, correct the path {url.path!r} of "
+    "THUMBNAIL_SERVER_URL, or install the site's version of Shrinkmeister on the server. For 500, run "
+    "`python -m shrinkmeister_server check` there; the server's log has the reason, too."
+)
 # Check, message and hint if site and server cannot decrypt each other's messages, by the server's status.
 STRANGE_MESSAGES = {
     200: (
@@ -55,7 +47,7 @@ def ask(question: Question, config: Config, timeout: float) -> tuple[Response, i
     """
     for secret in range(len(config.secrets)):
         path = f"doctor/{get_message_cipher().encrypt_question(question, secret)}"
-        response = get(f"{config.server_url}/{path}", timeout, Accept="application/json")
+        response = get(f"{config.server_url}/{path}", timeout, Accept=JSON)
         if response.status != 403 or not response.error:
             break
     return response, secret
@@ -78,8 +70,8 @@ def examine_reach(url: str, response: Response) -> Finding:
         return wrong("reach", f"{url} redirects to {target}", hint)
     if not sentence and (status, response.content_type) != (200, "text/plain"):
         message = f"{url} is not a thumbnail server: it answers {status} {response.content_type!r}"
-        return wrong("reach", message, STRANGER_HINTS.get(status, STRANGER_HINT))
+        return wrong("reach", message, STRANGER_HINT)
     if status not in STRANGE_MESSAGES:
-        hint = REFUSAL_HINTS.get(status, REFUSAL_HINT).format(url=urlsplit(url))
+        hint = REFUSAL_HINT.format(url=urlsplit(url))
         return wrong("reach", f"the server answers {status}: {sentence}", hint)
     return ok("reach", f"{url} answers in {response.milliseconds:,} ms")

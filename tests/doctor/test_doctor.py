@@ -13,12 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from email.message import Message
-from email.utils import formatdate
 from io import StringIO
 from pathlib import Path
 from secrets import token_urlsafe
-from socket import create_server, gaierror
-from ssl import SSLError
+from socket import create_server
 from typing import Any
 
 import pytest
@@ -31,11 +29,11 @@ from shrinkmeister.backend import make_spec
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.notes import Notes
 from shrinkmeister.conf import get_config, lazy_url
-from shrinkmeister.doctor.bucket import BUCKET_HINTS, PUBLIC_HINTS, SIGNED_HINTS, signed_url
+from shrinkmeister.doctor.bucket import BUCKET_HINT, PUBLIC_HINT, SIGNED_HINT, signed_url
 from shrinkmeister.doctor.comparison import CONSEQUENCES, compare_clocks
 from shrinkmeister.doctor.examination import examine
 from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
-from shrinkmeister.doctor.http import HINTS, Response
+from shrinkmeister.doctor.http import UNREACHABLE_HINT, Response
 from shrinkmeister.doctor.messages import (
     ANSWER_INFO,
     EXAMINE,
@@ -47,7 +45,7 @@ from shrinkmeister.doctor.messages import (
     get_message_cipher,
     probe_name,
 )
-from shrinkmeister.doctor.reach import STRANGER_HINT, STRANGER_HINTS
+from shrinkmeister.doctor.reach import STRANGER_HINT
 from shrinkmeister.error_policy import hint_of
 from shrinkmeister.exceptions import TokenExpiredError
 from shrinkmeister.protocol.encryption import Cipher
@@ -362,7 +360,7 @@ class TestBucket:
         found = report()
         assert set(faults(found)) == {"health", "bucket"}
         assert "NoSuchBucket" in found["bucket"][1]
-        assert found["bucket"][1].endswith(BUCKET_HINTS["store"])
+        assert found["bucket"][1].endswith(BUCKET_HINT)
         assert found["public_url"][0] == UNKNOWN
         assert "bucket" in found["public_url"][1]
 
@@ -424,7 +422,7 @@ class TestPublicUrl:
     ) -> None:
         settings.THUMBNAIL_BUCKET = s3_bucket()
         on_s3.start(THUMBNAIL_BUCKET=settings.THUMBNAIL_BUCKET)
-        assert the_fault(report(), "public_url").endswith(f"403 -> {PUBLIC_HINTS['private']}")
+        assert the_fault(report(), "public_url").endswith(f"403 AccessDenied -> {PUBLIC_HINT}")
         assert stored() == []
 
     def test_a_signature_that_is_refused(
@@ -444,23 +442,23 @@ class TestPublicUrl:
         on_s3.start(AWS_S3_CUSTOM_DOMAIN="thumbs.invalid")
         text = the_fault(report(), "public_url")
         assert "http://thumbs.invalid/cache/" in text
-        assert text.endswith(PUBLIC_HINTS["address"])
+        assert text.endswith(PUBLIC_HINT)
         assert stored() == []
 
     @pytest.mark.parametrize(
-        ("answer", "hint"),
+        ("answer", "said"),
         [
-            ((404, {}, b""), "address"),
-            ((200, {"Content-Type": "text/html"}, b"<html>"), "address"),
-            ((200, {"Content-Type": "text/plain"}, PROBE), "type"),
+            ((404, {}, b""), "404"),
+            ((200, {"Content-Type": "text/html"}, b"<html>"), "not what the server has stored"),
+            ((200, {"Content-Type": "text/plain"}, PROBE), "'text/plain'"),
         ],
     )
     def test_a_domain_that_serves_something_else(
-        self, on_s3: Deployment, stack: ExitStack, answer: tuple[int, dict[str, str], bytes], hint: str
+        self, on_s3: Deployment, stack: ExitStack, answer: tuple[int, dict[str, str], bytes], said: str
     ) -> None:
         other = stack.enter_context(answering(lambda path: answer))
         on_s3.start(AWS_S3_CUSTOM_DOMAIN=other.removeprefix("http://"))
-        assert the_fault(report(), "public_url").endswith(PUBLIC_HINTS[hint])
+        assert said in the_fault(report(), "public_url")
 
 
 class TestSignedUrl:
@@ -481,22 +479,22 @@ class TestSignedUrl:
 
         return sign_by
 
-    def hint(self) -> str:
-        """Of the one thing that is wrong."""
+    def refusal(self) -> str:
+        """Return the message about the one thing that is wrong."""
         (found,) = [one for one in examine(None, 30) if one.status == WRONG]
-        assert found.id == "signed_url"
+        assert (found.id, found.hint) == ("signed_url", SIGNED_HINT)
         assert "X-Amz" not in found.message
         assert "Signature=" not in found.message
-        return found.hint
+        return found.message
 
     def test_keys_that_the_storage_does_not_take(
         self, on_s3: Deployment, sign_by: Callable[..., None]
     ) -> None:
         on_s3.start()
         sign_by(secret_key="wrong")
-        assert self.hint() == SIGNED_HINTS["keys"]
+        assert "SignatureDoesNotMatch" in self.refusal()
         sign_by(access_key="nobodys")
-        assert self.hint() == SIGNED_HINTS["keys"]
+        assert "InvalidAccessKeyId" in self.refusal()
 
     def test_an_account_without_rights(
         self, on_s3: Deployment, sign_by: Callable[..., None], s3_server: S3Server
@@ -505,7 +503,7 @@ class TestSignedUrl:
         assert s3_server.stranger
         access_key, secret_key = s3_server.stranger
         sign_by(access_key=access_key, secret_key=secret_key)
-        assert self.hint() == SIGNED_HINTS["keys"]
+        assert "AccessDenied" in self.refusal()
 
     def test_version_2(
         self, on_s3: Deployment, sign_by: Callable[..., None], stack: ExitStack, s3_server: S3Server
@@ -517,50 +515,21 @@ class TestSignedUrl:
         sign_by(endpoint_url=proxy.url, signature_version=None)
         assert not faults(report())
         sign_by(signature_version="s3")
-        assert self.hint() == SIGNED_HINTS["version"]
+        assert "InvalidRequest" in self.refusal()
 
-    @pytest.mark.parametrize(
-        ("status", "code", "rest"),
-        [
-            (400, "AuthorizationQueryParametersError", "<Region>eu-central-1</Region>"),
-            (400, "AuthorizationHeaderMalformed", ""),
-            (301, "PermanentRedirect", ""),
-        ],
-    )
     def test_another_region(
-        self,
-        on_s3: Deployment,
-        sign_by: Callable[..., None],
-        stack: ExitStack,
-        status: int,
-        code: str,
-        rest: str,
+        self, on_s3: Deployment, sign_by: Callable[..., None], stack: ExitStack
     ) -> None:
         """Ceph takes any."""
-        body = f"<Error><Code>{code}</Code>{rest}</Error>".encode()
+        body = b"<Error><Code>AuthorizationQueryParametersError</Code></Error>"
         on_s3.start()
-        sign_by(endpoint_url=stack.enter_context(answering(lambda path: (status, {}, body))))
-        hint = self.hint()
-        assert hint.startswith(SIGNED_HINTS["region"])
-        assert ("eu-central-1" in hint) == bool(rest)
-
-    @pytest.mark.parametrize(
-        ("hours", "code"), [(3, "AccessDenied"), (-3, "AccessDenied"), (0, "RequestTimeTooSkewed")]
-    )
-    def test_another_clock(
-        self, on_s3: Deployment, sign_by: Callable[..., None], stack: ExitStack, hours: int, code: str
-    ) -> None:
-        """A signature that has expired for the storage is refused as any other one is."""
-        date = {"Date": formatdate(time.time() + hours * 3600, usegmt=True)}
-        body = f"<Error><Code>{code}</Code></Error>".encode()
-        on_s3.start()
-        sign_by(endpoint_url=stack.enter_context(answering(lambda path: (403, date, body))))
-        assert self.hint() == SIGNED_HINTS["clock"]
+        sign_by(endpoint_url=stack.enter_context(answering(lambda path: (400, {}, body))))
+        assert "400 AuthorizationQueryParametersError" in self.refusal()
 
     def test_an_endpoint_that_is_not_in_dns(self, on_s3: Deployment, sign_by: Callable[..., None]) -> None:
         on_s3.start()
         sign_by(endpoint_url="http://minio.invalid:9000")
-        assert self.hint() == SIGNED_HINTS["endpoint"]
+        assert "minio.invalid" in self.refusal()
 
     def test_an_endpoint_that_only_this_network_reaches(self, stack: ExitStack, settings: Any) -> None:
         settings.THUMBNAIL_BUCKET = "thumbs"
@@ -580,7 +549,7 @@ class TestSignedUrl:
             found = signed_url("cache/a.png", f"http://{server}/a.png?X-Amz-Signature=x", 30)
             assert (found.status, found.hint) == (
                 status,
-                SIGNED_HINTS["endpoint"] if status == WRONG else "",
+                SIGNED_HINT if status == WRONG else "",
             )
 
     def test_a_site_that_does_not_sign_is_lazy(
@@ -648,14 +617,14 @@ def error(status: int, sentence: str) -> bytes:
 
 HTML = {"Content-Type": "text/html"}
 STRANGERS: list[tuple[tuple[int, dict[str, str], bytes], str]] = [
-    ((404, HTML, b"<h1>Not Found</h1>"), STRANGER_HINTS[404]),
+    ((404, HTML, b"<h1>Not Found</h1>"), STRANGER_HINT),
     ((200, HTML, b"<h1>Log in</h1>"), STRANGER_HINT),
     ((301, {"Location": "https://new.example/doctor/x"}, b""), "THUMBNAIL_SERVER_URL"),
     ((400, HTML, b"<h1>Bad Request</h1>"), STRANGER_HINT),
     ((403, HTML, b"<h1>Forbidden</h1>"), STRANGER_HINT),
     ((403, HTML, b"[1]"), STRANGER_HINT),
-    ((502, HTML, b"<h1>Bad Gateway</h1>"), STRANGER_HINTS[502]),
-    ((504, HTML, b""), STRANGER_HINTS[504]),
+    ((502, HTML, b"<h1>Bad Gateway</h1>"), STRANGER_HINT),
+    ((504, HTML, b""), STRANGER_HINT),
     ((404, {}, error(404, "Nothing is here.")), "Install"),
     ((500, {}, error(500, "It failed.")), "shrinkmeister_server check"),
 ]
@@ -665,17 +634,17 @@ class TestReach:
     def test_a_port_without_a_server(self, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = f"http://{NOBODY}"
         found = report()
-        assert the_fault(found, "reach").endswith(HINTS[ConnectionRefusedError])
+        assert the_fault(found, "reach").endswith(UNREACHABLE_HINT)
         assert undone(found) == set(CHECKS) - {"site", "reach", "source"}
 
     def test_there_is_no_such_name(self, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = "https://thumbs.invalid"
-        assert the_fault(report(), "reach").endswith(HINTS[gaierror])
+        assert the_fault(report(), "reach").endswith(UNREACHABLE_HINT)
 
     def test_a_server_without_an_answer(self, settings: Any, stack: ExitStack) -> None:
         listener = stack.enter_context(create_server(("127.0.0.1", 0)))
         settings.THUMBNAIL_SERVER_URL = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        assert the_fault(report(timeout=0.1), "reach").endswith(HINTS[TimeoutError])
+        assert the_fault(report(timeout=0.1), "reach").endswith(f"no answer in 0.1 s -> {UNREACHABLE_HINT}")
 
     def test_under_another_name(self, on_files: Deployment, settings: Any) -> None:
         url = on_files.start().url
@@ -684,7 +653,7 @@ class TestReach:
 
     def test_over_tls_that_it_does_not_speak(self, on_files: Deployment, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = on_files.start().url.replace("http:", "https:")
-        assert the_fault(report(), "reach").endswith(HINTS[SSLError])
+        assert the_fault(report(), "reach").endswith(UNREACHABLE_HINT)
 
     def test_below_a_path_that_it_does_not_have(self, on_files: Deployment, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = on_files.start().url + "/production"

@@ -110,7 +110,7 @@ def test_they_are_enough_and_no_more(
         cipher, question = MessageCipher([SECRET]), Question(EXAMINE, "pDFAQ5JAnVgOyp2EiK8zfw", int(time()))
         for one in (question, replace(question, ask=REMOVE)):
             sealed = get(f"doctor/{cipher.encrypt_question(one)}").data.decode()
-            assert cipher.decrypt_answer(sealed, question).bucket_failed is None
+            assert cipher.decrypt_answer(sealed, question).bucket_error is None
 
     for name in ("private/b.jpg", "public-too/b.jpg"):
         assert refused(stranger.get_object, Bucket=photos, Key=name)

@@ -499,13 +499,13 @@ def test_the_doctor_is_answered(deployed: Deployment) -> None:
     answers, _ = invoke(deployed, events.rest(f"/doctor/{cipher.encrypt_question(question)}"))
     answer = cipher.decrypt_answer(answers[0]["body"], question)
     assert answer.bucket_url
-    assert answer.bucket_failed is None
+    assert answer.bucket_error is None
     assert answer.cache_error is None
     assert answer.settings["THUMBNAIL_BUCKET"] == deployed.bucket
     removal, _ = invoke(
         deployed, events.rest(f"/doctor/{cipher.encrypt_question(replace(question, ask=REMOVE))}")
     )
-    assert cipher.decrypt_answer(removal[0]["body"], question).bucket_failed is None
+    assert cipher.decrypt_answer(removal[0]["body"], question).bucket_error is None
 
 
 def test_a_host_of_somebody_else_is_refused(
