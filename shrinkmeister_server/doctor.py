@@ -3,23 +3,19 @@
 import time
 from typing import Any
 
-from sorl.thumbnail.conf import settings as sorl_settings
-
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.messages import (
     PROBE,
     PROBE_TYPE,
-    PROTOCOLS,
     REMOVE,
     SERVER_NOTE,
     SITE_NOTE,
     Answer,
     Question,
-    common_settings,
+    facts_of,
     probe_name,
-    versions,
 )
 from shrinkmeister.exceptions import ShrinkmeisterError, StorageError
 from shrinkmeister.storage import get_thumbnail_storage
@@ -32,17 +28,18 @@ def answer_to(question: Question, secret: int) -> Answer:
 
     secret  place of the secret that decrypted the question
     """
-    config, now, facts = get_config(), int(time.time()), {}
-    if question.ask != REMOVE:
-        facts = {
-            "protocols": PROTOCOLS,
-            "versions": versions(),
-            "engine": sorl_settings.THUMBNAIL_ENGINE,
-            "settings": common_settings(config),
-            **_try_cache(question.nonce),
-        }
+    config, now = get_config(), int(time.time())
     bucket = _try_bucket(question.ask, probe_name(question.nonce, config.prefix))
-    return Answer(nonce=question.nonce, time=now, secret=secret, **facts, **bucket)
+    if question.ask == REMOVE:
+        return Answer(nonce=question.nonce, time=now, secret=secret, **bucket)
+    return Answer(
+        nonce=question.nonce,
+        time=now,
+        secret=secret,
+        facts=facts_of(config),
+        **_try_cache(question.nonce),
+        **bucket,
+    )
 
 
 def _try_cache(nonce: str) -> dict[str, Any]:

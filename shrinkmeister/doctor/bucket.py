@@ -40,7 +40,7 @@ PLACE_HINT = (
 def examine_bucket(config: Config, question: Question, answer: Answer, timeout: float) -> Iterator[Finding]:
     name, url, site = probe_name(question.nonce, config.prefix), answer.bucket_url, None
     urls = list(skipped(["public_url", "signed_url"], "bucket"))
-    bucket = answer.settings.get("THUMBNAIL_BUCKET")
+    bucket = answer.facts["settings"].get("THUMBNAIL_BUCKET")
     place = f"the bucket {bucket!r}" if bucket else "the storage of thumbnails"
     try:
         if url:

@@ -10,12 +10,10 @@ from shrinkmeister.doctor.findings import Finding, ok, wrong
 from shrinkmeister.doctor.http import Response
 from shrinkmeister.doctor.messages import (
     COMPARED,
-    PROTOCOLS,
     SERVER_NOTE,
     SITE_NOTE,
     Answer,
-    common_settings,
-    versions,
+    facts_of,
 )
 from shrinkmeister.exceptions import ShrinkmeisterError
 
@@ -24,14 +22,16 @@ CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")
 CONSEQUENCES = {row.name: row.differs for row in COMPARED if row.name not in CACHE_SETTINGS}
 # The clocks may differ by this much.
 CLOCK_SECONDS = 60
+Facts = Mapping[str, Any]
 
 
 def compare(config: Config, response: Response, secret: int, answer: Answer) -> Iterator[Finding]:
+    ours, theirs = facts_of(config), answer.facts
     yield compare_secrets(secret, answer.secret)
     yield compare_clocks(response, answer.time)
-    yield from compare_protocols(answer.protocols)
-    yield compare_versions(answer)
-    yield from compare_settings(config, answer.settings)
+    yield compare_protocols(ours["protocols"], theirs["protocols"])
+    yield compare_versions(ours["versions"], theirs["versions"])
+    yield from compare_settings(config, ours["settings"], theirs["settings"])
 
 
 def compare_secrets(ours: int, theirs: int) -> Finding:
@@ -65,27 +65,21 @@ def compare_clocks(response: Response, theirs: int) -> Finding:
     )
 
 
-def compare_protocols(theirs: Mapping[str, int]) -> Iterator[Finding]:
-    names = sorted(name for name in {*PROTOCOLS, *theirs} if PROTOCOLS.get(name) != theirs.get(name))
-    for name in names:
-        site, server = PROTOCOLS.get(name), theirs.get(name)
-        message = f"the {name} has version {site} on the site, {server} on the server"
-        hint = "Install the same version of Shrinkmeister on both sides, on the server first."
-        yield wrong("protocol", message, hint)
-    if not names:
-        yield ok("protocol", f"both sides use the same versions: {_listed(PROTOCOLS)}")
+def compare_protocols(ours: Facts, theirs: Facts) -> Finding:
+    if ours == theirs:
+        return ok("protocol", f"both sides use the same versions: {_listed(ours)}")
+    message = f"the site uses {_listed(ours)}, the server {_listed(theirs)}"
+    hint = "Install the same version of Shrinkmeister on both sides, on the server first."
+    return wrong("protocol", message, hint)
 
 
-def compare_versions(answer: Answer) -> Finding:
-    ours, theirs = versions(), answer.versions
-    site = "the site has the same" if ours == theirs else f"site: {_listed(ours)}"
+def compare_versions(ours: Facts, theirs: Facts) -> Finding:
     same = ours["shrinkmeister"] == theirs.get("shrinkmeister")
     hint = "" if same else "The versions of Shrinkmeister differ: install the newer one on both sides."
-    return ok("versions", f"server: {_listed(theirs)}, engine {answer.engine}; {site}", hint)
+    return ok("versions", f"server: {_listed(theirs)}; site: {_listed(ours)}", hint)
 
 
-def compare_settings(config: Config, theirs: Mapping[str, Any]) -> Iterator[Finding]:
-    ours = common_settings(config)
+def compare_settings(config: Config, ours: Facts, theirs: Facts) -> Iterator[Finding]:
     ignored = set() if config.eager else {"THUMBNAIL_TTL"}  # sites write records in the eager mode only
     if config.bucket or theirs.get("THUMBNAIL_BUCKET"):
         ignored.add("THUMBNAIL_STORAGE")
@@ -132,7 +126,7 @@ def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding
             "Let both sides read where both write, and not from a replica. A list of caches has to be the "
             "same on both sides, in the same spelling.",
         )
-    ours, theirs = common_settings(config), answer.settings
+    ours, theirs = facts_of(config)["settings"], answer.facts["settings"]
     different = [name for name in CACHE_SETTINGS if name in theirs and ours[name] != theirs[name]]
     return wrong(
         "cache",
@@ -144,7 +138,7 @@ def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding
     )
 
 
-def _both(name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+def _both(name: str, ours: Facts, theirs: Facts) -> str:
     return f"{name} is {ours[name]!r} on the site, {theirs[name]!r} on the server"
 
 
@@ -152,5 +146,5 @@ def _sorted(value: Any) -> Any:
     return sorted(value, key=str) if isinstance(value, list) else value
 
 
-def _listed(found: Mapping[str, Any]) -> str:
+def _listed(found: Facts) -> str:
     return ", ".join(f"{name} {version}" for name, version in found.items())

@@ -20,6 +20,8 @@ from importlib.metadata import PackageNotFoundError, version
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from sorl.thumbnail.conf import settings as sorl_settings
+
 import shrinkmeister
 from shrinkmeister.conf import Config, get_config, reset_on_setting_change
 from shrinkmeister.conf.config import SITE_SETTINGS
@@ -75,10 +77,7 @@ class Answer:
     nonce: str
     time: int  # Unix time of the server
     secret: int  # place of the server's secret that decrypted the question, 0 for the first
-    protocols: dict[str, int] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    engine: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)  # those that both sides need equal
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)  # `facts_of` the server
     cache_read: bool = False  # whether the server has read the site's note
     cache_error: str | None = None
     bucket_error: str | None = None  # what the server cannot do with the probe, and why
@@ -133,24 +132,21 @@ def probe_name(nonce: str, prefix: str) -> str:
     return f"{prefix}{PROBE_FOLDER}/{digest(nonce.encode())}.png"
 
 
-def common_settings(config: Config) -> dict[str, Any]:
-    """Return the settings that site and server must have equal, as values of JSON.
+def facts_of(config: Config) -> dict[str, dict[str, Any]]:
+    """Return what a side knows about itself, as values of JSON, for `comparison` to compare.
 
-    The address of the shared cache is not among them: it may contain a password, and have two names.
+    The settings lack the address of the shared cache: it may contain a password, and have two names.
     """
-    return {
-        **{row.name: attrgetter(row.attribute)(config) for row in COMPARED},
-        "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": list(config.resolutions),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Shrinkmeister, Python and the installed PACKAGES."""
-    found = {"shrinkmeister": shrinkmeister.__version__, "Python": platform.python_version()}
+    settings = {row.name: attrgetter(row.attribute)(config) for row in COMPARED}
+    versions = {"shrinkmeister": shrinkmeister.__version__, "Python": platform.python_version()}
     for package in PACKAGES:
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            versions[package] = version(package)
+    return {
+        "protocols": PROTOCOLS,
+        "versions": {**versions, "engine": sorl_settings.THUMBNAIL_ENGINE},
+        "settings": {**settings, "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": list(config.resolutions)},
+    }
 
 
 def _json(message: Question | Answer) -> bytes:

@@ -38,6 +38,7 @@ from shrinkmeister.doctor.messages import (
     ANSWER_INFO,
     EXAMINE,
     PROBE,
+    PROTOCOLS,
     REMOVE,
     Answer,
     MessageCipher,
@@ -746,11 +747,16 @@ def path_of(question: Question, cipher: MessageCipher | None = None) -> str:
     return f"/doctor/{(cipher or get_message_cipher()).encrypt_question(question)}"
 
 
-def answer_of(path: str, **members: Any) -> dict[str, Any]:
-    """The members of an answer to the question in a path."""
+def answer_of(path: str, **facts: dict[str, Any]) -> dict[str, Any]:
+    """The members of an answer to the question in a path, with these facts."""
     question, secret = get_message_cipher().decrypt_question(path.removeprefix("/doctor/"))
-    answer = Answer(nonce=question.nonce, time=question.time, secret=secret)
-    return {**asdict(answer), **members}
+    given: dict[str, Any] = {
+        "protocols": PROTOCOLS,
+        "versions": {"shrinkmeister": "0.0.1"},
+        "settings": {},
+        **facts,
+    }
+    return asdict(Answer(nonce=question.nonce, time=question.time, secret=secret, facts=given))
 
 
 class TestForgery:
@@ -826,28 +832,31 @@ class TestForgery:
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))
         found = report()
         assert found["protocol"][0] == WRONG
-        assert names_both(found["protocol"][1], "token", "1", "2")
+        assert names_both(found["protocol"][1], "site", "token 1", "token 2")
         assert "install" in found["versions"][1]
 
     @pytest.mark.parametrize(
-        ("said", "reported"),
+        ("settings_said", "url", "reported"),
         [
-            ({"settings": {"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": ["1", 2, None]}}, "THUMBNAIL_ALTERN"),
-            ({"bucket_url": "file:///etc/hostname"}, "file:"),
+            ({"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": ["1", 2, None]}, None, "THUMBNAIL_ALTERN"),
+            ({}, "file:///etc/hostname", "file:"),
         ],
     )
     def test_a_strange_answer_of_a_holder_of_the_secret(
-        self, settings: Any, stack: ExitStack, said: dict[str, Any], reported: str
+        self,
+        settings: Any,
+        stack: ExitStack,
+        settings_said: dict[str, Any],
+        url: str | None,
+        reported: str,
     ) -> None:
         settings.THUMBNAIL_SECRET_KEY = SECRET
 
         def answers(path: str) -> tuple[int, dict[str, str], bytes]:
             if not path.startswith("/doctor/"):
                 return 404, {}, b""
-            payload = json.dumps(
-                answer_of(path, **{"versions": {"shrinkmeister": "0.1.0"}, **said})
-            ).encode()
-            sealed = Cipher([SECRET], ANSWER_INFO).encrypt(payload)
+            payload = json.dumps({**answer_of(path, settings=settings_said), "bucket_url": url})
+            sealed = Cipher([SECRET], ANSWER_INFO).encrypt(payload.encode())
             return 200, {"Content-Type": "text/plain"}, sealed.encode()
 
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))

@@ -119,7 +119,7 @@ def test_any_secret_of_the_site_may_seal() -> None:
 
 
 def test_an_answer_may_be_longer_than_a_url() -> None:
-    long = answer(settings={"THUMBNAIL_BUCKET": "x" * 20_000})
+    long = answer(facts={"settings": {"THUMBNAIL_BUCKET": "x" * 20_000}})
     assert cipher().decrypt_answer(cipher().encrypt_answer(long), QUESTION) == long
     with pytest.raises(TokenError, match="length"):
         cipher().decrypt_answer("A" * 80_000, QUESTION)

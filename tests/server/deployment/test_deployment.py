@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkmeister.conf import Config, get_config
-from shrinkmeister.doctor.messages import common_settings
+from shrinkmeister.doctor.messages import facts_of
 from shrinkmeister.environment import NAMES, SECRET, TEXT, Environment
 from shrinkmeister_server.conf import VARIABLES
 from shrinkmeister_server.deployment.package import finish
@@ -1072,4 +1072,4 @@ def test_the_site_is_told_what_the_doctor_compares() -> None:
     untold = {"THUMBNAIL_SECRET_KEY", "THUMBNAIL_SECRET_KEY_FALLBACKS"}
     untold |= {"THUMBNAIL_CACHE_LOCATION", "THUMBNAIL_CACHE_NAME"}
     with override_settings(THUMBNAIL_SECRET_KEY=ANSWERS["secret"]):
-        assert SHARED.keys() == common_settings(get_config()).keys() | untold
+        assert SHARED.keys() == facts_of(get_config())["settings"].keys() | untold

@@ -501,7 +501,7 @@ def test_the_doctor_is_answered(deployed: Deployment) -> None:
     assert answer.bucket_url
     assert answer.bucket_error is None
     assert answer.cache_error is None
-    assert answer.settings["THUMBNAIL_BUCKET"] == deployed.bucket
+    assert answer.facts["settings"]["THUMBNAIL_BUCKET"] == deployed.bucket
     removal, _ = invoke(
         deployed, events.rest(f"/doctor/{cipher.encrypt_question(replace(question, ask=REMOVE))}")
     )
