@@ -40,21 +40,18 @@ QUESTIONS = {
 }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit status: 0, or 1 after an error message."""
+def main(arguments: Sequence[str]) -> str | None:
+    """Run one command. Return an error message for `sys.exit`, or None."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
     except ShrinkmeisterError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return str(error)
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
-        return 1
+        return f"{error.filename}: {error.strerror}."
     except (EOFError, KeyboardInterrupt):
-        print("\nStopped. No file was written.", file=sys.stderr)
-        return 1
-    return 0
+        return "\nStopped. No file was written."
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:

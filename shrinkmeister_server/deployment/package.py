@@ -94,15 +94,10 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
 
 def _check_runtime(target: Target) -> None:
     running = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if target.runtime not in RUNTIMES:
-        raise ClickException(
-            f"runtime is {target.runtime!r}, but the server needs one of {', '.join(RUNTIMES)}. Set one of "
-            f"them, and run Zappa with that Python."
-        )
-    if target.runtime != running:
+    if target.runtime not in RUNTIMES or target.runtime != running:
         raise ClickException(
             f"runtime is {target.runtime!r}, but Zappa runs with {running} and ships its packages. Make "
-            f"the virtual environment with {target.runtime}, or set runtime to {running!r}."
+            f"the virtual environment with one of {', '.join(RUNTIMES)}, and set runtime to the same."
         )
 
 

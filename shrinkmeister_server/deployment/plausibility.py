@@ -25,9 +25,6 @@ BUCKET = re.compile(r"(?!.*\.\.)(?![0-9.]+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", r
 RULES = "in S3 a name has 3 to 63 lower-case letters, digits, '-' and '.'"
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Endpoints.html
 ELASTICACHE = re.compile(r".*\.(cache|memorydb\..*)\.amazonaws\.com(\.cn)?", re.ASCII)
-# https://www.rfc-editor.org/rfc/rfc2606, and the names in zappa_settings.json.example.
-RESERVED = re.compile(r"(.*\.)?(example(\.com|\.org|\.net)?|invalid|test)", re.ASCII)
-PLACEHOLDERS = {"my-thumbnails", "my-photos", "my-thumbnails-deployments"}
 
 
 def check(stage: dict[str, Any]) -> None:
@@ -93,11 +90,8 @@ def doubtful(stage: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each value that may not work."""
     variables = variables_of(stage)
     thumbnails, deployments = variables.get("THUMBNAIL_BUCKET", ""), str(stage.get("s3_bucket", ""))
-    buckets = {thumbnails, *_source_buckets(variables)}
-    if deployments in buckets:
+    if deployments in {thumbnails, *_source_buckets(variables)}:
         yield f"s3_bucket is {deployments!r}, which contains images. Zappa needs a bucket of its own."
-    for bucket in sorted(PLACEHOLDERS & {*buckets, deployments}):
-        yield f"The bucket {bucket!r} is that of the example. Check that it is yours."
     if "." in thumbnails and not variables.get("AWS_S3_CUSTOM_DOMAIN"):
         yield (
             f"The bucket is {thumbnails!r}. S3's certificate does not cover names with a dot, and browsers "
@@ -105,9 +99,7 @@ def doubtful(stage: dict[str, Any]) -> Iterator[str]:
         )
     for host in _cache_hosts(variables):
         is_local = not _address(host) and ("." not in host or host.endswith(".internal"))
-        if RESERVED.fullmatch(host):
-            yield f"The shared cache is at {host!r}, a name that is reserved for examples."
-        elif ELASTICACHE.fullmatch(host) and "cfg" in host.split("."):
+        if ELASTICACHE.fullmatch(host) and "cfg" in host.split("."):
             yield (
                 f"The shared cache is at {host!r}, a configuration endpoint of Memcached. Its nodes are "
                 f"not discovered: give the address of each node."

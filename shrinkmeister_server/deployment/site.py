@@ -1,5 +1,6 @@
 """The settings of a site, made from the variables of its server."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -37,11 +38,7 @@ def _given(variables: Mapping[str, str]) -> dict[str, Setting]:
 
 
 def _literal(value: object) -> str:
-    return (
-        f'"{value}"'
-        if isinstance(value, str) and value.isprintable() and not set(value) & {'"', "\\"}
-        else repr(value)
-    )
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def print_settings(cli: Any) -> None:
