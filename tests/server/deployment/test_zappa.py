@@ -26,7 +26,7 @@ from click import ClickException
 from shrinkmeister.doctor.messages import EXAMINE, REMOVE, MessageCipher, Question
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from shrinkmeister_server.deployment.invocation import restrict
+from shrinkmeister_server.deployment.callbacks import restrict
 from tests.servers.lambda_runtime import HANDLER, find_lambda_python
 from tests.servers.process import ask
 from tests.servers.redis import RedisServer
