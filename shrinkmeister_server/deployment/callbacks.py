@@ -61,8 +61,8 @@ def post(cli: Any) -> None:
 def restrict(cli: Any) -> None:
     """Let only the function's URL invoke the function. Raises ClickException.
 
-    For a URL without an authorizer, Zappa lets every AWS account call lambda:InvokeFunction. Statements that
-    are not Zappa's stay. https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+    For a URL without an authorizer, Zappa lets every AWS account call lambda:InvokeFunction. Statements of
+    others stay. https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
     """
     if not cli.use_function_url or cli.function_url_config["authorizer"] != "NONE":
         return
