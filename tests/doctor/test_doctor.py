@@ -626,7 +626,7 @@ STRANGERS: list[tuple[tuple[int, dict[str, str], bytes], str]] = [
     ((403, HTML, b"[1]"), STRANGER_HINT),
     ((502, HTML, b"<h1>Bad Gateway</h1>"), STRANGER_HINT),
     ((504, HTML, b""), STRANGER_HINT),
-    ((404, {}, error(404, "Nothing is here.")), "Install"),
+    ((404, {}, error(404, "Nothing is here.")), "install"),
     ((500, {}, error(500, "It failed.")), "shrinkmeister_server check"),
 ]
 
