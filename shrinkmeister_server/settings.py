@@ -12,8 +12,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.environment import Environment
+from shrinkmeister_server.aws_lambda.events import guard
 from shrinkmeister_server.aws_lambda.packaged_secrets import files_with_secrets
-from shrinkmeister_server.aws_lambda.zappa_guard import guard
 from shrinkmeister_server.conf import VARIABLES
 
 # First, because Zappa's handler continues without the server if a variable is wrong.

@@ -141,7 +141,7 @@ class DoctorView(PoliteView):
         except ShrinkmeisterError as error:
             return failure(request, error)
         request_log.timing.outcome = "examined"
-        if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
+        if failed := "; ".join(filter(None, (found.cache_error, found.bucket_error))):
             request_log.failed("Unhealthy", "unhealthy", failed)
         return _uncached(HttpResponse(cipher.encrypt_answer(found), content_type="text/plain"))
 

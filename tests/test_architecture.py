@@ -93,7 +93,7 @@ def test_arrows_run_one_way(room: str) -> None:
 # What the server imports of the client.
 FOR_SERVER = (
     *("protocol", "conf", "cache", "storage", "exceptions", "environment", "secret", "setting_checks"),
-    *("doctor.messages", "doctor.facts", "error_policy"),
+    *("doctor.messages", "error_policy"),
 )
 
 

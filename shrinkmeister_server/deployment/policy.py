@@ -4,19 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import UnknownRegionError
+from botocore.session import Session
+
 from shrinkmeister.environment import NAMES, TEXT, Environment
 from shrinkmeister_server.deployment.stage import StageError, variables_of
 
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-PARTITIONS = {
-    "cn": "aws-cn",
-    "us-gov": "aws-us-gov",
-    "us-iso": "aws-iso",
-    "us-isob": "aws-iso-b",
-    "us-isof": "aws-iso-f",
-    "eu-isoe": "aws-iso-e",
-    "eusc": "aws-eusc",
-}
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 NETWORK = [
     "ec2:CreateNetworkInterface",
@@ -39,8 +32,10 @@ def _statements(name: str, stage: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if not isinstance(stage.get(key), str):
             raise StageError(f"{key} of the stage {name!r} is missing.")
     region = stage["aws_region"]
-    prefixes = [prefix for prefix in PARTITIONS if region.startswith(f"{prefix}-")]
-    arn = f"arn:{PARTITIONS[prefixes[0]] if prefixes else 'aws'}"
+    try:
+        arn = f"arn:{Session().get_partition_for_region(region)}"
+    except UnknownRegionError as error:
+        raise StageError(str(error)) from error
     bucket = env.read("THUMBNAIL_BUCKET", TEXT, None)
     if not bucket:
         raise StageError("THUMBNAIL_BUCKET is not set in environment_variables. Lambda keeps no files.")

@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from shrinkmeister.conf.config import SITE_SETTINGS, Config
 from shrinkmeister.conf.kinds import SWITCH
 from shrinkmeister.conf.table import EQUAL, SITE, setting, settings_of
-from shrinkmeister.doctor.facts import COMPARED
+from shrinkmeister.doctor.messages import COMPARED
 from shrinkmeister_server.conf import SETTINGS, VARIABLES, ServerConfig
 from tests.support.settings_reference import FILE, reference
 

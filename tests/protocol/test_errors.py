@@ -53,7 +53,7 @@ WITHOUT_ANSWER = {
 # Has the row of SettingError, and its own code.
 SUBCLASSES = {CacheSettingError}
 # Exceptions that the doctor reports as findings.
-OTHERS = {"Unreachable", "NotLoaded"}
+OTHERS = {"Unreachable"}
 
 
 def kinds(kind: type[ShrinkmeisterError] = ShrinkmeisterError) -> Iterator[type[ShrinkmeisterError]]:
