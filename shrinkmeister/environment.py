@@ -40,8 +40,6 @@ class Form:
 class VariableError(ShrinkmeisterError, ImproperlyConfigured):
     """An environment variable is missing or invalid."""
 
-    code = "variable"
-
 
 class Environment:
     """Reads variables, and remembers their names, so that misspelled ones can be reported.

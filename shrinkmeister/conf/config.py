@@ -36,8 +36,6 @@ class Problem:
 class SettingError(ShrinkmeisterError, ImproperlyConfigured):
     """A setting has a value that cannot work. Names the setting, its value, and what to write instead."""
 
-    code = "setting"
-
     def __init__(self, id: str, message: str, hint: str) -> None:
         super().__init__(f"{message} {hint} ({id})")
         self.problem = Problem(id, message, hint)

@@ -78,8 +78,6 @@ STAGE = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 class StageError(ShrinkmeisterError):
     """A stage cannot be used. The message says why, and what to do."""
 
-    code = "stage"
-
 
 @dataclass(frozen=True)
 class Answers:
