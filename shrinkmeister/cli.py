@@ -24,7 +24,7 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.environment import Environment, VariableError
+from shrinkmeister.environment import VariableError
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
 
 if TYPE_CHECKING:
@@ -186,15 +186,15 @@ def _configure(variables: Mapping[str, str]) -> None:
         except ImproperlyConfigured as error:
             raise VariableError(str(error)) from error
     elif not settings.configured:
-        settings.configure(**_settings(Environment(variables)))
+        settings.configure(**_settings(variables))
 
 
-def _settings(env: Environment) -> dict[str, Any]:
+def _settings(variables: Mapping[str, str]) -> dict[str, Any]:
     from shrinkmeister.conf.config import SITE_SETTINGS
 
     defaults = {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
     found = {
-        row.name: env.read(row.name, row.kind.form, defaults.get(row.name, row.default))
+        row.name: row.kind.form.read(variables, row.name, defaults.get(row.name, row.default))
         for row in SITE_SETTINGS
         if row.name not in UNREAD
     }

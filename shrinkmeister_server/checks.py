@@ -26,7 +26,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
             try:
                 make()
             except SettingError as error:
-                messages.append(as_error(error.problem))
+                messages.append(as_error(error))
             # Libraries raise errors of their own for the options of a storage or an engine.
             except Exception as error:
                 messages.append(

@@ -1,4 +1,4 @@
-"""Kinds of settings: how a value is read from Django's settings, and what is wrong with a bad one.
+"""Kinds of settings: how a value is read from Django's settings, and what to write instead of a bad one.
 
 Nothing here knows Django. Values that depend on other settings are read further in reader.py.
 """
@@ -41,20 +41,14 @@ KEY_PREFIX = re.compile(r"[!-~]{0,200}", re.ASCII)
 # servers and old buckets allow beyond it.
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", re.ASCII)
 
-RESOLUTIONS_HINT = "List factors above 0 and up to 10 as numbers: [1.5, 2]."
-SECRET_HINT = (
-    "Give site and server the same random text, for instance from "
-    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
-)
-
 
 @dataclass(frozen=True)
 class Kind:
     """What values a setting takes.
 
     form  how a variable's text becomes the value that Django's settings have
-    read  returns what Config has for that value, None for the default; raises ValueError for a wrong value,
-          whose text follows the setting's name in the message
+    read  returns what Config has for that value, None for the default. Raises ValueError for a wrong value;
+          the error's text, if it has one, follows the setting's name in the message
     id    the system check that reports a wrong value
     hint  what to write instead
     """
@@ -79,27 +73,34 @@ def is_plain(name: str) -> bool:
     return bool(PREFIX.fullmatch(unquote(name)))
 
 
-def as_list(value: Any, hidden: bool = False) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list | tuple | set | frozenset):
-        raise ValueError(f"is {f'of type {type(value).__name__}' if hidden else shown(value)}, not a list")
-    return list(value)
-
-
 def folder(name: str) -> str:
     """Return a prefix that matches the whole folder: "photos" must not match "photos-private/"."""
     return name if not name or name.endswith("/") else f"{name}/"
 
 
-def matching(pattern: re.Pattern[str], wrong: str, default: bool = True) -> Callable[[Any], Any]:
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple | set | frozenset | None):
+        raise ValueError
+    return list(value or ())
+
+
+def _matching(pattern: re.Pattern[str], default: bool = True) -> Callable[[Any], Any]:
     """Return a reader of texts of one form. default: whether None stands for the setting's default"""
 
     def read(value: Any) -> str | None:
         if value is None and default:
             return None
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise ValueError(f"is {shown(value)}, which is not {wrong}")
+            raise ValueError
+        return value
+
+    return read
+
+
+def _number(above: float, most: float, *types: type) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if value is not None and (type(value) not in types or not above < value <= most):
+            raise ValueError
         return value
 
     return read
@@ -107,41 +108,22 @@ def matching(pattern: re.Pattern[str], wrong: str, default: bool = True) -> Call
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"is {value!r}")
+        raise ValueError
     return value
 
 
-def _seconds(value: Any) -> int | None:
-    if isinstance(value, timedelta):
-        value = int(value.total_seconds())
-    if value is not None and (type(value) is not int or not 1 <= value <= MAX_SECONDS):
-        raise ValueError(f"is {value!r}, which is not a number of seconds")
-    return value
-
-
-def _wait_seconds(value: Any) -> float | None:
-    if value is not None and not (type(value) in (int, float) and 0 < value <= 60):
-        raise ValueError(f"is {value!r}")
-    return None if value is None else float(value)
-
-
-def _days(value: Any) -> int | None:
-    if value is not None and not (type(value) is int and 2 <= value <= 36500):
-        raise ValueError(f"is {value!r}")
-    return value
-
-
-def _bucket(value: Any) -> Any:
-    return None if value == "" else matching(BUCKET, "the name of a bucket")(value)
+def _seconds(value: Any) -> Any:
+    seconds = int(value.total_seconds()) if isinstance(value, timedelta) else value
+    return _number(0, MAX_SECONDS, int)(seconds)
 
 
 def _server_url(value: Any) -> str | None:
-    url: str | None = matching(SERVER_URL, "an absolute URL")(value)
+    url: str | None = _matching(SERVER_URL)(value)
     return url.rstrip("/") if url else url
 
 
 def _resolutions(value: Any) -> tuple[str, ...]:
-    resolutions = as_list(value)
+    resolutions = _list(value)
     for one in resolutions:
         number = isinstance(one, int | float) and not isinstance(one, bool)
         if not number or not 0 < one <= 10 or not RESOLUTION.fullmatch(str(one)):
@@ -152,7 +134,7 @@ def _resolutions(value: Any) -> tuple[str, ...]:
 
 def _sources(value: Any) -> tuple[tuple[str, str, str], ...]:
     sources, wrong = [], []
-    for entry in as_list(value):
+    for entry in _list(value):
         scheme, _, rest = str(entry).partition("://")
         container, _, prefix = rest.partition("/")
         if scheme in SCHEMES and SCHEMES[scheme].fullmatch(container):
@@ -168,24 +150,22 @@ def _text_sources(value: Any) -> Any:
     # A function is loaded when it is used: settings cannot import code that reads settings.
     if isinstance(value, str) and DOTTED_PATH.fullmatch(value):
         return value
-    return None if value is None else as_list(value)
+    return None if value is None else _list(value)
 
 
-def _cache_name(value: Any) -> str:
-    if not isinstance(value or "", str):
-        raise ValueError(f"is of type {type(value).__name__}, not text")
-    return value or ""
+def _cache_name(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        # Somebody may have written the whole cache here, with its password.
+        raise ValueError(f"is of type {type(value).__name__}")
+    return value
 
 
 def _cache_location(value: Any) -> Secret:
     location = revealed(value) or ""
     if isinstance(location, list | tuple):
-        parts = [revealed(one) for one in location]
-        if all(isinstance(one, str) for one in parts):
-            location = ",".join(map(str, parts))
+        location = ",".join(str(revealed(one)) for one in location)
     if not isinstance(location, str):
-        # An address may have a password, so the message leaves it out.
-        raise ValueError(f"is of type {type(location).__name__}, not text")
+        raise ValueError
     return Secret(location)
 
 
@@ -197,17 +177,18 @@ PLAIN_NUMBER = Kind(NUMBER)
 PLAIN_MAPPING = Kind(MAPPING)
 WAIT_SECONDS = Kind(
     NUMBER,
-    _wait_seconds,
+    _number(0, 60, int, float),
     "E023",
     "Write seconds above 0 and up to 60, or remove the setting for its default.",
 )
-SECRET_KEY = Kind(SECRET, revealed, "E001", SECRET_HINT)
-SECRET_KEYS = Kind(
-    SECRETS,
-    lambda value: as_list(value, hidden=True),
-    "E002",
-    "List the former secret keys, the latest first.",
+SECRET_KEY = Kind(
+    SECRET,
+    revealed,
+    "E001",
+    "Give site and server the same random text, for instance from "
+    "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
 )
+SECRET_KEYS = Kind(SECRETS, _list, "E002", "List the former secret keys, the latest first.")
 URL_OF_SERVER = Kind(
     TEXT,
     _server_url,
@@ -217,12 +198,14 @@ URL_OF_SERVER = Kind(
 SECONDS = Kind(
     whole(1), _seconds, "E004", "Write a whole number above 0 and up to 10^10, or remove the setting."
 )
-BUCKET_NAME = Kind(TEXT, _bucket, "E005", "Write the bare name, 'my-thumbnails': no s3://, no folder.")
-STORAGE_ALIAS = Kind(
+BUCKET_NAME = Kind(
     TEXT,
-    matching(re.compile(r".*", re.DOTALL), "an alias of STORAGES", default=False),
-    "E006",
-    "Write an alias of STORAGES.",
+    lambda value: _matching(BUCKET)(value or None),
+    "E005",
+    "Write the bare name, 'my-thumbnails': no s3://, no folder.",
+)
+STORAGE_ALIAS = Kind(
+    TEXT, _matching(re.compile(".*", re.DOTALL), default=False), "E006", "Write an alias of STORAGES."
 )
 SOURCES = Kind(
     NAMES,
@@ -232,29 +215,29 @@ SOURCES = Kind(
 )
 CACHE_KEY_PREFIX = Kind(
     TEXT,
-    matching(KEY_PREFIX, "a prefix that caches accept in keys", default=False),
+    _matching(KEY_PREFIX, default=False),
     "E008",
     "Use at most 200 ASCII characters without spaces.",
 )
 CACHE_NAME = Kind(TEXT, _cache_name, "E009", "Write an alias of CACHES, or remove the setting.")
 CACHE_LOCATION = Kind(SECRET, _cache_location, "E009", "Write an address, such as 'redis://host:6379/0'.")
-RESOLUTIONS = Kind(NUMBERS, _resolutions, "E010", RESOLUTIONS_HINT)
+RESOLUTIONS = Kind(NUMBERS, _resolutions, "E010", "List factors above 0 and up to 10 as numbers: [1.5, 2].")
 FOLDER = Kind(
     TEXT,
-    matching(PREFIX, "a folder in its plain spelling", default=False),
+    _matching(PREFIX, default=False),
     "E014",
     "Write a folder as 'cache/' or 'a/b/': no slash in front, no '..', '//' or backslash.",
 )
 FORMER_BACKEND = Kind(
     TEXT,
-    matching(DOTTED_PATH, "the dotted path of a class"),
+    _matching(DOTTED_PATH),
     "E016",
     "Write what THUMBNAIL_BACKEND was before: 'sorl.thumbnail.base.ThumbnailBackend' if it was not set.",
 )
 SWITCH = Kind(FLAG, _flag, "E017", "Write True or False.")
 DAYS = Kind(
     whole(2),
-    _days,
+    _number(1, 36500, int),
     "E024",
     "Write a whole number of days, 2 at least, or remove the setting if nothing deletes thumbnails.",
 )

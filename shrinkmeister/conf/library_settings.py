@@ -5,7 +5,7 @@ from shrinkmeister.conf.table import BOTH, SERVER, SITE, Setting
 
 # They decide how a picture looks. Tokens contain them, so the server does not have them.
 PICTURE_SETTINGS = tuple(
-    Setting(kind, SITE, f"sorl's: {about}", shown=shown, name=f"THUMBNAIL_{name}")
+    Setting(SITE, kind, f"sorl's: {about}", shown=shown, name=f"THUMBNAIL_{name}")
     for name, kind, shown, about in (
         ("FORMAT", PLAIN_TEXT, "JPEG", "the format of thumbnails."),
         ("QUALITY", PLAIN_INTEGER, "95", "the quality of JPEG, WebP and AVIF."),
@@ -20,8 +20,8 @@ PICTURE_SETTINGS = tuple(
 )
 DJANGO_SETTINGS = (
     Setting(
-        PLAIN_MAPPING,
         BOTH,
+        PLAIN_MAPPING,
         "Django's: other storages. On the server a variable with JSON.",
         server_default={"default": {"BACKEND": "storages.backends.s3.S3Storage"}},
         shown="Django's; server: S3",
@@ -29,8 +29,8 @@ DJANGO_SETTINGS = (
         name="STORAGES",
     ),
     Setting(
-        PLAIN_MAPPING,
         BOTH,
+        PLAIN_MAPPING,
         "Django's: caches, for THUMBNAIL_CACHE_NAME. On the server a variable with JSON.",
         shown="Django's; server: none",
         secret=True,
@@ -39,7 +39,7 @@ DJANGO_SETTINGS = (
 )
 # The command line reads them too, to sign URLs.
 S3_SETTINGS = tuple(
-    Setting(kind, SERVER, f"django-storages': {about}", default, name=f"AWS_{name}")
+    Setting(SERVER, kind, f"django-storages': {about}", default, name=f"AWS_{name}")
     for name, kind, default, about in (
         ("S3_ENDPOINT_URL", PLAIN_TEXT, None, "the URL of an S3 that is not Amazon's."),
         ("S3_REGION_NAME", PLAIN_TEXT, None, "the region of the bucket."),

@@ -8,20 +8,14 @@ environment, the command line, `init`, the doctor and docs/settings.md read them
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from shrinkmeister.conf.kinds import Kind
 
-
-class Who(Enum):
-    """Who has a setting: the site in Django's settings, the server as an environment variable."""
-
-    SITE = "site"
-    SERVER = "server"
-    BOTH = "both"
-    EQUAL = "both, with equal values"
-
-
+# Who has a setting: the site in Django's settings, the server as an environment variable, or both. EQUAL
+# means that both need the same value.
+Who = Enum("Who", ["SITE", "SERVER", "BOTH", "EQUAL"])
 SITE, SERVER, BOTH, EQUAL = Who
 
 
@@ -38,8 +32,8 @@ class Setting:
     attribute       where Config has the value, such as "cache.key_prefix"; "" if it is only a part there
     """
 
-    kind: Kind
     who: Who
+    kind: Kind
     about: str
     default: Any = None
     server_default: Any = None
@@ -56,14 +50,17 @@ class Setting:
 
 
 def setting(
-    kind: Kind, who: Who, about: str, default: Any = None, optional: bool = False, **more: Any
+    who: Who, kind: Kind, about: str, default: Any = None, optional: bool = False, **more: Any
 ) -> Any:
     """Return a field of a frozen class: one row of the table.
 
     optional: whether the field has the default too, for callers that make an instance themselves
     """
-    settings = (Setting(kind, who, about, default, **more),)
-    return field(default=default if optional else MISSING, metadata={"settings": settings})
+    row = Setting(who, kind, about, default, **more)
+    return field(default=default if optional else MISSING, metadata={"settings": (row,)})
+
+
+site, both, equal = (partial(setting, who) for who in (SITE, BOTH, EQUAL))
 
 
 def combined(*settings: Setting) -> Any:

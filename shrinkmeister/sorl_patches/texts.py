@@ -19,15 +19,8 @@ from sorl.thumbnail import default
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import (
-    TEXT_IMAGE,
-    TEXT_SOURCES_HINT,
-    Config,
-    SettingError,
-    get_config,
-    is_plain,
-    reset_on_setting_change,
-)
+from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
+from shrinkmeister.conf.kinds import TEXT_IMAGE, TEXT_SOURCES, is_plain
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.page import RequestCache, current_page, using_page
 from shrinkmeister.prefetch import expect
@@ -120,7 +113,7 @@ def _get_rule() -> Rule:
         # Logged once in a process, and without text of visitors.
         logger.warning(
             "Images in texts are not made thumbnails, because THUMBNAIL_TEXT_SOURCES is not set. %s",
-            TEXT_SOURCES_HINT,
+            TEXT_SOURCES.hint,
         )
         return lambda name: False
     if isinstance(allowed, str):
@@ -144,7 +137,7 @@ def _function(path: str) -> Rule:
         raise SettingError(
             "shrinkmeister.E031",
             f"THUMBNAIL_TEXT_SOURCES is {path!r}, which cannot be imported and called: {error}.",
-            TEXT_SOURCES_HINT,
+            TEXT_SOURCES.hint,
         ) from error
     rule: Rule = function
     return rule

@@ -5,7 +5,7 @@ from typing import Any
 
 from shrinkmeister.conf.config import SITE_SETTINGS
 from shrinkmeister.conf.table import EQUAL, Setting
-from shrinkmeister.environment import SECRETS, Environment
+from shrinkmeister.environment import SECRETS
 from shrinkmeister_server.deployment.stage import variables_of
 
 SHARED = {row.name: row for row in SITE_SETTINGS if row.who is EQUAL}
@@ -22,10 +22,9 @@ def _lines(variables: Mapping[str, str], server_url: str) -> Iterator[str]:
     yield 'THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"'
     comment = "  # the URL that `zappa deploy` prints" if server_url == UNKNOWN_URL else ""
     yield f"THUMBNAIL_SERVER_URL = {_literal(server_url)}{comment}"
-    env = Environment(variables)
     for name, row in _given(variables).items():
         if not row.secret:
-            yield f"{name} = {_literal(env.read(name, row.kind.form))}"
+            yield f"{name} = {_literal(row.kind.form.read(variables, name))}"
         elif row.kind.form is SECRETS:
             yield f'{name} = [key.strip() for key in os.environ["{name}"].split(",") if key.strip()]'
         else:

@@ -143,4 +143,4 @@ class TestStorages:
         settings.STORAGES = {**settings.STORAGES, "default": parameters}
         with pytest.raises(SettingError) as raised:
             get_thumbnail_storage()
-        assert raised.value.problem.id == "shrinkmeister.E103"
+        assert raised.value.id == "shrinkmeister.E103"

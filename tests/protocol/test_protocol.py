@@ -18,7 +18,7 @@ from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import CALL_OPTIONS, DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from shrinkmeister_server.conf import ServerConfig
+from shrinkmeister_server.conf import get_server_config
 from tests import ROOT
 from tests.vectors import load
 
@@ -119,6 +119,6 @@ def test_tables() -> None:
         assert f"`{extension}`" in PAGE
     statuses = {policy.status for policy in POLICIES.values()}
     assert statuses <= {int(status) for status in re.findall(r"^\| (\d{3}) \|", PAGE, re.MULTILINE)} | {202}
-    config = ServerConfig()
+    config = get_server_config()
     assert f"THUMBNAIL_MAX_BATCH ({config.max_batch})" in PAGE
     assert f"THUMBNAIL_BATCH_SECONDS ({config.batch_seconds})" in PAGE
