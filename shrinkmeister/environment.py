@@ -16,10 +16,9 @@ from shrinkmeister.secret import Secret, without_password
 
 MISSING: Any = object()
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
-HOST = re.compile(rf"\*|\.?{LABEL}(\.{LABEL})*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+HOST = rf"(\*|\.?{LABEL}(\.{LABEL})*|\[[0-9A-Fa-f:.]+\])"
 # Browsers send origins in lower case.
-ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
-HEADER = re.compile(r"HTTP_[A-Z0-9_]+", re.ASCII)
+ORIGIN = r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -84,25 +83,16 @@ def as_names(value: str | Iterable[str]) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _origins(value: str | Iterable[str]) -> list[str]:
-    names = as_names(value)
-    if names != ["*"] and not (names and all(map(ORIGIN.fullmatch, names))):
-        raise ValueError(value)
-    return names
+def _matching(pattern: str, words: str) -> Form:
+    """Return the form of names that match a pattern when they are joined by commas."""
 
+    def cast(value: str | Iterable[str]) -> list[str]:
+        names = as_names(value)
+        if not re.fullmatch(pattern, ",".join(names), re.ASCII):
+            raise ValueError(value)
+        return names
 
-def _hosts(text: str) -> list[str]:
-    names = as_names(text)
-    if not names or not all(map(HOST.fullmatch, names)):
-        raise ValueError(text)
-    return names
-
-
-def _header(text: str) -> tuple[str, str]:
-    names = as_names(text)
-    if len(names) != 2 or not HEADER.fullmatch(names[0]):
-        raise ValueError(text)
-    return names[0], names[1]
+    return Form(cast, words)
 
 
 def _mapping(text: str) -> dict[str, Any]:
@@ -126,12 +116,14 @@ NUMBERS = Form(
 FLAG = Form(lambda text: FLAGS[text.lower()], "true or false")
 NAMES = Form(as_names, "names between commas")
 # ALLOWED_HOSTS of Django takes no ports.
-HOSTS = Form(_hosts, "host names between commas, without ports or https://")
-ORIGINS = Form(
-    _origins,
+HOSTS = _matching(rf"{HOST}(,{HOST})*", "host names between commas, without ports or https://")
+ORIGINS = _matching(
+    rf"\*|{ORIGIN}(,{ORIGIN})*",
     "origins between commas, such as https://www.example.com (no path, no slash at its end), or *",
 )
-HEADER_AND_VALUE = Form(_header, "a header and its value, such as HTTP_X_FORWARDED_PROTO,https")
+HEADER_AND_VALUE = _matching(
+    "HTTP_[A-Z0-9_]+,[^,]+", "a header and its value, such as HTTP_X_FORWARDED_PROTO,https"
+)
 MAPPING = Form(
     _mapping, "a JSON object of objects by their aliases, as Django's setting has them", hidden=True
 )

@@ -37,9 +37,9 @@ class SharedCache:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.connection = connection
-        self.lookups = Lookups(connection, codec, check_ttl, now, connection.metrics)
+        self.lookups = Lookups(connection, codec, check_ttl, now)
         self.records = RecordStore(connection, codec, ttl, now)
-        self.coordination = Coordination(connection, codec, ttl, check_ttl, now, connection.metrics)
+        self.coordination = Coordination(connection, codec, ttl, check_ttl, now)
         self.notes = Notes(connection)
 
 

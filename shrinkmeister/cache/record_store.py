@@ -1,6 +1,5 @@
 """Writing, listing and deleting records."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -27,7 +26,7 @@ class RecordStore:
     connection: CacheConnection
     codec: RecordCodec
     ttl: int
-    now: Callable[[], float] = time.time
+    now: Callable[[], float]
 
     def save(
         self,

@@ -132,7 +132,7 @@ def test_a_misspelled_variable() -> None:
         (
             "SECURE_PROXY_SSL_HEADER",
             {"SECURE_PROXY_SSL_HEADER": "HTTP_X_FORWARDED_PROTO,https"},
-            "('HTTP_X_FORWARDED_PROTO', 'https')",
+            "['HTTP_X_FORWARDED_PROTO', 'https']",
         ),
         ("SECURE_SSL_REDIRECT", {}, "False"),
         ("SECURE_HSTS_SECONDS", {}, "0"),
