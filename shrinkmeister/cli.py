@@ -194,7 +194,7 @@ def _settings(variables: Mapping[str, str]) -> dict[str, Any]:
 
     defaults = {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
     found = {
-        row.name: row.kind.form.read(variables, row.name, defaults.get(row.name, row.default))
+        row.name: row.form.read(variables, row.name, defaults.get(row.name, row.default))
         for row in SITE_SETTINGS
         if row.name not in UNREAD
     }

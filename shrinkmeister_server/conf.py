@@ -13,7 +13,6 @@ from django.conf import settings
 
 from shrinkmeister.conf import SettingError, reset_on_setting_change
 from shrinkmeister.conf.config import SITE_SETTINGS
-from shrinkmeister.conf.kinds import Kind
 from shrinkmeister.conf.table import SERVER, SITE, Setting, setting, settings_of
 from shrinkmeister.environment import (
     FLAG,
@@ -38,8 +37,8 @@ def _row(form: Form, default: Any, about: str) -> Any:
         except (OverflowError, TypeError, ValueError):
             raise ValueError from None
 
-    kind = Kind(form, read, "E105", f"Write {form.words}, or remove the setting for its default.")
-    return setting(SERVER, kind, about, default)
+    hint = f"Write {form.words}, or remove the setting for its default."
+    return setting(SERVER, form, about, default, read=read, id="E105", hint=hint)
 
 
 def _seconds(value: Any) -> float:
@@ -123,7 +122,7 @@ class ServerConfig:
 
 SETTINGS = {row.name: row for row in settings_of(ServerConfig)}
 OTHER_SETTINGS = tuple(
-    Setting(SERVER, Kind(form), about, default, name=name)
+    Setting(SERVER, form, about, default, name=name)
     for name, form, default, about in (
         (
             "THUMBNAIL_ENGINE",

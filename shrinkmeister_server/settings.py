@@ -23,7 +23,10 @@ ON_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 PACKAGE = os.environ.get("LAMBDA_TASK_ROOT")
 
 values: dict[str, Any] = {
-    row.name: row.kind.form.read(os.environ, row.name, row.server_value) for row in VARIABLES
+    row.name: row.form.read(
+        os.environ, row.name, row.default if row.server_default is None else row.server_default
+    )
+    for row in VARIABLES
 }
 globals().update(values)
 UNREAD_VARIABLES = [name for name in os.environ if name.startswith("THUMBNAIL_") and name not in values]

@@ -10,7 +10,7 @@ from django.core.checks import Warning
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
-from shrinkmeister.conf import kinds
+from shrinkmeister.conf import values
 from shrinkmeister.conf.config import DEFAULT_CACHE_NAME, CacheConfig, Config, SettingError
 from shrinkmeister.conf.library_settings import PICTURE_SETTINGS
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
@@ -58,17 +58,16 @@ class SettingsReader:
         default = getattr(sorl_defaults, row.name, None) if row.default is None else row.default
         given = getattr(django_settings, row.name, default)
         try:
-            value = row.kind.read(given)
+            value = row.read(given)
         except ValueError as error:
-            is_given = f"is of type {type(given).__name__}" if row.secret else f"is {kinds.shown(given)}"
-            self.problem(row.kind.id, f"{row.name} {str(error) or is_given}.", row.kind.hint)
-            value = row.kind.read(default)
+            is_given = f"is of type {type(given).__name__}" if row.secret else f"is {values.shown(given)}"
+            self.problem(row.id, f"{row.name} {str(error) or is_given}.", row.hint)
+            value = row.read(default)
         return row.default if value is None else value
 
     def _secrets(self, secret: Any, fallbacks: list[Any]) -> tuple[Secret, ...]:
-        kind = kinds.SECRET_KEY
         if not secret:
-            self.problem(kind.id, f"{NAME} is not set.", kind.hint)
+            self.problem("E001", f"{NAME} is not set.", values.SECRET_HINT)
             return ()
         keys = [(NAME, secret), *((FALLBACKS, revealed(one)) for one in fallbacks)]
         # Messages end up in logs, so no message contains a key.
@@ -76,7 +75,7 @@ class SettingsReader:
         if not wrong and (weak := weakness(secret)):
             wrong = [f"The key in {NAME} can be guessed: it {weak}."]
         for message in wrong:
-            self.problem(kind.id, message, kind.hint)
+            self.problem("E001", message, values.SECRET_HINT)
         if wrong:
             return ()
         for _, fallback in keys[1:]:
@@ -94,7 +93,7 @@ class SettingsReader:
         if name in aliases:
             return name
         message = f"THUMBNAIL_STORAGE is {name!r}, and STORAGES has no such alias."
-        if kinds.DOTTED_PATH.fullmatch(name):
+        if values.DOTTED_PATH.fullmatch(name):
             try:
                 kind = import_string(name)
                 if not isinstance(kind, type):
@@ -112,7 +111,7 @@ class SettingsReader:
         for entry, name in folders.items():
             if name is None:
                 message = f"THUMBNAIL_TEXT_SOURCES contains {entry!r}, which no image in a text can be in."
-                self.problem(kinds.TEXT_SOURCES.id, message, kinds.TEXT_SOURCES.hint)
+                self.problem("E031", message, values.TEXT_SOURCES_HINT)
         return tuple(name for name in folders.values() if name)
 
     def _cache(self, read: dict[str, Any]) -> CacheConfig:
@@ -165,10 +164,10 @@ def _alias_of_class(kind: type) -> str | None:
 
 def _text_folder(entry: Any, sources: tuple[tuple[str, str, str], ...]) -> str | None:
     """Return an entry of THUMBNAIL_TEXT_SOURCES with a slash at its end, or None if it is wrong."""
-    if not isinstance(entry, str) or not kinds.TEXT_IMAGE.fullmatch(entry):
+    if not isinstance(entry, str) or not values.TEXT_IMAGE.fullmatch(entry):
         return None
     scheme, separator, rest = entry.partition("://")
     host, _, path = rest.partition("/")
     if separator and (scheme not in URL_SCHEMES or (scheme, host) not in [one[:2] for one in sources]):
         return None
-    return kinds.folder(entry) if kinds.is_plain(path if separator else entry) else None
+    return values.folder(entry) if values.is_plain(path if separator else entry) else None

@@ -20,7 +20,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
-from shrinkmeister.conf.kinds import TEXT_IMAGE, TEXT_SOURCES, is_plain
+from shrinkmeister.conf.values import TEXT_IMAGE, TEXT_SOURCES_HINT, is_plain
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.page import RequestCache, current_page, using_page
 from shrinkmeister.prefetch import expect
@@ -113,7 +113,7 @@ def _get_rule() -> Rule:
         # Logged once in a process, and without text of visitors.
         logger.warning(
             "Images in texts are not made thumbnails, because THUMBNAIL_TEXT_SOURCES is not set. %s",
-            TEXT_SOURCES.hint,
+            TEXT_SOURCES_HINT,
         )
         return lambda name: False
     if isinstance(allowed, str):
@@ -137,7 +137,7 @@ def _function(path: str) -> Rule:
         raise SettingError(
             "shrinkmeister.E031",
             f"THUMBNAIL_TEXT_SOURCES is {path!r}, which cannot be imported and called: {error}.",
-            TEXT_SOURCES.hint,
+            TEXT_SOURCES_HINT,
         ) from error
     rule: Rule = function
     return rule

@@ -24,8 +24,8 @@ def _lines(variables: Mapping[str, str], server_url: str) -> Iterator[str]:
     yield f"THUMBNAIL_SERVER_URL = {_literal(server_url)}{comment}"
     for name, row in _given(variables).items():
         if not row.secret:
-            yield f"{name} = {_literal(row.kind.form.read(variables, name))}"
-        elif row.kind.form is SECRETS:
+            yield f"{name} = {_literal(row.form.read(variables, name))}"
+        elif row.form is SECRETS:
             yield f'{name} = [key.strip() for key in os.environ["{name}"].split(",") if key.strip()]'
         else:
             yield f'{name} = os.environ["{name}"]'

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 
-from shrinkmeister.conf.config import SITE_SETTINGS, Config
-from shrinkmeister.conf.kinds import SWITCH
+from shrinkmeister.conf.config import SITE_SETTINGS, SWITCH, Config
 from shrinkmeister.conf.table import EQUAL, SITE, settings_of, site
 from shrinkmeister.doctor.facts import COMPARED
+from shrinkmeister.environment import FLAG
 from shrinkmeister_server.conf import SETTINGS, VARIABLES, get_server_config
 from tests.support.settings_reference import FILE, reference
 
@@ -43,7 +43,7 @@ def test_what_has_to_be_equal_is_compared_or_cannot_be() -> None:
 def test_a_field_names_its_setting() -> None:
     @dataclass(frozen=True)
     class Extended(Config):
-        sepia: bool = site(SWITCH, "Make all thumbnails brown.", False)
+        sepia: bool = site(FLAG, "Make all thumbnails brown.", False, **SWITCH)
 
     added = {row.name: row for row in settings_of(Extended)}.keys() - {row.name for row in SITE_SETTINGS}
     assert added == {"THUMBNAIL_SEPIA"}
@@ -52,7 +52,7 @@ def test_a_field_names_its_setting() -> None:
 @pytest.mark.parametrize("row", list(SETTINGS.values()), ids=lambda row: row.name)
 def test_a_default_of_the_server_is_a_value_that_it_takes(row: Any) -> None:
     # An empty list stands for the default, which is empty too.
-    assert (row.kind.read(row.default) or []) == row.default
+    assert (row.read(row.default) or []) == row.default
     assert getattr(get_server_config(), row.attribute) == row.default
 
 

@@ -752,10 +752,10 @@ def test_what_the_site_pastes_is_what_the_server_reads(variables: dict[str, str]
     assert site["THUMBNAIL_SERVER_URL"] == url
     for name, row in SHARED.items():
         # What is secret comes from an environment, and its spaces with it: the site's checks refuse those.
-        if row.kind.form is SECRET:
+        if row.form is SECRET:
             assert site.get(name, "").strip() == TEXT.read(variables, name, "")
         else:
-            form = NAMES if row.secret else row.kind.form
+            form = NAMES if row.secret else row.form
             assert site.get(name) == form.read(variables, name, None)
 
 
