@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 class ShrinkmeisterError(Exception):
     """The root: catching it catches everything that Shrinkmeister raises on purpose.
 
-    code: the name of the class in kebab-case, such as "source-missing" of SourceMissingError. So a class
-    keeps its name. Its messages may change.
+    code: the name of the class in kebab-case, such as "source-missing" of SourceMissingError. Clients know
+    codes, so a class keeps its name. Its messages may change.
     """
 
     code: ClassVar[str] = "error"

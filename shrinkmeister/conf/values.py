@@ -142,7 +142,7 @@ def text_sources(value: Any) -> Any:
 
 def cache_name(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        # Somebody may have written the whole cache here, with its password.
+        # A site may have written the whole cache here, with its password.
         raise ValueError(f"is of type {type(value).__name__}")
     return value
 

@@ -56,7 +56,12 @@ class Cipher:
 
     def decrypt(self, text: str) -> tuple[bytes, int]:
         """Return the payload, and the index of the secret that decrypts it. Raises TokenError."""
-        data = self._bytes(text)
+        if len(text) > self._max_length or not ALPHABET.fullmatch(text) or len(text) % 4 == 1:
+            raise TokenError("the token is not base64url, or its length is impossible")
+        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        # Spare bits in the last character would give one thumbnail several URLs.
+        if _text(data) != text:
+            raise TokenError("the token is not in its canonical form")
         # OpenSSL compares the tag in constant time. The comparisons here reveal nothing: the caller knows
         # the text, and the number of secrets tried only shows which of them fits.
         if data[:1] != VERSION:
@@ -67,15 +72,6 @@ class Cipher:
             except self._invalid:
                 continue
         raise TokenError("the token was not encrypted with a known secret")
-
-    def _bytes(self, text: str) -> bytes:
-        if len(text) > self._max_length or not ALPHABET.fullmatch(text) or len(text) % 4 == 1:
-            raise TokenError("the token is not base64url, or its length is impossible")
-        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        # Spare bits in the last character would give one thumbnail several URLs.
-        if _text(data) != text:
-            raise TokenError("the token is not in its canonical form")
-        return data
 
 
 def _text(data: bytes) -> str:
