@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from shrinkmeister.cache.codec import LOG_INTERVAL
+from shrinkmeister.cache.codec import LOG_INTERVAL, RecordCodec
 from shrinkmeister.cache.metrics import CacheMetrics, Operation
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
@@ -161,3 +161,18 @@ class CacheConnection:
     def _drop(self, keys: Iterable[str]) -> None:
         if self.local:
             self.local.drop(keys)
+
+
+@dataclass(eq=False)
+class Part:
+    """What the parts of the shared cache work with.
+
+    ttl        seconds that a record lives
+    check_ttl  seconds for which a record is used without a check of the object
+    """
+
+    connection: CacheConnection
+    codec: RecordCodec
+    ttl: int
+    check_ttl: int
+    now: Callable[[], float]

@@ -4,8 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import Part
 from shrinkmeister.protocol.freshness import is_distrusted, is_stale, moment
 from shrinkmeister.protocol.keys import (
     COMPLETE_SINCE_KEY,
@@ -47,19 +46,8 @@ class MakerState:
     change: str | None = ""
 
 
-@dataclass(eq=False)
-class Coordination:
-    """Never raises DriverError, except where a method says so.
-
-    ttl        seconds that a record lives
-    check_ttl  seconds for which a record is used without a check of the object
-    """
-
-    connection: CacheConnection
-    codec: RecordCodec
-    ttl: int
-    check_ttl: int
-    now: Callable[[], float]
+class Coordination(Part):
+    """Never raises DriverError, except where a method says so."""
 
     def look_up(self, spec: ThumbnailSpec, first: bool = False) -> MakerState:
         """As `look_up_all`, for one thumbnail."""

@@ -1,12 +1,11 @@
 """What a page asks the shared cache: the records of a thumbnail, in one round trip."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol
 
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import Part
 from shrinkmeister.geometry import filled_size
 from shrinkmeister.protocol.freshness import is_stale, moment
 from shrinkmeister.protocol.keys import DISTRUST_BEFORE_KEY, adopted_key, record_key, source_key
@@ -60,17 +59,8 @@ class Lookup:
     stale: bool = False
 
 
-@dataclass(eq=False)
-class Lookups:
-    """Never raises DriverError: a cache that is down is a miss.
-
-    check_ttl  seconds for which a page uses a record without a check of the object
-    """
-
-    connection: CacheConnection
-    codec: RecordCodec
-    check_ttl: int
-    now: Callable[[], float]
+class Lookups(Part):
+    """Never raises DriverError: a cache that is down is a miss."""
 
     def look_up(
         self, spec: ThumbnailSpec, adopted: Source | None = None, reader: Reader | None = None
