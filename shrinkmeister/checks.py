@@ -11,7 +11,8 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.adoption.former import check_adopted_backend
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, Config, SettingError, get_config
+from shrinkmeister.conf import Config, SettingError, get_config
+from shrinkmeister.conf.config import MISSING_SERVER_URL, OUR_SETTINGS
 from shrinkmeister.eager import server_problems, server_settings
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, known_to_sorl, misspelled
@@ -41,13 +42,13 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     messages += map(as_error, server_problems(get_config() if valid else None))
     eager = getattr(settings, "THUMBNAIL_EAGER", False) is True
     if getattr(settings, "THUMBNAIL_SERVER_URL", None) is None and not eager:
-        messages.append(as_error(MISSING_SERVER_URL))
+        messages.append(as_error(SettingError(*MISSING_SERVER_URL)))
     if not messages:
         try:
             check_adopted_backend()
             check_text_sources()
         except SettingError as error:
-            messages.append(as_error(error.problem))
+            messages.append(as_error(error))
         else:
             messages += [*check_fields(get_config()), *check_expiry(get_config())]
     names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}

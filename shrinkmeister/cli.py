@@ -25,7 +25,7 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.environment import Environment, VariableError
+from shrinkmeister.environment import VariableError
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
 from shrinkmeister.protocol.spec import ThumbnailSpec
 
@@ -171,9 +171,9 @@ def _configure(variables: Mapping[str, str]) -> None:
         # Imported here, as all that needs settings: sorl reads its own at import.
         from shrinkmeister.conf.config import SITE_SETTINGS
 
-        env, defaults = Environment(variables), {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
+        defaults = {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
         found = {
-            row.name: env.read(row.name, row.kind.form, defaults.get(row.name, row.default))
+            row.name: row.form.read(variables, row.name, defaults.get(row.name, row.default))
             for row in SITE_SETTINGS
             if row.name not in UNREAD
         }

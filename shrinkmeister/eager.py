@@ -15,7 +15,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from shrinkmeister.conf import Config, Problem, SettingError
+from shrinkmeister.conf import Config, SettingError
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 
@@ -78,7 +78,7 @@ def server_settings() -> frozenset[str]:
     return frozenset(settings)
 
 
-def server_problems(config: Config | None) -> Iterator[Problem]:
+def server_problems(config: Config | None) -> Iterator[SettingError]:
     """Yield the problems of the server's settings on this site.
 
     config: the site's settings if they are valid. If they have THUMBNAIL_EAGER, the engine is loaded too
@@ -91,4 +91,4 @@ def server_problems(config: Config | None) -> Iterator[Problem]:
             get_maker()
             import_string(ENGINE)()
         except SettingError as error:
-            yield error.problem
+            yield error

@@ -221,7 +221,7 @@ def _made_apart(request: Request, change: str | None) -> ServedThumbnail:
     """
     logger.warning("A source changes each time that its thumbnail is made: it is shown, and not recorded")
     spec = request.spec
-    apart = replace(spec, options={**spec.options, "version": [digest(spec.canonical()), change]})
+    apart = replace(spec, options={**spec.options, "version": [digest(spec.canonical), change]})
     info = _make(replace(request, spec=apart))
     return ServedThumbnail(apart, record_of(info), settled=False)
 

@@ -24,14 +24,9 @@ from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.adoption.kvstore import FormerImage, FormerStore, get_former_store
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import (
-    ADOPTED_BACKEND_HINT,
-    Config,
-    SettingError,
-    get_config,
-    reset_on_setting_change,
-)
+from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
 from shrinkmeister.conf.credentials import described
+from shrinkmeister.conf.values import FORMER_BACKEND_HINT
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.protocol.spec import URL_SCHEMES, Source
@@ -119,7 +114,7 @@ def _get_namer() -> Any:
         raise SettingError(
             "shrinkmeister.E016",
             f"THUMBNAIL_ADOPTED_BACKEND is {path!r}, which cannot be used: {error}.",
-            ADOPTED_BACKEND_HINT,
+            FORMER_BACKEND_HINT,
         ) from error
 
 

@@ -13,11 +13,9 @@ from urllib.parse import quote, unquote, unquote_plus
 
 from django.conf import settings
 
-from shrinkmeister.conf import reset_on_setting_change
+from shrinkmeister.conf import READ_SETTINGS, reset_on_setting_change
 from shrinkmeister.secret import Secret
 
-# Settings of storages and caches.
-SETTINGS = re.compile(r"CACHES|STORAGES|(THUMBNAIL|AWS|AZURE|GS|DROPBOX|SFTP|FTP|LIBCLOUD)_\w+")
 NAMES = re.compile(
     r"SECRET|PASS|TOKEN|CREDENTIAL|CONNECTION_STRING|SAS|((ACCESS|ACCOUNT|PRIVATE|API|CLOUDFRONT)_?KEY(?!_ID))",
     re.I,
@@ -121,7 +119,7 @@ def _all_parts() -> frozenset[str]:
     return frozenset(
         part
         for name in dir(settings)
-        if SETTINGS.fullmatch(name)
+        if READ_SETTINGS.fullmatch(name)
         for credential in credentials_of(getattr(settings, name), name)
         for part in _parts(credential)
     )

@@ -70,7 +70,7 @@ def _site() -> Iterator[Finding]:
         try:
             get_maker()
         except SettingError as error:
-            yield wrong("site", error.problem.message, error.problem.hint)
+            yield wrong("site", error.message, error.hint)
             return
     yield ok("site", "the settings of the site are valid", " ".join(notes))
 

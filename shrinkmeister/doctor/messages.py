@@ -101,13 +101,13 @@ class MessageCipher:
 
         Raises TokenError, or TokenExpiredError for a genuine question of another time.
         """
-        opened = self._questions.decrypt(text)
-        question, now = _parse(Question, opened.payload), int(self._clock())
+        payload, secret = self._questions.decrypt(text)
+        question, now = _parse(Question, payload), int(self._clock())
         if abs(now - question.time) > QUESTION_SECONDS:
             raise TokenExpiredError(
                 f"the question has the time {question.time}, and the time here is {now}"
             )
-        return question, opened.secret
+        return question, secret
 
     def encrypt_answer(self, answer: Answer) -> str:
         """Encrypt with the secret that decrypted the question: the site is certain to have that one."""
@@ -115,7 +115,7 @@ class MessageCipher:
 
     def decrypt_answer(self, text: str, question: Question) -> Answer:
         """Return the answer. Raises TokenError unless a holder of the secret answers this question."""
-        answer = _parse(Answer, self._answers.decrypt(text).payload)
+        answer = _parse(Answer, self._answers.decrypt(text)[0])
         if answer.nonce != question.nonce:
             raise TokenError("the answer is genuine, but to another question")
         return answer

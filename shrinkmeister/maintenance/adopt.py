@@ -16,7 +16,8 @@ from shrinkmeister.adoption.former import (
 )
 from shrinkmeister.adoption.kvstore import FormerStore, Size
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import ADOPTED_BACKEND_HINT, Config, SettingError, get_config
+from shrinkmeister.conf import Config, SettingError, get_config
+from shrinkmeister.conf.values import FORMER_BACKEND_HINT
 from shrinkmeister.protocol.records import ThumbnailRecord, base_of
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.storage import get_former_storage
@@ -59,7 +60,7 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
         raise SettingError(
             "shrinkmeister.E016",
             "THUMBNAIL_ADOPTED_BACKEND is not set, so pages would not look for adopted thumbnails.",
-            ADOPTED_BACKEND_HINT,
+            FORMER_BACKEND_HINT,
         )
     config, cache = get_config(), get_shared_cache()
     done = Adoption(f"{config.adopted_backend} {config.storage} {config.prefix}")

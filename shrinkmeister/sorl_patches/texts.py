@@ -19,15 +19,8 @@ from sorl.thumbnail import default
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import (
-    TEXT_IMAGE,
-    TEXT_SOURCES_HINT,
-    Config,
-    SettingError,
-    get_config,
-    is_plain,
-    reset_on_setting_change,
-)
+from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
+from shrinkmeister.conf.values import TEXT_IMAGE, TEXT_SOURCES_HINT, is_plain
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.page import RequestCache, current_page, using_page
 from shrinkmeister.prefetch import expect

@@ -31,8 +31,6 @@ HANDLERS = ("handler", "zappa.handler")
 class EventError(ShrinkmeisterError):
     """An event is not an HTTP request. The message is logged and returned, and so says nothing else."""
 
-    code = "event"
-
     def __init__(self) -> None:
         super().__init__("This function answers only HTTP requests.")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from shrinkmeister.conf.config import SITE_SETTINGS
 from shrinkmeister.conf.table import EQUAL, Setting
-from shrinkmeister.environment import SECRETS, Environment
+from shrinkmeister.environment import SECRETS
 from shrinkmeister_server.deployment.stage import variables_of
 
 SHARED = {row.name: row for row in SITE_SETTINGS if row.who is EQUAL}
@@ -21,11 +21,10 @@ def site_settings(variables: Mapping[str, str], server_url: str = UNKNOWN_URL) -
         'THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"',
         f"THUMBNAIL_SERVER_URL = {_literal(server_url)}{comment}",
     ]
-    env = Environment(variables)
     for name, row in _given(variables).items():
         if not row.secret:
-            value = _literal(env.read(name, row.kind.form))
-        elif row.kind.form is SECRETS:
+            value = _literal(row.form.read(variables, name))
+        elif row.form is SECRETS:
             value = f'[key.strip() for key in os.environ["{name}"].split(",") if key.strip()]'
         else:
             value = f'os.environ["{name}"]'

@@ -68,8 +68,6 @@ FUNCTION_VARIABLES = {"INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT": "true"}
 class StageError(ShrinkmeisterError):
     """A stage cannot be used. The message says why, and what to do."""
 
-    code = "stage"
-
 
 def make_stage(
     *,

@@ -101,8 +101,8 @@ class RequestLog:
             "outcome": self.outcome,
             "milliseconds": round(self.timing.total() * 1000, 1),
             "method": method,
-            "source": digest(self.spec.source.canonical()) if self.spec else "-",
-            "key": digest(self.spec.canonical()) if self.spec else "-",
+            "source": digest(self.spec.source.canonical) if self.spec else "-",
+            "key": digest(self.spec.canonical) if self.spec else "-",
             "phases": {phase: round(one * 1000, 1) for phase, one in self.timing.seconds.items()},
         }
         failure = {"code": self.code, "error": self.message}

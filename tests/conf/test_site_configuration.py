@@ -19,13 +19,8 @@ import shrinkmeister
 import shrinkmeister_server
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import (
-    OUR_SETTINGS,
-    READ_SETTINGS,
-    get_config,
-    get_tokens,
-    reset_on_setting_change,
-)
+from shrinkmeister.conf import READ_SETTINGS, get_config, get_tokens, reset_on_setting_change
+from shrinkmeister.conf.config import OUR_SETTINGS
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.setting_checks import known_to_sorl
 from shrinkmeister.sources import source_of
@@ -58,13 +53,13 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("E001", "THUMBNAIL_SECRET_KEY", "", "THUMBNAIL_SECRET_KEY"),
     ("E001", "THUMBNAIL_SECRET_KEY", "short", "5 characters"),
     ("E001", "THUMBNAIL_SECRET_KEY", 12345, "not text"),
-    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", SECRET, "list"),
+    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", SECRET, "type str"),
     ("E001", "THUMBNAIL_SECRET_KEY_FALLBACKS", ["short"], "THUMBNAIL_SECRET_KEY_FALLBACKS has 5"),
     ("E003", "THUMBNAIL_SERVER_URL", "thumbs.example.com", "thumbs.example.com"),
     ("E003", "THUMBNAIL_SERVER_URL", "ftp://thumbs.example.com", "ftp:"),
     ("E003", "THUMBNAIL_SERVER_URL", None, "not set"),
     ("E001", "THUMBNAIL_SECRET_KEY", SECRET + "\n", "whitespace"),
-    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", 5, "list"),
+    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", 5, "type int"),
     ("E003", "THUMBNAIL_SERVER_URL", 'https://a.example.com/"><b>', "<b>"),
     ("E003", "THUMBNAIL_SERVER_URL", "https://a.example.com/#x", "#x"),
     ("E003", "THUMBNAIL_SERVER_URL", "https://a.example.com:port", ":port"),

@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import get_tokens
-from shrinkmeister.environment import ORIGINS, Environment
+from shrinkmeister.environment import ORIGINS
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server import pipeline
 from tests.conf.test_environment import manage
@@ -120,7 +120,7 @@ def test_preflights(
     ],
 )
 def test_origins(value: str, origins: list[str]) -> None:
-    assert Environment({"O": value}).read("O", ORIGINS) == origins
+    assert ORIGINS.read({"O": value}, "O") == origins
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_origins(value: str, origins: list[str]) -> None:
 )
 def test_what_is_no_origin(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"variable O is .* such as https://www\.example\.com"):
-        Environment({"O": value}).read("O", ORIGINS)
+        ORIGINS.read({"O": value}, "O")
 
 
 @pytest.mark.parametrize("redirect", [False, True], ids=["plain", "with a redirect to HTTPS"])

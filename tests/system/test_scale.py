@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from bench.model import CHECK, FOUND, NEW, PAGE, Site, checks_of, stale_share, figures, number, written
+from bench.model import CHECK, FOUND, NEW, PAGE, Site, checks_of, figures, number, stale_share, written
 from shrinkmeister.cache import SharedCache, get_shared_cache
 from shrinkmeister.cache.codec import RecordCodec
 from shrinkmeister.cache.connection import CacheConnection

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from shrinkmeister.conf import Config, get_config
 from shrinkmeister.doctor.messages import facts_of
-from shrinkmeister.environment import NAMES, SECRET, TEXT, Environment
+from shrinkmeister.environment import NAMES, SECRET, TEXT
 from shrinkmeister_server.conf import VARIABLES
 from shrinkmeister_server.deployment.package import finish
 from shrinkmeister_server.deployment.plausibility import check, doubtful, impossible
@@ -737,13 +737,13 @@ def test_what_the_site_pastes_is_what_the_server_reads(variables: dict[str, str]
     site: dict[str, Any] = {"INSTALLED_APPS": [], "os": SimpleNamespace(environ=variables)}
     exec(site_settings(variables, url), site)
     assert site["THUMBNAIL_SERVER_URL"] == url
-    env = Environment(variables)
     for name, row in SHARED.items():
         # What is secret comes from an environment, and its spaces with it: the site's checks refuse those.
-        if row.kind.form is SECRET:
-            assert site.get(name, "").strip() == env.read(name, TEXT, "")
+        if row.form is SECRET:
+            assert site.get(name, "").strip() == TEXT.read(variables, name, "")
         else:
-            assert site.get(name) == env.read(name, NAMES if row.secret else row.kind.form, None)
+            form = NAMES if row.secret else row.form
+            assert site.get(name) == form.read(variables, name, None)
 
 
 def test_an_empty_variable_is_no_setting() -> None:

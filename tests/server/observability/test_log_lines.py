@@ -62,7 +62,7 @@ class TestOutcomes:
         server.get(url_of())
         made = request_log(log)
         assert (made["level"], made["status"], made["outcome"]) == ("INFO", 302, "made")
-        assert (made["source"], made["key"]) == (digest(SPEC.source.canonical()), digest(SPEC.canonical()))
+        assert (made["source"], made["key"]) == (digest(SPEC.source.canonical), digest(SPEC.canonical))
         assert made["phases"].keys() >= MAKING
         server.head(url_of())
         found = request_log(log)
@@ -92,7 +92,7 @@ class TestOutcomes:
             monkeypatch.setattr(shared.coordination, "now", lambda: later)
         else:
             get_shared_cache().connection.driver.delete_many(
-                [f"shrinkmeister:{key}" for key in (f"t1:{digest(SPEC.canonical())}", "complete")]
+                [f"shrinkmeister:{key}" for key in (f"t1:{digest(SPEC.canonical)}", "complete")]
             )
         server.get(url_of())
         assert request_log(log)["outcome"] == "stored"
@@ -133,7 +133,7 @@ class TestOutcomes:
         assert (gone["level"], gone["status"], gone["outcome"]) == ("WARNING", 404, "SourceMissingError")
         assert gone["code"] == "source-missing"
         assert " code=source-missing " in gone["text"]
-        assert gone["key"] == digest(GONE.canonical())
+        assert gone["key"] == digest(GONE.canonical)
         assert gone["error"] == "the storage has no such file"
         assert gone["text"].endswith(": the storage has no such file")
 
@@ -167,7 +167,7 @@ class TestOutcomes:
             "RuntimeError",
         )
         assert surprise["code"] == "server-error"
-        assert surprise["key"] == digest(SPEC.canonical())
+        assert surprise["key"] == digest(SPEC.canonical)
 
 
 class TestOthers:
