@@ -5,7 +5,7 @@ The lock only saves work: without it two servers may make the same thumbnail, an
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from shrinkmeister.cache import get_shared_cache
@@ -24,12 +24,12 @@ from shrinkmeister.exceptions import (
 )
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.records import ThumbnailRecord
-from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import StoredInfo
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.limiter import get_limiter
-from shrinkmeister_server.loaders.load import load, load_allowed
+from shrinkmeister_server.loaders.load import load
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.options import validate_options
 from shrinkmeister_server.rendering.render import render
@@ -54,52 +54,40 @@ MOST_CHANGES = 2
 class Request:
     """A thumbnail that a browser, or a site in its eager mode, asks for.
 
-    read      returns the bytes of a source
-    eager     whether a site asks: it ignores and remembers no failure, and its storage may give other URLs
-              than the server's
-    state     the cache's state, if the caller has looked it up
-    has_time  whether there is time to do more than answer from that state
+    resolution  "2" if a browser asked for @2x
+    eager       whether a site asks: its source need not be in the allow-list, it ignores and remembers no
+                failure, and its storage may give other URLs than the server's
+    state       the cache's state, if the caller has looked it up
+    has_time    whether there is time to do more than answer from that state
     """
 
     spec: ThumbnailSpec
-    read: Callable[[Source], bytes]
-    eager: bool
     timing: Timing
+    resolution: str | None = None
+    eager: bool = False
     state: MakerState | None = None
     has_time: bool = True
 
 
-def thumbnail(
-    spec: ThumbnailSpec,
-    resolution: str | None,
-    timing: Timing,
-    state: MakerState | None = None,
-    has_time: bool = True,
-) -> ServedThumbnail:
-    """Return a thumbnail, and make it if necessary.
-
-    resolution: "2" if the client asked for @2x; state, has_time: as in Request
-
-    Raises ResolutionError if that is not listed, SourceError, StorageError, OutOfTimeError.
-    """
-    resolutions = get_config().resolutions
-    if resolution is not None and resolution not in resolutions:
-        raise ResolutionError(
-            f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {resolutions}"
-        )
-    return _found_or_made(Request(spec, load_allowed, False, timing, state, has_time))
-
-
 def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
-    """Make a thumbnail for a site in its eager mode, which need not list its own sources.
+    """Make a thumbnail for a site in its eager mode.
 
     Returns also the spec that names it: another one if the source was changing.
     """
-    served = _found_or_made(Request(spec, load, True, Timing()))
+    served = thumbnail(Request(spec, Timing(), eager=True))
     return served.spec, served.record
 
 
-def _found_or_made(request: Request) -> ServedThumbnail:
+def thumbnail(request: Request) -> ServedThumbnail:
+    """Return a thumbnail, and make it if necessary.
+
+    Raises ResolutionError if its resolution is not listed, SourceError, StorageError, OutOfTimeError.
+    """
+    resolutions = get_config().resolutions
+    if request.resolution is not None and request.resolution not in resolutions:
+        raise ResolutionError(
+            f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {request.resolution!r}, only {resolutions}"
+        )
     with request.timing.of("lookup"):
         record = _found(request)
     try:
@@ -274,7 +262,7 @@ def _make(request: Request) -> StoredInfo:
     spec, timing = request.spec, request.timing
     validate_options(spec.options)
     with timing.of("fetch"):
-        data = request.read(spec.source)
+        data = load(spec.source, anywhere=request.eager)
     rendering = render(data, spec, get_config().resolutions, timing)
     with timing.of("store"):
         info = store(spec, rendering)

@@ -32,7 +32,7 @@ from shrinkmeister_server.health import get_health
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.observability.access_log import RequestLog, request_log_of
 from shrinkmeister_server.observability.metrics import exposition
-from shrinkmeister_server.pipeline import thumbnail
+from shrinkmeister_server.pipeline import Request, thumbnail
 from shrinkmeister_server.served import ServedThumbnail
 
 # JSON has no charset parameter, but libraries send one: https://www.rfc-editor.org/rfc/rfc8259#section-11
@@ -73,7 +73,7 @@ class ThumbnailView(PoliteView):
         answer: HttpResponse
         try:
             spec = request_log.spec = Link(token, extension, resolution).open(get_tokens())
-            stored = thumbnail(spec, resolution, request_log.timing)
+            stored = thumbnail(Request(spec, request_log.timing, resolution))
             url = stored.url(resolution)
             if _prefers_json(request, CONTENT_TYPES[spec.format]):
                 answer, scope = JsonResponse(_fields(stored, url)), "private"
@@ -199,7 +199,7 @@ def _entry(
     part: RequestLog, spec: ThumbnailSpec, resolution: str | None, state: MakerState, has_time: bool
 ) -> dict[str, Any]:
     try:
-        stored = thumbnail(spec, resolution, part.timing, state, has_time)
+        stored = thumbnail(Request(spec, part.timing, resolution, state=state, has_time=has_time))
         return _fields(stored, stored.url(resolution))
     # A bug must not lose the other entries. The log line of this one has its traceback.
     except Exception as error:

@@ -16,10 +16,6 @@ from shrinkmeister_server.loaders.limits import check_size, deadline
 MISSING = ("NoSuchKey", "KeyTooLongError")
 
 
-def load(source: Source, max_bytes: int) -> bytes:
-    return load_object(get_s3_storage(source), source.name, max_bytes)
-
-
 def load_object(storage: Any, key: str, max_bytes: int) -> bytes:
     """Return the bytes of an object in the bucket of an S3 storage."""
     from botocore.exceptions import BotoCoreError

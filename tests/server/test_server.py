@@ -40,7 +40,7 @@ MEDIA_URL = "https://example.com/media/"
 
 
 def asked(spec: ThumbnailSpec) -> pipeline.Request:
-    return pipeline.Request(spec, sources.load_allowed, False, Timing())
+    return pipeline.Request(spec, Timing())
 
 
 def url_of(spec: ThumbnailSpec) -> str:
@@ -94,7 +94,7 @@ class TestMaking:
     ) -> None:
         url = url_of(spec_of())
         first = server.get(url)
-        monkeypatch.setattr(pipeline, "load_allowed", lambda source: pytest.fail("fetched again"))
+        monkeypatch.setattr(pipeline, "load", lambda *args, **options: pytest.fail("fetched again"))
         monkeypatch.setattr(DjangoThumbnailStorage, "find", lambda *args: pytest.fail("asked the storage"))
         assert server.get(url)["Location"] == first["Location"]
 
@@ -105,7 +105,7 @@ class TestMaking:
         first = server.get(url)
         caches["shrinkmeister"].clear()
         assert get_thumbnail(photo, "300x200", crop="center").lazy
-        monkeypatch.setattr(pipeline, "load_allowed", lambda source: pytest.fail("made again"))
+        monkeypatch.setattr(pipeline, "load", lambda *args, **options: pytest.fail("made again"))
         assert server.get(url)["Location"] == first["Location"]
         assert not get_thumbnail(photo, "300x200", crop="center").lazy
         # Others may have been lost with it, for as long as records live.
@@ -153,7 +153,7 @@ class TestMaking:
 
         for name in ("add", "set", "set_many"):
             monkeypatch.setattr(cache.connection.driver, name, refuse)
-        monkeypatch.setattr(pipeline, "load_allowed", lambda source: pytest.fail("made again"))
+        monkeypatch.setattr(pipeline, "load", lambda *args, **options: pytest.fail("made again"))
         assert server.get(url_of(spec_of()))["Location"] == first["Location"]
 
     def test_what_a_record_was_of_is_made_again_when_it_has_ended(
@@ -355,8 +355,8 @@ class TestResolutions:
     def test_all_are_there_after_the_first_is_asked_for(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        fetch = Mock(wraps=sources.load_allowed)
-        monkeypatch.setattr(pipeline, "load_allowed", fetch)
+        fetch = Mock(wraps=sources.load)
+        monkeypatch.setattr(pipeline, "load", fetch)
         assert size_of(stored(media, server.get(self.at("2")))) == (600, 400)
         assert size_of(stored(media, server.get(self.at("1.5")))) == (450, 300)
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
@@ -504,10 +504,7 @@ class TestErrors:
     def test_what_nobody_thought_of(
         self, server: Server, photo: str, caplog: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(source: Source) -> bytes:
-            raise RuntimeError("secret detail")
-
-        monkeypatch.setattr(pipeline, "load_allowed", fail)
+        monkeypatch.setattr(pipeline, "load", Mock(side_effect=RuntimeError("secret detail")))
         answer = server.get(url_of(spec_of()))
         self.check(answer, 500, caplog)
         assert b"secret detail" not in answer.content
