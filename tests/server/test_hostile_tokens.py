@@ -30,8 +30,8 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.protocol.encryption import MAX_LENGTH
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from shrinkmeister_server.loaders import load as sources
 from shrinkmeister_server.loaders import http, s3, storage
+from shrinkmeister_server.loaders import load as sources
 from tests.conf.test_environment import NEEDED
 from tests.fuzz.target import SECRET, bytes_of, check, sealed, seeds, text_of
 from tests.server.engines.test_engines import SORLS
