@@ -25,7 +25,7 @@ from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import lasting
-from shrinkmeister_server.batches import Batch, max_body
+from shrinkmeister_server.batches import max_body, parse_batch
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import answer_to
 from shrinkmeister_server.health import get_health
@@ -45,9 +45,20 @@ OpenedText = tuple[str | None, ThumbnailSpec | TokenError]
 
 
 class PoliteView(View):
-    """Answers a method that it does not have like all errors."""
+    """Answers a method that it does not have, and an error of its own, like all errors."""
 
     http_method_names = ["get", "head", "options"]
+    only_json = False
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except ShrinkmeisterError as error:
+            request_log_of(request).fail(error)
+            answer = _error_answer(request, _error_of(error), self.only_json)
+            if policy_of(error).retry:
+                answer["Retry-After"] = str(RETRY_SECONDS)
+            return answer
 
     def http_method_not_allowed(
         self, request: HttpRequest, *args: object, **kwargs: object
@@ -70,17 +81,14 @@ class ThumbnailView(PoliteView):
     ) -> HttpResponse:
         request_log = request_log_of(request)
         request_log.thumbnail = True
+        spec = request_log.spec = Link(token, extension, resolution).open(get_tokens())
+        stored = thumbnail(Request(spec, request_log.timing, resolution))
+        url = stored.url(resolution)
         answer: HttpResponse
-        try:
-            spec = request_log.spec = Link(token, extension, resolution).open(get_tokens())
-            stored = thumbnail(Request(spec, request_log.timing, resolution))
-            url = stored.url(resolution)
-            if _prefers_json(request, CONTENT_TYPES[spec.format]):
-                answer, scope = JsonResponse(_fields(stored, url)), "private"
-            else:
-                answer, scope = HttpResponseRedirect(url), "public"
-        except ShrinkmeisterError as error:
-            return failure(request, error)
+        if _prefers_json(request, CONTENT_TYPES[spec.format]):
+            answer, scope = JsonResponse(_fields(stored, url)), "private"
+        else:
+            answer, scope = HttpResponseRedirect(url), "public"
         # A CDN that ignores Vary would show the JSON as an image. Such CDNs do not keep private answers.
         answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}" if stored.settled else "no-store"
         patch_vary_headers(answer, ["Accept"])
@@ -92,21 +100,19 @@ class BatchView(PoliteView):
     """`POST /thumbnails`: the thumbnails of a page as JSON. One that is not made in time has no URL."""
 
     http_method_names = ["post", "options"]
+    only_json = True
 
     def post(self, request: HttpRequest) -> HttpResponse:
         request_log, config = request_log_of(request), get_server_config()
-        try:
-            body = _body(request, config.max_batch)
-            batch = Batch.parse(body, config.max_batch, config.batch_seconds)
-            with request_log.timing.of("lookup"):
-                links = [_opened(text) for text in batch.texts]
-                specs = [spec for _, spec in links if isinstance(spec, ThumbnailSpec)]
-                # A batch of invalid tokens makes no round trip.
-                found = get_shared_cache().coordination.look_up_all(specs, first=True) if specs else []
-        except ShrinkmeisterError as error:
-            return failure(request, error, json=True)
+        body = _body(request, config.max_batch)
+        texts, seconds = parse_batch(body, config.max_batch, config.batch_seconds)
+        with request_log.timing.of("lookup"):
+            links = [_opened(text) for text in texts]
+            specs = [spec for _, spec in links if isinstance(spec, ThumbnailSpec)]
+            # A batch of invalid tokens makes no round trip.
+            found = get_shared_cache().coordination.look_up_all(specs, first=True) if specs else []
         with get_limiter().batch() as may_make:
-            entries = _entries(request_log, links, iter(found), batch.seconds if may_make else 0)
+            entries = _entries(request_log, links, iter(found), seconds if may_make else 0)
         request_log.timing.outcome = "batch"
         answer = _uncached(JsonResponse({"thumbnails": entries}))
         answer["Server-Timing"] = request_log.timing.header()
@@ -125,9 +131,11 @@ class HealthView(PoliteView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         report = get_health().report()
-        if report.failures:
-            request_log_of(request).failed("Unhealthy", "unhealthy", "; ".join(report.failures))
-        return _uncached(JsonResponse(dict(report.parts), status=503 if report.failures else 200))
+        failures = [f"{part}: {error}" for part, error in report.items() if error]
+        if failures:
+            request_log_of(request).failed("Unhealthy", "unhealthy", "; ".join(failures))
+        parts = {part: "failed" if error else "ok" for part, error in report.items()}
+        return _uncached(JsonResponse(parts, status=503 if failures else 200))
 
 
 class DoctorView(PoliteView):
@@ -135,11 +143,8 @@ class DoctorView(PoliteView):
 
     def get(self, request: HttpRequest, question: str) -> HttpResponse:
         request_log = request_log_of(request)
-        try:
-            cipher = get_message_cipher()
-            found = answer_to(*cipher.decrypt_question(question))
-        except ShrinkmeisterError as error:
-            return failure(request, error)
+        cipher = get_message_cipher()
+        found = answer_to(*cipher.decrypt_question(question))
         request_log.timing.outcome = "examined"
         if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
             request_log.failed("Unhealthy", "unhealthy", failed)
@@ -154,15 +159,6 @@ class MetricsView(PoliteView):
             return not_found(request)
         text, content_type = exposition(getattr(settings, "PROMETHEUS_MULTIPROC_DIR", None))
         return _uncached(HttpResponse(text, content_type=content_type))
-
-
-def failure(request: HttpRequest, error: Exception, json: bool = False) -> HttpResponse:
-    """Return the answer to an error: short text, or JSON for a client that prefers it; never cached."""
-    request_log_of(request).fail(error)
-    answer = _error_answer(request, _error_of(error), json)
-    if policy_of(error).retry:
-        answer["Retry-After"] = str(RETRY_SECONDS)
-    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

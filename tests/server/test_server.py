@@ -617,11 +617,11 @@ class TestReports:
 
     def test_one_in_some_seconds(self) -> None:
         clock, reports = Time(), iter("abc")
-        kept = Health(lambda: Report({"x": next(reports)}, ()), clock.monotonic)
+        kept = Health(lambda: {"x": next(reports)}, clock.monotonic)
         seen = []
         for seconds in (0, HEALTH_SECONDS - 1, 1, HEALTH_SECONDS - 1, 1):
             clock.now += seconds
-            seen.append(kept.report().parts["x"])
+            seen.append(kept.report()["x"])
         assert seen == ["a", "a", "b", "b", "c"]
 
     def test_those_who_ask_meanwhile_get_the_former_one(self) -> None:
@@ -633,25 +633,25 @@ class TestReports:
             if name == "b":
                 entered.set()
                 assert leave.wait(60)
-            return Report({"x": name}, ())
+            return {"x": name}
 
         kept = Health(examine, clock.monotonic)
-        assert kept.report().parts["x"] == "a"
+        assert kept.report()["x"] == "a"
         clock.now += HEALTH_SECONDS
         with ThreadPoolExecutor(1) as threads:
             next_one = threads.submit(kept.report)
             assert entered.wait(60)
-            assert kept.report().parts["x"] == "a"
+            assert kept.report()["x"] == "a"
             leave.set()
-            assert next_one.result().parts["x"] == "b"
+            assert next_one.result()["x"] == "b"
 
     def test_those_who_come_first_wait_for_the_first_one(self) -> None:
         reports, asking = iter("a"), threading.Barrier(8)
-        kept = Health(lambda: Report({"x": next(reports)}, ()))
+        kept = Health(lambda: {"x": next(reports)})
 
         def ask() -> str:
             asking.wait(60)
-            return kept.report().parts["x"]
+            return kept.report()["x"]
 
         with ThreadPoolExecutor(8) as threads:
             assert [one.result() for one in [threads.submit(ask) for _ in range(8)]] == ["a"] * 8
