@@ -28,8 +28,8 @@ from shrinkmeister.exceptions import (
     StorageError,
 )
 from shrinkmeister.protocol.spec import Source
-from shrinkmeister_server.loaders.connections import MAX_HEADER
 from shrinkmeister_server.loaders.host_check import is_allowed
+from shrinkmeister_server.loaders.http import MAX_HEADER
 from shrinkmeister_server.loaders.load import load
 from tests.support.pictures import picture, size_of
 from tests.support.sides import Server
