@@ -9,18 +9,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.utils.cache import patch_vary_headers
 from django.views import View
 
+from shrinkmeister import exceptions as errors
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.coordination import MakerState
 from shrinkmeister.conf import get_config, get_tokens
 from shrinkmeister.doctor.messages import get_message_cipher
 from shrinkmeister.error_policy import FAILED, RETRY_SECONDS, UNEXPECTED, code_of, policy_of
-from shrinkmeister.exceptions import (
-    BatchError,
-    BatchLengthError,
-    BatchTooLargeError,
-    ShrinkmeisterError,
-    TokenError,
-)
 from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
 from shrinkmeister.storage import get_thumbnail_storage
@@ -41,7 +35,7 @@ JSON_TYPES = ("application/json", "application/json; charset=utf-8")
 MAX_LENGTH_DIGITS = 18
 
 # The resolution and the spec of a text of a batch, or the error that explains why it has none.
-OpenedText = tuple[str | None, ThumbnailSpec | TokenError]
+OpenedText = tuple[str | None, ThumbnailSpec | errors.TokenError]
 
 
 class PoliteView(View):
@@ -53,7 +47,7 @@ class PoliteView(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().dispatch(request, *args, **kwargs)
-        except ShrinkmeisterError as error:
+        except errors.ShrinkmeisterError as error:
             request_log_of(request).fail(error)
             answer = _error_answer(request, _error_of(error), self.only_json)
             if policy_of(error).retry:
@@ -181,7 +175,7 @@ def _entries(
     end = time.monotonic() + seconds
     entries = []
     for resolution, spec in links:
-        if isinstance(spec, TokenError):
+        if isinstance(spec, errors.TokenError):
             entry = _error_of(spec)
             request_log.refuse(spec, entry["status"])
         else:
@@ -200,8 +194,6 @@ def _entry(
     # A bug must not lose the other entries. The log line of this one has its traceback.
     except Exception as error:
         part.fail(error)
-        if not isinstance(error, ShrinkmeisterError):
-            part.exception = error
         entry = _error_of(error)
         part.status = entry["status"]
         return entry
@@ -257,21 +249,21 @@ def _body(request: HttpRequest, max_thumbnails: int) -> bytes:
     length = request.headers.get("Content-Length", "")
     # Django reads no chunked body: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
     if not (length.isascii() and length.isdecimal()):
-        raise BatchLengthError("The request has no Content-Length, without which no body is read.")
+        raise errors.BatchLengthError("The request has no Content-Length, without which no body is read.")
     if len(length) > MAX_LENGTH_DIGITS or int(length) > limit:
         sentence = f"The body has more than {limit} bytes, for {max_thumbnails} thumbnails at most."
-        raise BatchTooLargeError(sentence)
+        raise errors.BatchTooLargeError(sentence)
     try:
         return request.body
     except UnreadablePostError as error:
-        raise BatchError("The body has not come to its end.") from error
+        raise errors.BatchError("The body has not come to its end.") from error
 
 
 def _opened(text: str) -> OpenedText:
     try:
         link = Link.parse(text)
         return link.resolution, link.open(get_tokens())
-    except TokenError as error:
+    except errors.TokenError as error:
         return None, error
 
 

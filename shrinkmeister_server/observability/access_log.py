@@ -15,16 +15,17 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from shrinkmeister.conf.credentials import described, is_safe
-from shrinkmeister.error_policy import code_of
+from shrinkmeister.error_policy import UNEXPECTED, code_of
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.observability.metrics import get_request_metrics
 from shrinkmeister_server.observability.timing import Timing
-from shrinkmeister_server.probes import PROBES
 
 logger = logging.getLogger(__name__)
 
+# Load balancers and orchestrators ask for these, with a machine's own address as the Host.
+PROBES = frozenset({"/livez", "/healthz"})
 # Machines of the operator ask for these again and again, so that only failures are logged.
 OPERATORS = PROBES | {"/metrics"}
 # The attribute of a request that holds its RequestLog.
@@ -90,12 +91,13 @@ class RequestLog:
 
     def fail(self, error: Exception, code: str | None = None) -> None:
         self.failed(type(error).__name__, code or code_of(error), described(error))
+        if self.code == UNEXPECTED:
+            self.exception = error
 
     def failed(self, name: str, code: str, message: str) -> None:
         self.failure, self.code, self.message = name, code, _as_one_line(message, MAX_MESSAGE)
 
     def fields(self, method: str) -> dict[str, Any]:
-        """Return the members of its line."""
         fields: dict[str, Any] = {
             "status": self.status,
             "outcome": self.outcome,
@@ -116,8 +118,8 @@ class RequestLog:
 
 
 def request_log_of(request: HttpRequest) -> RequestLog:
-    request_log: RequestLog = request.__dict__.setdefault(REQUEST_LOG, RequestLog())
-    return request_log
+    found: RequestLog = request.__dict__.setdefault(REQUEST_LOG, RequestLog())
+    return found
 
 
 class AccessLogMiddleware:
@@ -141,9 +143,7 @@ class AccessLogMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Log what a view raises, and let Django answer it."""
-        request_log = request_log_of(request)
-        request_log.fail(exception)
-        request_log.exception = exception
+        request_log_of(request).fail(exception)
 
 
 def _write(request_log: RequestLog, method: str) -> None:

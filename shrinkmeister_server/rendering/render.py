@@ -14,14 +14,8 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.engines.base import EngineBase
 from sorl.thumbnail.parsers import parse_cropbox, parse_geometry
 
+from shrinkmeister import exceptions as errors
 from shrinkmeister.conf import SettingError, reset_on_setting_change
-from shrinkmeister.exceptions import (
-    OutOfMemoryError,
-    ShrinkmeisterError,
-    SourceInvalidError,
-    SourceTooLargeError,
-    SpecError,
-)
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -142,7 +136,7 @@ def _validate_sizes(
     limits = get_server_config()
     width, height = source.width, source.height
     if width * height > limits.max_pixels:
-        raise SourceTooLargeError(f"the source has {width} x {height} pixels")
+        raise errors.SourceTooLargeError(f"the source has {width} x {height} pixels")
     if options["cropbox"]:
         left, top, right, bottom = parse_cropbox(options["cropbox"])
         width, height = right - left, bottom - top
@@ -152,10 +146,10 @@ def _validate_sizes(
     for box in boxes:
         scaled, written = _scaled_and_written((width, height), box, options)
         if max(written) > limits.max_side:
-            raise SpecError(f"a side of the thumbnail would have {max(written):.0f} pixels")
+            raise errors.SpecError(f"a side of the thumbnail would have {max(written):.0f} pixels")
         pixels = max(pixels, *(frames * across * down for across, down in (scaled, written)))
     if pixels > limits.max_pixels:
-        raise SpecError(f"the engine would have to hold {pixels:.0f} pixels to make the thumbnail")
+        raise errors.SpecError(f"the engine would have to hold {pixels:.0f} pixels to make the thumbnail")
 
 
 def _scaled_and_written(
@@ -191,7 +185,7 @@ def _make_picture(
     limit.check()
     if not written or not (data := written[-1]):
         # sorl's Pillow engine (13.4, _get_raw_data) returns None if its first attempt fails.
-        raise SourceInvalidError("the engine wrote an empty file")
+        raise errors.SourceInvalidError("the engine wrote an empty file")
     width, height = engine.get_image_size(thumbnail)
     return Picture(data, width, height)
 
@@ -200,13 +194,13 @@ def _make_picture(
 def _engine_errors(what: str, limit: TimeLimit) -> Iterator[None]:
     try:
         yield
-    except ShrinkmeisterError:
+    except errors.ShrinkmeisterError:
         raise
     except MemoryError as error:
-        raise OutOfMemoryError(f"{what}: there is not enough memory for it") from error
+        raise errors.OutOfMemoryError(f"{what}: there is not enough memory for it") from error
     except Exception as error:
         if not is_about_source(error):
             raise
         limit.check()  # a library also fails if the time limit has stopped it
         reason = " ".join(str(error).split())[:MAX_REASON]
-        raise SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error
+        raise errors.SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error
