@@ -239,12 +239,10 @@ def _expires(stored: ServedThumbnail, url: str) -> int | None:
 
 
 def _prefers_json(request: HttpRequest, other: str) -> bool:
-    """Return whether the client prefers JSON to another content type."""
     return request.get_preferred_type([other, *JSON_TYPES]) in JSON_TYPES
 
 
 def _body(request: HttpRequest, max_thumbnails: int) -> bytes:
-    """Return the body of a batch. Raises BatchError."""
     limit = max_body(max_thumbnails)
     length = request.headers.get("Content-Length", "")
     # Django reads no chunked body: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding

@@ -150,9 +150,12 @@ def _validate_headers(data: bytes) -> None:
     if data[4:8] == b"ftyp" and (is_icon or data[8:12] in _AVIF_BRANDS):
         avif.validate(data, max_pixels)
     if is_icon:
-        inside = ico.picture(data)
-        _validate_parts(inside)
-        _validate_pixels(ico.size(BytesIO(inside)))
+        try:
+            inside = ico.picture(data)
+            _validate_parts(inside)
+            _validate_pixels(ico.size(inside))
+        except ico.ERRORS as error:
+            raise SourceInvalidError("the source is a broken ICO") from error
     elif data.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
         jpeg2000.validate(data, max_pixels)
     elif data.startswith(b"RIFF"):

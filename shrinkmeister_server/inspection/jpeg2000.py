@@ -227,8 +227,7 @@ def _validate_boxes(data: bytes) -> None:
 
 
 def _divided(number: int, by: int) -> int:
-    """Return the quotient, rounded up."""
-    return -(-number // by)
+    return -(-number // by)  # rounded up
 
 
 def _cells(length: int, exponent: int) -> int:

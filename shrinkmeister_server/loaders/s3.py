@@ -17,7 +17,6 @@ MISSING = ("NoSuchKey", "KeyTooLongError")
 
 
 def load_object(storage: Any, key: str, max_bytes: int) -> bytes:
-    """Return the bytes of an object in the bucket of an S3 storage."""
     from botocore.exceptions import BotoCoreError
     from urllib3.exceptions import SSLError
 
@@ -49,7 +48,6 @@ def _storages() -> dict[tuple[str, str], Any]:
 
 
 def _get_object(storage: Any, key: str) -> Any:
-    """Return the bucket's response, whose body has not been read."""
     client = storage.connection.meta.client
     try:
         return client.get_object(Bucket=storage.bucket_name, Key=key)

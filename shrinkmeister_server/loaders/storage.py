@@ -52,14 +52,8 @@ def _load_file(storage: Any, source: Source, max_bytes: int) -> bytes:
     # A file of Azure knows its size only after it has fetched all of its bytes.
     if compat.is_a(storage, compat.AZURE_BACKEND):
         check_size(storage.size(source.name), max_bytes)
-    with _open(storage, source) as file:
-        check_size(file.size, max_bytes)
-        return bytes(file.read())
-
-
-def _open(storage: Any, source: Source) -> Any:
     try:
-        return storage.open(source.name)
+        file = storage.open(source.name)
     except FileNotFoundError:
         # Google's storage raises it for a missing bucket too. Listing a missing bucket fails.
         if compat.is_a(storage, compat.GOOGLE_BACKEND):
@@ -70,3 +64,6 @@ def _open(storage: Any, source: Source) -> Any:
                     f"the storage {source.container!r}: {type(error).__name__}"
                 ) from error
         raise
+    with file:
+        check_size(file.size, max_bytes)
+        return bytes(file.read())
