@@ -19,7 +19,7 @@ from shrinkmeister.error_policy import UNEXPECTED, code_of
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.observability.metrics import get_request_metrics
+from shrinkmeister_server.observability.metrics import get_counter
 from shrinkmeister_server.observability.timing import Timing
 
 logger = logging.getLogger(__name__)
@@ -128,15 +128,15 @@ class AccessLogMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
         # Made at start, so that a server without the library does not start.
-        self._metrics = get_request_metrics() if get_server_config().metrics else None
+        self._count = get_counter() if get_server_config().metrics else None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_log = request_log_of(request)
         answer = self._get_response(request)
         request_log.status = answer.status_code
         for one in (*request_log.parts, request_log):
-            if self._metrics:
-                self._metrics.count(one.outcome, one.code, one.status, one.timing)
+            if self._count:
+                self._count(one.outcome, one.code, one.status, one.timing)
             if one.logged and (one.status >= 400 or request.path_info not in OPERATORS):
                 _write(one, _as_one_line(str(request.method), MAX_METHOD))
         return answer
