@@ -1,6 +1,5 @@
 """Sources in S3 buckets."""
 
-from contextlib import suppress
 from typing import Any
 
 from shrinkmeister.conf import get_config, reset_on_setting_change
@@ -63,13 +62,5 @@ def _read_body(response: Any, max_bytes: int) -> bytes:
     # compares length and checksum.
     with body as stream:
         check_size(response["ContentLength"], max_bytes)
-        with deadline(
-            get_server_config().source_seconds, lambda: _interrupt(stream), "the source's bucket"
-        ):
+        with deadline(get_server_config().source_seconds, stream.shutdown, "the source's bucket"):
             return bytes(body.read())
-
-
-def _interrupt(stream: Any) -> None:
-    # The stream may have just ended by itself.
-    with suppress(OSError, RuntimeError, ValueError):
-        stream.shutdown()

@@ -1,9 +1,11 @@
 """Make thumbnails from a source's bytes, with a sorl engine and in the steps of sorl's own backend."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from traceback import walk_tb
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +25,6 @@ from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.inspection import validate, validate_frames, validate_opened
 from shrinkmeister_server.observability.timing import Timing
-from shrinkmeister_server.rendering.error_causes import is_about_source
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
 ENGINE_HINT = (
@@ -32,6 +33,11 @@ ENGINE_HINT = (
 )
 # Characters of a library's error that are logged. libvips joins all of a source's errors.
 MAX_REASON = 300
+# Python raises these for mistakes in code, such as an engine's or a site's.
+MISTAKES = (AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError)
+# Where Pillow reads and writes files. Pillow refuses a broken file there, before other code sees it.
+READERS = re.compile(r"PIL\.(ImageFile|\w+Plugin)")
+OWN_MODULES = re.compile(r"shrinkmeister(_server)?\..+")
 
 
 @dataclass(frozen=True)
@@ -199,8 +205,33 @@ def _engine_errors(what: str, limit: TimeLimit) -> Iterator[None]:
     except MemoryError as error:
         raise errors.OutOfMemoryError(f"{what}: there is not enough memory for it") from error
     except Exception as error:
-        if not is_about_source(error):
+        if not _is_about_source(error):
             raise
         limit.check()  # a library also fails if the time limit has stopped it
         reason = " ".join(str(error).split())[:MAX_REASON]
         raise errors.SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error
+
+
+def _is_about_source(error: Exception) -> bool:
+    """Return whether the source or the options caused an error from an engine or the inspection.
+
+    Any other error is a mistake in code, or this machine has run out of something. For a broken file,
+    libraries raise errors of almost any type: SyntaxError (PNG), RuntimeError (AVIF), TypeError (TIFF),
+    IndexError (GIF). From other code, the last two mean a mistake in that code. So the decision needs the
+    code that raised the error as well as its type.
+    """
+    # sorl before 13.3 has no EngineError, and a site with such a version may import this module.
+    from sorl.thumbnail.helpers import EngineError
+
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    origin = modules[-1] if modules else ""
+    # Pillow's own OSErrors have no number. sorl raises EngineError if it cannot run a program.
+    for one in (error, error.__cause__ or error.__context__):
+        if isinstance(one, OSError) and one.errno:
+            return False
+    if isinstance(error, RuntimeError) and origin == "threading":
+        return False  # no more threads can be started
+    # Shrinkmeister's own code refuses a source with its own errors, or with sorl's EngineError.
+    if OWN_MODULES.fullmatch(origin) and not isinstance(error, EngineError):
+        return False
+    return not isinstance(error, MISTAKES) or any(map(READERS.fullmatch, modules))
