@@ -179,8 +179,10 @@ def _entries(
             entry = _error_of(spec)
             request_log.refuse(spec, entry["status"])
         else:
-            with request_log.part(spec) as part:
-                entry = _entry(part, spec, resolution, next(states), time.monotonic() < end)
+            part = RequestLog(spec=spec, thumbnail=True)
+            request_log.parts.append(part)
+            entry = _entry(part, spec, resolution, next(states), time.monotonic() < end)
+            part.timing.stop()
         entries.append(entry)
     return entries
 

@@ -7,8 +7,7 @@ A line contains digests of a token's content, and never the path or the token it
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,16 +61,6 @@ class RequestLog:
     parts: list["RequestLog"] = field(default_factory=list)
     refused: int = 0
     logged: bool = True
-
-    @contextmanager
-    def part(self, spec: ThumbnailSpec) -> "Iterator[RequestLog]":
-        """Log one thumbnail of a batch, which takes as long as the block."""
-        part = RequestLog(spec=spec, thumbnail=True)
-        self.parts.append(part)
-        try:
-            yield part
-        finally:
-            part.timing.stop()
 
     def refuse(self, error: Exception, status: int) -> None:
         """Count an invalid token of a batch. The batch's own line reports all of them.
