@@ -48,7 +48,7 @@ MIDDLEWARE = [
     "shrinkmeister_server.middleware.headers_middleware",
     "django.middleware.security.SecurityMiddleware",
     # Nothing else here compares the Host header with ALLOWED_HOSTS.
-    "shrinkmeister_server.probes.HostMiddleware",
+    "shrinkmeister_server.middleware.HostMiddleware",
 ]
 if FILES_WITH_SECRETS or not ALLOWED_HOSTS:
     MIDDLEWARE[2:] = ["shrinkmeister_server.aws_lambda.unconfigured.unconfigured_middleware"]

@@ -201,8 +201,8 @@ class TestFailures:
 
     @pytest.fixture(autouse=True)
     def read(self, monkeypatch: pytest.MonkeyPatch) -> Mock:
-        read = Mock(wraps=sources.load_allowed)
-        monkeypatch.setattr(pipeline, "load_allowed", read)
+        read = Mock(wraps=sources.load)
+        monkeypatch.setattr(pipeline, "load", read)
         return read
 
     @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ class TestChangesMeanwhile:
         spec = make_spec(photo, "300x200", {}, get_config())
         assert shown.name != Path(object_name(spec, "")).name
         get_shared_cache().connection.driver.delete_many(["shrinkmeister:complete"])
-        assert pipeline._found(pipeline.Request(spec, sources.load_allowed, False, Timing())) is None
+        assert pipeline._found(pipeline.Request(spec, Timing())) is None
         # It is a thumbnail of its source like the others, and is deleted with them.
         delete(photo, delete_file=False)
         assert not shown.exists()

@@ -171,7 +171,7 @@ class Lifetimes(RuleBasedStateMachine):
         if thumbnail.lazy:
             spec = make_spec(name, geometry, {}, get_config())
             try:
-                url = pipeline.thumbnail(spec, None, Timing()).url()
+                url = pipeline.thumbnail(pipeline.Request(spec, Timing())).url()
             except SourceMissingError:
                 # Where the mark of a change is evicted, for a minute.
                 remembered = self.clock() - self.evicted_at < 60

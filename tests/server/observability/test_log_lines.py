@@ -20,7 +20,6 @@ from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server import health, pipeline
 from shrinkmeister_server.engines.pillow import Engine
-from shrinkmeister_server.loaders.load import load_allowed
 from shrinkmeister_server.observability.log_formatters import DjangoErrorFilter, EmfFormatter, JsonFormatter
 from shrinkmeister_server.observability.timing import MAKING, Timing
 from tests.conf.test_environment import NEEDED
@@ -117,7 +116,7 @@ class TestOutcomes:
         lock = get_shared_cache().coordination.lock
 
         def late(spec: ThumbnailSpec, seconds: int) -> bool | None:
-            make(pipeline.Request(spec, load_allowed, True, Timing()), "")
+            make(pipeline.Request(spec, Timing(), eager=True), "")
             return lock(spec, seconds)
 
         make = pipeline._made
@@ -156,7 +155,7 @@ class TestOutcomes:
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
         """One line, with its traceback, and with the digests."""
-        monkeypatch.setattr(pipeline, "load_allowed", Mock(side_effect=RuntimeError("a surprise")))
+        monkeypatch.setattr(pipeline, "load", Mock(side_effect=RuntimeError("a surprise")))
         server.get(url_of())
         (record,) = log.records
         assert "RuntimeError: a surprise" in JsonFormatter().format(record)
@@ -377,7 +376,7 @@ def test_an_error_that_nobody_thought_of_is_told_once_and_without_the_path(
     """By Django, whose line is of before ours, or by ours, which has the digests too."""
     if around:
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.failing_middleware"]
-    monkeypatch.setattr(pipeline, "load_allowed", Mock(side_effect=RuntimeError("a surprise")))
+    monkeypatch.setattr(pipeline, "load", Mock(side_effect=RuntimeError("a surprise")))
     monkeypatch.setattr(logging.getLogger("django.request"), "filters", [DjangoErrorFilter()])
     url = url_of()
     assert server.get(url).status_code == 500
