@@ -4,16 +4,16 @@ import logging
 from collections.abc import Set
 from typing import Any
 
-from shrinkmeister.adoption.former import delete_former, delete_former_files, forget_size
+from shrinkmeister.adoption.former import delete_former_files, erase, forget_size, former_key
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config
-from shrinkmeister.conf.credentials import caused, described
-from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError, StorageError
+from shrinkmeister.conf.credentials import described
+from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError
 from shrinkmeister.protocol.keys import folder_name, record_key_of_object
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of, storage_and_name
 from shrinkmeister.storage import get_thumbnail_storage
-from shrinkmeister.storage.compat import delete_file
+from shrinkmeister.storage.compat import delete_file, storage_errors
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,9 @@ def delete_source(file: Any, with_file: bool, config: Config) -> None:
     source = _source_with_thumbnails(file, storage is None, config)
     # The source goes first. Otherwise the server could make a deleted thumbnail again.
     if with_file and storage is not None:
-        _delete_file(storage, name)
+        # After an error the source may still exist.
+        with storage_errors(storage, f"could not delete {name!r}"):
+            delete_file(storage, name)
     if source is None:
         return
     try:
@@ -55,7 +57,7 @@ def delete_thumbnails(file: Any, source: Source, config: Config) -> None:
     storage.delete([name for name in names if record_key_of_object(name) not in kept])
     get_shared_cache().records.forget(source, names)
     if config.adopted_backend:
-        delete_former(file, config, in_use)
+        erase([former_key(file)], config, in_use)
     else:
         forget_size(file)
 
@@ -90,15 +92,3 @@ def _delete_without_cache(
         described(error),
         source,
     )
-
-
-def _delete_file(storage: Any, name: str) -> None:
-    try:
-        delete_file(storage, name)
-    # A storage raises its library's errors. After any of them the source may still exist.
-    except Exception as error:
-        text = f"could not delete {name!r} ({type(storage).__name__}): {described(error)}"
-        failed = caused(StorageError(text), error)
-    else:
-        return
-    raise failed

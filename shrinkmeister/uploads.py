@@ -10,6 +10,8 @@ from django.apps import apps
 from django.db.models import ImageField, Model
 from django.db.models.fields.files import ImageFieldFile
 
+from shrinkmeister.sorl_patches import is_backend_ours
+
 logger = logging.getLogger(__name__)
 
 # On an instance: the fields that have got a file since it was saved.
@@ -41,16 +43,13 @@ def image_fields(model: type[Model]) -> list[ImageField]:
 
 def _mark_change(file: NoticedFile) -> None:
     # Loaded with the first upload, since Django's start loads this module.
-    from sorl.thumbnail import default
-
-    from shrinkmeister.backend import ShrinkmeisterBackend
     from shrinkmeister.cache import get_shared_cache
     from shrinkmeister.conf import get_config
     from shrinkmeister.conf.credentials import described, is_safe
     from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError, SpecError
     from shrinkmeister.sources import source_of
 
-    if not isinstance(default.backend, ShrinkmeisterBackend):
+    if not is_backend_ours():
         return
     try:
         get_shared_cache().coordination.try_mark_change(source_of(file, get_config()))

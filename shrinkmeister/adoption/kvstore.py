@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail import default
 from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.images import ImageFile
@@ -135,19 +134,15 @@ def get_former_store() -> FormerStore:
     from sorl.thumbnail.kvstores.cached_db_kvstore import KVStore as CachedDbStore
 
     store = default.kvstore
-    refused = SettingError(
+    if isinstance(store, CachedDbStore):
+        return _Table()
+    if hasattr(store, "connection") and hasattr(store.connection, "scan_iter"):
+        return _Redis(store.connection)
+    raise SettingError(
         "shrinkmeister.E019",
         f"THUMBNAIL_KVSTORE is {sorl_settings.THUMBNAIL_KVSTORE!r}, which cannot be read in bulk.",
         "Only sorl's cached_db store and its Redis store can. Thumbnails of other stores are made again.",
     )
-    try:
-        if isinstance(store, CachedDbStore):
-            return _Table()
-        if hasattr(store, "connection") and hasattr(store.connection, "scan_iter"):
-            return _Redis(store.connection)
-    except ImproperlyConfigured as error:
-        raise refused from error
-    raise refused
 
 
 def _image(key: str, value: str | bytes | None) -> FormerImage | None:

@@ -17,8 +17,7 @@ from shrinkmeister.doctor.http import NotLoaded, Unreachable, get, load_image
 from shrinkmeister.error_policy import LOG_HINT, hint_of
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError
 from shrinkmeister.protocol.spec import CONTENT_TYPES, Source
-from shrinkmeister.sources import is_elsewhere, place_of
-from shrinkmeister.storage.image_fields import FieldStorage, field_storages
+from shrinkmeister.sources import FieldStorage, field_storages, is_elsewhere, place_of
 
 GEOMETRY = "300x300"
 # What to change if the server cannot read the files of a field, by its status and the kind of storage.

@@ -12,7 +12,7 @@ from shrinkmeister.exceptions import StorageError
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.s3 import S3ThumbnailStorage
-from shrinkmeister.storage.s3_errors import error_code
+from shrinkmeister.storage.s3_client import error_code
 
 RULE_ID = "shrinkmeister"
 

@@ -7,8 +7,9 @@ from functools import wraps
 from typing import Any
 
 from django.core.management.base import CommandError
-from sorl.thumbnail import default
 from sorl.thumbnail.management.commands.thumbnail import Command
+
+from shrinkmeister.sorl_patches import is_backend_ours
 
 # Why each action is refused, and which command to use instead.
 INSTEAD = {
@@ -32,10 +33,7 @@ def install() -> None:
 
     @wraps(sorls)
     def handle(self: Any, *labels: str, **options: Any) -> None:
-        # Imported on first use, because Django imports this module at its start.
-        from shrinkmeister.backend import ShrinkmeisterBackend
-
-        if isinstance(default.backend, ShrinkmeisterBackend):
+        if is_backend_ours():
             raise CommandError(
                 f"`thumbnail {labels[0]}` does not run with Shrinkmeister's backend. {INSTEAD[labels[0]]}"
             )

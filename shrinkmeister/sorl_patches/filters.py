@@ -14,6 +14,8 @@ from typing import Any
 from sorl.thumbnail.parsers import parse_geometry
 from sorl.thumbnail.templatetags import thumbnail as library
 
+from shrinkmeister.sorl_patches import is_backend_ours
+
 Size = tuple[int, int]
 
 
@@ -62,7 +64,6 @@ def _replace(name: str, replacement: Callable[..., Any]) -> None:
 def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: Any) -> Callable[..., Any]:
     @wraps(ours)
     def filtered(file: Any, *arguments: str) -> Any:
-        # Imported on first use, because Django imports this module at its start.
         from shrinkmeister.sorl_patches.sizes import answered_by_sorl, size_of
 
         if answered_by_sorl(file):
@@ -77,9 +78,9 @@ def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: A
 def _of_texts(name: str, sorls: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(sorls)
     def filtered(text: Any) -> Any:
-        from shrinkmeister.sorl_patches.texts import SYNTAXES, answered_by_sorl, show_thumbnails
+        from shrinkmeister.sorl_patches.texts import SYNTAXES, show_thumbnails
 
-        return sorls(text) if answered_by_sorl() else show_thumbnails(text, SYNTAXES[name])
+        return show_thumbnails(text, SYNTAXES[name]) if is_backend_ours() else sorls(text)
 
     return filtered
 

@@ -19,7 +19,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.helpers import get_module_class
 from sorl.thumbnail.kvstores.base import KVStoreBase
 
-# Other modules of this package are imported on first use, because Django imports this one at its start.
+from shrinkmeister.sorl_patches import is_backend_ours
 
 _deleting = ContextVar("deleting", default=False)
 
@@ -37,29 +37,28 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
         if _is_thumbnail(image_file):
             default.backend.delete(image_file, delete_file=False)
             return
-        if not delete_thumbnails and _is_backend_ours():
+        if not delete_thumbnails and is_backend_ours():
             _forget_source_record(image_file)
         # sorl's method calls `delete_thumbnails` by itself.
         super().delete(image_file, delete_thumbnails)
 
     def delete_thumbnails(self, image_file: Any) -> None:
         # A site's backend may call sorl's `delete` in its own. That call must not start the deletion again.
-        if not _deleting.get() and _is_backend_ours():
+        if not _deleting.get() and is_backend_ours():
             _delete_thumbnails(image_file)
         super().delete_thumbnails(image_file)
 
     def clear(self, *args: Any, **kwargs: Any) -> None:
-        if _is_backend_ours():
-            from shrinkmeister.maintenance.clear import clear
+        if is_backend_ours():
+            from shrinkmeister.maintenance.prune import clear
 
             _complete(clear())
         super().clear(*args, **kwargs)
 
     def delete_all_thumbnail_files(self, older_than: datetime | None = None) -> None:
         """Delete Shrinkmeister's too. Records of sorl's go first, so that no page shows a deleted file."""
-        if _is_backend_ours():
-            from shrinkmeister.maintenance.clear import forget_adopted
-            from shrinkmeister.maintenance.prune import prune
+        if is_backend_ours():
+            from shrinkmeister.maintenance.prune import forget_adopted, prune
 
             aware = older_than and (make_aware(older_than) if is_naive(older_than) else older_than)
             _complete(prune(aware))
@@ -76,12 +75,6 @@ def install() -> None:
 def _setup(self: Any) -> None:
     kind = get_module_class(sorl_settings.THUMBNAIL_KVSTORE)
     self._wrapped = type(kind.__name__, (Invalidating, kind), {"__module__": kind.__module__})()
-
-
-def _is_backend_ours() -> bool:
-    from shrinkmeister.backend import ShrinkmeisterBackend
-
-    return isinstance(default.backend, ShrinkmeisterBackend)
 
 
 def _is_thumbnail(image_file: Any) -> bool:

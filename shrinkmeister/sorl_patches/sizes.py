@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from sorl.thumbnail import default
 from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.images import BaseImageFile, DummyImageFile
 
-from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.page import current_page
 from shrinkmeister.sorl_errors import as_sorls
+from shrinkmeister.sorl_patches import is_backend_ours
 from shrinkmeister.sources import source_of
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
@@ -19,7 +18,7 @@ def answered_by_sorl(file: Any) -> bool:
     """Return whether sorl's own filter handles the file: a placeholder, or a file of another backend."""
     if not file or isinstance(file, DummyImageFile) or sorl_settings.THUMBNAIL_DUMMY:
         return True
-    return not isinstance(file, Thumbnail) and not isinstance(default.backend, ShrinkmeisterBackend)
+    return not isinstance(file, Thumbnail) and not is_backend_ours()
 
 
 @as_sorls

@@ -4,7 +4,7 @@ import mimetypes
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from copy import copy
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,10 @@ from django.core.files.storage import FileSystemStorage
 from django.utils.timezone import is_naive, make_aware
 
 from shrinkmeister.conf import SettingError
-from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.protocol.spec import CONTENT_TYPES, EXTENSIONS
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
-from shrinkmeister.storage.compat import check, delete_file, is_missing, walk
+from shrinkmeister.storage.compat import check, delete_file, is_missing, storage_errors, walk
 from shrinkmeister.storage.listing import StoredObject
 
 # The names that django-storages gives the option by which a storage replaces files: Google's, Azure's.
@@ -118,17 +117,5 @@ class DjangoThumbnailStorage(ThumbnailStorage):
         with self._errors("the storage does not answer"):
             check(self.storage)
 
-    @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        """Turn everything that is raised in the block into a StorageError.
-
-        A storage raises whatever its library raises. All of it means here that the storage failed.
-        """
-        try:
-            yield
-        except Exception as error:
-            text = f"{what} ({type(self.storage).__name__}): {described(error)}"
-            failed = caused(StorageError(text), error)
-        else:
-            return
-        raise failed
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        return storage_errors(self.storage, what)

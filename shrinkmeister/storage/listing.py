@@ -70,6 +70,12 @@ class StoredThumbnail:
         return [stored.name for stored in self.objects.values()]
 
 
+def with_resolution(name: str, resolution: str) -> str:
+    """Return `.../name@2x.jpg` for `.../name.jpg`, as sorl's filter `resolution` does."""
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem}@{resolution}x{dot}{extension}"
+
+
 def thumbnails_of(objects: Iterable[StoredObject]) -> Iterator[StoredThumbnail]:
     """Group a listing in the order of names. Holds only thumbnails that may still get an object.
 

@@ -9,7 +9,7 @@ from typing import Any
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject, name_below
-from shrinkmeister.storage.s3_errors import bucket_errors, error_code, refuses_form, status_of
+from shrinkmeister.storage.s3_client import bucket_errors, error_code, refuses_form, status_of
 from shrinkmeister.ttl_cache import TTLCache
 
 # An object never changes under its name: another source, geometry, option or `version` has another name.

@@ -15,7 +15,7 @@ from shrinkmeister.exceptions import (
     StorageError,
 )
 from shrinkmeister.protocol.spec import Source
-from shrinkmeister.storage.buckets import is_s3, object_key
+from shrinkmeister.storage.buckets import is_s3, object_key, opens_storage
 from shrinkmeister.storage.compat import (
     AZURE_BACKEND,
     GOOGLE_BACKEND,
@@ -24,7 +24,6 @@ from shrinkmeister.storage.compat import (
     is_a,
     is_missing,
 )
-from shrinkmeister.storage.thumbnail_storage import opens_storage
 from shrinkmeister_server.loaders.limits import check_size
 from shrinkmeister_server.loaders.s3 import get_s3_storage, load_object
 
