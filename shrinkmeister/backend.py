@@ -26,8 +26,8 @@ from shrinkmeister.exceptions import (
     SpecError,
     StorageError,
 )
-from shrinkmeister.geometry import Sides, certain_sides
-from shrinkmeister.page import current_page
+from shrinkmeister.geometry import certain_sides
+from shrinkmeister.page import current_page, forget_page
 from shrinkmeister.protocol.keys import object_name
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
@@ -89,7 +89,10 @@ class ShrinkmeisterBackend:
         except HostNotListedError as error:
             if config.debug:
                 raise
-            return _unchanged(error)
+            _warn_once("An image is shown as it is: %s", str(error))
+            # Browsers load it from its own host. Templates print URLs unescaped.
+            url = quote(error.url, safe="/:?#[]@!$&()*+,;=%~")
+            return Thumbnail(url, "", (None, None), False, Origin(no_file=str(error)))
         return thumbnail_of(spec, config, former_of(file_, geometry_string, options, config))
 
     @as_sorls
@@ -102,8 +105,7 @@ class ShrinkmeisterBackend:
         """
         if not file_:
             raise EmptyFileError("delete() was given no file")
-        if page := current_page():
-            page.forget()
+        forget_page()
         if isinstance(file_, Thumbnail):
             file_.delete(delete_file)
         else:
@@ -128,7 +130,10 @@ def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = No
         return _final(made, origin, object_name(spec, ""))
     record = known.thumbnail
     sides = (record.width, record.height) if record else certain_sides(spec, known.source)
-    return _lazy(spec, sides, config)
+    if page := current_page():
+        page.note(True, math.inf if config.url_ttl is None else time.time() + config.url_ttl)
+    name = object_name(spec, config.prefix)
+    return Thumbnail(lazy_url(spec, config), name, sides, True, Origin(name, spec))
 
 
 def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
@@ -198,18 +203,3 @@ def _final(record: ThumbnailRecord, origin: Origin, ending: str) -> Thumbnail:
 def _warn_once(message: str, reason: str) -> None:
     """Log a reason once, and not for each thumbnail of each page."""
     logger.warning(message, reason)
-
-
-def _unchanged(error: HostNotListedError) -> Thumbnail:
-    """Return an image that the server may not read, for browsers to load from its own host."""
-    _warn_once("An image is shown as it is: %s", str(error))
-    # Templates print URLs unescaped.
-    url = quote(error.url, safe="/:?#[]@!$&()*+,;=%~")
-    return Thumbnail(url, "", (None, None), False, Origin(no_file=str(error)))
-
-
-def _lazy(spec: ThumbnailSpec, sides: Sides, config: Config) -> Thumbnail:
-    if page := current_page():
-        page.note(True, math.inf if config.url_ttl is None else time.time() + config.url_ttl)
-    name = object_name(spec, config.prefix)
-    return Thumbnail(lazy_url(spec, config), name, sides, True, Origin(name, spec))

@@ -16,7 +16,6 @@ from django.db.models.signals import post_delete, post_save, pre_delete, pre_sav
 from django.db.transaction import on_commit
 from sorl.thumbnail import delete
 
-from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.uploads import UPLOADS, image_fields
 
 # On an instance: field -> the names that its row had before each save or deletion that has not finished. A
@@ -126,10 +125,7 @@ def _forget(
             # The row may have been saved again since, also through another instance.
             later = _names_in_table(model, instance, using) if had else {}
             file.files_in_use = {name for name in known | set(later.values()) if name}
-            try:
-                delete(file, delete_file=False)
-            except SourceNotAllowedError:
-                return  # in a storage that STORAGES does not name: it cannot have a thumbnail
+            delete(file, delete_file=False)
 
         # Robust: Django logs a failure. The instance is saved or deleted already.
         on_commit(forget, using=using, robust=True)

@@ -25,7 +25,14 @@ def delete_source(file: Any, with_file: bool, config: Config) -> None:
     rows of a table.
     """
     storage, name = storage_and_name(file, config)
-    source = _source_with_thumbnails(file, storage is None, config)
+    source = None
+    try:
+        source = source_of(file, config)
+    except SourceNotAllowedError:
+        pass  # it cannot have thumbnails; sorl accepts such files too
+    except SpecError:
+        if storage is not None:
+            raise
     # The source goes first. Otherwise the server could make a deleted thumbnail again.
     if with_file and storage is not None:
         # After an error the source may still exist.
@@ -60,18 +67,6 @@ def delete_thumbnails(file: Any, source: Source, config: Config) -> None:
         erase([former_key(file)], config, in_use)
     else:
         forget_size(file)
-
-
-def _source_with_thumbnails(file: Any, is_url: bool, config: Config) -> Source | None:
-    """Return the source of a file, or None if it cannot have thumbnails. sorl accepts such files too."""
-    try:
-        return source_of(file, config)
-    except SourceNotAllowedError:
-        return None
-    except SpecError:
-        if is_url:
-            return None
-        raise
 
 
 def _delete_without_cache(

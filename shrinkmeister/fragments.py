@@ -45,7 +45,7 @@ class CacheThumbnailsNode(Node):
         with watch_thumbnails() as lifetime:
             html = self.nodelist.render(context)
         value: str = html
-        if lifetime.is_limited:
+        if lifetime != Lifetime():
             value = Fragment(html)
             value.lifetime = lifetime
         cache.set(key, value, lifetime.cache_seconds(timeout))

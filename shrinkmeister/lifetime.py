@@ -20,10 +20,6 @@ class Lifetime:
     lazy: bool = False
     ends: float = math.inf
 
-    @property
-    def is_limited(self) -> bool:
-        return self.lazy or self.ends < math.inf
-
     def note(self, lazy: bool, ends: float) -> None:
         self.lazy |= lazy
         self.ends = min(self.ends, ends)

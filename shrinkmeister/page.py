@@ -195,6 +195,12 @@ def current_page() -> RequestCache | None:
     return _page.get()
 
 
+def forget_page() -> None:
+    """Make the page of the current request read all values again."""
+    if page := _page.get():
+        page.forget()
+
+
 @contextmanager
 def using_page(page: RequestCache) -> Iterator[None]:
     """Make a page the current one until the block ends."""

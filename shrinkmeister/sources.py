@@ -75,15 +75,11 @@ def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
         name = name.split("?")[0]
     if name.startswith("//"):
         name = f"http:{name}"
-    if isinstance(storage := getattr(file, "storage", None), UrlStorage):
-        return None, name  # an ImageFile that sorl made from a URL
-    if hasattr(file, "storage"):
-        storage = file.storage
-    elif URL.match(name):
+    storage = getattr(file, "storage", None)
+    # sorl makes an ImageFile with a UrlStorage from a URL.
+    if isinstance(storage, UrlStorage) or (storage is None and URL.match(name)):
         return None, name
-    else:
-        storage = open_thumbnail_storage()
-    storage = _unwrapped(storage)
+    storage = _unwrapped(open_thumbnail_storage() if storage is None else storage)
     location = getattr(storage, "location", None)
     if location is not None:
         name = name.removeprefix(f"{str(location).removesuffix('/')}/")

@@ -155,7 +155,8 @@ def stored_formers(after: str = "") -> Iterator[StoredThumbnail]:
     prefix = former_image(f"{config.prefix}x").name.removesuffix("x")
     for thumbnail in thumbnails_of(get_former_storage().walk(prefix, after)):
         ours = is_object_name(thumbnail.name, config.prefix)
-        if thumbnail.complete and not ours and not SURROGATE.search(thumbnail.name):
+        # Without the thumbnail itself, only its alternative resolutions are stored.
+        if None in thumbnail.objects and not ours and not SURROGATE.search(thumbnail.name):
             yield thumbnail
 
 
@@ -184,7 +185,7 @@ def erase(sources: list[str], config: Config, keep: Container[str] = ()) -> None
     thumbnails = store.thumbnails(sources)
     names = _names(thumbnails)
     places = [former_place(name) for name in names]
-    places += [place for source in store.images(sources) for place in former_places(source)]
+    places += [place for source in store.images(sources).values() for place in former_places(source)]
     cache = get_shared_cache()
     # Records before objects, so that no page gets the URL of a deleted thumbnail.
     cache.records.forget_adopted(places)

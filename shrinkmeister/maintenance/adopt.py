@@ -92,7 +92,7 @@ def adopt(ttl: int, dry_run: bool = False, restart: bool = False) -> Iterator[Ad
         done.sources = 0  # the store cannot continue after a bookmark
     for keys, bookmark in store.sources(done.bookmark):
         records = {}
-        for source in store.images(keys):
+        for source in store.images(keys).values():
             places = former_places(source)
             done.sources += bool(places)
             records |= dict.fromkeys(places, ThumbnailRecord(*source.size))
@@ -112,7 +112,7 @@ def _records_of(
         former_place(thumbnail.name): ThumbnailRecord(
             *size,
             base_of(storage.url(thumbnail.name), filepath_to_uri(thumbnail.name)),
-            thumbnail.resolutions,
+            tuple(filter(None, thumbnail.objects)),
         )
         for thumbnail, image, size in zip(thumbnails, images, sizes, strict=True)
         # sorl cuts names at a question mark, and removes the location of the storage.

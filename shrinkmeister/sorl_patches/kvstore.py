@@ -9,6 +9,7 @@ methods also delete Shrinkmeister's records and thumbnails. With another backend
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.helpers import get_module_class
 from sorl.thumbnail.kvstores.base import KVStoreBase
 
+from shrinkmeister.page import forget_page
 from shrinkmeister.sorl_patches import is_backend_ours
 
 _deleting = ContextVar("deleting", default=False)
@@ -38,14 +40,25 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
             default.backend.delete(image_file, delete_file=False)
             return
         if not delete_thumbnails and is_backend_ours():
-            _forget_source_record(image_file)
+            from shrinkmeister.cache import get_shared_cache
+            from shrinkmeister.conf import get_config
+            from shrinkmeister.exceptions import SourceNotAllowedError
+            from shrinkmeister.sources import source_of
+
+            with suppress(SourceNotAllowedError):
+                get_shared_cache().records.forget(source_of(image_file, get_config()), [])
+            forget_page()
         # sorl's method calls `delete_thumbnails` by itself.
         super().delete(image_file, delete_thumbnails)
 
     def delete_thumbnails(self, image_file: Any) -> None:
         # A site's backend may call sorl's `delete` in its own. That call must not start the deletion again.
         if not _deleting.get() and is_backend_ours():
-            _delete_thumbnails(image_file)
+            token = _deleting.set(True)
+            try:
+                default.backend.delete(image_file, delete_file=False)
+            finally:
+                _deleting.reset(token)
         super().delete_thumbnails(image_file)
 
     def clear(self, *args: Any, **kwargs: Any) -> None:
@@ -83,39 +96,6 @@ def _is_thumbnail(image_file: Any) -> bool:
     return isinstance(image_file, Thumbnail)
 
 
-def _delete_thumbnails(image_file: Any) -> None:
-    from shrinkmeister.exceptions import SourceNotAllowedError
-
-    token = _deleting.set(True)
-    try:
-        default.backend.delete(image_file, delete_file=False)
-    except SourceNotAllowedError:
-        return  # STORAGES does not contain its storage, so it cannot have thumbnails
-    finally:
-        _deleting.reset(token)
-
-
-def _forget_source_record(image_file: Any) -> None:
-    from shrinkmeister.cache import get_shared_cache
-    from shrinkmeister.conf import get_config
-    from shrinkmeister.exceptions import SourceNotAllowedError
-    from shrinkmeister.sources import source_of
-
-    try:
-        source = source_of(image_file, get_config())
-    except SourceNotAllowedError:
-        return
-    get_shared_cache().records.forget(source, [])
-    _forget_page()
-
-
 def _complete(job: Iterator[Any]) -> None:
     deque(job, maxlen=0)
-    _forget_page()
-
-
-def _forget_page() -> None:
-    from shrinkmeister.page import current_page
-
-    if page := current_page():
-        page.forget()
+    forget_page()

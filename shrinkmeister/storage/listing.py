@@ -57,15 +57,6 @@ class StoredThumbnail:
     objects: dict[str | None, StoredObject] = field(default_factory=dict)
 
     @property
-    def complete(self) -> bool:
-        """Whether the thumbnail itself is stored: it is written last."""
-        return None in self.objects
-
-    @property
-    def resolutions(self) -> tuple[str, ...]:
-        return tuple(resolution for resolution in self.objects if resolution)
-
-    @property
     def names(self) -> list[str]:
         return [stored.name for stored in self.objects.values()]
 

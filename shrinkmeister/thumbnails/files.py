@@ -19,7 +19,7 @@ from shrinkmeister.conf.credentials import described, errors_as
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import NotStoredError, StorageError
 from shrinkmeister.geometry import Size
-from shrinkmeister.page import current_page
+from shrinkmeister.page import forget_page
 from shrinkmeister.protocol.keys import object_name, record_key
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.sources import place_of
@@ -108,8 +108,7 @@ class Origin:
                 # The server trusts a record for days, and would not make the lost file again.
                 get_shared_cache().records.delete([record_key(self.spec)])
             name = _make(self.spec)
-            if page := current_page():
-                page.forget()
+            forget_page()
             if storage.exists(name):
                 return storage, name
             raise _error(
@@ -156,18 +155,14 @@ def _make(spec: ThumbnailSpec) -> str:
     try:
         make = get_maker()
     except SettingError:
-        _ask_server(lazy_url(spec, config))
+        # Imported on use: pages import this module, and no page sends a request.
+        from shrinkmeister.doctor.http import get
+
+        agent = {"User-Agent": f"shrinkmeister/{shrinkmeister.__version__}"}
+        reply = get(lazy_url(spec, config), SERVER_SECONDS, False, **agent)
+        if reply.status >= 400:
+            text = f"the thumbnail server at {config.server_url} answered {reply.status}; see its log"
+            raise StorageError(text) from None
     else:
         spec, _ = make(spec)
     return object_name(spec, config.prefix)
-
-
-def _ask_server(url: str) -> None:
-    # Imported on use: pages import this module, and no page sends a request.
-    from shrinkmeister.doctor.http import get
-
-    agent = {"User-Agent": f"shrinkmeister/{shrinkmeister.__version__}"}
-    reply = get(url, SERVER_SECONDS, False, **agent)
-    if reply.status >= 400:
-        server = get_config().server_url
-        raise StorageError(f"the thumbnail server at {server} answered {reply.status}; see its log")
