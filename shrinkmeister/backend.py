@@ -115,9 +115,14 @@ class ShrinkmeisterBackend:
 def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
     """Return the thumbnail of a spec. former: the adopted thumbnail of sorl that may stand in for it."""
     known = get_shared_cache().lookups.look_up(spec, former.place if former else None, current_page())
-    thumbnail = None
-    if known.thumbnail and not known.stale:
-        thumbnail = _recorded(spec, known.thumbnail, config)
+    name, record, thumbnail = object_name(spec, config.prefix), known.thumbnail, None
+    if record and not known.stale:
+        origin = Origin(name, spec, by_storage=not record.base)
+        thumbnail = _with_all_resolutions(record, origin, name.removeprefix(config.prefix), config)
+        # Without a URL in its record, the thumbnail is in a private bucket. If the site cannot sign, the
+        # server does.
+        if thumbnail and not record.base and lasting(thumbnail.url):
+            thumbnail = None
     if not thumbnail and former and known.adopted:
         origin = Origin(former.name, by_storage=not known.adopted.base)
         thumbnail = _with_all_resolutions(known.adopted, origin, filepath_to_uri(former.name), config)
@@ -125,14 +130,12 @@ def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = No
         return thumbnail
     if is_eager(config):
         # The returned spec names the thumbnail. It differs if the source was changing meanwhile.
-        spec, made = get_maker()(spec)
-        origin = Origin(object_name(spec, config.prefix), spec, by_storage=not made.base)
-        return _final(made, origin, object_name(spec, ""))
-    record = known.thumbnail
+        spec, record = get_maker()(spec)
+        origin = Origin(object_name(spec, config.prefix), spec, by_storage=not record.base)
+        return _final(record, origin, object_name(spec, ""))
     sides = (record.width, record.height) if record else certain_sides(spec, known.source)
     if page := current_page():
         page.note(True, math.inf if config.url_ttl is None else time.time() + config.url_ttl)
-    name = object_name(spec, config.prefix)
     return Thumbnail(lazy_url(spec, config), name, sides, True, Origin(name, spec))
 
 
@@ -160,15 +163,6 @@ def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Conf
     if type(geometry) is int or isinstance(geometry, PlainNumber):
         geometry = str(geometry)
     return ThumbnailSpec.kept(source, geometry, chosen)
-
-
-def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
-    """Return a recorded thumbnail, or None if this page can give no final URL for it."""
-    origin = Origin(object_name(spec, config.prefix), spec, by_storage=not record.base)
-    thumbnail = _with_all_resolutions(record, origin, origin.name.removeprefix(config.prefix), config)
-    # Without a URL in its record, the thumbnail is in a private bucket. If the site cannot sign, the server
-    # does.
-    return None if thumbnail and not record.base and lasting(thumbnail.url) else thumbnail
 
 
 def _with_all_resolutions(

@@ -6,7 +6,7 @@ committed. The file itself is never deleted: the site decides about that, as in 
 the instance uses as its own file is kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from django.apps import apps
@@ -41,12 +41,7 @@ def connect() -> None:
     for model in apps.get_models():
         if image_fields(model):
             for signal, receiver in RECEIVERS:
-                signal.connect(receiver, sender=model, dispatch_uid=uid_of(receiver))
-
-
-def uid_of(receiver: Callable[..., None]) -> str:
-    """Return the dispatch_uid of a receiver, which no receiver of a site has."""
-    return f"{receiver.__module__}.{receiver.__qualname__}"
+                signal.connect(receiver, sender=model)
 
 
 def _before_save(sender: type[Model], instance: Model, using: str, **save: Any) -> None:

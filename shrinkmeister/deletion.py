@@ -41,12 +41,23 @@ def delete_source(file: Any, with_file: bool, config: Config) -> None:
     if source is None:
         return
     try:
-        delete_thumbnails(file, source, config)
+        _delete_thumbnails(file, source, config)
     except DriverError as error:
-        _delete_without_cache(file, source, with_file, error, config)
+        # Thumbnails of a source that stays are kept, because pages still show their URLs.
+        if with_file:
+            thumbnails = get_thumbnail_storage()
+            thumbnails.delete([one.name for one in thumbnails.walk(folder_name(source, config.prefix))])
+            if config.adopted_backend:
+                delete_former_files(file, config)
+        logger.error(
+            "The shared cache failed while thumbnails were deleted (%s). It still has their records. "
+            "Run `manage.py shrinkmeister prune --source '%s'` when it works again",
+            described(error),
+            source,
+        )
 
 
-def delete_thumbnails(file: Any, source: Source, config: Config) -> None:
+def _delete_thumbnails(file: Any, source: Source, config: Config) -> None:
     """Delete the thumbnails of a deleted or replaced source. Raise StorageError or DriverError.
 
     Thumbnails that `file.files_in_use` names stay: a model instance has them as files of its own.
@@ -67,23 +78,3 @@ def delete_thumbnails(file: Any, source: Source, config: Config) -> None:
         erase([former_key(file)], config, in_use)
     else:
         forget_size(file)
-
-
-def _delete_without_cache(
-    file: Any, source: Source, is_deleted: bool, error: DriverError, config: Config
-) -> None:
-    """Delete the thumbnails of a deleted source although the shared cache is down, and log what is left.
-
-    Thumbnails of a source that stays are kept, because pages still show their URLs.
-    """
-    storage = get_thumbnail_storage()
-    if is_deleted:
-        storage.delete([stored.name for stored in storage.walk(folder_name(source, config.prefix))])
-        if config.adopted_backend:
-            delete_former_files(file, config)
-    logger.error(
-        "The shared cache failed while thumbnails were deleted (%s). It still has their records. "
-        "Run `manage.py shrinkmeister prune --source '%s'` when it works again",
-        described(error),
-        source,
-    )

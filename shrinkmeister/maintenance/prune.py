@@ -47,8 +47,7 @@ def prune(
         names = [name for thumbnail in old for name in thumbnail.names]
         if not dry_run:
             keys = {record_key_of_object(name) for name in names}
-            # Records before objects, so that no page gets the URL of a deleted thumbnail. And again after
-            # them, since a server that still found an object records it again.
+            # Records go before objects, and again after them, as in deletion.py.
             cache.records.delete(keys)
             storage.delete(names)
             cache.records.delete(keys)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from sorl.thumbnail.conf import settings as sorl_settings
+from sorl.thumbnail.images import DummyImageFile
 from sorl.thumbnail.parsers import parse_geometry
 from sorl.thumbnail.templatetags import thumbnail as library
 
@@ -64,9 +66,12 @@ def _replace(name: str, replacement: Callable[..., Any]) -> None:
 def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: Any) -> Callable[..., Any]:
     @wraps(ours)
     def filtered(file: Any, *arguments: str) -> Any:
-        from shrinkmeister.sorl_patches.sizes import answered_by_sorl, size_of
+        # Imported on first use, because Django imports this module at its start.
+        from shrinkmeister.thumbnails.thumbnail import Thumbnail, size_of
 
-        if answered_by_sorl(file):
+        if not file or isinstance(file, DummyImageFile) or sorl_settings.THUMBNAIL_DUMMY:
+            return sorls(file, *arguments)
+        if not isinstance(file, Thumbnail) and not is_backend_ours():
             return sorls(file, *arguments)
         size = size_of(file)
         return ours(size, *arguments) if size else unknown

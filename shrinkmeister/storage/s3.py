@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Any
 
 from shrinkmeister.exceptions import StorageError
@@ -93,9 +92,6 @@ class S3ThumbnailStorage(ThumbnailStorage):
                 for entry in page.get("Contents", ()):
                     name = name_below(self._folder, prefix, entry["Key"])
                     yield StoredObject(name, entry["LastModified"])
-
-    def modified(self, stored: StoredObject) -> datetime | None:
-        return stored.modified
 
     def delete(self, names: list[str]) -> None:
         kept: list[tuple[str, str]] = []

@@ -12,11 +12,15 @@ from typing import Any
 from django.conf import settings
 from django.utils.formats import localize
 from sorl.thumbnail import default
-from sorl.thumbnail.images import ImageFile, serialize_image_file
+from sorl.thumbnail.images import BaseImageFile, ImageFile, serialize_image_file
 
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import ReadOnlyError
 from shrinkmeister.geometry import Sides, Size
+from shrinkmeister.page import current_page
 from shrinkmeister.sorl_errors import as_sorls
+from shrinkmeister.sources import source_of
 from shrinkmeister.thumbnails.files import Origin
 
 
@@ -181,6 +185,16 @@ class Thumbnail:
 
     def _image_file(self) -> ImageFile:
         return ImageFile(self.object_name, self.storage)
+
+
+@as_sorls
+def size_of(file: Any) -> Size | None:
+    """Return (width, height) in pixels of a thumbnail, or of a source from the shared cache; or None."""
+    if isinstance(file, Thumbnail):
+        return file.certain_size
+    if isinstance(file, BaseImageFile) and file.size:
+        return file.size[0], file.size[1]
+    return get_shared_cache().lookups.image_size(source_of(file, get_config()), current_page())
 
 
 class PlainNumber(Fraction):
