@@ -47,16 +47,11 @@ def is_eager(config: Config) -> bool:
     return config.eager or _eager.get() > 0
 
 
-def make_now(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
-    """Find or make the thumbnail as the thumbnail server does, and raise the same errors.
-
-    The returned spec names the thumbnail. It differs from `spec` if the source was changing meanwhile.
-    """
-    return get_maker()(spec)
-
-
 def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]]:
-    """Return the function that makes a thumbnail. Raises SettingError if it is not installed."""
+    """Return the function that finds or makes a thumbnail as the thumbnail server does, with its errors.
+
+    Raises SettingError if it is not installed.
+    """
     try:
         maker: Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]] = import_string(MAKER)
     except ImportError as error:

@@ -12,8 +12,14 @@ from sorl.thumbnail.conf import defaults as sorl_defaults
 from shrinkmeister.conf.config import Config, SettingError
 from shrinkmeister.conf.reader import SettingsReader
 from shrinkmeister.drivers import make_driver
-from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, S3_BACKEND, is_s3, signs_for_too_long
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
+from shrinkmeister.storage.buckets import (
+    MOST_SIGNED_SECONDS,
+    S3_BACKEND,
+    is_s3,
+    open_thumbnail_storage,
+    opens_storage,
+    signs_for_too_long,
+)
 
 # Settings that only some versions of sorl have. Sites keep them when they change versions.
 SORLS_OTHER_SETTINGS = {
@@ -43,7 +49,7 @@ def check_expiry(config: Config) -> Iterator[CheckMessage]:
     if max(long, parameters.get("OPTIONS", {}).get("querystring_expire", 0)) <= MOST_SIGNED_SECONDS:
         return
     try:
-        storage = open_thumbnail_storage(config)
+        storage = open_thumbnail_storage()
         if not is_s3(storage):
             if not config.bucket or find_spec("storages") is None:
                 return

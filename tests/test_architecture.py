@@ -131,7 +131,7 @@ def test_a_site_has_settings_and_no_environment() -> None:
 
 
 # The only modules of a site that import S3's libraries, and only when a function needs them.
-WRITERS = ("shrinkmeister.storage.buckets", "shrinkmeister.storage.s3_errors")
+WRITERS = ("shrinkmeister.storage.buckets", "shrinkmeister.storage.s3_client")
 
 
 def test_libraries_of_images_and_of_s3_stay_on_the_server() -> None:

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from typing import Protocol
 
 from shrinkmeister.cache.connection import Part
-from shrinkmeister.geometry import filled_size
+from shrinkmeister.geometry import filled_sides
 from shrinkmeister.protocol.freshness import is_stale, moment
 from shrinkmeister.protocol.keys import DISTRUST_BEFORE_KEY, adopted_key, record_key, source_key
 from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
@@ -39,7 +39,7 @@ def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> LookupKeys:
     """Return the keys that `Lookups.look_up` reads."""
     return LookupKeys(
         record_key(spec),
-        None if filled_size(spec) else source_key(spec.source),
+        None if all(filled_sides(spec)) else source_key(spec.source),
         adopted_key(adopted) if adopted else None,
     )
 

@@ -6,7 +6,8 @@ cause.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import permutations
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, unquote_plus
@@ -51,6 +52,24 @@ def caused(ours: E, error: BaseException) -> E:
     ours.__cause__ = error if is_safe(error) else None
     ours.__suppress_context__ = True
     return ours
+
+
+@contextmanager
+def errors_as(translate: Callable[[Exception], Exception | None]) -> Iterator[None]:
+    """Raise what `translate` makes of an error of the block, with its cause if that is safe to show.
+
+    translate: returns None for an error that passes unchanged
+    """
+    try:
+        yield
+    except Exception as error:
+        ours = translate(error)
+        if ours is None:
+            raise
+        failed = caused(ours, error)
+    else:
+        return
+    raise failed
 
 
 def is_safe(error: BaseException) -> bool:

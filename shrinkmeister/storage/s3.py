@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Any
 
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject, name_below
-from shrinkmeister.storage.s3_errors import bucket_errors, error_code, refuses_form, status_of
+from shrinkmeister.storage.s3_client import bucket_errors, error_code, refuses_form, status_of
 from shrinkmeister.ttl_cache import TTLCache
 
 # An object never changes under its name: another source, geometry, option or `version` has another name.
@@ -93,9 +92,6 @@ class S3ThumbnailStorage(ThumbnailStorage):
                 for entry in page.get("Contents", ()):
                     name = name_below(self._folder, prefix, entry["Key"])
                     yield StoredObject(name, entry["LastModified"])
-
-    def modified(self, stored: StoredObject) -> datetime | None:
-        return stored.modified
 
     def delete(self, names: list[str]) -> None:
         kept: list[tuple[str, str]] = []

@@ -6,7 +6,7 @@ from shrinkmeister.conf import get_config, reset_on_setting_change
 from shrinkmeister.exceptions import SourceMissingError
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.storage.buckets import alias_storage, bucket_storage
-from shrinkmeister.storage.s3_errors import bucket_errors
+from shrinkmeister.storage.s3_client import bucket_errors
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.loaders.limits import check_size, deadline
 

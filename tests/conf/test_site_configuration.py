@@ -25,7 +25,7 @@ from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.setting_checks import known_to_sorl
 from shrinkmeister.sources import source_of
 from shrinkmeister.storage import get_thumbnail_storage
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.storage.buckets import open_thumbnail_storage
 from shrinkmeister_server.conf import VARIABLES
 from tests.site.models import Photo
 from tests.support.pages import render
@@ -311,9 +311,9 @@ class TestStorageByItsClass:
         settings.STORAGES = {"default": {"BACKEND": FILES, "OPTIONS": {"location": "/srv"}}}
         settings.THUMBNAIL_STORAGE = f"{__name__}.OwnStorage"
         assert messages() == {}
-        storage = open_thumbnail_storage(get_config())
+        storage = open_thumbnail_storage()
         assert type(storage) is OwnStorage
-        assert storage is open_thumbnail_storage(get_config())
+        assert storage is open_thumbnail_storage()
         assert storage.location == str(tmp_path)
         assert get_thumbnail_storage().url("cache/a.jpg") == "https://media.example.com/cache/a.jpg"
         # The server could not find its files.

@@ -13,7 +13,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from shrinkmeister.adoption.kvstore import get_former_store
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.doctor.examination import examine
@@ -21,8 +20,10 @@ from shrinkmeister.doctor.findings import OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.maintenance import lifecycle
 from shrinkmeister.maintenance.adopt import Adoption, adopt
-from shrinkmeister.maintenance.clear import clear
-from shrinkmeister.maintenance.prune import Pruning, prune, prune_adopted
+from shrinkmeister.maintenance.prune import Pruning
+from shrinkmeister.maintenance.prune import prune
+from shrinkmeister.maintenance.prune import prune_adopted
+from shrinkmeister.maintenance.prune import clear
 from shrinkmeister.sources import parse_source
 
 PROGRESS_SECONDS = 2
@@ -61,7 +62,7 @@ class Command(BaseCommand):
 
     def _adopt(self, dry_run: bool, restart: bool, ttl: timedelta, **options: Any) -> None:
         done = Adoption()
-        for done in adopt(get_former_store(), int(ttl.total_seconds()), dry_run, restart):
+        for done in adopt(int(ttl.total_seconds()), dry_run, restart):
             self._report_progress(done.thumbnails + done.sources, "thumbnails and sources")
         self._report(
             f"{'Would adopt' if dry_run else 'Adopted'} {done.thumbnails:,} thumbnails and the sizes of "
@@ -100,7 +101,7 @@ class Command(BaseCommand):
         of = None if source is None else parse_source(source, get_config())
         before = datetime.now(UTC) - older_than if older_than else None
         done = Pruning()
-        for done in prune_adopted(get_former_store(), dry_run) if adopted else prune(before, of, dry_run):
+        for done in prune_adopted(dry_run) if adopted else prune(before, of, dry_run):
             self._report_progress(done.seen, "thumbnails")
         whose = " that sorl has made" if adopted else f" of {of}" if of else ""
         self._report(

@@ -22,7 +22,7 @@ from shrinkmeister.doctor.findings import OK, WRONG
 from shrinkmeister.doctor.http import Response, get
 from shrinkmeister.doctor.sources import FIELD_HINT
 from shrinkmeister.eager import eager_thumbnails
-from shrinkmeister.storage.image_fields import field_storages
+from shrinkmeister.sources import field_storages
 from shrinkmeister_server.checks import check_server
 from tests.servers.faulty import FaultyProxy, running_faulty
 from tests.servers.process import HOST
