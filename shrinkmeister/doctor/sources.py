@@ -16,9 +16,7 @@ from shrinkmeister.doctor.http import JSON, UNREACHABLE_HINT, Unreachable, get, 
 from shrinkmeister.error_policy import hint_of
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError
 from shrinkmeister.protocol.spec import CONTENT_TYPES, Source
-from shrinkmeister.sources import place_of
-from shrinkmeister.sources import FieldStorage
-from shrinkmeister.sources import field_storages
+from shrinkmeister.sources import FieldStorage, field_storages, place_of
 
 # What to change if the server cannot read the files of a field.
 FIELD_HINT = (

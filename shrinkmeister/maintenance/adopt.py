@@ -16,8 +16,7 @@ from shrinkmeister.adoption.former import (
 )
 from shrinkmeister.adoption.kvstore import Size, get_former_store
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import SettingError
-from shrinkmeister.conf import get_config
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.conf.values import FORMER_BACKEND_HINT
 from shrinkmeister.protocol.records import ThumbnailRecord, base_of
 from shrinkmeister.protocol.spec import Source

@@ -18,13 +18,8 @@ from django.utils.module_loading import import_string
 from sorl.thumbnail import default
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.conf import Config
-from shrinkmeister.conf import SettingError
-from shrinkmeister.conf import get_config
-from shrinkmeister.conf import reset_on_setting_change
-from shrinkmeister.conf.values import TEXT_IMAGE
-from shrinkmeister.conf.values import TEXT_SOURCES_HINT
-from shrinkmeister.conf.values import is_plain
+from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
+from shrinkmeister.conf.values import TEXT_IMAGE, TEXT_SOURCES_HINT, is_plain
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.page import RequestCache, current_page, using_page
 from shrinkmeister.prefetch import expect

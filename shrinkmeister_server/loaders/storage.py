@@ -10,9 +10,7 @@ from shrinkmeister import exceptions as errors
 from shrinkmeister.conf.credentials import is_safe
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.storage import compat
-from shrinkmeister.storage.buckets import is_s3
-from shrinkmeister.storage.buckets import object_key
-from shrinkmeister.storage.buckets import opens_storage
+from shrinkmeister.storage.buckets import is_s3, object_key, opens_storage
 from shrinkmeister_server.loaders.limits import check_size
 from shrinkmeister_server.loaders.s3 import get_s3_storage, load_object
 

@@ -20,10 +20,7 @@ from shrinkmeister.doctor.findings import OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.maintenance import lifecycle
 from shrinkmeister.maintenance.adopt import Adoption, adopt
-from shrinkmeister.maintenance.prune import Pruning
-from shrinkmeister.maintenance.prune import prune
-from shrinkmeister.maintenance.prune import prune_adopted
-from shrinkmeister.maintenance.prune import clear
+from shrinkmeister.maintenance.prune import Pruning, clear, prune, prune_adopted
 from shrinkmeister.sources import parse_source
 
 PROGRESS_SECONDS = 2
