@@ -96,8 +96,7 @@ def test_requests_take_what_the_model_says(
         assert (counted.commands(), counted.requests()) == (step.commands, asked)
         assert (step.gets, step.puts) == (asked.count("GET"), asked.count("PUT"))
 
-    cache = get_shared_cache()
-    monkeypatch.setattr(cache, "_check_ttl", 0)
+    monkeypatch.setattr(get_shared_cache().coordination, "check_ttl", 0)
     assert server.get(path).status_code == 302
     assert (counted.commands(), counted.requests()) == (CHECK.commands, ["HEAD"])
     assert (CHECK.gets, CHECK.puts) == (1, 0)
