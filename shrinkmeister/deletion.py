@@ -25,14 +25,12 @@ def delete_source(file: Any, with_file: bool, config: Config) -> None:
     rows of a table.
     """
     storage, name = storage_and_name(file, config)
-    source = None
     try:
         source = source_of(file, config)
-    except SourceNotAllowedError:
-        pass  # it cannot have thumbnails; sorl accepts such files too
-    except SpecError:
-        if storage is not None:
+    except (SourceNotAllowedError, SpecError) as error:
+        if isinstance(error, SpecError) and storage is not None:
             raise
+        source = None  # the file cannot have thumbnails; sorl accepts such files too
     # The source goes first. Otherwise the server could make a deleted thumbnail again.
     if with_file and storage is not None:
         # After an error the source may still exist.

@@ -140,11 +140,10 @@ def _prepared(storage: Any, options: dict[str, Any]) -> Any:
     from botocore.config import Config as ClientConfig
     from storages.utils import lookup_env
 
-    if not options.get("client_config") and not getattr(settings, "AWS_S3_CLIENT_CONFIG", None):
-        storage.client_config = storage.client_config.merge(ClientConfig(**CLIENT_OPTIONS))
-    if storage.client_config.signature_version is None:
-        version = ClientConfig(signature_version=SIGNATURE_VERSION)
-        storage.client_config = storage.client_config.merge(version)
+    own = options.get("client_config") or getattr(settings, "AWS_S3_CLIENT_CONFIG", None)
+    version = storage.client_config.signature_version or SIGNATURE_VERSION
+    defaults = ClientConfig(**({} if own else CLIENT_OPTIONS), signature_version=version)
+    storage.client_config = storage.client_config.merge(defaults)
     if signs_for_too_long(storage):
         storage.querystring_expire = MOST_SIGNED_SECONDS
     # django-storages adds the environment's session token to any keys. On Lambda that is the token of the
