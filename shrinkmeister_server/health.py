@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 HEALTH_SECONDS = 5
 
 
-# By part, what its failure is, or "" if it works.
+# Maps each part to the sentence of its failure, or to "" if it works.
 Report = dict[str, str]
 
 

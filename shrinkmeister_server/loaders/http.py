@@ -42,7 +42,7 @@ def load(source: Source, max_bytes: int) -> bytes:
     Raises SourceNotAllowedError for an address of the host that is not allowed.
     """
     config = get_server_config()
-    # The time for connecting, header and body together. DNS is not in it, because nothing can interrupt it.
+    # This limits connecting, header and body together, but not DNS, which nothing can interrupt.
     end = time.monotonic() + config.source_seconds
     # Compared one by one: the setting may be a text, and `in` would find a part of it.
     is_private = any(host == source.container for host in config.private_hosts)

@@ -141,7 +141,7 @@ class Lifetimes(RuleBasedStateMachine):
         ):
             self.patched.setattr(f"{module}.get_shared_cache", lambda: self.cache)
             self.patched.setattr(f"{module}.get_thumbnail_storage", lambda: self.bucket)
-        self.patched.setattr(pipeline, "fetch", self._fetch)
+        self.patched.setattr(pipeline, "load", self._load)
         self.patched.setattr(pipeline, "render", self._render)
         for reader in (pipeline, served):
             self.patched.setattr(reader, "time", SimpleNamespace(time=self.clock, monotonic=self.clock))
@@ -150,7 +150,7 @@ class Lifetimes(RuleBasedStateMachine):
         self.patched.undo()
         self.overridden.disable()
 
-    def _fetch(self, source: Source) -> bytes:
+    def _load(self, source: Source, anywhere: bool) -> bytes:
         content = self.contents[source.name]
         if content is None:
             raise SourceMissingError("gone")
