@@ -19,7 +19,7 @@ class ShrinkmeisterError(Exception):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        words = re.findall("[A-Z][a-z]+", cls.__name__.removesuffix("Error"))
+        words = re.findall("[A-Z]+[a-z0-9]*", cls.__name__.removesuffix("Error"))
         cls.code = "-".join(words).lower()
 
 
