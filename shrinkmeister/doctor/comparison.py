@@ -84,7 +84,7 @@ def compare_settings(config: Config, ours: Facts, theirs: Facts) -> Iterator[Fin
     if config.bucket or theirs.get("THUMBNAIL_BUCKET"):
         ignored.add("THUMBNAIL_STORAGE")
     names = [name for name in CONSEQUENCES if name in theirs and name not in ignored]
-    different = [name for name in names if _sorted(ours[name]) != _sorted(theirs[name])]
+    different = [name for name in names if ours[name] != theirs[name]]
     for name in different:
         yield wrong("settings", _both(name, ours, theirs), f"{CONSEQUENCES[name]} Make them equal.")
     if not different:
@@ -140,10 +140,6 @@ def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding
 
 def _both(name: str, ours: Facts, theirs: Facts) -> str:
     return f"{name} is {ours[name]!r} on the site, {theirs[name]!r} on the server"
-
-
-def _sorted(value: Any) -> Any:
-    return sorted(value, key=str) if isinstance(value, list) else value
 
 
 def _listed(found: Facts) -> str:

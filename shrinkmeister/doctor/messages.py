@@ -145,7 +145,7 @@ def facts_of(config: Config) -> dict[str, dict[str, Any]]:
     return {
         "protocols": PROTOCOLS,
         "versions": {**versions, "engine": sorl_settings.THUMBNAIL_ENGINE},
-        "settings": {**settings, "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": list(config.resolutions)},
+        "settings": {**settings, "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": sorted(config.resolutions)},
     }
 
 
