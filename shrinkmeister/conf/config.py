@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import values
-from shrinkmeister.conf.library_settings import DJANGO_SETTINGS, PICTURE_SETTINGS, S3_SETTINGS
+from shrinkmeister.conf.libraries import DJANGO_SETTINGS, PICTURE_SETTINGS, S3_SETTINGS
 from shrinkmeister.conf.table import EQUAL, Setting, both, combined, equal, settings_of, site
 from shrinkmeister.environment import FLAG, MISSING, NAMES, NUMBER, NUMBERS, SECRET, SECRETS, TEXT, whole
 from shrinkmeister.exceptions import ShrinkmeisterError

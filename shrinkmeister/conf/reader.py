@@ -12,7 +12,7 @@ from sorl.thumbnail.conf import defaults as sorl_defaults
 
 from shrinkmeister.conf import values
 from shrinkmeister.conf.config import DEFAULT_CACHE_NAME, CacheConfig, Config, SettingError
-from shrinkmeister.conf.library_settings import PICTURE_SETTINGS
+from shrinkmeister.conf.libraries import PICTURE_SETTINGS
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
 from shrinkmeister.conf.table import Setting, settings_of
 from shrinkmeister.exceptions import SpecError
