@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from shrinkmeister import backend, deletion
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
 from shrinkmeister.cache import SharedCache
 from shrinkmeister.cache.codec import RecordCodec
@@ -28,6 +29,7 @@ from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject
+from shrinkmeister.thumbnails import files
 from shrinkmeister_server import pipeline, served
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.render import Picture, Rendering
@@ -134,13 +136,10 @@ class Lifetimes(RuleBasedStateMachine):
         # What a browser has open: the objects, and since when.
         self.open: list[tuple[str, float]] = []
         self.patched = pytest.MonkeyPatch()
-        for module in (
-            "shrinkmeister.backend",
-            "shrinkmeister_server.pipeline",
-            "shrinkmeister_server.served",
-        ):
-            self.patched.setattr(f"{module}.get_shared_cache", lambda: self.cache)
-            self.patched.setattr(f"{module}.get_thumbnail_storage", lambda: self.bucket)
+        for module in (backend, deletion, pipeline, served):
+            self.patched.setattr(module, "get_shared_cache", lambda: self.cache)
+        for module in (deletion, files, pipeline, served):
+            self.patched.setattr(module, "get_thumbnail_storage", lambda: self.bucket)
         self.patched.setattr(pipeline, "load", self._load)
         self.patched.setattr(pipeline, "render", self._render)
         for reader in (pipeline, served):
