@@ -47,10 +47,10 @@ def _check_allowed(source: Source) -> None:
 def _path_parts(source: Source) -> list[str]:
     """Return the parts of a source's path in every way that a storage or a host may read it.
 
-    django-storages reads a backslash as a slash. A host decodes "%2e" and ends the path at "?". Some hosts
-    end a part at ";".
+    django-storages reads a backslash as a slash. A host decodes "%2e", as some storages may, and ends
+    the path at "?". Some hosts end a part at ";".
     """
-    if source.scheme not in URL_SCHEMES:
-        return re.split(r"[/\\]", source.name)
-    path = unquote(re.split("[?#]", source.name)[0])
-    return [part.partition(";")[0] for part in re.split(r"[/\\]", path)]
+    is_url = source.scheme in URL_SCHEMES
+    name = re.split("[?#]", source.name)[0] if is_url else source.name
+    parts = re.split(r"[/\\]", unquote(name))
+    return [part.partition(";")[0] for part in parts] if is_url else parts
