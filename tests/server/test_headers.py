@@ -9,7 +9,6 @@ from django.core.exceptions import ImproperlyConfigured
 from shrinkmeister.conf import get_tokens
 from shrinkmeister.environment import ORIGINS
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister_server import pipeline
 from tests.conf.test_environment import manage
 from tests.support.sides import Server
 
@@ -36,7 +35,7 @@ def answers(server: Server, photo: str, settings: Any, monkeypatch: pytest.Monke
         "liveness": server.get("/livez", origin=SITE),
         "metrics": server.get("/metrics", origin=SITE),
     }
-    monkeypatch.setattr(pipeline, "_found", lambda request: 1 / 0)
+    monkeypatch.setattr("shrinkmeister_server.views.thumbnail", lambda request: 1 / 0)
     answers["a surprise"] = server.get(thumbnail(), origin=SITE)
     assert [answer.status_code for answer in answers.values()] == [
         *(302, 403, 403, 404, 405, 400, 200, 200, 200, 500)

@@ -1,6 +1,5 @@
 """The thumbnail server, asked in this process, on a folder: what it makes, and what it answers."""
 
-import functools
 import json
 import os
 import threading
@@ -28,10 +27,11 @@ from shrinkmeister.conf import DAY, get_tokens, reset_on_setting_change
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
-from shrinkmeister_server import health, pipeline, views
+from shrinkmeister_server import health, pipeline, served, views
 from shrinkmeister_server.health import HEALTH_SECONDS, Health, Report, examine
 from shrinkmeister_server.loaders import load as sources
 from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering import render as rendering
 from tests.support.pictures import picture, size_of
 from tests.support.sides import Server
 
@@ -119,8 +119,8 @@ class TestMaking:
         url = url_of(spec_of())
         name = get_thumbnail(photo, "300x200", crop="center").object_name
         server.get(url)
-        made = Mock(wraps=pipeline._make)
-        monkeypatch.setattr(pipeline, "_make", made)
+        made = Mock(wraps=rendering.render)
+        monkeypatch.setattr(pipeline, "render", made)
         for age, times in ((28.9, 0), (29.1, 1)):
             caches["shrinkmeister"].clear()
             then = time.time() - age * DAY
@@ -163,9 +163,9 @@ class TestMaking:
         url = url_of(spec_of())
         first = server.get(url)
         get_shared_cache().records.forget(spec_of().source, [first["Location"]])
-        monkeypatch.setattr(pipeline, "_stored", lambda request: pytest.fail("asked the bucket"))
-        made = Mock(wraps=pipeline._make)
-        monkeypatch.setattr(pipeline, "_make", made)
+        monkeypatch.setattr(served, "find_stored", lambda spec: pytest.fail("asked the bucket"))
+        made = Mock(wraps=rendering.render)
+        monkeypatch.setattr(pipeline, "render", made)
         assert server.get(url)["Location"] == first["Location"]
         made.assert_called_once()
 
@@ -296,17 +296,17 @@ class TestSafely:
     def test_made_by_another_server_just_before_our_lock(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lock, make = Coordination.lock, Mock(wraps=pipeline._made)
+        lock, made = Coordination.lock, Mock(wraps=rendering.render)
 
         def late(self: Coordination, spec: ThumbnailSpec, seconds: int) -> bool | None:
-            pipeline_made(asked(spec), "")
+            monkeypatch.setattr(Coordination, "lock", lock)
+            pipeline.make_for_site(spec)
             return lock(self, spec, seconds)
 
-        pipeline_made = pipeline._made
         monkeypatch.setattr(Coordination, "lock", late)
-        monkeypatch.setattr(pipeline, "_made", make)
+        monkeypatch.setattr(pipeline, "render", made)
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
-        make.assert_not_called()
+        made.assert_called_once()
 
 
 class TestAsSorlDoes:
@@ -567,12 +567,15 @@ class TestOnce:
         spec = spec_of()
         assert get_shared_cache().coordination.lock(spec, 30)  # somebody else has it
 
-        # ... and makes it meanwhile.
-        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._made, asked(spec), "")))
-        make = Mock(wraps=pipeline._made)
-        monkeypatch.setattr(pipeline, "_made", make)
+        def finish() -> None:
+            get_shared_cache().coordination.unlock(spec)
+            pipeline.make_for_site(spec)
+
+        monkeypatch.setattr(TIME, Time(finish))
+        made = Mock(wraps=rendering.render)
+        monkeypatch.setattr(pipeline, "render", made)
         assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)
-        make.assert_not_called()
+        made.assert_called_once()
 
     def test_it_is_made_when_the_other_server_is_gone(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch

@@ -18,10 +18,10 @@ from shrinkmeister.conf import DAY, get_tokens
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister_server import health, pipeline
+from shrinkmeister_server import health, pipeline, served
 from shrinkmeister_server.engines.pillow import Engine
 from shrinkmeister_server.observability.log_formatters import DjangoErrorFilter, EmfFormatter, JsonFormatter
-from shrinkmeister_server.observability.timing import MAKING, Timing
+from shrinkmeister_server.observability.timing import MAKING
 from tests.conf.test_environment import NEEDED
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import picture
@@ -104,7 +104,7 @@ class TestOutcomes:
         log.clear()
         shared = get_shared_cache()
         monkeypatch.setattr(shared.coordination, "now", lambda: time.time() + 30 * DAY)
-        monkeypatch.setattr(pipeline, "_in_bucket", Mock(side_effect=StorageError("the storage sleeps")))
+        monkeypatch.setattr(served, "find_stored", Mock(side_effect=StorageError("the storage sleeps")))
         server.get(url_of())
         warned, told = log.records
         assert "the storage sleeps" in warned.getMessage()
@@ -113,14 +113,15 @@ class TestOutcomes:
     def test_of_one_that_another_server_makes(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
-        lock = get_shared_cache().coordination.lock
+        coordination = get_shared_cache().coordination
+        lock = coordination.lock
 
         def late(spec: ThumbnailSpec, seconds: int) -> bool | None:
-            make(pipeline.Request(spec, Timing(), eager=True), "")
+            monkeypatch.setattr(coordination, "lock", lock)
+            pipeline.make_for_site(spec)
             return lock(spec, seconds)
 
-        make = pipeline._made
-        monkeypatch.setattr(get_shared_cache().coordination, "lock", late)
+        monkeypatch.setattr(coordination, "lock", late)
         server.get(url_of())
         assert request_log(log)["outcome"] == "waited"
 
