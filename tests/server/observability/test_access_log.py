@@ -318,7 +318,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
                 }
             }
         ),
-        "THUMBNAIL_ENGINE": "tests.server.observability.test_log_lines.SurprisingEngine",
+        "THUMBNAIL_ENGINE": "tests.server.observability.test_access_log.SurprisingEngine",
         "LOG_FORMAT": request.param,
         # As docs/operations.md has it.
         "GUNICORN_CMD_ARGS": f"--config {tmp_path}/gunicorn.conf.py",
