@@ -151,8 +151,8 @@ def report(rates: Rates, missing: list[str]) -> str:
     text = "\n".join(lines)
     text += (
         f"\n\nOne core each, in turns, medians of {ROUNDS} runs. A lazy URL: its spec written, encrypted, "
-        "and made a URL. A recorded thumbnail: its spec, key, record and the signature of that, in pages of "
-        f"{PAGE}, from a cache in memory: no trip to Redis is in it. Of {SOURCES:,} sources each comes "
+        "and made a URL. A recorded thumbnail: its spec, key, record and the signature of that, in pages "
+        f"of {PAGE}, from a cache in memory: no trip to Redis is in it. Of {SOURCES:,} sources each comes "
         "in turn, so that nothing that is kept helps."
     )
     return text + (f" Left out: {', '.join(missing)}." if missing else "")

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -18,24 +18,26 @@ from shrinkmeister.adoption.former import Former, former_of
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config, SettingError, get_config, lazy_url
 from shrinkmeister.deletion import delete_source
-from shrinkmeister.eager import is_eager, make_now
-from shrinkmeister.exceptions import EmptyFileError, HostNotListedError, PrivateNameError, StorageError
-from shrinkmeister.geometry import Sides, certain_sides
-from shrinkmeister.page import current_page
+from shrinkmeister.eager import get_maker, is_eager
+from shrinkmeister.exceptions import (
+    EmptyFileError,
+    HostNotListedError,
+    PrivateNameError,
+    SpecError,
+    StorageError,
+)
+from shrinkmeister.geometry import certain_sides
+from shrinkmeister.page import current_page, forget_page
 from shrinkmeister.protocol.keys import object_name
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
 from shrinkmeister.sorl_errors import as_sorls
 from shrinkmeister.sources import source_of
-from shrinkmeister.storage import get_former_storage, get_thumbnail_storage
-from shrinkmeister.storage.base import ThumbnailStorage, lasting
-from shrinkmeister.thumbnails.files import Adopted, Elsewhere, Made
-from shrinkmeister.thumbnails.plain_numbers import PlainNumber
-from shrinkmeister.thumbnails.thumbnail import Origin, Thumbnail
+from shrinkmeister.storage.base import lasting
+from shrinkmeister.thumbnails.files import Origin
+from shrinkmeister.thumbnails.thumbnail import PlainNumber, Thumbnail
 
 logger = logging.getLogger(__name__)
-
-UNKNOWN: Sides = (None, None)
 
 
 class ShrinkmeisterBackend:
@@ -78,13 +80,19 @@ class ShrinkmeisterBackend:
             raise EmptyFileError("get_thumbnail() was given no file")
         config = get_config()
         if config.dummy:
-            return _dummy(str(geometry_string))
+            # sorl's tag would take sorl's DummyImageFile for a missing image.
+            image = DummyImageFile(str(geometry_string))
+            origin = Origin(no_file="it is a placeholder (THUMBNAIL_DUMMY)")
+            return Thumbnail(image.url, "", (image.x, image.y), False, origin)
         try:
             spec = make_spec(file_, geometry_string, options, config)
         except HostNotListedError as error:
             if config.debug:
                 raise
-            return _unchanged(error)
+            _warn_once("An image is shown as it is: %s", str(error))
+            # Browsers load it from its own host. Templates print URLs unescaped.
+            url = quote(error.url, safe="/:?#[]@!$&()*+,;=%~")
+            return Thumbnail(url, "", (None, None), False, Origin(no_file=str(error)))
         return thumbnail_of(spec, config, former_of(file_, geometry_string, options, config))
 
     @as_sorls
@@ -97,8 +105,7 @@ class ShrinkmeisterBackend:
         """
         if not file_:
             raise EmptyFileError("delete() was given no file")
-        if page := current_page():
-            page.forget()
+        forget_page()
         if isinstance(file_, Thumbnail):
             file_.delete(delete_file)
         else:
@@ -108,18 +115,28 @@ class ShrinkmeisterBackend:
 def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = None) -> Thumbnail:
     """Return the thumbnail of a spec. former: the adopted thumbnail of sorl that may stand in for it."""
     known = get_shared_cache().lookups.look_up(spec, former.place if former else None, current_page())
-    thumbnail = None
-    if known.thumbnail and not known.stale:
-        thumbnail = _recorded(spec, known.thumbnail, config)
+    name, record, thumbnail = object_name(spec, config.prefix), known.thumbnail, None
+    if record and not known.stale:
+        origin = Origin(name, spec, by_storage=not record.base)
+        thumbnail = _with_all_resolutions(record, origin, name.removeprefix(config.prefix), config)
+        # Without a URL in its record, the thumbnail is in a private bucket. If the site cannot sign, the
+        # server does.
+        if thumbnail and not record.base and lasting(thumbnail.url):
+            thumbnail = None
     if not thumbnail and former and known.adopted:
-        thumbnail = _adopted(former.name, known.adopted, config)
+        origin = Origin(former.name, by_storage=not known.adopted.base)
+        thumbnail = _with_all_resolutions(known.adopted, origin, filepath_to_uri(former.name), config)
     if thumbnail:
         return thumbnail
     if is_eager(config):
-        return _made(spec, config)
-    record = known.thumbnail
+        # The returned spec names the thumbnail. It differs if the source was changing meanwhile.
+        spec, record = get_maker()(spec)
+        origin = Origin(object_name(spec, config.prefix), spec, by_storage=not record.base)
+        return _final(record, origin, object_name(spec, ""))
     sides = (record.width, record.height) if record else certain_sides(spec, known.source)
-    return _lazy(spec, sides, config)
+    if page := current_page():
+        page.note(True, math.inf if config.url_ttl is None else time.time() + config.url_ttl)
+    return Thumbnail(lazy_url(spec, config), name, sides, True, Origin(name, spec))
 
 
 def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
@@ -127,6 +144,10 @@ def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config)
 
     geometry: text, or a whole number for a width, as in {% thumbnail f 300 %}
     """
+    if isinstance(file, Thumbnail):
+        raise SpecError(
+            "a thumbnail cannot be the source of another thumbnail: pass its source image instead"
+        )
     return spec_of(source_of(file, config), geometry, options, config)
 
 
@@ -144,82 +165,35 @@ def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Conf
     return ThumbnailSpec.kept(source, geometry, chosen)
 
 
-def _recorded(spec: ThumbnailSpec, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
-    """Return a recorded thumbnail, or None if this page can give no final URL for it."""
-    name, origin = object_name(spec, config.prefix), Made(spec, by_storage=not record.base)
-    ending = name.removeprefix(config.prefix)
-    thumbnail = _final(record, name, origin, ending, get_thumbnail_storage, config)
-    # Without a URL in its record, the thumbnail is in a private bucket. If the site cannot sign, the server
-    # does.
-    return None if thumbnail and not record.base and lasting(thumbnail.url) else thumbnail
-
-
-def _adopted(name: str, record: ThumbnailRecord, config: Config) -> Thumbnail | None:
-    """Return a thumbnail that the former backend has made."""
-    origin = Adopted(name, by_storage=not record.base)
-    return _final(record, name, origin, filepath_to_uri(name), get_former_storage, config)
-
-
-def _final(
-    record: ThumbnailRecord,
-    name: str,
-    origin: Origin,
-    ending: str,
-    get_storage: Callable[[], ThumbnailStorage],
-    config: Config,
+def _with_all_resolutions(
+    record: ThumbnailRecord, origin: Origin, ending: str, config: Config
 ) -> Thumbnail | None:
     """Return a thumbnail whose final URL ends with `ending`; None if there is no such URL."""
     # A template makes the URL of each listed resolution from this one, so all of them must exist.
     if not record.has(config.resolutions):
         return None
     try:
-        # A storage makes the URL without a request to S3. In a private bucket it signs the URL.
-        url = record.base + ending if record.base else _url_now(name, get_storage())
+        return _final(record, origin, ending)
     except (SettingError, StorageError) as error:
         _warn_once("A private bucket's URLs cannot be signed here, and stay lazy: %s", str(error))
         return None
-    return Thumbnail(url, name, (record.width, record.height), False, origin)
 
 
-def _url_now(name: str, storage: ThumbnailStorage) -> str:
-    """Return the URL that the storage of thumbnails makes. The page remembers when a signed URL expires."""
-    url = storage.url(name)
-    # Storages sign URLs so that at least half of their lifetime is left.
-    if not lasting(url) and (page := current_page()):
-        page.note(False, time.time() + storage.url_lifetime / 2)
-    return url
+def _final(record: ThumbnailRecord, origin: Origin, ending: str) -> Thumbnail:
+    """Return a thumbnail with its final URL. The page remembers when a signed URL expires."""
+    if record.base:
+        url = record.base + ending
+    else:
+        # A storage makes the URL without a request to S3. In a private bucket it signs the URL.
+        storage = origin.thumbnails()
+        url = storage.url(origin.name)
+        # Storages sign URLs so that at least half of their lifetime is left.
+        if not lasting(url) and (page := current_page()):
+            page.note(False, time.time() + storage.url_lifetime / 2)
+    return Thumbnail(url, origin.name, (record.width, record.height), False, origin)
 
 
 @lru_cache(maxsize=100)
 def _warn_once(message: str, reason: str) -> None:
     """Log a reason once, and not for each thumbnail of each page."""
     logger.warning(message, reason)
-
-
-def _dummy(geometry: str) -> Thumbnail:
-    """Return a placeholder. sorl's tag would take sorl's DummyImageFile for a missing image."""
-    image = DummyImageFile(geometry)
-    origin = Elsewhere("it is a placeholder (THUMBNAIL_DUMMY)")
-    return Thumbnail(image.url, "", (image.x, image.y), False, origin)
-
-
-def _unchanged(error: HostNotListedError) -> Thumbnail:
-    """Return an image that the server may not read, for browsers to load from its own host."""
-    _warn_once("An image is shown as it is: %s", str(error))
-    # Templates print URLs unescaped.
-    url = quote(error.url, safe="/:?#[]@!$&()*+,;=%~")
-    return Thumbnail(url, "", UNKNOWN, False, Elsewhere(str(error)))
-
-
-def _made(spec: ThumbnailSpec, config: Config) -> Thumbnail:
-    """Make a thumbnail in this process (eager mode), and return it."""
-    spec, record = make_now(spec)
-    name, size = object_name(spec, config.prefix), (record.width, record.height)
-    url = record.base + object_name(spec, "") if record.base else _url_now(name, get_thumbnail_storage())
-    return Thumbnail(url, name, size, False, Made(spec, by_storage=not record.base))
-
-
-def _lazy(spec: ThumbnailSpec, sides: Sides, config: Config) -> Thumbnail:
-    if page := current_page():
-        page.note(True, math.inf if config.url_ttl is None else time.time() + config.url_ttl)
-    return Thumbnail(lazy_url(spec, config), object_name(spec, config.prefix), sides, True, Made(spec))

@@ -11,7 +11,7 @@ cache.set(key, html, cache_seconds(900))
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -49,21 +49,19 @@ def cache_seconds(most: int | None, lazy: int = LAZY_SECONDS) -> int | None:
 @contextmanager
 def watch_thumbnails() -> Iterator[Lifetime]:
     """Return the Lifetime of what is rendered in the block, on a page or outside of one."""
-    with ExitStack() as stack:
-        page = current_page()
-        if page is None:
-            stack.enter_context(using_page(page := RequestCache()))
-        lifetime = Lifetime()
-        page.lifetimes.append(lifetime)
-        try:
+    page = current_page() or RequestCache()
+    lifetime = Lifetime()
+    page.lifetimes.append(lifetime)
+    try:
+        with using_page(page):
             yield lifetime
-        finally:
-            # By identity, since the lifetimes of two fragments may be equal.
-            page.lifetimes[:] = [one for one in page.lifetimes if one is not lifetime]
+    finally:
+        # By identity, since the lifetimes of two fragments may be equal.
+        page.lifetimes[:] = [one for one in page.lifetimes if one is not lifetime]
 
 
-class _Limited(django_cache.UpdateCacheMiddleware):
-    """Django's middleware, with a timeout that the thumbnails of the page allow."""
+class UpdateCacheMiddleware(django_cache.UpdateCacheMiddleware):
+    """For MIDDLEWARE, in the place of Django's: with a timeout that the thumbnails of the page allow."""
 
     lazy = LAZY_SECONDS
     page_timeout: int | None
@@ -75,14 +73,10 @@ class _Limited(django_cache.UpdateCacheMiddleware):
         # A copy, since one instance answers all requests.
         limited = copy(self)
         limited.page_timeout = cache_seconds(most, self.lazy)
-        return super(_Limited, limited).process_response(request, response)
+        return super(UpdateCacheMiddleware, limited).process_response(request, response)
 
 
-class UpdateCacheMiddleware(_Limited):
-    """For MIDDLEWARE, in the place of Django's."""
-
-
-class _CacheMiddleware(_Limited, django_cache.CacheMiddleware):
+class _CacheMiddleware(UpdateCacheMiddleware, django_cache.CacheMiddleware):
     def __init__(self, get_response: Any, lazy: int, **kwargs: Any) -> None:
         super().__init__(get_response, **kwargs)
         self.lazy = lazy

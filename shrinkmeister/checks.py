@@ -9,15 +9,15 @@ from django.core.files.storage import default_storage
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.adoption.former import check_adopted_backend
+from shrinkmeister.adoption.former import get_namer
 from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import MISSING_SERVER_URL, OUR_SETTINGS, Config, SettingError, get_config
+from shrinkmeister.conf import Config, SettingError, get_config
+from shrinkmeister.conf.config import MISSING_SERVER_URL, OUR_SETTINGS
 from shrinkmeister.eager import server_problems, server_settings
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, known_to_sorl, misspelled
 from shrinkmeister.sorl_patches.texts import check_text_sources
-from shrinkmeister.sources import is_elsewhere, place_of
-from shrinkmeister.storage.image_fields import field_storages
+from shrinkmeister.sources import field_storages, is_elsewhere, place_of
 
 BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
 # The doctor asks the server about what these report.
@@ -41,13 +41,13 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     messages += map(as_error, server_problems(get_config() if valid else None))
     eager = getattr(settings, "THUMBNAIL_EAGER", False) is True
     if getattr(settings, "THUMBNAIL_SERVER_URL", None) is None and not eager:
-        messages.append(as_error(MISSING_SERVER_URL))
+        messages.append(as_error(SettingError(*MISSING_SERVER_URL)))
     if not messages:
         try:
-            check_adopted_backend()
+            get_namer()
             check_text_sources()
         except SettingError as error:
-            messages.append(as_error(error.problem))
+            messages.append(as_error(error))
         else:
             messages += [*check_fields(get_config()), *check_expiry(get_config())]
     names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}

@@ -6,7 +6,7 @@ committed. The file itself is never deleted: the site decides about that, as in 
 the instance uses as its own file is kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from django.apps import apps
@@ -16,7 +16,6 @@ from django.db.models.signals import post_delete, post_save, pre_delete, pre_sav
 from django.db.transaction import on_commit
 from sorl.thumbnail import delete
 
-from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.uploads import UPLOADS, image_fields
 
 # On an instance: field -> the names that its row had before each save or deletion that has not finished. A
@@ -42,12 +41,7 @@ def connect() -> None:
     for model in apps.get_models():
         if image_fields(model):
             for signal, receiver in RECEIVERS:
-                signal.connect(receiver, sender=model, dispatch_uid=uid_of(receiver))
-
-
-def uid_of(receiver: Callable[..., None]) -> str:
-    """Return the dispatch_uid of a receiver, which no receiver of a site has."""
-    return f"{receiver.__module__}.{receiver.__qualname__}"
+                signal.connect(receiver, sender=model)
 
 
 def _before_save(sender: type[Model], instance: Model, using: str, **save: Any) -> None:
@@ -126,10 +120,7 @@ def _forget(
             # The row may have been saved again since, also through another instance.
             later = _names_in_table(model, instance, using) if had else {}
             file.files_in_use = {name for name in known | set(later.values()) if name}
-            try:
-                delete(file, delete_file=False)
-            except SourceNotAllowedError:
-                return  # in a storage that STORAGES does not name: it cannot have a thumbnail
+            delete(file, delete_file=False)
 
         # Robust: Django logs a failure. The instance is saved or deleted already.
         on_commit(forget, using=using, robust=True)

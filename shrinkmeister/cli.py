@@ -1,11 +1,12 @@
-"""`python -m shrinkmeister url | find | open`: what a page does, for a caller who has the secret.
+"""Print the URL of a thumbnail, or what a URL contains: what a page does, for a caller who has the secret.
 
-    url s3://photos/dawn.jpg 300x200 --crop center       prints the lazy URL
-    find s3://photos/dawn.jpg 300x200 --crop center      prints the final URL, if there is a record
-    open https://thumbs.example.com/AYy2nDq...@2x.jpg    prints what the token in a lazy URL contains
+  python -m shrinkmeister url s3://photos/dawn.jpg 300x200 --crop center
+  python -m shrinkmeister find s3://photos/dawn.jpg 300x200 --crop center
+  python -m shrinkmeister open https://thumbs.example.com/AYy2nDq...@2x.jpg
 
-Settings are those of the site that DJANGO_SETTINGS_MODULE names. Without it they are environment variables.
-Code that needs settings is imported after they are configured, because sorl reads its own at import.
+Settings are those of the site that DJANGO_SETTINGS_MODULE names. Without it they are environment variables
+of the same names, as a thumbnail server has them: THUMBNAIL_SECRET_KEY, THUMBNAIL_CACHE_LOCATION, ...
+`url` and `find` also need THUMBNAIL_SERVER_URL.
 """
 
 import argparse
@@ -17,18 +18,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.environment import Environment, VariableError
+from shrinkmeister.environment import VariableError
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
-
-if TYPE_CHECKING:
-    from shrinkmeister.protocol.spec import ThumbnailSpec
+from shrinkmeister.protocol.spec import ThumbnailSpec
 
 # Exit statuses: of any command that fails, and of `find` for a thumbnail without a record. Python exits
 # with 1 after an uncaught exception.
@@ -40,21 +39,10 @@ WAIT_SECONDS = 2.0
 # prometheus_client would write into the folder of a server that has these variables.
 UNREAD = frozenset({"THUMBNAIL_METRICS"})
 
-OURS = ("help", "option")
 FLAG = re.compile(r"--([A-Za-z_][A-Za-z0-9_-]*)(=.*)?", re.ASCII | re.DOTALL)
 # Templates write them so, and so may callers.
 CONSTANTS: Mapping[str, bool | None] = {"True": True, "False": False, "None": None}
 
-DESCRIPTION = """\
-Print the URL of a thumbnail, or what a URL contains.
-
-  python -m shrinkmeister url s3://photos/dawn.jpg 300x200 --crop center
-  python -m shrinkmeister find s3://photos/dawn.jpg 300x200 --crop center
-  python -m shrinkmeister open https://thumbs.example.com/AYy2nDq...@2x.jpg
-
-Settings are those of the site that DJANGO_SETTINGS_MODULE names. Without it they are environment variables
-of the same names, as a thumbnail server has them: THUMBNAIL_SECRET_KEY, THUMBNAIL_CACHE_LOCATION, ...
-`url` and `find` also need THUMBNAIL_SERVER_URL."""
 OPTIONS = """\
 Every other --name VALUE is an option of the thumbnail, as in a template: --crop center, --crop "10% 20%",
 --quality 80, --upscale false, --padding_color '#fff'. Numbers, true, false, null, arrays and objects are
@@ -74,8 +62,7 @@ def main(arguments: Sequence[str], variables: Mapping[str, str]) -> int:
     try:
         options = _parser(arguments).parse_args(arguments)
         _configure(variables)
-        status: int = options.run(options, variables)
-        return status
+        return int(options.run(options, variables))
     except ShrinkmeisterError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return WRONG
@@ -89,7 +76,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m shrinkmeister",
-        description=DESCRIPTION,
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -125,7 +112,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             metavar="NAME=VALUE",
             help="An option whose name may also be that of a flag of this command.",
         )
-        for name in _names(arguments):
+        flags = (FLAG.fullmatch(argument) for argument in arguments)
+        for name in {flag[1] for flag in flags if flag} - {"help", "option"}:
             one.add_argument(
                 f"--{name}",
                 dest="options",
@@ -140,12 +128,6 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     opened.add_argument("--json", action="store_true", help="Print JSON.")
     return parser
-
-
-def _names(arguments: Sequence[str]) -> list[str]:
-    """Return the names of flags that are options of the thumbnail, each once."""
-    found = [match[1] for argument in arguments if (match := FLAG.fullmatch(argument))]
-    return [name for name in dict.fromkeys(found) if name not in OURS]
 
 
 def _named(name: str, text: str) -> tuple[str, Any]:
@@ -186,19 +168,16 @@ def _configure(variables: Mapping[str, str]) -> None:
         except ImproperlyConfigured as error:
             raise VariableError(str(error)) from error
     elif not settings.configured:
-        settings.configure(**_settings(Environment(variables)))
+        # Imported here, as all that needs settings: sorl reads its own at import.
+        from shrinkmeister.conf.config import SITE_SETTINGS
 
-
-def _settings(env: Environment) -> dict[str, Any]:
-    from shrinkmeister.conf.config import SITE_SETTINGS
-
-    defaults = {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
-    found = {
-        row.name: env.read(row.name, row.kind.form, defaults.get(row.name, row.default))
-        for row in SITE_SETTINGS
-        if row.name not in UNREAD
-    }
-    return {name: value for name, value in found.items() if value is not None}
+        defaults = {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
+        found = {
+            row.name: row.form.read(variables, row.name, defaults.get(row.name, row.default))
+            for row in SITE_SETTINGS
+            if row.name not in UNREAD
+        }
+        settings.configure(**{name: value for name, value in found.items() if value is not None})
 
 
 def _url(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
@@ -223,7 +202,7 @@ def _find(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return LAZY if thumbnail.lazy else 0
 
 
-def _spec(options: argparse.Namespace, variables: Mapping[str, str]) -> "ThumbnailSpec":
+def _spec(options: argparse.Namespace, variables: Mapping[str, str]) -> ThumbnailSpec:
     from shrinkmeister.backend import spec_of
     from shrinkmeister.conf import get_config
     from shrinkmeister.sources import parse_source

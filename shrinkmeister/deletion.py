@@ -4,16 +4,16 @@ import logging
 from collections.abc import Set
 from typing import Any
 
-from shrinkmeister.adoption.former import delete_former, delete_former_files, forget_size
+from shrinkmeister.adoption.former import delete_former_files, erase, forget_size, former_key
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config
-from shrinkmeister.conf.credentials import caused, described
-from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError, StorageError
+from shrinkmeister.conf.credentials import described
+from shrinkmeister.exceptions import DriverError, SourceNotAllowedError, SpecError
 from shrinkmeister.protocol.keys import folder_name, record_key_of_object
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of, storage_and_name
 from shrinkmeister.storage import get_thumbnail_storage
-from shrinkmeister.storage.compat import delete_file
+from shrinkmeister.storage.compat import delete_file, storage_errors
 
 logger = logging.getLogger(__name__)
 
@@ -25,19 +25,37 @@ def delete_source(file: Any, with_file: bool, config: Config) -> None:
     rows of a table.
     """
     storage, name = storage_and_name(file, config)
-    source = _source_with_thumbnails(file, storage is None, config)
+    try:
+        source = source_of(file, config)
+    except (SourceNotAllowedError, SpecError) as error:
+        if isinstance(error, SpecError) and storage is not None:
+            raise
+        source = None  # the file cannot have thumbnails; sorl accepts such files too
     # The source goes first. Otherwise the server could make a deleted thumbnail again.
     if with_file and storage is not None:
-        _delete_file(storage, name)
+        # After an error the source may still exist.
+        with storage_errors(storage, f"could not delete {name!r}"):
+            delete_file(storage, name)
     if source is None:
         return
     try:
-        delete_thumbnails(file, source, config)
+        _delete_thumbnails(file, source, config)
     except DriverError as error:
-        _delete_without_cache(file, source, with_file, error, config)
+        # Thumbnails of a source that stays are kept, because pages still show their URLs.
+        if with_file:
+            thumbnails = get_thumbnail_storage()
+            thumbnails.delete([one.name for one in thumbnails.walk(folder_name(source, config.prefix))])
+            if config.adopted_backend:
+                delete_former_files(file, config)
+        logger.error(
+            "The shared cache failed while thumbnails were deleted (%s). It still has their records. "
+            "Run `manage.py shrinkmeister prune --source '%s'` when it works again",
+            described(error),
+            source,
+        )
 
 
-def delete_thumbnails(file: Any, source: Source, config: Config) -> None:
+def _delete_thumbnails(file: Any, source: Source, config: Config) -> None:
     """Delete the thumbnails of a deleted or replaced source. Raise StorageError or DriverError.
 
     Thumbnails that `file.files_in_use` names stay: a model instance has them as files of its own.
@@ -55,50 +73,6 @@ def delete_thumbnails(file: Any, source: Source, config: Config) -> None:
     storage.delete([name for name in names if record_key_of_object(name) not in kept])
     get_shared_cache().records.forget(source, names)
     if config.adopted_backend:
-        delete_former(file, config, in_use)
+        erase([former_key(file)], config, in_use)
     else:
         forget_size(file)
-
-
-def _source_with_thumbnails(file: Any, is_url: bool, config: Config) -> Source | None:
-    """Return the source of a file, or None if it cannot have thumbnails. sorl accepts such files too."""
-    try:
-        return source_of(file, config)
-    except SourceNotAllowedError:
-        return None
-    except SpecError:
-        if is_url:
-            return None
-        raise
-
-
-def _delete_without_cache(
-    file: Any, source: Source, is_deleted: bool, error: DriverError, config: Config
-) -> None:
-    """Delete the thumbnails of a deleted source although the shared cache is down, and log what is left.
-
-    Thumbnails of a source that stays are kept, because pages still show their URLs.
-    """
-    storage = get_thumbnail_storage()
-    if is_deleted:
-        storage.delete([stored.name for stored in storage.walk(folder_name(source, config.prefix))])
-        if config.adopted_backend:
-            delete_former_files(file, config)
-    logger.error(
-        "The shared cache failed while thumbnails were deleted (%s). It still has their records. "
-        "Run `manage.py shrinkmeister prune --source '%s'` when it works again",
-        described(error),
-        source,
-    )
-
-
-def _delete_file(storage: Any, name: str) -> None:
-    try:
-        delete_file(storage, name)
-    # A storage raises its library's errors. After any of them the source may still exist.
-    except Exception as error:
-        text = f"could not delete {name!r} ({type(storage).__name__}): {described(error)}"
-        failed = caused(StorageError(text), error)
-    else:
-        return
-    raise failed

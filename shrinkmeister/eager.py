@@ -15,7 +15,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from shrinkmeister.conf import Config, Problem, SettingError
+from shrinkmeister.conf import Config, SettingError
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 
@@ -47,16 +47,11 @@ def is_eager(config: Config) -> bool:
     return config.eager or _eager.get() > 0
 
 
-def make_now(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
-    """Find or make the thumbnail as the thumbnail server does, and raise the same errors.
-
-    The returned spec names the thumbnail. It differs from `spec` if the source was changing meanwhile.
-    """
-    return get_maker()(spec)
-
-
 def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]]:
-    """Return the function that makes a thumbnail. Raises SettingError if it is not installed."""
+    """Return the function that finds or makes a thumbnail as the thumbnail server does, with its errors.
+
+    Raises SettingError if it is not installed.
+    """
     try:
         maker: Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]] = import_string(MAKER)
     except ImportError as error:
@@ -78,7 +73,7 @@ def server_settings() -> frozenset[str]:
     return frozenset(settings)
 
 
-def server_problems(config: Config | None) -> Iterator[Problem]:
+def server_problems(config: Config | None) -> Iterator[SettingError]:
     """Yield the problems of the server's settings on this site.
 
     config: the site's settings if they are valid. If they have THUMBNAIL_EAGER, the engine is loaded too
@@ -91,4 +86,4 @@ def server_problems(config: Config | None) -> Iterator[Problem]:
             get_maker()
             import_string(ENGINE)()
         except SettingError as error:
-            yield error.problem
+            yield error

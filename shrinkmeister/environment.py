@@ -5,7 +5,7 @@ The server's settings import this module while Django's settings are being made.
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,116 +16,83 @@ from shrinkmeister.secret import Secret, without_password
 
 MISSING: Any = object()
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
-HOST = re.compile(rf"\*|\.?{LABEL}(\.{LABEL})*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+HOST = rf"(\*|\.?{LABEL}(\.{LABEL})*|\[[0-9A-Fa-f:.]+\])"
 # Browsers send origins in lower case.
-ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
-HEADER = re.compile(r"HTTP_[A-Z0-9_]+", re.ASCII)
+ORIGIN = r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+class VariableError(ShrinkmeisterError, ImproperlyConfigured):
+    """An environment variable is missing or invalid."""
 
 
 @dataclass(frozen=True)
 class Form:
     """How the text of a variable becomes a value.
 
-    cast    raises ValueError for a text of another form
+    cast    raises KeyError or ValueError for a text of another form
     words   complete the sentence "it has to be ..."
-    hidden  whether the value may hold passwords; errors then show the ValueError's text instead of it
+    hidden  whether the value may hold passwords; errors then show that error's text instead of it
     """
 
-    cast: Callable[[str], Any]
+    cast: Callable[[Any], Any]
     words: str = "text"
     hidden: bool = False
 
+    def read(self, variables: Mapping[str, str], name: str, default: Any = MISSING) -> Any:
+        """Return the value of a variable, or the default if it is unset.
 
-class VariableError(ShrinkmeisterError, ImproperlyConfigured):
-    """An environment variable is missing or invalid."""
-
-    code = "variable"
-
-
-class Environment:
-    """Reads variables, and remembers their names, so that misspelled ones can be reported.
-
-    An empty variable counts as unset, because hosting consoles cannot leave one out.
-    """
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-        self._read: set[str] = set()
-
-    def read(self, name: str, form: Form, default: Any = MISSING) -> Any:
-        """Return the value, or the default of an unset variable.
-
-        Raises VariableError for a wrong value, and for an unset variable without a default.
+        An empty variable counts as unset, because hosting consoles cannot leave one out. Raises
+        VariableError for a wrong value, and for an unset variable without a default.
         """
-        self._read.add(name)
-        text = self._variables.get(name, "").strip()
+        text = variables.get(name, "").strip()
         if not text:
             if default is MISSING:
                 raise VariableError(f"The environment variable {name} is not set.")
             return default
         try:
-            return form.cast(text)
-        except ValueError as error:
+            return self.cast(text)
+        except (KeyError, ValueError) as error:
             wrong = str(error)
-        # Raised outside of the except block: the ValueError of a hidden form may hold the whole text.
-        if form.hidden:
-            raise VariableError(f"The environment variable {name} has to be {form.words}: {wrong}.")
+        # Raised outside of the except block: the error of a hidden form may hold the whole text.
+        if self.hidden:
+            raise VariableError(f"The environment variable {name} has to be {self.words}: {wrong}.")
         shown = without_password(repr(text))
-        raise VariableError(f"The environment variable {name} is {shown}; it has to be {form.words}.")
-
-    def unread(self, prefix: str) -> list[str]:
-        """Return the names of variables with this prefix that have not been read."""
-        return sorted(n for n in self._variables if n.startswith(prefix) and n not in self._read)
+        raise VariableError(f"The environment variable {name} is {shown}; it has to be {self.words}.")
 
 
 def whole(least: int = 0) -> Form:
-    def cast(text: str) -> int:
-        if int(text) < least:
-            raise ValueError(text)
-        return int(text)
+    """Return the form of whole numbers. It takes numbers too, as a site's settings have them."""
+
+    def cast(value: Any) -> int:
+        number = int(value)
+        if isinstance(value, bool) or number < least or number != float(value):
+            raise ValueError(value)
+        return number
 
     return Form(cast, f"a whole number, {least} at least")
 
 
-def choice(words: Collection[str]) -> Form:
-    def cast(text: str) -> str:
-        if text not in words:
-            raise ValueError(text)
-        return text
-
-    return Form(cast, f"one of {', '.join(words)}")
+def choice(*words: str) -> Form:
+    return Form(lambda text: words[words.index(text)], f"one of {', '.join(words)}")
 
 
-def as_flag(text: str) -> bool:
-    if text.lower() not in FLAGS:
-        raise ValueError(text)
-    return FLAGS[text.lower()]
-
-
-def as_names(text: str) -> list[str]:
+def as_names(value: str | Iterable[str]) -> list[str]:
+    """Return the names in a text, which has commas between them, or in a list, as settings have it."""
+    text = value if isinstance(value, str) else ",".join(value)
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def as_origins(text: str) -> list[str]:
-    names = as_names(text)
-    if names != ["*"] and not (names and all(ORIGIN.fullmatch(name) for name in names)):
-        raise ValueError(text)
-    return names
+def _matching(pattern: str, words: str) -> Form:
+    """Return the form of names that match a pattern when they are joined by commas."""
 
+    def cast(value: str | Iterable[str]) -> list[str]:
+        names = as_names(value)
+        if not re.fullmatch(pattern, ",".join(names), re.ASCII):
+            raise ValueError(value)
+        return names
 
-def _hosts(text: str) -> list[str]:
-    names = as_names(text)
-    if not names or not all(HOST.fullmatch(name) for name in names):
-        raise ValueError(text)
-    return names
-
-
-def _header(text: str) -> tuple[str, str]:
-    names = as_names(text)
-    if len(names) != 2 or not HEADER.fullmatch(names[0]):
-        raise ValueError(text)
-    return names[0], names[1]
+    return Form(cast, words)
 
 
 def _mapping(text: str) -> dict[str, Any]:
@@ -146,15 +113,17 @@ NUMBERS = Form(
     lambda text: [int(one) if one.isdecimal() else float(one) for one in as_names(text)],
     "numbers between commas, such as 1.5,2",
 )
-FLAG = Form(as_flag, "true or false")
+FLAG = Form(lambda text: FLAGS[text.lower()], "true or false")
 NAMES = Form(as_names, "names between commas")
 # ALLOWED_HOSTS of Django takes no ports.
-HOSTS = Form(_hosts, "host names between commas, without ports or https://")
-ORIGINS = Form(
-    as_origins,
+HOSTS = _matching(rf"{HOST}(,{HOST})*", "host names between commas, without ports or https://")
+ORIGINS = _matching(
+    rf"\*|{ORIGIN}(,{ORIGIN})*",
     "origins between commas, such as https://www.example.com (no path, no slash at its end), or *",
 )
-HEADER_AND_VALUE = Form(_header, "a header and its value, such as HTTP_X_FORWARDED_PROTO,https")
+HEADER_AND_VALUE = _matching(
+    "HTTP_[A-Z0-9_]+,[^,]+", "a header and its value, such as HTTP_X_FORWARDED_PROTO,https"
+)
 MAPPING = Form(
     _mapping, "a JSON object of objects by their aliases, as Django's setting has them", hidden=True
 )

@@ -1,46 +1,46 @@
-"""The error tree of client and server. The code of a class stays the same when its messages change.
+"""The error tree of client and server.
 
 `shrinkmeister.error_policy` says what follows from each error. `shrinkmeister.sorl_errors` makes each one
 sorl's error too, for code that was written for sorl.
 """
 
+import re
 from typing import Any, ClassVar
 
 
 class ShrinkmeisterError(Exception):
-    """The root: catching it catches everything that Shrinkmeister raises on purpose."""
+    """The root: catching it catches everything that Shrinkmeister raises on purpose.
+
+    code: the name of the class in kebab-case, such as "source-missing" of SourceMissingError. Clients know
+    codes, so a class keeps its name. Its messages may change.
+    """
 
     code: ClassVar[str] = "error"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        words = re.findall("[A-Z]+[a-z0-9]*", cls.__name__.removesuffix("Error"))
+        cls.code = "-".join(words).lower()
 
 
 class SpecError(ShrinkmeisterError, ValueError):
     """A geometry, an option or a source name is invalid."""
 
-    code = "spec"
-
 
 class EmptyFileError(ShrinkmeisterError, ValueError):
     """The caller passed no file, for example an image field without one."""
-
-    code = "empty-file"
 
 
 class SourceError(ShrinkmeisterError):
     """The source cannot be used."""
 
-    code = "source"
-
 
 class SourceNotAllowedError(SourceError):
     """The source is outside the allow-list, or in a storage that STORAGES does not name."""
 
-    code = "source-not-allowed"
-
 
 class HostNotListedError(SourceNotAllowedError):
     """The source is a URL, and THUMBNAIL_SOURCES does not list its host. Carries the URL."""
-
-    code = "host-not-listed"
 
     def __init__(self, message: str, url: str) -> None:
         super().__init__(message)
@@ -53,130 +53,86 @@ class HostNotListedError(SourceNotAllowedError):
 class SourceMissingError(SourceError):
     """The source does not exist."""
 
-    code = "source-missing"
-
 
 class SourceTooLargeError(SourceError):
     """The source has more bytes than the server reads, or more pixels or frames than it decodes."""
-
-    code = "source-too-large"
 
 
 class OutOfMemoryError(SourceTooLargeError):
     """The server had not enough memory for the source just now."""
 
-    code = "out-of-memory"
-
 
 class SourceTooSlowError(SourceError):
     """The server gave up because the source took more than THUMBNAIL_MAX_SECONDS."""
-
-    code = "source-too-slow"
 
 
 class SourceInvalidError(SourceError):
     """The engine cannot make the requested thumbnail of the source."""
 
-    code = "source-invalid"
-
 
 class SourceFormatError(SourceInvalidError):
     """The source is not an image of a format that the server reads."""
-
-    code = "source-format"
 
 
 class TokenError(ShrinkmeisterError):
     """No secret key decrypts the token, or its version is unknown."""
 
-    code = "token"
-
 
 class TokenExpiredError(TokenError):
     """The token is genuine, and has expired."""
-
-    code = "token-expired"
 
 
 class OverloadError(ShrinkmeisterError):
     """The server already makes, or queues, as many thumbnails as it may."""
 
-    code = "overload"
-
 
 class OutOfTimeError(ShrinkmeisterError):
     """The time of a batch ended before this thumbnail was made."""
-
-    code = "out-of-time"
 
 
 class BatchError(ShrinkmeisterError):
     """The request for several thumbnails is invalid. Its message is shown to the client."""
 
-    code = "batch"
-
 
 class BatchLengthError(BatchError):
     """The request has no valid Content-Length."""
-
-    code = "batch-length"
 
 
 class BatchTooLargeError(BatchError):
     """The request asks for more thumbnails than the server answers at once."""
 
-    code = "batch-too-large"
-
 
 class ResolutionError(ShrinkmeisterError):
     """THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list the requested resolution (`@3x`)."""
-
-    code = "resolution"
 
 
 class NotStoredError(ShrinkmeisterError, FileNotFoundError):
     """A thumbnail has no file: making it failed, or it is a placeholder or an image of another host."""
 
-    code = "not-stored"
-
 
 class ReadOnlyError(ShrinkmeisterError):
     """The caller tried to write a thumbnail, whose content follows from its name."""
-
-    code = "read-only"
 
 
 class PrivateNameError(ShrinkmeisterError, AttributeError):
     """The caller used a name of sorl's own backend that this backend does not have."""
 
-    code = "private-name"
-
 
 class RecordError(ShrinkmeisterError, ValueError):
     """The value that the shared cache holds under a key is not a valid record."""
-
-    code = "record"
 
 
 class DriverError(ShrinkmeisterError):
     """The shared cache is unreachable, too slow, or refused a command."""
 
-    code = "driver"
-
 
 class StorageError(ShrinkmeisterError):
     """A storage failed, and not because a file is missing. Trying again may help."""
-
-    code = "storage"
 
 
 class StorageBusyError(StorageError):
     """A storage limits the rate of requests. Trying again later helps."""
 
-    code = "storage-busy"
-
 
 class StorageDeniedError(StorageError):
     """A storage denies access or does not exist: keys, rights or names are wrong. A retry does not help."""
-
-    code = "storage-denied"

@@ -1,10 +1,11 @@
 """`{% cache_thumbnails %}`: Django's `{% cache %}`, only as long as the thumbnails in it allow."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import BaseCache, InvalidCacheBackendError, caches
 from django.core.cache.utils import make_template_fragment_key
-from django.template import TemplateSyntaxError, VariableDoesNotExist
+from django.template import TemplateSyntaxError
 from django.template.base import FilterExpression, Node, NodeList, Parser, Token
 from django.template.context import Context
 from django.utils.safestring import SafeString
@@ -25,24 +26,17 @@ class Fragment(SafeString):
     lifetime: Lifetime
 
 
+@dataclass(eq=False)
 class CacheThumbnailsNode(Node):
-    def __init__(
-        self,
-        nodelist: NodeList,
-        timeout: FilterExpression,
-        name: str,
-        vary_on: list[FilterExpression],
-        using: FilterExpression | None,
-    ) -> None:
-        self.nodelist = nodelist
-        self._timeout = timeout
-        self._name = name
-        self._vary_on = vary_on
-        self._using = using
+    nodelist: NodeList
+    timeout: FilterExpression
+    name: str
+    vary_on: list[FilterExpression]
+    using: FilterExpression | None
 
     def render(self, context: Context) -> SafeString:
         timeout, cache = self._seconds(context), self._cache(context)
-        key = make_template_fragment_key(self._name, [one.resolve(context) for one in self._vary_on])
+        key = make_template_fragment_key(self.name, [one.resolve(context) for one in self.vary_on])
         kept = cache.get(key)
         if kept is not None:
             if isinstance(kept, Fragment) and (page := current_page()):
@@ -51,14 +45,14 @@ class CacheThumbnailsNode(Node):
         with watch_thumbnails() as lifetime:
             html = self.nodelist.render(context)
         value: str = html
-        if lifetime.is_limited:
+        if lifetime != Lifetime():
             value = Fragment(html)
             value.lifetime = lifetime
         cache.set(key, value, lifetime.cache_seconds(timeout))
         return html
 
     def _seconds(self, context: Context) -> int | None:
-        timeout: Any = self._resolved(self._timeout, context)
+        timeout: Any = self.timeout.resolve(context)
         try:
             return None if timeout is None else int(timeout)
         except (ValueError, TypeError) as error:
@@ -67,8 +61,8 @@ class CacheThumbnailsNode(Node):
             ) from error
 
     def _cache(self, context: Context) -> BaseCache:
-        if self._using is not None:
-            alias = self._resolved(self._using, context)
+        if self.using is not None:
+            alias = self.using.resolve(context)
             try:
                 return caches[alias]
             except InvalidCacheBackendError as error:
@@ -77,12 +71,6 @@ class CacheThumbnailsNode(Node):
             return caches["template_fragments"]
         except InvalidCacheBackendError:
             return caches["default"]
-
-    def _resolved(self, expression: FilterExpression, context: Context) -> Any:
-        try:
-            return expression.resolve(context)
-        except VariableDoesNotExist as error:
-            raise TemplateSyntaxError(f"cache_thumbnails has an unknown variable: {expression}") from error
 
 
 def parse(parser: Parser, token: Token) -> CacheThumbnailsNode:

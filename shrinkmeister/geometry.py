@@ -19,29 +19,17 @@ Size = tuple[int, int]
 Sides = tuple[int | None, int | None]
 
 
-def thumbnail_size(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Size | None:
-    """Return (width, height) in pixels of the thumbnail at 1x, or None if it is not certain.
+def certain_sides(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Sides:
+    """Return the size at 1x, each side by itself: for "300", only the width may be certain.
 
-    source: the size of the source if it is known. Without it, only a box that is always filled is certain
+    source: the size of the source if it is known. Without it, only sides that are always filled are certain
     """
-    if size := filled_size(spec):
-        return size
+    sides = filled_sides(spec)
     options = spec.full_options()
     # `remove_border` depends on the pixels.
-    if source is None or options.get("remove_border"):
-        return None
-    return _size_from_source(spec.geometry, options, source)
-
-
-def certain_sides(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Sides:
-    """Return the size with each side by itself: for "300", only the width may be certain."""
-    return thumbnail_size(spec, source) or filled_sides(spec)
-
-
-def filled_size(spec: ThumbnailSpec) -> Size | None:
-    """Return the size of a box to which every picture is cropped or padded; None for other specs."""
-    width, height = filled_sides(spec)
-    return (width, height) if width and height else None
+    if all(sides) or source is None or options.get("remove_border"):
+        return sides
+    return _size_from_source(spec.geometry, options, source) or sides
 
 
 @lru_cache(maxsize=CACHE_SIZE)

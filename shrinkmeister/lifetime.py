@@ -20,10 +20,6 @@ class Lifetime:
     lazy: bool = False
     ends: float = math.inf
 
-    @property
-    def is_limited(self) -> bool:
-        return self.lazy or self.ends < math.inf
-
     def note(self, lazy: bool, ends: float) -> None:
         self.lazy |= lazy
         self.ends = min(self.ends, ends)
@@ -36,9 +32,6 @@ class Lifetime:
 
         lazy: the limit if it has a lazy thumbnail
         """
-        longest = [float(lazy)] if self.lazy else []
-        if self.ends < math.inf:
-            longest.append((self.ends - time.time()) / 2)
-        if not longest:
-            return most
-        return max(0, int(min(longest if most is None else [*longest, most])))
+        limits = (lazy if self.lazy else math.inf, math.inf if most is None else most)
+        seconds = min(*limits, (self.ends - time.time()) / 2)
+        return None if seconds == math.inf else max(0, int(seconds))

@@ -17,8 +17,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +41,9 @@ REUSE_SECONDS = 10
 # A look-up that takes longer counts as slow.
 SLOW_SECONDS = 0.01
 
+#: The host, the path and the query of a page.
+Address = tuple[str, str, str]
+
 #: Fetches values. The second argument is how long the page will have waited after another slow look-up.
 Fetch = Callable[[Sequence[str], float], Mapping[str, bytes]]
 
@@ -52,27 +53,6 @@ def fetch_from_shared_cache(keys: Sequence[str], waited: float) -> Mapping[str, 
     from shrinkmeister.cache import get_shared_cache
 
     return get_shared_cache().connection.get(keys, waited)
-
-
-@dataclass(frozen=True)
-class Address:
-    """The digests under which the keys of a page are remembered.
-
-    exact  that of its host, path and query
-    path   that of its host and path without a query
-    any    that of the last visit to its host and path with an unknown query
-    """
-
-    exact: bytes
-    path: bytes
-    any: bytes
-
-    @classmethod
-    def of(cls, host: str, path: str, query: str) -> "Address":
-        def digest(*parts: str) -> bytes:
-            return blake2b("\0".join(parts).encode(errors="replace"), digest_size=16).digest()
-
-        return cls(digest(host, path, query), digest(host, path, ""), digest(host, path))
 
 
 class RequestCache:
@@ -111,7 +91,9 @@ class RequestCache:
             self._guess = {}
             start = self._clock()
             found = self._fetch(wanted, self._waited + self._longest)
-            self._took(self._clock() - start)
+            if (seconds := self._clock() - start) > SLOW_SECONDS:
+                self._waited += seconds
+                self._longest = max(self._longest, seconds)
             self._found.update((key, found.get(key)) for key in wanted)
         return {key: value for key in keys if (value := self._found.get(key)) is not None}
 
@@ -119,11 +101,6 @@ class RequestCache:
         """Note the lifetime of a thumbnail that is shown, as `Lifetime.note` does."""
         for lifetime in self.lifetimes:
             lifetime.note(lazy, ends)
-
-    def _took(self, seconds: float) -> None:
-        if seconds > SLOW_SECONDS:
-            self._waited += seconds
-            self._longest = max(self._longest, seconds)
 
     def forget(self) -> None:
         """Read all values again, since they may have changed."""
@@ -147,33 +124,41 @@ class PrefetchHistory:
         self._lock = Lock()
 
     def of(self, address: Address) -> tuple[str, ...]:
-        if exact := self._get(address.exact):
-            return exact
-        union = dict.fromkeys((*self._get(address.path), *self._get(address.any)))
-        return tuple(union)[:MOST_KEYS_OF_A_PAGE]
+        exact, path, unknown = _hashes(address)
+        if keys := self._get(exact):
+            return keys
+        return tuple(dict.fromkeys((*self._get(path), *self._get(unknown))))[:MOST_KEYS_OF_A_PAGE]
 
     def remember(self, page: RequestCache) -> None:
-        keys, address = tuple(page.asked)[:MOST_KEYS_OF_A_PAGE], page.address
-        if address is None or not keys:
+        keys = tuple(page.asked)[:MOST_KEYS_OF_A_PAGE]
+        if page.address is None or not keys:
             return
+        exact, path, unknown = _hashes(page.address)
         with self._lock:
-            if address.exact == address.path or self._get(address.exact):
-                self._put(address.exact, keys)
+            if exact == path or self._get(exact):
+                self._put(exact, keys)
             else:
-                fetched = {*self._get(address.path), *self._get(address.any)}
-                self._put(address.any, keys)
+                fetched = {*self._get(path), *self._get(unknown)}
+                self._put(unknown, keys)
                 if not fetched.issuperset(keys):
-                    self._put(address.exact, keys)
+                    self._put(exact, keys)
 
-    def _get(self, name: bytes) -> tuple[str, ...]:
+    def _get(self, name: int) -> tuple[str, ...]:
         return self._again.get(name) or self._once.get(name)
 
-    def _put(self, name: bytes, keys: tuple[str, ...]) -> None:
-        known = self._get(name)
-        self._once.remove(name)
-        self._again.remove(name)
+    def _put(self, name: int, keys: tuple[str, ...]) -> None:
+        known = self._once.pop(name) or self._again.pop(name)
         place = self._again if known else self._once
         place.put(name, known if set(known).issuperset(keys) else keys)
+
+
+def _hashes(address: Address) -> tuple[int, int, int]:
+    """Return short names for a page, for its path without a query, and for its path with an unknown query.
+
+    Pages of the same hash would only cost another look-up.
+    """
+    host, path, _ = address
+    return hash(address), hash((host, path, "")), hash((host, path))
 
 
 class _Keys:
@@ -182,12 +167,12 @@ class _Keys:
     def __init__(self, most: int) -> None:
         self._most = most
         self._count = 0
-        self._keys: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+        self._keys: OrderedDict[int, tuple[str, ...]] = OrderedDict()
 
-    def get(self, name: bytes) -> tuple[str, ...]:
+    def get(self, name: int) -> tuple[str, ...]:
         return self._keys.get(name, ())
 
-    def put(self, name: bytes, keys: tuple[str, ...]) -> None:
+    def put(self, name: int, keys: tuple[str, ...]) -> None:
         """Add a new name."""
         self._keys[name] = keys
         self._count += len(keys)
@@ -195,8 +180,10 @@ class _Keys:
             _, gone = self._keys.popitem(last=False)
             self._count -= len(gone)
 
-    def remove(self, name: bytes) -> None:
-        self._count -= len(self._keys.pop(name, ()))
+    def pop(self, name: int) -> tuple[str, ...]:
+        keys = self._keys.pop(name, ())
+        self._count -= len(keys)
+        return keys
 
 
 _page: ContextVar[RequestCache | None] = ContextVar("shrinkmeister.page", default=None)
@@ -206,6 +193,12 @@ _guesses = PrefetchHistory()
 def current_page() -> RequestCache | None:
     """Return the page of the current request; None outside of requests."""
     return _page.get()
+
+
+def forget_page() -> None:
+    """Make the page of the current request read all values again."""
+    if page := _page.get():
+        page.forget()
 
 
 @contextmanager
@@ -283,6 +276,6 @@ def _page_of(environ: Mapping[str, Any]) -> RequestCache:
     # Read without the Config, since another wrong setting would fail requests that show no thumbnail.
     if getattr(settings, "THUMBNAIL_PREFETCH", True) is False:
         return RequestCache()
-    parts = ("HTTP_HOST", "PATH_INFO", "QUERY_STRING")
-    address = Address.of(*(str(environ.get(part, "")) for part in parts))
+    host, path, query = (environ.get(one, "") for one in ("HTTP_HOST", "PATH_INFO", "QUERY_STRING"))
+    address = (host, path, query)
     return RequestCache(_guesses.of(address), address)

@@ -1,6 +1,7 @@
 """Many thumbnails in one round trip, for views and serializers, and each as JSON for APIs."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypedDict
 
 from sorl.thumbnail import default
@@ -65,17 +66,10 @@ def thumbnail_data(thumbnail: Thumbnail | None) -> ThumbnailData | None:
 
 def expect(page: RequestCache, calls: Iterable[Call]) -> None:
     """Make a page's next look-up fetch the keys of these calls, except of those that will fail."""
-    if not get_config().dummy:
-        for file, geometry, options in calls:
-            if file:
-                page.expect(_keys(file, geometry, dict(options)))
-
-
-def _keys(file: Any, geometry: str | int, options: dict[str, Any]) -> tuple[str, ...]:
     config = get_config()
-    try:
-        spec = make_spec(file, geometry, options, config)
-        former = former_of(file, geometry, options, config)
-        return keys_of(spec, former.place if former else None).all
-    except (SpecError, SourceError):
-        return ()
+    for file, geometry, options in calls:
+        if file and not config.dummy:
+            with suppress(SpecError, SourceError):
+                spec = make_spec(file, geometry, dict(options), config)
+                former = former_of(file, geometry, options, config)
+                page.expect(keys_of(spec, former.place if former else None).all)

@@ -9,11 +9,17 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
-from shrinkmeister.conf.config import Config, Problem, SettingError
+from shrinkmeister.conf.config import Config, SettingError
 from shrinkmeister.conf.reader import SettingsReader
 from shrinkmeister.drivers import make_driver
-from shrinkmeister.storage.buckets import MOST_SIGNED_SECONDS, S3_BACKEND, is_s3, signs_for_too_long
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
+from shrinkmeister.storage.buckets import (
+    MOST_SIGNED_SECONDS,
+    S3_BACKEND,
+    is_s3,
+    open_thumbnail_storage,
+    opens_storage,
+    signs_for_too_long,
+)
 
 # Settings that only some versions of sorl have. Sites keep them when they change versions.
 SORLS_OTHER_SETTINGS = {
@@ -32,9 +38,8 @@ def check_settings() -> list[CheckMessage]:
     try:
         make_driver(config.cache)
     except SettingError as error:
-        problems.append(error.problem)
-    warnings = (Warning(one.message, one.hint, id=one.id) for one in reader.warnings)
-    return [*map(as_error, problems), *warnings]
+        problems.append(error)
+    return [*map(as_error, problems), *reader.warnings]
 
 
 def check_expiry(config: Config) -> Iterator[CheckMessage]:
@@ -44,7 +49,7 @@ def check_expiry(config: Config) -> Iterator[CheckMessage]:
     if max(long, parameters.get("OPTIONS", {}).get("querystring_expire", 0)) <= MOST_SIGNED_SECONDS:
         return
     try:
-        storage = open_thumbnail_storage(config)
+        storage = open_thumbnail_storage()
         if not is_s3(storage):
             if not config.bucket or find_spec("storages") is None:
                 return
@@ -61,8 +66,8 @@ def check_expiry(config: Config) -> Iterator[CheckMessage]:
         )
 
 
-def as_error(problem: Problem) -> CheckMessage:
-    return Error(problem.message, problem.hint, id=problem.id)
+def as_error(error: SettingError) -> CheckMessage:
+    return Error(error.message, error.hint, id=error.id)
 
 
 def known_to_sorl() -> set[str]:

@@ -1,10 +1,17 @@
-"""The Source of a file that a template or a caller gives. No request is made to any storage."""
+"""The Source of a file that a template or a caller gives, and the storages of a site's image fields.
+
+No request is made to any storage.
+"""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from django.apps import apps
 from django.core.files.storage import storages
+from django.db.models import ImageField
 from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 from sorl.thumbnail.images import UrlStorage
@@ -12,9 +19,13 @@ from sorl.thumbnail.images import UrlStorage
 from shrinkmeister.conf import Config, reset_on_setting_change
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.protocol.spec import CACHE_SIZE, Source, allowed
-from shrinkmeister.storage.buckets import is_reached_by_server, is_s3, object_key
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
-from shrinkmeister.thumbnails.thumbnail import Thumbnail
+from shrinkmeister.storage.buckets import (
+    is_reached_by_server,
+    is_s3,
+    object_key,
+    open_thumbnail_storage,
+    opens_storage,
+)
 
 # Bounds the memory of sites that make a new storage for each request.
 MOST_STORAGES = 256
@@ -27,10 +38,6 @@ def source_of(file: Any, config: Config) -> Source:
     Names are read as sorl's ImageFile reads them. Raises SourceNotAllowedError if the server cannot read
     the file, and SpecError for an invalid name.
     """
-    if isinstance(file, Thumbnail):
-        raise SpecError(
-            "a thumbnail cannot be the source of another thumbnail: pass its source image instead"
-        )
     storage, name = storage_and_name(file, config)
     return _url_source(name, config) if storage is None else place_of(storage, name)
 
@@ -68,15 +75,11 @@ def storage_and_name(file: Any, config: Config) -> tuple[Any, str]:
         name = name.split("?")[0]
     if name.startswith("//"):
         name = f"http:{name}"
-    if isinstance(storage := getattr(file, "storage", None), UrlStorage):
-        return None, name  # an ImageFile that sorl made from a URL
-    if hasattr(file, "storage"):
-        storage = file.storage
-    elif URL.match(name):
+    storage = getattr(file, "storage", None)
+    # sorl makes an ImageFile with a UrlStorage from a URL.
+    if isinstance(storage, UrlStorage) or (storage is None and URL.match(name)):
         return None, name
-    else:
-        storage = open_thumbnail_storage(config)
-    storage = _unwrapped(storage)
+    storage = _unwrapped(open_thumbnail_storage() if storage is None else storage)
     location = getattr(storage, "location", None)
     if location is not None:
         name = name.removeprefix(f"{str(location).removesuffix('/')}/")
@@ -141,8 +144,9 @@ def _aliases() -> dict[int, tuple[Any, str]]:
 def _looked_up_alias(storage: Any, name: str) -> str:
     """Find the alias by instance, otherwise by class and options, since aliases may share a class."""
     backends: dict[str, Any] = storages.backends
-    for alias, parameters in backends.items():
-        if _class(parameters) is type(storage) and storages[alias] is storage:
+    same = {alias: one for alias, one in backends.items() if _class(one) is type(storage)}
+    for alias in same:
+        if storages[alias] is storage:
             return alias
     if hasattr(storage, "deconstruct"):
         # A field may have its own instance, and two threads may have opened an alias at the same moment.
@@ -150,9 +154,8 @@ def _looked_up_alias(storage: Any, name: str) -> str:
             _, positional, options = storage.deconstruct()
         except ValueError:  # its class is defined in a function, so that no alias can name it
             positional, options = (), None
-        for alias, parameters in backends.items():
-            same = _class(parameters) is type(storage)
-            if same and not positional and parameters.get("OPTIONS", {}) == options:
+        for alias, parameters in same.items():
+            if not positional and parameters.get("OPTIONS", {}) == options:
                 return alias
     raise SourceNotAllowedError(
         f"the source {name!r} is in a {type(storage).__name__} that STORAGES does not contain, so the "
@@ -169,3 +172,34 @@ def _class(parameters: dict[str, Any]) -> type | None:
     except ImportError:
         return None
     return kind
+
+
+@dataclass(frozen=True)
+class FieldStorage:
+    """The storage of one field.
+
+    field   "shop.Product.photo"
+    folder  the folder of all its files, "" or with a slash at its end; None if unknown
+    """
+
+    field: str
+    storage: Any
+    folder: str | None
+
+
+def field_storages() -> Iterator[FieldStorage]:
+    """Yield the storage of each ImageField of the installed models."""
+    for model in apps.get_models():
+        # Only local fields, because a proxy and a child also have those of another model.
+        for field in model._meta.local_fields:
+            if isinstance(field, ImageField):
+                yield FieldStorage(f"{model._meta.label}.{field.name}", field.storage, _folder(field))
+
+
+def _folder(field: ImageField) -> str | None:
+    upload_to: Any = field.upload_to
+    if callable(upload_to):
+        return None
+    # A date follows the first %.
+    fixed, percent, _ = str(upload_to).partition("%")
+    return fixed.rpartition("/")[0] + "/" if "/" in fixed else "" if percent or not fixed else f"{fixed}/"

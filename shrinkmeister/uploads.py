@@ -10,6 +10,8 @@ from django.apps import apps
 from django.db.models import ImageField, Model
 from django.db.models.fields.files import ImageFieldFile
 
+from shrinkmeister.sorl_patches import is_backend_ours
+
 logger = logging.getLogger(__name__)
 
 # On an instance: the fields that have got a file since it was saved.
@@ -23,7 +25,24 @@ class NoticedFile(ImageFieldFile):
         self.instance.__dict__.setdefault(UPLOADS, set()).add(self.field.attname)
         # May save the instance, when the file is stored already.
         super().save(name, content, save)
-        _mark_change(self)
+        # Loaded with the first upload, since Django's start loads this module.
+        from shrinkmeister.cache import get_shared_cache
+        from shrinkmeister.conf import get_config
+        from shrinkmeister.conf.credentials import described, is_safe
+        from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError, SpecError
+        from shrinkmeister.sources import source_of
+
+        if not is_backend_ours():
+            return
+        try:
+            get_shared_cache().coordination.try_mark_change(source_of(self, get_config()))
+        except (SourceNotAllowedError, SpecError):
+            pass  # no server can read it, so no failure is remembered
+        # The file is saved, and nothing here may fail that. Failures are forgotten soon anyway.
+        except Exception as error:
+            mistake = not isinstance(error, ShrinkmeisterError) and is_safe(error)
+            text = "The thumbnail server did not learn of an upload: %s"
+            logger.warning(text, described(error), exc_info=error if mistake else None)
 
 
 def connect() -> None:
@@ -37,27 +56,3 @@ def connect() -> None:
 
 def image_fields(model: type[Model]) -> list[ImageField]:
     return [field for field in model._meta.get_fields() if isinstance(field, ImageField)]
-
-
-def _mark_change(file: NoticedFile) -> None:
-    # Loaded with the first upload, since Django's start loads this module.
-    from sorl.thumbnail import default
-
-    from shrinkmeister.backend import ShrinkmeisterBackend
-    from shrinkmeister.cache import get_shared_cache
-    from shrinkmeister.conf import get_config
-    from shrinkmeister.conf.credentials import described, is_safe
-    from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError, SpecError
-    from shrinkmeister.sources import source_of
-
-    if not isinstance(default.backend, ShrinkmeisterBackend):
-        return
-    try:
-        get_shared_cache().coordination.try_mark_change(source_of(file, get_config()))
-    except (SourceNotAllowedError, SpecError):
-        return  # no server can read it, so no failure is remembered
-    # The file is saved, and nothing here may fail that. Failures are forgotten soon anyway.
-    except Exception as error:
-        mistake = not isinstance(error, ShrinkmeisterError) and is_safe(error)
-        text = "The thumbnail server did not learn of an upload: %s"
-        logger.warning(text, described(error), exc_info=error if mistake else None)

@@ -5,8 +5,6 @@
 
 import json
 import math
-from dataclasses import dataclass
-from typing import Self
 
 from shrinkmeister.exceptions import BatchError, BatchTooLargeError
 from shrinkmeister.protocol.encryption import MAX_LENGTH
@@ -18,29 +16,22 @@ def max_body(max_thumbnails: int) -> int:
     return 2 * MAX_LENGTH * max_thumbnails + 1000
 
 
-@dataclass(frozen=True)
-class Batch:
-    """texts    one for each thumbnail: a URL of this server, its last part, or a token
-    seconds  after which the server begins no other thumbnail
+def parse_batch(body: bytes, max_thumbnails: int, max_seconds: float) -> tuple[list[str], float]:
+    """Return the texts of a body, and the seconds after which the server begins no other thumbnail.
+
+    A text is a URL of this server, its last part, or a token. Raises BatchError.
     """
-
-    texts: tuple[str, ...]
-    seconds: float
-
-    @classmethod
-    def parse(cls, body: bytes, max_thumbnails: int, max_seconds: float) -> Self:
-        """Read a body, whose `seconds` are max_seconds unless it has less. Raises BatchError."""
-        try:
-            fields = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise BatchError("The body is not JSON.") from error
-        texts = fields.get("thumbnails") if isinstance(fields, dict) else None
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise BatchError('The body is not {"thumbnails": ["<token>.jpg", ...]}.')
-        if len(texts) > max_thumbnails:
-            asked = f"The body asks for {len(texts)} thumbnails"
-            raise BatchTooLargeError(f"{asked}; this server answers for {max_thumbnails} at once.")
-        seconds = fields.get("seconds", max_seconds)
-        if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
-            raise BatchError('"seconds" of the body is not a number, 0 at least.')
-        return cls(tuple(texts), min(seconds, max_seconds))
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BatchError("The body is not JSON.") from error
+    texts = fields.get("thumbnails") if isinstance(fields, dict) else None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BatchError('The body is not {"thumbnails": ["<token>.jpg", ...]}.')
+    if len(texts) > max_thumbnails:
+        asked = f"The body asks for {len(texts)} thumbnails"
+        raise BatchTooLargeError(f"{asked}; this server answers for {max_thumbnails} at once.")
+    seconds = fields.get("seconds", max_seconds)
+    if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+        raise BatchError('"seconds" of the body is not a number, 0 at least.')
+    return texts, min(seconds, max_seconds)

@@ -15,9 +15,6 @@ from shrinkmeister_server.conf import VARIABLES, setting_problems
 from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.served import absolute_url
 
-DEFAULT_ENGINE = "shrinkmeister_server.engines.pillow.Engine"
-VIPS_ENGINE = "shrinkmeister_server.engines.vips.Engine"
-
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     messages = [*check_settings(), *map(as_error, setting_problems())]
@@ -26,7 +23,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
             try:
                 make()
             except SettingError as error:
-                messages.append(as_error(error.problem))
+                messages.append(as_error(error))
             # Libraries raise errors of their own for the options of a storage or an engine.
             except Exception as error:
                 messages.append(
@@ -39,11 +36,11 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         if not messages:
             messages += check_expiry(get_config())
         messages += _check_aliases()
-        if sorl_settings.THUMBNAIL_ENGINE == DEFAULT_ENGINE and _has_vips():
+        if sorl_settings.THUMBNAIL_ENGINE == "shrinkmeister_server.engines.pillow.Engine" and _has_vips():
             messages.append(
                 Info(
                     "libvips is installed. For PNG and WebP it is faster than Pillow, with less memory.",
-                    f"Set THUMBNAIL_ENGINE={VIPS_ENGINE}.",
+                    "Set THUMBNAIL_ENGINE=shrinkmeister_server.engines.vips.Engine.",
                     id="shrinkmeister.I101",
                 )
             )

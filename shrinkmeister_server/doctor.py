@@ -1,24 +1,20 @@
 """The server's answer to `manage.py shrinkmeister doctor`: settings, and trials of cache and bucket."""
 
-import secrets
 import time
-from collections.abc import Iterator
-
-from sorl.thumbnail.conf import settings as sorl_settings
+from typing import Any
 
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.conf.credentials import described
-from shrinkmeister.doctor.facts import cache_kind, common_settings, versions
 from shrinkmeister.doctor.messages import (
-    EXAMINE,
     PROBE,
     PROBE_TYPE,
-    PROTOCOLS,
+    REMOVE,
+    SERVER_NOTE,
+    SITE_NOTE,
     Answer,
-    BucketTrial,
-    CacheTrial,
     Question,
+    facts_of,
     probe_name,
 )
 from shrinkmeister.exceptions import ShrinkmeisterError, StorageError
@@ -33,60 +29,46 @@ def answer_to(question: Question, secret: int) -> Answer:
     secret  place of the secret that decrypted the question
     """
     config, now = get_config(), int(time.time())
-    name = probe_name(question.nonce, config.prefix)
-    if question.ask != EXAMINE:
-        bucket = _bucket_trial(_remove(name))
-        return Answer(nonce=question.nonce, time=now, secret=secret, cache=CacheTrial(), bucket=bucket)
+    bucket = _try_bucket(question.ask, probe_name(question.nonce, config.prefix))
+    if question.ask == REMOVE:
+        return Answer(nonce=question.nonce, time=now, secret=secret, **bucket)
     return Answer(
         nonce=question.nonce,
         time=now,
         secret=secret,
-        protocols=PROTOCOLS,
-        versions=versions(),
-        engine=sorl_settings.THUMBNAIL_ENGINE,
-        settings=common_settings(config),
-        cache=_cache_trial(question.nonce, cache_kind(config)),
-        bucket=_bucket_trial(_store(name), name),
+        facts=facts_of(config),
+        **_try_cache(question.nonce),
+        **bucket,
     )
 
 
-def _cache_trial(nonce: str, kind: str) -> CacheTrial:
-    found, written = None, secrets.token_urlsafe(16)
+def _try_cache(nonce: str) -> dict[str, Any]:
+    """Read the site's note and replace it. Return whether it was there, or the error."""
     try:
-        cache = get_shared_cache()
-        found = cache.notes.note(f"{nonce}:site")
-        cache.notes.leave_note(f"{nonce}:server", written)
+        notes = get_shared_cache().notes
+        found = notes.note(nonce) == SITE_NOTE
+        notes.leave_note(nonce, SERVER_NOTE)
     except ShrinkmeisterError as error:
-        return CacheTrial(kind, found, error=described(error))
-    return CacheTrial(kind, found, written)
+        return {"cache_error": described(error)}
+    return {"cache_read": found}
 
 
-def _store(name: str) -> Iterator[str]:
-    """Store the probe. Yield the name of each step before it begins."""
-    # Without s3:ListBucket, S3 answers 403 instead of 404 for a missing object.
-    yield "look"
-    storage = get_thumbnail_storage()
-    storage.find(name, {})
-    yield "store"
-    storage.save(name, PROBE, PROBE_TYPE, StoredInfo(1, 1))
-    yield "find"
-    if storage.find(name, {}) is None:
-        raise StorageError("the probe is missing, although it has just been stored")
-    yield "address"
-    absolute_url(name)
-
-
-def _remove(name: str) -> Iterator[str]:
-    yield "remove"
-    get_thumbnail_storage().delete([name])
-
-
-def _bucket_trial(steps: Iterator[str], name: str | None = None) -> BucketTrial:
-    """Take the steps until one fails; name: of the object whose URL to return."""
-    taken: list[str] = []
+def _try_bucket(ask: str, name: str) -> dict[str, Any]:
+    """Store or delete the probe. Return its URL, or what cannot be done, and why."""
+    step = "delete" if ask == REMOVE else "look for"
     try:
-        for step in steps:
-            taken.append(step)
+        storage = get_thumbnail_storage()
+        if ask == REMOVE:
+            storage.delete([name])
+            return {}
+        # Without s3:ListBucket, S3 answers 403 instead of 404 for a missing object.
+        storage.find(name, {})
+        step = "store"
+        storage.save(name, PROBE, PROBE_TYPE, StoredInfo(1, 1))
+        step = "find"
+        if storage.find(name, {}) is None:
+            raise StorageError("it is missing, although it has just been stored")
+        step = "make a URL of"
+        return {"bucket_url": absolute_url(name)}
     except ShrinkmeisterError as error:
-        return BucketTrial(taken[:-1], taken[-1], described(error))
-    return BucketTrial(taken, url=absolute_url(name) if name else None)
+        return {"bucket_error": f"{step} the probe: {described(error)}"}

@@ -62,6 +62,5 @@ class Limiter:
 
 @reset_on_setting_change
 def get_limiter() -> Limiter:
-    """Return the limiter of this process."""
     config = get_server_config()
     return Limiter(config.max_making, config.max_waiting)

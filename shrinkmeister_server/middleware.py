@@ -1,12 +1,13 @@
-"""The headers that say what browsers and pages may do with an answer."""
+"""The check of the Host, and the headers that say what browsers and pages may do with an answer."""
 
 from collections.abc import Callable, Sequence
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.middleware.common import CommonMiddleware
 from django.utils.cache import patch_vary_headers
 
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.observability.access_log import OPERATORS
+from shrinkmeister_server.observability.access_log import OPERATORS, PROBES
 
 HEADERS = {
     # Django's SecurityMiddleware does not set it on its own answers, which refuse a Host.
@@ -56,3 +57,11 @@ def _share(request: HttpRequest, answer: HttpResponse, origins: Sequence[str]) -
             answer["Access-Control-Allow-Methods"] = answer.get("Allow", "GET, HEAD")
             answer["Access-Control-Allow-Headers"] = "*"
             answer["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+
+
+class HostMiddleware(CommonMiddleware):
+    """Compares the Host header with ALLOWED_HOSTS, as Django's own middleware does, except for probes."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        # AWS' load balancers and Kubernetes send the target's address. The answers do not depend on it.
+        return None if request.path_info in PROBES else super().process_request(request)

@@ -5,43 +5,28 @@ The lock only saves work: without it two servers may make the same thumbnail, an
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from shrinkmeister import exceptions as errors
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.coordination import MakerState
 from shrinkmeister.conf import get_config
 from shrinkmeister.conf.credentials import is_safe
 from shrinkmeister.error_policy import REMEMBERED, policy_of
-from shrinkmeister.exceptions import (
-    DriverError,
-    OutOfTimeError,
-    OverloadError,
-    ResolutionError,
-    ShrinkmeisterError,
-    SourceMissingError,
-    StorageError,
-)
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.records import ThumbnailRecord
-from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import StoredInfo
+from shrinkmeister_server import served
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.limiter import get_limiter
-from shrinkmeister_server.loaders.load import load, load_allowed
+from shrinkmeister_server.loaders.load import load
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.options import validate_options
 from shrinkmeister_server.rendering.render import render
-from shrinkmeister_server.served import (
-    ServedThumbnail,
-    current_base,
-    find_stored,
-    record_of,
-    record_stored,
-    remove,
-    store,
-)
+from shrinkmeister_server.served import ServedThumbnail
 
 logger = logging.getLogger(__name__)
 
@@ -54,57 +39,45 @@ MOST_CHANGES = 2
 class Request:
     """A thumbnail that a browser, or a site in its eager mode, asks for.
 
-    read      returns the bytes of a source
-    eager     whether a site asks: it ignores and remembers no failure, and its storage may give other URLs
-              than the server's
-    state     the cache's state, if the caller has looked it up
-    has_time  whether there is time to do more than answer from that state
+    resolution  "2" if a browser asked for @2x
+    eager       whether a site asks: its source need not be in the allow-list, it ignores and remembers no
+                failure, and its storage may give other URLs than the server's
+    state       the cache's state, if the caller has looked it up
+    has_time    whether there is time to do more than answer from that state
     """
 
     spec: ThumbnailSpec
-    read: Callable[[Source], bytes]
-    eager: bool
     timing: Timing
+    resolution: str | None = None
+    eager: bool = False
     state: MakerState | None = None
     has_time: bool = True
 
 
-def thumbnail(
-    spec: ThumbnailSpec,
-    resolution: str | None,
-    timing: Timing,
-    state: MakerState | None = None,
-    has_time: bool = True,
-) -> ServedThumbnail:
-    """Return a thumbnail, and make it if necessary.
-
-    resolution: "2" if the client asked for @2x; state, has_time: as in Request
-
-    Raises ResolutionError if that is not listed, SourceError, StorageError, OutOfTimeError.
-    """
-    resolutions = get_config().resolutions
-    if resolution is not None and resolution not in resolutions:
-        raise ResolutionError(
-            f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {resolution!r}, only {resolutions}"
-        )
-    return _found_or_made(Request(spec, load_allowed, False, timing, state, has_time))
-
-
 def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
-    """Make a thumbnail for a site in its eager mode, which need not list its own sources.
+    """Make a thumbnail for a site in its eager mode.
 
     Returns also the spec that names it: another one if the source was changing.
     """
-    served = _found_or_made(Request(spec, load, True, Timing()))
-    return served.spec, served.record
+    made = thumbnail(Request(spec, Timing(), eager=True))
+    return made.spec, made.record
 
 
-def _found_or_made(request: Request) -> ServedThumbnail:
+def thumbnail(request: Request) -> ServedThumbnail:
+    """Return a thumbnail, and make it if necessary.
+
+    Raises ResolutionError if its resolution is not listed, SourceError, StorageError, OutOfTimeError.
+    """
+    resolutions = get_config().resolutions
+    if request.resolution is not None and request.resolution not in resolutions:
+        raise errors.ResolutionError(
+            f"THUMBNAIL_ALTERNATIVE_RESOLUTIONS does not list {request.resolution!r}, only {resolutions}"
+        )
     with request.timing.of("lookup"):
         record = _found(request)
     try:
         return ServedThumbnail(request.spec, record) if record else _made_once(request)
-    except OverloadError as error:
+    except errors.OverloadError as error:
         if record := _made_before(request, error):
             return ServedThumbnail(request.spec, record)
         raise
@@ -125,7 +98,7 @@ def _found(request: Request) -> ThumbnailRecord | None:
         request.timing.outcome = "found"
         return record
     if not request.has_time:
-        raise OutOfTimeError("the time of its batch is over")
+        raise errors.OutOfTimeError("the time of its batch is over")
     if record:
         return _checked(request, record, state)
     complete = state.complete
@@ -141,23 +114,23 @@ def _usable(state: MakerState, request: Request) -> ThumbnailRecord | None:
     record = state.record
     if record is None or not record.has(get_config().resolutions):
         return None
-    return record if request.eager or record.base == current_base() else None
+    return record if request.eager or record.base == served.current_base() else None
 
 
 def _checked(request: Request, record: ThumbnailRecord, state: MakerState) -> ThumbnailRecord | None:
     try:
         info = _in_bucket(request)
-    except StorageError as error:
+    except errors.StorageError as error:
         logger.warning("The server cannot check whether a recorded thumbnail is still stored: %s", error)
         request.timing.outcome = "found"
         return record
     if info:
-        return record_stored(request.spec, info)
+        return served.record_stored(request.spec, info)
     if not state.distrusted:
         logger.warning("A recorded thumbnail is lost: pages re-check every record written before now")
         try:
             get_shared_cache().coordination.distrust()
-        except DriverError as error:
+        except errors.DriverError as error:
             # The next lost thumbnail repeats it.
             logger.warning("The shared cache failed to note that thumbnails are lost: %s", error)
     return None
@@ -166,11 +139,11 @@ def _checked(request: Request, record: ThumbnailRecord, state: MakerState) -> Th
 def _stored(request: Request) -> ThumbnailRecord | None:
     """Return the record of a thumbnail that is in the bucket already, written again."""
     info = _in_bucket(request)
-    return record_stored(request.spec, info) if info else None
+    return served.record_stored(request.spec, info) if info else None
 
 
 def _in_bucket(request: Request) -> StoredInfo | None:
-    info = find_stored(request.spec)
+    info = served.find_stored(request.spec)
     if info:
         request.timing.outcome = "stored"
     return info
@@ -203,7 +176,7 @@ def _made_once(request: Request) -> ServedThumbnail:
             if not (change := cache.coordination.look_up(spec).change) or change == state.change:
                 return ServedThumbnail(spec, record)
             # The site cleared the thumbnails of the former source before this one was stored.
-            remove(spec)
+            served.remove(spec)
         with limiter.slot(server.wait_seconds):
             return _made_apart(request, change)
     finally:
@@ -221,9 +194,9 @@ def _made_apart(request: Request, change: str | None) -> ServedThumbnail:
     """
     logger.warning("A source changes each time that its thumbnail is made: it is shown, and not recorded")
     spec = request.spec
-    apart = replace(spec, options={**spec.options, "version": [digest(spec.canonical()), change]})
+    apart = replace(spec, options={**spec.options, "version": [digest(spec.canonical), change]})
     info = _make(replace(request, spec=apart))
-    return ServedThumbnail(apart, record_of(info), settled=False)
+    return ServedThumbnail(apart, served.record_of(info), settled=False)
 
 
 def _made_by_another(state: MakerState, request: Request) -> ThumbnailRecord | None:
@@ -244,7 +217,7 @@ def _made(request: Request, change: str | None) -> ThumbnailRecord:
         info = _make(request)
     except Exception as error:
         if record := _made_before(request, error):
-            if not isinstance(error, ShrinkmeisterError):
+            if not isinstance(error, errors.ShrinkmeisterError):
                 shown = error if is_safe(error) else None
                 logger.error("Making a thumbnail again failed; the stored one is used", exc_info=shown)
             return record
@@ -253,7 +226,7 @@ def _made(request: Request, change: str | None) -> ThumbnailRecord:
             get_shared_cache().coordination.fail(request.spec, kind, change, seconds)
         raise
     with request.timing.of("record"):
-        return record_stored(request.spec, info) or record_of(info)
+        return served.record_stored(request.spec, info) or served.record_of(info)
 
 
 def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
@@ -263,10 +236,10 @@ def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
     """
     try:
         info = _in_bucket(request)
-    except StorageError as another:
+    except errors.StorageError as another:
         # Whether a missing source matters is unknown then. Otherwise the first error explains more.
-        raise (another if isinstance(error, SourceMissingError) else error) from None
-    return (record_stored(request.spec, info) or record_of(info)) if info else None
+        raise (another if isinstance(error, errors.SourceMissingError) else error) from None
+    return (served.record_stored(request.spec, info) or served.record_of(info)) if info else None
 
 
 def _make(request: Request) -> StoredInfo:
@@ -274,10 +247,10 @@ def _make(request: Request) -> StoredInfo:
     spec, timing = request.spec, request.timing
     validate_options(spec.options)
     with timing.of("fetch"):
-        data = request.read(spec.source)
+        data = load(spec.source, anywhere=request.eager)
     rendering = render(data, spec, get_config().resolutions, timing)
     with timing.of("store"):
-        info = store(spec, rendering)
+        info = served.store(spec, rendering)
     timing.outcome = "made"
     return info
 

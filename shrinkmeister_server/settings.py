@@ -11,9 +11,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from shrinkmeister.environment import Environment
+from shrinkmeister_server.aws_lambda.events import guard
 from shrinkmeister_server.aws_lambda.packaged_secrets import files_with_secrets
-from shrinkmeister_server.aws_lambda.zappa_guard import guard
 from shrinkmeister_server.conf import VARIABLES
 
 # First, because Zappa's handler continues without the server if a variable is wrong.
@@ -23,12 +22,14 @@ guard()
 ON_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 PACKAGE = os.environ.get("LAMBDA_TASK_ROOT")
 
-env = Environment(os.environ)
 values: dict[str, Any] = {
-    row.name: env.read(row.name, row.kind.form, row.server_value) for row in VARIABLES
+    row.name: row.form.read(
+        os.environ, row.name, row.default if row.server_default is None else row.server_default
+    )
+    for row in VARIABLES
 }
 globals().update(values)
-UNREAD_VARIABLES = env.unread("THUMBNAIL_")
+UNREAD_VARIABLES = [name for name in os.environ if name.startswith("THUMBNAIL_") and name not in values]
 
 # Zappa prints the host only after the first deployment, which has none; see unconfigured.py.
 ALLOWED_HOSTS = values["ALLOWED_HOST"] or []
@@ -47,7 +48,7 @@ MIDDLEWARE = [
     "shrinkmeister_server.middleware.headers_middleware",
     "django.middleware.security.SecurityMiddleware",
     # Nothing else here compares the Host header with ALLOWED_HOSTS.
-    "shrinkmeister_server.probes.HostMiddleware",
+    "shrinkmeister_server.middleware.HostMiddleware",
 ]
 if FILES_WITH_SECRETS or not ALLOWED_HOSTS:
     MIDDLEWARE[2:] = ["shrinkmeister_server.aws_lambda.unconfigured.unconfigured_middleware"]

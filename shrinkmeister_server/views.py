@@ -9,30 +9,24 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.utils.cache import patch_vary_headers
 from django.views import View
 
+from shrinkmeister import exceptions as errors
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.coordination import MakerState
 from shrinkmeister.conf import get_config, get_tokens
 from shrinkmeister.doctor.messages import get_message_cipher
 from shrinkmeister.error_policy import FAILED, RETRY_SECONDS, UNEXPECTED, code_of, policy_of
-from shrinkmeister.exceptions import (
-    BatchError,
-    BatchLengthError,
-    BatchTooLargeError,
-    ShrinkmeisterError,
-    TokenError,
-)
 from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import lasting
-from shrinkmeister_server.batches import Batch, max_body
+from shrinkmeister_server.batches import max_body, parse_batch
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.doctor import answer_to
 from shrinkmeister_server.health import get_health
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.observability.access_log import RequestLog, request_log_of
 from shrinkmeister_server.observability.metrics import exposition
-from shrinkmeister_server.pipeline import thumbnail
+from shrinkmeister_server.pipeline import Request, thumbnail
 from shrinkmeister_server.served import ServedThumbnail
 
 # JSON has no charset parameter, but libraries send one: https://www.rfc-editor.org/rfc/rfc8259#section-11
@@ -41,13 +35,24 @@ JSON_TYPES = ("application/json", "application/json; charset=utf-8")
 MAX_LENGTH_DIGITS = 18
 
 # The resolution and the spec of a text of a batch, or the error that explains why it has none.
-OpenedText = tuple[str | None, ThumbnailSpec | TokenError]
+OpenedText = tuple[str | None, ThumbnailSpec | errors.TokenError]
 
 
 class PoliteView(View):
-    """Answers a method that it does not have like all errors."""
+    """Answers a method that it does not have, and an error of its own, like all errors."""
 
     http_method_names = ["get", "head", "options"]
+    only_json = False
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except errors.ShrinkmeisterError as error:
+            request_log_of(request).fail(error)
+            answer = _error_answer(request, _error_of(error), self.only_json)
+            if policy_of(error).retry:
+                answer["Retry-After"] = str(RETRY_SECONDS)
+            return answer
 
     def http_method_not_allowed(
         self, request: HttpRequest, *args: object, **kwargs: object
@@ -70,17 +75,14 @@ class ThumbnailView(PoliteView):
     ) -> HttpResponse:
         request_log = request_log_of(request)
         request_log.thumbnail = True
+        spec = request_log.spec = Link(token, extension, resolution).open(get_tokens())
+        stored = thumbnail(Request(spec, request_log.timing, resolution))
+        url = stored.url(resolution)
         answer: HttpResponse
-        try:
-            spec = request_log.spec = Link(token, extension, resolution).open(get_tokens())
-            stored = thumbnail(spec, resolution, request_log.timing)
-            url = stored.url(resolution)
-            if _prefers_json(request, CONTENT_TYPES[spec.format]):
-                answer, scope = JsonResponse(_fields(stored, url)), "private"
-            else:
-                answer, scope = HttpResponseRedirect(url), "public"
-        except ShrinkmeisterError as error:
-            return failure(request, error)
+        if _prefers_json(request, CONTENT_TYPES[spec.format]):
+            answer, scope = JsonResponse(_fields(stored, url)), "private"
+        else:
+            answer, scope = HttpResponseRedirect(url), "public"
         # A CDN that ignores Vary would show the JSON as an image. Such CDNs do not keep private answers.
         answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}" if stored.settled else "no-store"
         patch_vary_headers(answer, ["Accept"])
@@ -92,21 +94,19 @@ class BatchView(PoliteView):
     """`POST /thumbnails`: the thumbnails of a page as JSON. One that is not made in time has no URL."""
 
     http_method_names = ["post", "options"]
+    only_json = True
 
     def post(self, request: HttpRequest) -> HttpResponse:
         request_log, config = request_log_of(request), get_server_config()
-        try:
-            body = _body(request, config.max_batch)
-            batch = Batch.parse(body, config.max_batch, config.batch_seconds)
-            with request_log.timing.of("lookup"):
-                links = [_opened(text) for text in batch.texts]
-                specs = [spec for _, spec in links if isinstance(spec, ThumbnailSpec)]
-                # A batch of invalid tokens makes no round trip.
-                found = get_shared_cache().coordination.look_up_all(specs, first=True) if specs else []
-        except ShrinkmeisterError as error:
-            return failure(request, error, json=True)
+        body = _body(request, config.max_batch)
+        texts, seconds = parse_batch(body, config.max_batch, config.batch_seconds)
+        with request_log.timing.of("lookup"):
+            links = [_opened(text) for text in texts]
+            specs = [spec for _, spec in links if isinstance(spec, ThumbnailSpec)]
+            # A batch of invalid tokens makes no round trip.
+            found = get_shared_cache().coordination.look_up_all(specs, first=True) if specs else []
         with get_limiter().batch() as may_make:
-            entries = _entries(request_log, links, iter(found), batch.seconds if may_make else 0)
+            entries = _entries(request_log, links, iter(found), seconds if may_make else 0)
         request_log.timing.outcome = "batch"
         answer = _uncached(JsonResponse({"thumbnails": entries}))
         answer["Server-Timing"] = request_log.timing.header()
@@ -125,9 +125,11 @@ class HealthView(PoliteView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         report = get_health().report()
-        if report.failures:
-            request_log_of(request).failed("Unhealthy", "unhealthy", "; ".join(report.failures))
-        return _uncached(JsonResponse(dict(report.parts), status=503 if report.failures else 200))
+        failures = [f"{part}: {error}" for part, error in report.items() if error]
+        if failures:
+            request_log_of(request).failed("Unhealthy", "unhealthy", "; ".join(failures))
+        parts = {part: "failed" if error else "ok" for part, error in report.items()}
+        return _uncached(JsonResponse(parts, status=503 if failures else 200))
 
 
 class DoctorView(PoliteView):
@@ -135,13 +137,10 @@ class DoctorView(PoliteView):
 
     def get(self, request: HttpRequest, question: str) -> HttpResponse:
         request_log = request_log_of(request)
-        try:
-            cipher = get_message_cipher()
-            found = answer_to(*cipher.decrypt_question(question))
-        except ShrinkmeisterError as error:
-            return failure(request, error)
+        cipher = get_message_cipher()
+        found = answer_to(*cipher.decrypt_question(question))
         request_log.timing.outcome = "examined"
-        if failed := "; ".join(filter(None, (found.cache.error, found.bucket.error))):
+        if failed := "; ".join(filter(None, (found.cache_error, found.bucket_error))):
             request_log.failed("Unhealthy", "unhealthy", failed)
         return _uncached(HttpResponse(cipher.encrypt_answer(found), content_type="text/plain"))
 
@@ -154,15 +153,6 @@ class MetricsView(PoliteView):
             return not_found(request)
         text, content_type = exposition(getattr(settings, "PROMETHEUS_MULTIPROC_DIR", None))
         return _uncached(HttpResponse(text, content_type=content_type))
-
-
-def failure(request: HttpRequest, error: Exception, json: bool = False) -> HttpResponse:
-    """Return the answer to an error: short text, or JSON for a client that prefers it; never cached."""
-    request_log_of(request).fail(error)
-    answer = _error_answer(request, _error_of(error), json)
-    if policy_of(error).retry:
-        answer["Retry-After"] = str(RETRY_SECONDS)
-    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -185,12 +175,14 @@ def _entries(
     end = time.monotonic() + seconds
     entries = []
     for resolution, spec in links:
-        if isinstance(spec, TokenError):
+        if isinstance(spec, errors.TokenError):
             entry = _error_of(spec)
             request_log.refuse(spec, entry["status"])
         else:
-            with request_log.part(spec) as part:
-                entry = _entry(part, spec, resolution, next(states), time.monotonic() < end)
+            part = RequestLog(spec=spec, thumbnail=True)
+            request_log.parts.append(part)
+            entry = _entry(part, spec, resolution, next(states), time.monotonic() < end)
+            part.timing.stop()
         entries.append(entry)
     return entries
 
@@ -199,13 +191,11 @@ def _entry(
     part: RequestLog, spec: ThumbnailSpec, resolution: str | None, state: MakerState, has_time: bool
 ) -> dict[str, Any]:
     try:
-        stored = thumbnail(spec, resolution, part.timing, state, has_time)
+        stored = thumbnail(Request(spec, part.timing, resolution, state=state, has_time=has_time))
         return _fields(stored, stored.url(resolution))
     # A bug must not lose the other entries. The log line of this one has its traceback.
     except Exception as error:
         part.fail(error)
-        if not isinstance(error, ShrinkmeisterError):
-            part.exception = error
         entry = _error_of(error)
         part.status = entry["status"]
         return entry
@@ -251,31 +241,29 @@ def _expires(stored: ServedThumbnail, url: str) -> int | None:
 
 
 def _prefers_json(request: HttpRequest, other: str) -> bool:
-    """Return whether the client prefers JSON to another content type."""
     return request.get_preferred_type([other, *JSON_TYPES]) in JSON_TYPES
 
 
 def _body(request: HttpRequest, max_thumbnails: int) -> bytes:
-    """Return the body of a batch. Raises BatchError."""
     limit = max_body(max_thumbnails)
     length = request.headers.get("Content-Length", "")
     # Django reads no chunked body: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
     if not (length.isascii() and length.isdecimal()):
-        raise BatchLengthError("The request has no Content-Length, without which no body is read.")
+        raise errors.BatchLengthError("The request has no Content-Length, without which no body is read.")
     if len(length) > MAX_LENGTH_DIGITS or int(length) > limit:
         sentence = f"The body has more than {limit} bytes, for {max_thumbnails} thumbnails at most."
-        raise BatchTooLargeError(sentence)
+        raise errors.BatchTooLargeError(sentence)
     try:
         return request.body
     except UnreadablePostError as error:
-        raise BatchError("The body has not come to its end.") from error
+        raise errors.BatchError("The body has not come to its end.") from error
 
 
 def _opened(text: str) -> OpenedText:
     try:
         link = Link.parse(text)
         return link.resolution, link.open(get_tokens())
-    except TokenError as error:
+    except errors.TokenError as error:
         return None, error
 
 

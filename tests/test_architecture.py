@@ -93,7 +93,7 @@ def test_arrows_run_one_way(room: str) -> None:
 # What the server imports of the client.
 FOR_SERVER = (
     *("protocol", "conf", "cache", "storage", "exceptions", "environment", "secret", "setting_checks"),
-    *("doctor.messages", "doctor.facts", "error_policy"),
+    *("doctor.messages", "error_policy"),
 )
 
 
@@ -131,7 +131,7 @@ def test_a_site_has_settings_and_no_environment() -> None:
 
 
 # The only modules of a site that import S3's libraries, and only when a function needs them.
-WRITERS = ("shrinkmeister.storage.buckets", "shrinkmeister.storage.s3_errors")
+WRITERS = ("shrinkmeister.storage.buckets", "shrinkmeister.storage.s3_client")
 
 
 def test_libraries_of_images_and_of_s3_stay_on_the_server() -> None:

@@ -22,24 +22,18 @@ from sorl.thumbnail.conf import defaults as sorl_defaults
 from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.images import ImageFile
 
-from shrinkmeister.adoption.kvstore import FormerImage, FormerStore, get_former_store
+from shrinkmeister.adoption.kvstore import FormerImage, get_former_store
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import (
-    ADOPTED_BACKEND_HINT,
-    Config,
-    SettingError,
-    get_config,
-    reset_on_setting_change,
-)
+from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
 from shrinkmeister.conf.credentials import described
+from shrinkmeister.conf.values import FORMER_BACKEND_HINT
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.protocol.spec import URL_SCHEMES, Source
 from shrinkmeister.sources import place_of, storage_and_name
 from shrinkmeister.storage import get_former_storage
-from shrinkmeister.storage.listing import StoredThumbnail, thumbnails_of
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
-from shrinkmeister.thumbnails.thumbnail import with_resolution
+from shrinkmeister.storage.buckets import open_thumbnail_storage
+from shrinkmeister.storage.listing import StoredThumbnail, thumbnails_of, with_resolution
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +51,13 @@ class Former:
 
 def former_of(file: Any, geometry: str | int, options: Mapping[str, Any], config: Config) -> Former | None:
     """Return the thumbnail that the former backend would make of a call; None if it would make none."""
-    namer = _get_namer()
+    namer = get_namer()
     # sorl before 13.1 does not make AVIF, and has no name for one.
     if namer is None or options.get("format", config.options.get("format", "JPEG")) not in EXTENSIONS:
         return None
     named = namer.get_thumbnail(file, geometry, **options)
     # A site's backend may return something else, such as the source itself for an SVG.
-    return Former(named.name, former_place(named.name, config)) if isinstance(named, _NamedImage) else None
+    return Former(named.name, former_place(named.name)) if isinstance(named, _NamedImage) else None
 
 
 class _NamedImage(ImageFile):  # type: ignore[misc]  # sorl has no types
@@ -85,7 +79,7 @@ class _Namer(ThumbnailBackend):  # type: ignore[misc]  # sorl has no types
             if value != getattr(sorl_defaults, setting):
                 options.setdefault(key, value)
         name = self._site_filename(source, geometry_string, options)
-        return _NamedImage(name, open_thumbnail_storage(get_config()))
+        return _NamedImage(name, open_thumbnail_storage())
 
 
 def _refuse(*args: Any) -> str:
@@ -99,8 +93,8 @@ def _refuse(*args: Any) -> str:
 
 
 @reset_on_setting_change
-def _get_namer() -> Any:
-    """Return the former backend, based on `_Namer`; None if the site has not set one."""
+def get_namer() -> Any:
+    """Return the former backend, based on `_Namer`; None if the site has none. Raises SettingError."""
     path = get_config().adopted_backend
     if path is None:
         return None
@@ -109,33 +103,25 @@ def _get_namer() -> Any:
         valid = isinstance(backend, type) and issubclass(backend, ThumbnailBackend)
         if not valid:
             raise TypeError("it is not a subclass of sorl's ThumbnailBackend")
-        methods = {
-            "_get_thumbnail_filename": _refuse,
-            "_site_filename": backend._get_thumbnail_filename,
-        }
+        methods = {"_get_thumbnail_filename": _refuse, "_site_filename": backend._get_thumbnail_filename}
         bases = (_Namer,) if backend is ThumbnailBackend else (backend, _Namer)
         return type(backend.__name__, bases, methods)()
     except (ImportError, TypeError) as error:
         raise SettingError(
             "shrinkmeister.E016",
             f"THUMBNAIL_ADOPTED_BACKEND is {path!r}, which cannot be used: {error}.",
-            ADOPTED_BACKEND_HINT,
+            FORMER_BACKEND_HINT,
         ) from error
 
 
-def check_adopted_backend() -> bool:
-    """Return whether the site has set one. Raises SettingError if it cannot be used."""
-    return _get_namer() is not None
-
-
-def former_place(name: str, config: Config) -> Source:
+def former_place(name: str) -> Source:
     """Return the place of a thumbnail of the former backend."""
-    return place_of(open_thumbnail_storage(config), name)
+    return place_of(open_thumbnail_storage(), name)
 
 
-def former_image(name: str, config: Config) -> ImageFile:
+def former_image(name: str) -> ImageFile:
     """Return a thumbnail as sorl sees it: sorl removes the location of the storage from its name."""
-    return ImageFile(name, open_thumbnail_storage(config))
+    return ImageFile(name, open_thumbnail_storage())
 
 
 def former_places(image: FormerImage) -> list[Source]:
@@ -161,19 +147,12 @@ def former_keys(source: Source) -> list[str]:
 def stored_formers(after: str = "") -> Iterator[StoredThumbnail]:
     """Yield the thumbnails below THUMBNAIL_PREFIX in sorl's storage whose names are not Shrinkmeister's."""
     config = get_config()
-    prefix = former_image(f"{config.prefix}x", config).name.removesuffix("x")
+    prefix = former_image(f"{config.prefix}x").name.removesuffix("x")
     for thumbnail in thumbnails_of(get_former_storage().walk(prefix, after)):
         ours = is_object_name(thumbnail.name, config.prefix)
-        if thumbnail.complete and not ours and not SURROGATE.search(thumbnail.name):
+        # Without the thumbnail itself, only its alternative resolutions are stored.
+        if None in thumbnail.objects and not ours and not SURROGATE.search(thumbnail.name):
             yield thumbnail
-
-
-def delete_former(file: Any, config: Config, keep: Container[str] = ()) -> None:
-    """Delete all that the former backend has made of a source: files, records and sorl's own entries.
-
-    keep: names of files that are not deleted
-    """
-    erase(get_former_store(), [_image_of(file).key], config, keep)
 
 
 def delete_former_files(file: Any, config: Config) -> None:
@@ -182,23 +161,26 @@ def delete_former_files(file: Any, config: Config) -> None:
     If sorl's key-value store fails, which may be in the same Redis as the shared cache, log an error.
     """
     try:
-        names = _names(get_former_store().thumbnails([_image_of(file).key]), config)
+        names = _names(get_former_store().thumbnails([former_key(file)]))
     # The store raises whatever its library raises.
     except Exception as error:
         logger.error("sorl's thumbnails of a deleted file were not deleted: %s", described(error))
-        return
-    _delete_files(names, config)
+    else:
+        _delete_files(names, config)
 
 
-def erase(store: FormerStore, sources: list[str], config: Config, keep: Container[str] = ()) -> None:
+def erase(sources: list[str], config: Config, keep: Container[str] = ()) -> None:
     """Delete the thumbnails of sources, given by sorl's keys, and all entries and records of both.
 
     After an interruption it can be called again: sorl's entries are deleted last.
+
+    keep: names of files that are not deleted
     """
+    store = get_former_store()
     thumbnails = store.thumbnails(sources)
-    names = _names(thumbnails, config)
-    places = [former_place(name, config) for name in names]
-    places += [place for source in store.images(sources) for place in former_places(source)]
+    names = _names(thumbnails)
+    places = [former_place(name) for name in names]
+    places += [place for source in store.images(sources).values() for place in former_places(source)]
     cache = get_shared_cache()
     # Records before objects, so that no page gets the URL of a deleted thumbnail.
     cache.records.forget_adopted(places)
@@ -208,22 +190,22 @@ def erase(store: FormerStore, sources: list[str], config: Config, keep: Containe
     cache.records.forget_adopted(places)
 
 
-def forget_former(name: str, config: Config) -> None:
+def forget_former(name: str) -> None:
     """Delete the adopted record and sorl's own entry of a thumbnail, but not its file."""
-    get_shared_cache().records.forget_adopted([former_place(name, config)])
-    get_former_store().forget([former_image(name, config).key])
+    get_shared_cache().records.forget_adopted([former_place(name)])
+    get_former_store().forget([former_image(name).key])
 
 
 def forget_size(file: Any) -> None:
     """Delete a source from sorl's key-value store, which would still return the former size."""
     # Without the app there is no table.
     if apps.is_installed("sorl.thumbnail"):
-        default.kvstore._delete(_image_of(file).key)
+        default.kvstore._delete(former_key(file))
 
 
-def _names(thumbnails: list[FormerImage], config: Config) -> list[str]:
+def _names(thumbnails: list[FormerImage]) -> list[str]:
     """Return the names of those that are in the storage THUMBNAIL_STORAGE."""
-    images = [(one.key, former_image(one.name, config)) for one in thumbnails]
+    images = [(one.key, former_image(one.name)) for one in thumbnails]
     return [image.name for key, image in images if image.key == key]
 
 
@@ -233,10 +215,11 @@ def _delete_files(names: list[str], config: Config) -> None:
     get_former_storage().delete([*names, *larger])
 
 
-def _image_of(file: Any) -> ImageFile:
-    """Return a source as sorl sees it. sorl before 13 cannot open THUMBNAIL_STORAGE by an alias."""
+def former_key(file: Any) -> str:
+    """Return sorl's key of a source."""
+    # sorl before 13 cannot open THUMBNAIL_STORAGE by an alias.
     storage, _ = storage_and_name(file, get_config())
-    return ImageFile(file, storage)
+    return str(ImageFile(file, storage).key)
 
 
 def _storages() -> list[Storage]:

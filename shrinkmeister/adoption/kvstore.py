@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from sorl.thumbnail import default
 from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.images import ImageFile
@@ -47,7 +46,7 @@ class FormerStore(ABC):
     def sizes(self, images: Sequence[ImageFile]) -> list[Size | None]:
         """Return (width, height) of each thumbnail; None for a source, or if the store has no entry."""
         keys = [image.key for image in images]
-        found = self._images(keys)
+        found = self.images(keys)
         lists = self._values([add_prefix(key, LIST) for key in found])
         return [
             found[key].size if key in found and add_prefix(key, LIST) not in lists else None for key in keys
@@ -62,22 +61,19 @@ class FormerStore(ABC):
         while batch := list(islice(keys, BATCH)):
             yield [del_prefix(key) for key in batch], batch[-1]
 
-    def images(self, keys: Sequence[str]) -> list[FormerImage]:
-        """Return the images of those keys that have an entry."""
-        return list(self._images(keys).values())
-
     def thumbnails(self, sources: Sequence[str]) -> list[FormerImage]:
         """Return the thumbnails of sources, given by their keys, without those that are sources, too."""
         lists = self._values([add_prefix(key, LIST) for key in sources]).values()
         keys = sorted({key for value in lists for key in _keys_in(value)})
         own = self._values([add_prefix(key, LIST) for key in keys])
-        return self.images([key for key in keys if add_prefix(key, LIST) not in own])
+        return [*self.images([key for key in keys if add_prefix(key, LIST) not in own]).values()]
 
     def forget(self, keys: Iterable[str]) -> None:
         """Delete all entries of images."""
         default.kvstore._delete_raw(*(add_prefix(key, kind) for key in keys for kind in ("image", LIST)))
 
-    def _images(self, keys: Sequence[str]) -> dict[str, FormerImage]:
+    def images(self, keys: Sequence[str]) -> dict[str, FormerImage]:
+        """Return the images of those keys that have an entry, by key."""
         values = self._values([add_prefix(key) for key in keys])
         found = ((key, values.get(add_prefix(key))) for key in keys)
         return {key: image for key, value in found if (image := _image(key, value))}
@@ -113,20 +109,19 @@ class _Table(FormerStore):
             after = page[-1]
 
 
+@dataclass
 class _Redis(FormerStore):
     """sorl's Redis store."""
 
+    connection: Any
     ordered = False
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
     def _values(self, keys: list[str]) -> dict[str, str | bytes]:
-        values = self._connection.mget(keys) if keys else []
+        values = self.connection.mget(keys) if keys else []
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
     def _keys(self, prefix: str, after: str) -> Iterator[str]:
-        for key in self._connection.scan_iter(f"{prefix}*", 1000):
+        for key in self.connection.scan_iter(f"{prefix}*", 1000):
             yield key.decode()
 
 
@@ -135,19 +130,15 @@ def get_former_store() -> FormerStore:
     from sorl.thumbnail.kvstores.cached_db_kvstore import KVStore as CachedDbStore
 
     store = default.kvstore
-    refused = SettingError(
+    if isinstance(store, CachedDbStore):
+        return _Table()
+    if hasattr(store, "connection") and hasattr(store.connection, "scan_iter"):
+        return _Redis(store.connection)
+    raise SettingError(
         "shrinkmeister.E019",
         f"THUMBNAIL_KVSTORE is {sorl_settings.THUMBNAIL_KVSTORE!r}, which cannot be read in bulk.",
         "Only sorl's cached_db store and its Redis store can. Thumbnails of other stores are made again.",
     )
-    try:
-        if isinstance(store, CachedDbStore):
-            return _Table()
-        if hasattr(store, "connection") and hasattr(store.connection, "scan_iter"):
-            return _Redis(store.connection)
-    except ImproperlyConfigured as error:
-        raise refused from error
-    raise refused
 
 
 def _image(key: str, value: str | bytes | None) -> FormerImage | None:

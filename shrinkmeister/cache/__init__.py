@@ -37,10 +37,11 @@ class SharedCache:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.connection = connection
-        self.lookups = Lookups(connection, codec, check_ttl, now, connection.metrics)
-        self.records = RecordStore(connection, codec, ttl, now)
-        self.coordination = Coordination(connection, codec, ttl, check_ttl, now, connection.metrics)
-        self.notes = Notes(connection)
+        parts = (connection, codec, ttl, check_ttl, now)
+        self.lookups = Lookups(*parts)
+        self.records = RecordStore(*parts)
+        self.coordination = Coordination(*parts)
+        self.notes = Notes(*parts)
 
 
 @reset_on_setting_change

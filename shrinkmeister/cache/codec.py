@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from shrinkmeister.cache.throttle import LOG_INTERVAL, Throttle
 from shrinkmeister.exceptions import RecordError
 from shrinkmeister.protocol.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord
 from shrinkmeister.protocol.signing import Signer
+from shrinkmeister.ttl_cache import TTLCache
 
 logger = logging.getLogger(__name__)
+
+# Log bad data or slowness at most once per this many seconds.
+LOG_INTERVAL = 60.0
 
 R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord, ChangeRecord)
 
@@ -18,7 +21,7 @@ R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord, ChangeRecord)
 class RecordCodec:
     def __init__(self, signer: Signer, clock: Callable[[], float] = time.monotonic) -> None:
         self._signer = signer
-        self._log = Throttle(LOG_INTERVAL, clock)
+        self._logged = TTLCache[bool](LOG_INTERVAL, 1, clock)
 
     def encode(self, records: Mapping[str, R]) -> dict[str, bytes]:
         return {key: self._signer.sign(key, record.dump()) for key, record in records.items()}
@@ -31,6 +34,7 @@ class RecordCodec:
             return kind.load(self._signer.unsign(key, found[key]))
         except RecordError as error:
             # After a change of secrets, all records may be invalid.
-            if self._log.passes():
+            if not self._logged.get("invalid"):
+                self._logged.set("invalid", True)
                 logger.warning("The shared cache has an invalid record under %s, a miss: %s", key, error)
             return None

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from shrinkmeister.cache.breaker import BREAKER_SECONDS, Breaker
+from shrinkmeister.cache.codec import LOG_INTERVAL, RecordCodec
 from shrinkmeister.cache.metrics import CacheMetrics, Operation
-from shrinkmeister.cache.throttle import LOG_INTERVAL, Throttle
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.keys import COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY
@@ -17,6 +16,8 @@ from shrinkmeister.ttl_cache import TTLCache
 
 logger = logging.getLogger(__name__)
 
+# How long a breaker stays open, so that a page of 100 thumbnails waits for a dead cache only once.
+BREAKER_SECONDS = 5.0
 FAILED: dict[Operation, str] = {
     "read": "The shared cache failed and is not read for %g s: %s",
     "write": "The shared cache failed and is not written to for %g s: %s",
@@ -46,17 +47,18 @@ class CacheConnection:
     metrics: CacheMetrics | None = None
 
     def __post_init__(self) -> None:
-        self._slow_log = Throttle(LOG_INTERVAL, self.clock)
-        # Two, since a cache that is full, or a replica, refuses writes and can still be read.
-        self._reads, self._writes = (Breaker(lambda: self.clock()) for _ in range(2))
+        self._logged = TTLCache[bool](LOG_INTERVAL, 1, self.clock)
+        # Two breakers, since a cache that is full, or a replica, refuses writes and can still be read.
+        self._open_until: dict[Operation, float] = {"read": -math.inf, "write": -math.inf}
 
     def get(self, keys: Sequence[str], waited: float = 0) -> dict[str, bytes]:
         """Return the values of those keys that have one, from this process where it keeps them.
 
         waited: seconds that the page will have waited if this takes as long as its slowest look-up
         """
-        if waited > self.time_budget and not self._reads.is_open:
-            if self._slow_log.passes():
+        if waited > self.time_budget and not self._is_open("read"):
+            if not self._logged.get("slow"):
+                self._logged.set("slow", True)
                 logger.warning("The shared cache is slow: pages wait %g s for it at most", self.time_budget)
             return {}
         local = self.local
@@ -76,7 +78,7 @@ class CacheConnection:
 
     def fetch(self, keys: Sequence[str]) -> dict[str, bytes] | None:
         """Return the values of those keys that have one; None if the cache does not answer."""
-        if self._reads.is_open:
+        if self._is_open("read"):
             return None
         names = [self.prefix + key for key in keys]
         found = self._try("read", lambda: self.driver.get_many(names), None)
@@ -124,12 +126,12 @@ class CacheConnection:
     def try_write(self, call: Callable[[], T], otherwise: T) -> T:
         """Return what a writing call returns; `otherwise` if it fails, or if the cache has just failed."""
         # A cache that cannot be read is down, and the call would wait for it again.
-        is_open = self._reads.is_open or self._writes.is_open
+        is_open = self._is_open("read") or self._is_open("write")
         return otherwise if is_open else self._try("write", call, otherwise)
 
     def try_delete(self, key: str) -> None:
         """Delete a key, also after a failed write, since a full cache can still delete."""
-        if not self._reads.is_open:
+        if not self._is_open("read"):
             try:
                 self.driver.delete_many([self.prefix + key])
             except DriverError as error:
@@ -141,22 +143,36 @@ class CacheConnection:
         except DriverError as error:
             self._failed(operation, error)
             return otherwise
-        breaker = self._breaker(operation)
-        if breaker.has_failed:
-            breaker.succeed()
+        if self._open_until[operation] > -math.inf:
+            self._open_until[operation] = -math.inf
             if self.metrics:
                 self.metrics.answered_again(operation)
         return answer
 
     def _failed(self, operation: Operation, error: DriverError) -> None:
-        self._breaker(operation).fail()
+        self._open_until[operation] = self.clock() + BREAKER_SECONDS
         if self.metrics:
             self.metrics.failed(operation)
         logger.warning(FAILED[operation], BREAKER_SECONDS, error)
 
-    def _breaker(self, operation: Operation) -> Breaker:
-        return self._reads if operation == "read" else self._writes
+    def _is_open(self, operation: Operation) -> bool:
+        return self.clock() < self._open_until[operation]
 
     def _drop(self, keys: Iterable[str]) -> None:
         if self.local:
             self.local.drop(keys)
+
+
+@dataclass(eq=False)
+class Part:
+    """What the parts of the shared cache work with.
+
+    ttl        seconds that a record lives
+    check_ttl  seconds for which a record is used without a check of the object
+    """
+
+    connection: CacheConnection
+    codec: RecordCodec
+    ttl: int
+    check_ttl: int
+    now: Callable[[], float]

@@ -1,13 +1,10 @@
 """What a server asks the shared cache before it makes a thumbnail: locks, failures, changes of sources."""
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
-from shrinkmeister.cache.metrics import CacheMetrics
+from shrinkmeister.cache.connection import Part
 from shrinkmeister.protocol.freshness import is_distrusted, is_stale, moment
 from shrinkmeister.protocol.keys import (
     COMPLETE_SINCE_KEY,
@@ -49,20 +46,8 @@ class MakerState:
     change: str | None = ""
 
 
-@dataclass(eq=False)
-class Coordination:
-    """Never raises DriverError, except where a method says so.
-
-    ttl        seconds that a record lives
-    check_ttl  seconds for which a record is used without a check of the object
-    """
-
-    connection: CacheConnection
-    codec: RecordCodec
-    ttl: int
-    check_ttl: int
-    now: Callable[[], float] = time.time
-    metrics: CacheMetrics | None = None
+class Coordination(Part):
+    """Never raises DriverError, except where a method says so."""
 
     def look_up(self, spec: ThumbnailSpec, first: bool = False) -> MakerState:
         """As `look_up_all`, for one thumbnail."""
@@ -92,8 +77,8 @@ class Coordination:
             failure = None
         distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
         stale = record is not None and is_stale(key, record, distrust_before, self.check_ttl, now)
-        if first and self.metrics:
-            self.metrics.looked_up(record is not None, stale)
+        if first and self.connection.metrics:
+            self.connection.metrics.looked_up(record is not None, stale)
         return MakerState(
             record,
             stale,

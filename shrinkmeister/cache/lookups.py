@@ -1,14 +1,12 @@
 """What a page asks the shared cache: the records of a thumbnail, in one round trip."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol
 
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.metrics import CacheMetrics
-from shrinkmeister.geometry import filled_size
+from shrinkmeister.cache.connection import Part
+from shrinkmeister.geometry import filled_sides
 from shrinkmeister.protocol.freshness import is_stale, moment
 from shrinkmeister.protocol.keys import DISTRUST_BEFORE_KEY, adopted_key, record_key, source_key
 from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
@@ -41,7 +39,7 @@ def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> LookupKeys:
     """Return the keys that `Lookups.look_up` reads."""
     return LookupKeys(
         record_key(spec),
-        None if filled_size(spec) else source_key(spec.source),
+        None if all(filled_sides(spec)) else source_key(spec.source),
         adopted_key(adopted) if adopted else None,
     )
 
@@ -61,18 +59,8 @@ class Lookup:
     stale: bool = False
 
 
-@dataclass(eq=False)
-class Lookups:
-    """Never raises DriverError: a cache that is down is a miss.
-
-    check_ttl  seconds for which a page uses a record without a check of the object
-    """
-
-    reader: Reader
-    codec: RecordCodec
-    check_ttl: int
-    now: Callable[[], float] = time.time
-    metrics: CacheMetrics | None = None
+class Lookups(Part):
+    """Never raises DriverError: a cache that is down is a miss."""
 
     def look_up(
         self, spec: ThumbnailSpec, adopted: Source | None = None, reader: Reader | None = None
@@ -83,27 +71,26 @@ class Lookups:
         reader   the page's, if there is a page
         """
         keys = keys_of(spec, adopted)
-        found = (reader or self.reader).get(keys.all)
+        found = (reader or self.connection).get(keys.all)
         source = self.codec.decode(SourceRecord, keys.source, found)
         if source and source.version != spec.options.get("version"):
             source = None
         record = self.codec.decode(ThumbnailRecord, keys.thumbnail, found)
-        stale = record is not None and self._is_stale(keys.thumbnail, record, found)
+        distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
+        stale = record is not None and is_stale(
+            keys.thumbnail, record, distrust_before, self.check_ttl, self.now()
+        )
         adopted_record = self.codec.decode(ThumbnailRecord, keys.adopted, found)
-        if self.metrics:
-            self.metrics.looked_up(bool(record or adopted_record), stale)
+        if self.connection.metrics:
+            self.connection.metrics.looked_up(bool(record or adopted_record), stale)
         return Lookup(record, source, adopted_record, stale)
 
     def image_size(self, image: Source, reader: Reader | None = None) -> tuple[int, int] | None:
         """Return (width, height) of a source as it is shown, or of an adopted image; None if unknown."""
         keys = (source_key(image), adopted_key(image))
-        found = (reader or self.reader).get(keys)
+        found = (reader or self.connection).get(keys)
         if source := self.codec.decode(SourceRecord, keys[0], found):
             size = (source.width, source.height)
             return size[::-1] if source.flipped else size
         adopted = self.codec.decode(ThumbnailRecord, keys[1], found)
         return (adopted.width, adopted.height) if adopted else None
-
-    def _is_stale(self, key: str, record: ThumbnailRecord, found: Mapping[str, bytes]) -> bool:
-        distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
-        return is_stale(key, record, distrust_before, self.check_ttl, self.now())

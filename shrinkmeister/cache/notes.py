@@ -1,8 +1,6 @@
 """Short texts in the shared cache: bookmarks of long commands, and what the doctor's two sides exchange."""
 
-from dataclasses import dataclass
-
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import Part
 
 # How long a command that was stopped can be resumed.
 BOOKMARK_SECONDS = 7 * 24 * 3600
@@ -10,11 +8,8 @@ BOOKMARK_SECONDS = 7 * 24 * 3600
 NOTE_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Notes:
+class Notes(Part):
     """All methods raise DriverError."""
-
-    connection: CacheConnection
 
     def bookmark(self, name: str) -> str | None:
         """Return how far a long command has got."""

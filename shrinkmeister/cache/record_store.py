@@ -1,11 +1,9 @@
 """Writing, listing and deleting records."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import Part
 from shrinkmeister.protocol.keys import (
     RECORD_KEY,
     adopted_key,
@@ -17,17 +15,8 @@ from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 
 
-@dataclass(eq=False)
-class RecordStore:
-    """All methods but `save` raise DriverError, since their effect must not be lost.
-
-    ttl: seconds that a record lives
-    """
-
-    connection: CacheConnection
-    codec: RecordCodec
-    ttl: int
-    now: Callable[[], float] = time.time
+class RecordStore(Part):
+    """All methods but `save` raise DriverError, since their effect must not be lost."""
 
     def save(
         self,

@@ -5,50 +5,21 @@ This module loads neither sorl nor the reader: the server's settings import the 
 
 import re
 from collections.abc import Callable
-from dataclasses import astuple
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
 
-from shrinkmeister.conf.config import (
-    ADOPTED_BACKEND_HINT,
-    CACHE_TIMEOUT,
-    DAY,
-    MISSING_SERVER_URL,
-    OUR_SETTINGS,
-    TEXT_SOURCES_HINT,
-    CacheConfig,
-    Config,
-    Problem,
-    SettingError,
-)
-from shrinkmeister.conf.kinds import TEXT_IMAGE, is_plain
+from shrinkmeister.conf.config import CACHE_TIMEOUT as CACHE_TIMEOUT
+from shrinkmeister.conf.config import DAY as DAY
+from shrinkmeister.conf.config import MISSING_SERVER_URL
+from shrinkmeister.conf.config import CacheConfig as CacheConfig
+from shrinkmeister.conf.config import Config as Config
+from shrinkmeister.conf.config import SettingError as SettingError
+from shrinkmeister.protocol import lazy_urls
+from shrinkmeister.protocol.spec import ThumbnailSpec
+from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister.secret import Secret
-
-if TYPE_CHECKING:
-    from shrinkmeister.protocol.spec import ThumbnailSpec
-    from shrinkmeister.protocol.tokens import Tokens
-
-__all__ = [
-    "ADOPTED_BACKEND_HINT",
-    "CACHE_TIMEOUT",
-    "DAY",
-    "MISSING_SERVER_URL",
-    "OUR_SETTINGS",
-    "READ_SETTINGS",
-    "TEXT_IMAGE",
-    "TEXT_SOURCES_HINT",
-    "CacheConfig",
-    "Config",
-    "Problem",
-    "SettingError",
-    "get_config",
-    "get_tokens",
-    "is_plain",
-    "lazy_url",
-    "reset_on_setting_change",
-]
 
 # Values that a process keeps depend on these settings: ours, and those of django-storages
 # and django-redis. Django makes its storages anew when STATIC_ROOT or STATIC_URL change.
@@ -94,26 +65,22 @@ def get_config() -> Config:
     reader = SettingsReader()
     config = reader.config()
     if reader.problems:
-        raise SettingError(*astuple(reader.problems[0]))
+        raise reader.problems[0]
     return config
 
 
 @reset_on_setting_change
-def get_tokens() -> "Tokens":
+def get_tokens() -> Tokens:
     """Return what encrypts and decrypts the tokens of this process. Raises SettingError."""
-    from shrinkmeister.protocol.tokens import Tokens
-
     config = get_config()
     return Tokens(map(Secret.reveal, config.secrets), config.url_ttl)
 
 
-def lazy_url(spec: "ThumbnailSpec", config: Config) -> str:
+def lazy_url(spec: ThumbnailSpec, config: Config) -> str:
     """Return the URL at which the thumbnail server makes a thumbnail.
 
     Raises SettingError without THUMBNAIL_SERVER_URL.
     """
-    from shrinkmeister.protocol import lazy_urls
-
     if config.server_url is None:
-        raise SettingError(*astuple(MISSING_SERVER_URL))
+        raise SettingError(*MISSING_SERVER_URL)
     return lazy_urls.lazy_url(config.server_url, get_tokens(), spec)

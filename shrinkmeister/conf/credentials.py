@@ -6,18 +6,17 @@ cause.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import permutations
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, unquote_plus
 
 from django.conf import settings
 
-from shrinkmeister.conf import reset_on_setting_change
+from shrinkmeister.conf import READ_SETTINGS, reset_on_setting_change
 from shrinkmeister.secret import Secret
 
-# Settings of storages and caches.
-SETTINGS = re.compile(r"CACHES|STORAGES|(THUMBNAIL|AWS|AZURE|GS|DROPBOX|SFTP|FTP|LIBCLOUD)_\w+")
 NAMES = re.compile(
     r"SECRET|PASS|TOKEN|CREDENTIAL|CONNECTION_STRING|SAS|((ACCESS|ACCOUNT|PRIVATE|API|CLOUDFRONT)_?KEY(?!_ID))",
     re.I,
@@ -53,6 +52,24 @@ def caused(ours: E, error: BaseException) -> E:
     ours.__cause__ = error if is_safe(error) else None
     ours.__suppress_context__ = True
     return ours
+
+
+@contextmanager
+def errors_as(translate: Callable[[Exception], Exception | None]) -> Iterator[None]:
+    """Raise what `translate` makes of an error of the block, with its cause if that is safe to show.
+
+    translate: returns None for an error that passes unchanged
+    """
+    try:
+        yield
+    except Exception as error:
+        ours = translate(error)
+        if ours is None:
+            raise
+        failed = caused(ours, error)
+    else:
+        return
+    raise failed
 
 
 def is_safe(error: BaseException) -> bool:
@@ -121,7 +138,7 @@ def _all_parts() -> frozenset[str]:
     return frozenset(
         part
         for name in dir(settings)
-        if SETTINGS.fullmatch(name)
+        if READ_SETTINGS.fullmatch(name)
         for credential in credentials_of(getattr(settings, name), name)
         for part in _parts(credential)
     )

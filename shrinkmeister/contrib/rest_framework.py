@@ -70,10 +70,8 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
         with using_page(_page_of(self.root)):
             try:
                 thumbnail = default.backend.get_thumbnail(value, self.geometry, **self.options)
-            except SettingError:
-                raise
-            except ShrinkmeisterError:
-                if get_config().debug:
+            except ShrinkmeisterError as error:
+                if isinstance(error, SettingError) or get_config().debug:
                     raise
                 logger.exception("%s.%s is null", type(self.parent).__name__, self.field_name)
                 return None

@@ -6,23 +6,32 @@ from typing import Any
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config
 from shrinkmeister.conf.credentials import described
-from shrinkmeister.doctor.client import Reply
-from shrinkmeister.doctor.facts import CACHE_SETTINGS, CONSEQUENCES, cache_kind, common_settings, versions
 from shrinkmeister.doctor.findings import Finding, ok, wrong
 from shrinkmeister.doctor.http import Response
-from shrinkmeister.doctor.messages import PROTOCOLS, Answer
+from shrinkmeister.doctor.messages import (
+    COMPARED,
+    SERVER_NOTE,
+    SITE_NOTE,
+    Answer,
+    facts_of,
+)
 from shrinkmeister.exceptions import ShrinkmeisterError
 
+CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")
+# What follows if site and server have different values. The check `cache` compares the cache's settings.
+CONSEQUENCES = {row.name: row.differs for row in COMPARED if row.name not in CACHE_SETTINGS}
 # The clocks may differ by this much.
 CLOCK_SECONDS = 60
+Facts = Mapping[str, Any]
 
 
-def compare(config: Config, reply: Reply, answer: Answer) -> Iterator[Finding]:
-    yield compare_secrets(reply.secret, answer.secret)
-    yield compare_clocks(reply.response, answer.time)
-    yield from compare_protocols(answer.protocols)
-    yield compare_versions(answer)
-    yield from compare_settings(config, answer.settings)
+def compare(config: Config, response: Response, secret: int, answer: Answer) -> Iterator[Finding]:
+    ours, theirs = facts_of(config), answer.facts
+    yield compare_secrets(secret, answer.secret)
+    yield compare_clocks(response, answer.time)
+    yield compare_protocols(ours["protocols"], theirs["protocols"])
+    yield compare_versions(ours["versions"], theirs["versions"])
+    yield from compare_settings(config, ours["settings"], theirs["settings"])
 
 
 def compare_secrets(ours: int, theirs: int) -> Finding:
@@ -56,32 +65,26 @@ def compare_clocks(response: Response, theirs: int) -> Finding:
     )
 
 
-def compare_protocols(theirs: Mapping[str, int]) -> Iterator[Finding]:
-    names = sorted(name for name in {*PROTOCOLS, *theirs} if PROTOCOLS.get(name) != theirs.get(name))
-    for name in names:
-        site, server = PROTOCOLS.get(name), theirs.get(name)
-        message = f"the {name} has version {site} on the site, {server} on the server"
-        hint = "Install the same version of Shrinkmeister on both sides, on the server first."
-        yield wrong("protocol", message, hint)
-    if not names:
-        yield ok("protocol", f"both sides use the same versions: {_listed(PROTOCOLS)}")
+def compare_protocols(ours: Facts, theirs: Facts) -> Finding:
+    if ours == theirs:
+        return ok("protocol", f"both sides use the same versions: {_listed(ours)}")
+    message = f"the site uses {_listed(ours)}, the server {_listed(theirs)}"
+    hint = "Install the same version of Shrinkmeister on both sides, on the server first."
+    return wrong("protocol", message, hint)
 
 
-def compare_versions(answer: Answer) -> Finding:
-    ours, theirs = versions(), answer.versions
-    site = "the site has the same" if ours == theirs else f"site: {_listed(ours)}"
+def compare_versions(ours: Facts, theirs: Facts) -> Finding:
     same = ours["shrinkmeister"] == theirs.get("shrinkmeister")
     hint = "" if same else "The versions of Shrinkmeister differ: install the newer one on both sides."
-    return ok("versions", f"server: {_listed(theirs)}, engine {answer.engine}; {site}", hint)
+    return ok("versions", f"server: {_listed(theirs)}; site: {_listed(ours)}", hint)
 
 
-def compare_settings(config: Config, theirs: Mapping[str, Any]) -> Iterator[Finding]:
-    ours = common_settings(config)
+def compare_settings(config: Config, ours: Facts, theirs: Facts) -> Iterator[Finding]:
     ignored = set() if config.eager else {"THUMBNAIL_TTL"}  # sites write records in the eager mode only
     if config.bucket or theirs.get("THUMBNAIL_BUCKET"):
         ignored.add("THUMBNAIL_STORAGE")
     names = [name for name in CONSEQUENCES if name in theirs and name not in ignored]
-    different = [name for name in names if _sorted(ours[name]) != _sorted(theirs[name])]
+    different = [name for name in names if ours[name] != theirs[name]]
     for name in different:
         yield wrong("settings", _both(name, ours, theirs), f"{CONSEQUENCES[name]} Make them equal.")
     if not different:
@@ -89,9 +92,9 @@ def compare_settings(config: Config, theirs: Mapping[str, Any]) -> Iterator[Find
 
 
 def leave_note(nonce: str) -> str | None:
-    """Write to the shared cache for the server to read. Return the error, if any."""
+    """Write to the shared cache for the server to read and replace. Return the error, if any."""
     try:
-        get_shared_cache().notes.leave_note(f"{nonce}:site", nonce)
+        get_shared_cache().notes.leave_note(nonce, SITE_NOTE)
     except ShrinkmeisterError as error:
         return described(error)
     return None
@@ -99,58 +102,45 @@ def leave_note(nonce: str) -> str | None:
 
 def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding:
     """Return whether each side reads what the other one has written; error: of `leave_note`."""
-    trial, read = answer.cache, None
+    site_reads = False
     if error is None:
         try:
-            read = get_shared_cache().notes.note(f"{answer.nonce}:server")
+            site_reads = get_shared_cache().notes.note(answer.nonce) == SERVER_NOTE
         except ShrinkmeisterError as failed:
-            error = str(failed)
-    if error is not None or trial.error is not None:
+            error = described(failed)
+    if error is not None or answer.cache_error is not None:
         side = "site" if error is not None else "server"
         return wrong(
             "cache",
-            f"the {side} cannot use the shared cache: {error or trial.error}",
+            f"the {side} cannot use the shared cache: {error or answer.cache_error}",
             f"Start the cache, or correct THUMBNAIL_CACHE_LOCATION or CACHES of the {side}. If the cache "
             "is only slow, raise THUMBNAIL_CACHE_WAIT_SECONDS.",
         )
-    server_reads, site_reads = trial.found == answer.nonce, read is not None and read == trial.written
-    kind = cache_kind(config)
-    kinds = kind if kind == trial.kind else f"{kind} on the site, {trial.kind} on the server"
-    if server_reads and site_reads:
-        return ok("cache", f"each side reads what the other one writes: {kinds}")
-    if server_reads or site_reads:
-        reader, writer = ("site", "server") if server_reads else ("server", "site")
+    if answer.cache_read and site_reads:
+        return ok("cache", "each side reads what the other one writes")
+    if answer.cache_read or site_reads:
+        reader, writer = ("site", "server") if answer.cache_read else ("server", "site")
         return wrong(
             "cache",
-            f"the {reader} does not read what the {writer} writes, only the other way round ({kinds})",
+            f"the {reader} does not read what the {writer} writes, only the other way round",
             "Let both sides read where both write, and not from a replica. A list of caches has to be the "
             "same on both sides, in the same spelling.",
         )
-    message = f"site and server use different caches ({kinds}): pages stay lazy"
-    return wrong("cache", message, _different_caches_hint(kinds, common_settings(config), answer.settings))
-
-
-def _different_caches_hint(kinds: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    for name in CACHE_SETTINGS:
-        if name in theirs and ours[name] != theirs[name]:
-            return f"{_both(name, ours, theirs)}. Make them equal."
-    if "locmem" in kinds:
-        return (
-            "Use Redis, Memcached or, on one machine, FileBasedCache: each process has its own LocMemCache."
-        )
-    return (
-        "Make THUMBNAIL_CACHE_LOCATION, or CACHES, equal on both sides: host, port, and the number of the "
-        "database in redis://host:6379/0."
+    ours, theirs = facts_of(config)["settings"], answer.facts["settings"]
+    different = [name for name in CACHE_SETTINGS if name in theirs and ours[name] != theirs[name]]
+    return wrong(
+        "cache",
+        "site and server use different caches: pages stay lazy",
+        "".join(f"{_both(name, ours, theirs)}. " for name in different)
+        + "Make THUMBNAIL_CACHE_LOCATION, or CACHES, equal on both sides: host, port, and the number of "
+        "the database in redis://host:6379/0. A LocMemCache belongs to one process: use Redis, Memcached "
+        "or, on one machine, FileBasedCache.",
     )
 
 
-def _both(name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+def _both(name: str, ours: Facts, theirs: Facts) -> str:
     return f"{name} is {ours[name]!r} on the site, {theirs[name]!r} on the server"
 
 
-def _sorted(value: Any) -> Any:
-    return sorted(value, key=str) if isinstance(value, list) else value
-
-
-def _listed(found: Mapping[str, Any]) -> str:
+def _listed(found: Facts) -> str:
     return ", ".join(f"{name} {version}" for name, version in found.items())

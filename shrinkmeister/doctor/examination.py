@@ -6,16 +6,17 @@ browser would load. Each finding states what is wrong, and what to change.
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from secrets import token_urlsafe
 from time import time
 
 from shrinkmeister.checks import ABOUT_PLACES, check_client
 from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.doctor.bucket import examine_bucket
-from shrinkmeister.doctor.client import UNREACHABLE_HINTS, DoctorClient
 from shrinkmeister.doctor.comparison import compare, compare_caches, leave_note
-from shrinkmeister.doctor.findings import CHECKS, UNKNOWN, Finding, ok, skipped, wrong
-from shrinkmeister.doctor.http import Unreachable
-from shrinkmeister.doctor.messages import EXAMINE, Question, get_message_cipher
+from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, Finding, ok, skipped, wrong
+from shrinkmeister.doctor.http import JSON, UNREACHABLE_HINT, Unreachable, get
+from shrinkmeister.doctor.messages import EXAMINE, Question
+from shrinkmeister.doctor.reach import STRANGE_MESSAGES, answer_in, ask, examine_reach
 from shrinkmeister.doctor.sources import examine_fields, examine_source
 from shrinkmeister.eager import get_maker
 from shrinkmeister.exceptions import TokenError
@@ -36,7 +37,7 @@ def examine(source: str | None, timeout: float) -> Iterator[Finding]:
     except SettingError:
         config = None
     parsed = parse_source(source, config) if config and source is not None else None
-    server = _server(config, config.server_url, parsed, timeout) if config and config.server_url else ()
+    server = _server(config, parsed, timeout) if config and config.server_url else ()
     return _completed(chain(_site(), server), [id for id in CHECKS if id != "source" or source is not None])
 
 
@@ -69,47 +70,47 @@ def _site() -> Iterator[Finding]:
         try:
             get_maker()
         except SettingError as error:
-            yield wrong("site", error.problem.message, error.problem.hint)
+            yield wrong("site", error.message, error.hint)
             return
     yield ok("site", "the settings of the site are valid", " ".join(notes))
 
 
-def _server(config: Config, url: str, source: Source | None, timeout: float) -> Iterator[Finding]:
+def _server(config: Config, source: Source | None, timeout: float) -> Iterator[Finding]:
     """Yield findings about the server, up to one that keeps the rest from being examined."""
-    client = DoctorClient(url, get_message_cipher(), len(config.secrets), timeout)
-    question = Question.new(EXAMINE, time())
+    question = Question(EXAMINE, token_urlsafe(16), int(time()))
     unwritten = leave_note(question.nonce)
     try:
-        reply = client.ask(question)
+        response, secret = ask(question, config, timeout)
     except Unreachable as error:
-        yield wrong("reach", f"{url}: {error}", UNREACHABLE_HINTS[error.reason])
+        yield wrong("reach", f"{config.server_url}: {error}", UNREACHABLE_HINT)
         return
+    yield (reached := examine_reach(str(config.server_url), response))
+    if reached.status != OK:
+        return
+    yield _health(config, timeout)
     try:
-        answer = client.decrypt(reply)
+        answer = answer_in(response, question)
     except TokenError as error:
-        for finding in client.explain(reply, error):
-            yield finding
-            # /healthz is the server's only if the server answers there.
-            if finding.id == "reach" and finding.status == "ok":
-                yield _health(client)
+        id, message, hint = STRANGE_MESSAGES[response.status]
+        if id == "clock":
+            yield from skipped(["secret"], id)
+        yield wrong(id, f"{message}: {error}", hint)
         return
-    yield client.reached(reply.response)
-    yield _health(client)
-    yield from compare(config, reply, answer)
+    yield from compare(config, response, secret, answer)
     yield compare_caches(config, answer, unwritten)
-    yield from examine_bucket(config, client, reply, answer, timeout)
+    yield from examine_bucket(config, question, answer, timeout)
     # Without the secret or the bucket, the server makes no thumbnail of any source.
-    if reply.secret or answer.bucket.failed:
-        yield from skipped(["sources"], "secret" if reply.secret else "bucket")
+    if secret or answer.bucket_error:
+        yield from skipped(["sources"], "secret" if secret else "bucket")
     else:
-        yield from examine_fields(config, answer.nonce, timeout)
+        yield from examine_fields(config, question.nonce, timeout)
     if source:
         yield examine_source(source, config, timeout)
 
 
-def _health(client: DoctorClient) -> Finding:
+def _health(config: Config, timeout: float) -> Finding:
     try:
-        response = client.get("healthz")
+        response = get(f"{config.server_url}/healthz", timeout, Accept=JSON)
     except Unreachable as error:
         return Finding("health", UNKNOWN, f"/healthz: {error}")
     parts = response.json()

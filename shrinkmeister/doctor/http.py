@@ -1,48 +1,35 @@
-"""One GET request as a browser sends it, and a short name for the reason why no answer came."""
+"""One GET request as a browser sends it."""
 
 import json
-import socket
-import ssl
+import re
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from threading import Thread
-from typing import Any, Literal
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import shrinkmeister
 
 AGENT = f"shrinkmeister/{shrinkmeister.__version__} doctor"
+JSON = "application/json"
 MAX_BYTES = 50_000_000  # of a body
 
-# "cut" is a connection that was closed without an answer, "garbage" an answer that is not HTTP.
-Reason = Literal["name", "refused", "certificate", "tls", "timeout", "cut", "garbage", "network"]
-# The first class that fits decides, so a subclass comes before its base class.
-REASONS: dict[type[Exception], Reason] = {
-    socket.gaierror: "name",
-    UnicodeError: "name",
-    OverflowError: "name",
-    ConnectionRefusedError: "refused",
-    ssl.SSLCertVerificationError: "certificate",
-    ssl.SSLError: "tls",
-    TimeoutError: "timeout",
-    ConnectionError: "cut",
-    HTTPException: "garbage",
-    ValueError: "garbage",
-    OSError: "network",
-}
+# The error code in an answer of S3.
+CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,80})</Code>")
+
+UNREACHABLE_HINT = (
+    "Check that the server runs, and that THUMBNAIL_SERVER_URL has its scheme, host and port: http:// "
+    "without TLS, a name in DNS, a certificate that this machine trusts, no firewall between them. "
+    "--timeout waits longer."
+)
 
 
 class Unreachable(Exception):  # noqa: N818 - the doctor reports it as a finding
-    """No answer came."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+    """No answer came, or one that a browser does not show."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +52,6 @@ class Response:
         """The media type without parameters, or ""."""
         return str(self.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
-    @property
-    def date(self) -> float | None:
-        """The Unix time in the header Date, or None."""
-        try:
-            return parsedate_to_datetime(self.headers["Date"]).timestamp()
-        except (TypeError, ValueError):
-            return None
-
     def json(self) -> dict[str, Any]:
         """Return the JSON object of the body, or {} if the body is something else."""
         try:
@@ -80,6 +59,13 @@ class Response:
         except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    @property
+    def error(self) -> str:
+        """The sentence of the thumbnail server's own error, or "" for any other answer."""
+        fields = self.json()
+        sentence = fields.get("error") if fields.get("status") == self.status else ""
+        return sentence if isinstance(sentence, str) else ""
 
 
 def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Response:
@@ -90,7 +76,7 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
     """
     # urllib would also open files.
     if not url.startswith(("http://", "https://")):
-        raise Unreachable("garbage", f"{url.partition(':')[0]}: is not a scheme of the web")
+        raise Unreachable(f"{url.partition(':')[0]}: is not a scheme of the web")
     answer: Future[Response] = Future()
 
     def send() -> None:
@@ -105,36 +91,24 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
     Thread(target=send, daemon=True).start()
     try:
         return answer.result(timeout)
-    except Exception as error:
+    except (OSError, HTTPException, ValueError, OverflowError) as error:
         # urllib wraps errors that happen before an answer begins.
         cause = error.reason if isinstance(error, URLError) else error
-        reason = next((reason for kind, reason in REASONS.items() if isinstance(cause, kind)), None)
-        if reason is None:
-            raise
-        said = f"no answer in {timeout:g} s" if reason == "timeout" else f"{cause}"[:200].strip()
-        raise Unreachable(reason, said or type(cause).__name__) from error
-
-
-class NotLoaded(Exception):  # noqa: N818 - the doctor reports it as a finding
-    """A browser does not show the image; `response` is None if no answer came."""
-
-    def __init__(self, message: str, response: Response | None = None) -> None:
-        super().__init__(message)
-        self.response = response
+        timed_out = isinstance(cause, TimeoutError)
+        said = f"no answer in {timeout:g} s" if timed_out else f"{cause}"[:200].strip()
+        raise Unreachable(said or type(cause).__name__) from error
 
 
 def load_image(url: str, timeout: float, content_type: str, body: bytes | None = None) -> Response:
-    """Load an image that needs this type and, unless None, these bytes. Raises NotLoaded."""
-    try:
-        response = get(url, timeout, redirects=True)
-    except Unreachable as error:
-        raise NotLoaded(str(error)) from error
+    """Load an image that needs this type and, unless None, these bytes. Raises Unreachable."""
+    response = get(url, timeout, redirects=True)
     if response.status != 200:
-        raise NotLoaded(f"the answer is {response.status}", response)
+        code = CODE.search(response.body)
+        raise Unreachable(f"the answer is {response.status}" + (f" {code[1].decode()}" if code else ""))
     if body is not None and response.body != body:
-        raise NotLoaded("it is not what the server has stored", response)
+        raise Unreachable("it is not what the server has stored")
     if response.content_type != content_type:
-        raise NotLoaded(f"its type is {response.content_type!r}, not {content_type!r}", response)
+        raise Unreachable(f"its type is {response.content_type!r}, not {content_type!r}")
     return response
 
 

@@ -9,16 +9,22 @@ is sent back is not an answer. `docs/protocol.md` defines each byte.
 """
 
 import json
+import platform
 import re
-import secrets as random
 import time
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from types import UnionType
-from typing import Any, Self, TypeVar, cast, get_origin
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
+from typing import Any, TypeVar
 
-from shrinkmeister.conf import get_config, reset_on_setting_change
+from sorl.thumbnail.conf import settings as sorl_settings
+
+import shrinkmeister
+from shrinkmeister.conf import Config, get_config, reset_on_setting_change
+from shrinkmeister.conf.config import SITE_SETTINGS
 from shrinkmeister.exceptions import TokenError, TokenExpiredError
 from shrinkmeister.protocol.encryption import Cipher
 from shrinkmeister.protocol.keys import digest
@@ -41,6 +47,10 @@ PROBE = b64decode(
 PROBE_TYPE = "image/png"
 # No source has this canonical form, so no job that deletes the thumbnails of a source finds the probe.
 PROBE_FOLDER = digest(b'["doctor"]')
+# What each side writes to the shared cache, under the nonce.
+SITE_NOTE, SERVER_NOTE = "site", "server"
+PACKAGES = ("Django", "sorl-thumbnail", "Pillow", "pyvips")
+COMPARED = tuple(row for row in SITE_SETTINGS if row.differs)
 
 M = TypeVar("M")
 
@@ -56,45 +66,22 @@ class Question:
     def __post_init__(self) -> None:
         if self.ask not in (EXAMINE, REMOVE) or not NONCE.fullmatch(self.nonce):
             raise ValueError("`ask` or `nonce` is not valid")
-
-    @classmethod
-    def new(cls, ask: str, now: float) -> Self:
-        return cls(ask, random.token_urlsafe(16), int(now))
-
-
-@dataclass(frozen=True)
-class CacheTrial:
-    """How the server's use of the shared cache went."""
-
-    kind: str = ""  # driver and class, without the address
-    found: str | None = None  # text from where the site had written
-    written: str | None = None  # text for the site to read
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class BucketTrial:
-    """How the server's use of the storage of thumbnails went."""
-
-    done: list[str] = field(default_factory=list)  # of "look", "store", "find", "address"; or "remove"
-    failed: str | None = None  # the step that failed
-    error: str | None = None
-    url: str | None = None  # of the probe, for browsers
+        if type(self.time) is not int or not 1 <= self.time <= MAX_INTEGER:
+            raise ValueError("`time` is not a point in time")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the server answers."""
+    """What the server answers; to REMOVE, the first three members and the errors of the bucket."""
 
     nonce: str
     time: int  # Unix time of the server
     secret: int  # place of the server's secret that decrypted the question, 0 for the first
-    protocols: Mapping[str, int] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    engine: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)  # those that both sides need equal
-    cache: CacheTrial
-    bucket: BucketTrial
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)  # `facts_of` the server
+    cache_read: bool = False  # whether the server has read the site's note
+    cache_error: str | None = None
+    bucket_error: str | None = None  # what the server cannot do with the probe, and why
+    bucket_url: str | None = None  # of the probe, for browsers
 
 
 class MessageCipher:
@@ -114,13 +101,13 @@ class MessageCipher:
 
         Raises TokenError, or TokenExpiredError for a genuine question of another time.
         """
-        opened = self._questions.decrypt(text)
-        question, now = _parse(Question, opened.payload), int(self._clock())
+        payload, secret = self._questions.decrypt(text)
+        question, now = _parse(Question, payload), int(self._clock())
         if abs(now - question.time) > QUESTION_SECONDS:
             raise TokenExpiredError(
                 f"the question has the time {question.time}, and the time here is {now}"
             )
-        return question, opened.secret
+        return question, secret
 
     def encrypt_answer(self, answer: Answer) -> str:
         """Encrypt with the secret that decrypted the question: the site is certain to have that one."""
@@ -128,7 +115,7 @@ class MessageCipher:
 
     def decrypt_answer(self, text: str, question: Question) -> Answer:
         """Return the answer. Raises TokenError unless a holder of the secret answers this question."""
-        answer = _parse(Answer, self._answers.decrypt(text).payload)
+        answer = _parse(Answer, self._answers.decrypt(text)[0])
         if answer.nonce != question.nonce:
             raise TokenError("the answer is genuine, but to another question")
         return answer
@@ -145,33 +132,31 @@ def probe_name(nonce: str, prefix: str) -> str:
     return f"{prefix}{PROBE_FOLDER}/{digest(nonce.encode())}.png"
 
 
+def facts_of(config: Config) -> dict[str, dict[str, Any]]:
+    """Return what a side knows about itself, as values of JSON, for `comparison` to compare.
+
+    The settings lack the address of the shared cache: it may contain a password, and have two names.
+    """
+    settings = {row.name: attrgetter(row.attribute)(config) for row in COMPARED}
+    versions = {"shrinkmeister": shrinkmeister.__version__, "Python": platform.python_version()}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return {
+        "protocols": PROTOCOLS,
+        "versions": {**versions, "engine": sorl_settings.THUMBNAIL_ENGINE},
+        "settings": {**settings, "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": sorted(config.resolutions)},
+    }
+
+
 def _json(message: Question | Answer) -> bytes:
     return json.dumps(asdict(message), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _parse(kind: type[M], payload: bytes) -> M:
+    """Return a message without members that a later version has added. Raises TokenError."""
     try:
-        message: Any = _read(kind, json.loads(payload))
-        if not 1 <= message.time <= MAX_INTEGER:
-            raise ValueError("`time` is out of range")
-        return cast(M, message)
+        given: Any = json.loads(payload)
+        return kind(**{one.name: given[one.name] for one in fields(kind) if one.name in given})  # type: ignore[arg-type]
     except (TypeError, ValueError, RecursionError) as error:
         raise TokenError(f"the {kind.__name__.lower()} is genuine, but malformed: {error}") from error
-
-
-def _read(kind: Any, given: Any) -> Any:
-    """Return a dataclass of this kind from JSON, without members that a later version has added."""
-    if not isinstance(given, dict):
-        raise TypeError("it is not a JSON object")
-    values = {}
-    for one in fields(kind):
-        if one.name in given:
-            value, wanted = given[one.name], cast(Any, one.type)
-            if is_dataclass(wanted):
-                value = _read(wanted, value)
-            elif not isinstance(wanted, UnionType):
-                wanted = get_origin(wanted) or wanted
-            if isinstance(value, bool) or not isinstance(value, wanted):
-                raise TypeError(f"`{one.name}` has another type")
-            values[one.name] = value
-    return kind(**values)

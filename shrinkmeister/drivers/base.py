@@ -9,8 +9,6 @@ from shrinkmeister.conf import CacheConfig, SettingError
 class CacheSettingError(SettingError):
     """The settings of the shared cache do not fit the driver, or contradict each other."""
 
-    code = "cache-setting"
-
     def __init__(self, message: str, hint: str) -> None:
         super().__init__("shrinkmeister.E012", message, hint)
 

@@ -8,15 +8,16 @@ from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.images import ImageFile
 
 from shrinkmeister.adoption.former import (
-    check_adopted_backend,
     former_image,
     former_place,
     former_places,
+    get_namer,
     stored_formers,
 )
-from shrinkmeister.adoption.kvstore import FormerStore, Size
+from shrinkmeister.adoption.kvstore import Size, get_former_store
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import ADOPTED_BACKEND_HINT, Config, SettingError, get_config
+from shrinkmeister.conf import SettingError, get_config
+from shrinkmeister.conf.values import FORMER_BACKEND_HINT
 from shrinkmeister.protocol.records import ThumbnailRecord, base_of
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.storage import get_former_storage
@@ -47,7 +48,7 @@ class Adoption:
     bookmark: str = ""
 
 
-def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = False) -> Iterator[Adoption]:
+def adopt(ttl: int, dry_run: bool = False, restart: bool = False) -> Iterator[Adoption]:
     """Record the thumbnails that sorl's key-value store knows and that are stored, and their sources.
 
     ttl: how many seconds the records live
@@ -55,13 +56,13 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
     Resumes an interrupted run, except with `restart`. Raises SettingError, StorageError, DriverError, and
     what the key-value store raises.
     """
-    if not check_adopted_backend():
+    if get_namer() is None:
         raise SettingError(
             "shrinkmeister.E016",
             "THUMBNAIL_ADOPTED_BACKEND is not set, so pages would not look for adopted thumbnails.",
-            ADOPTED_BACKEND_HINT,
+            FORMER_BACKEND_HINT,
         )
-    config, cache = get_config(), get_shared_cache()
+    config, cache, store = get_config(), get_shared_cache(), get_former_store()
     done = Adoption(f"{config.adopted_backend} {config.storage} {config.prefix}")
     if not dry_run and not restart:
         done = _resumed(cache.notes.bookmark(BOOKMARK), done)
@@ -73,9 +74,9 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
 
     if not done.sources_only:
         for thumbnails in batches(stored_formers(done.bookmark)):
-            images = [former_image(thumbnail.name, config) for thumbnail in thumbnails]
+            images = [former_image(thumbnail.name) for thumbnail in thumbnails]
             sizes = store.sizes(images)
-            records = _records_of(thumbnails, images, sizes, config)
+            records = _records_of(thumbnails, images, sizes)
             done.thumbnails += len(records)
             done.incomplete += sum(not record.has(config.resolutions) for record in records.values())
             done.unknown += len(thumbnails) - len(records)
@@ -85,14 +86,14 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
                 # A thumbnail that was deleted meanwhile has lost its entry; see `erase`.
                 now = zip(images, sizes, store.sizes(images), strict=True)
                 gone = [image.name for image, before, after in now if before and not after]
-                cache.records.forget_adopted(former_place(name, config) for name in gone)
+                cache.records.forget_adopted(former_place(name) for name in gone)
             yield done
         done.sources_only, done.bookmark = True, ""
     if not store.ordered:
         done.sources = 0  # the store cannot continue after a bookmark
     for keys, bookmark in store.sources(done.bookmark):
         records = {}
-        for source in store.images(keys):
+        for source in store.images(keys).values():
             places = former_places(source)
             done.sources += bool(places)
             records |= dict.fromkeys(places, ThumbnailRecord(*source.size))
@@ -104,15 +105,15 @@ def adopt(store: FormerStore, ttl: int, dry_run: bool = False, restart: bool = F
 
 
 def _records_of(
-    thumbnails: list[StoredThumbnail], images: list[ImageFile], sizes: list[Size | None], config: Config
+    thumbnails: list[StoredThumbnail], images: list[ImageFile], sizes: list[Size | None]
 ) -> dict[Source, ThumbnailRecord]:
     """Return the records, by place, of those thumbnails that sorl's key-value store knows."""
     storage = get_former_storage()
     return {
-        former_place(thumbnail.name, config): ThumbnailRecord(
+        former_place(thumbnail.name): ThumbnailRecord(
             *size,
             base_of(storage.url(thumbnail.name), filepath_to_uri(thumbnail.name)),
-            thumbnail.resolutions,
+            tuple(filter(None, thumbnail.objects)),
         )
         for thumbnail, image, size in zip(thumbnails, images, sizes, strict=True)
         # sorl cuts names at a question mark, and removes the location of the storage.

@@ -12,7 +12,7 @@ from shrinkmeister.exceptions import StorageError
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.s3 import S3ThumbnailStorage
-from shrinkmeister.storage.s3_errors import error_code
+from shrinkmeister.storage.s3_client import error_code
 
 RULE_ID = "shrinkmeister"
 
@@ -59,7 +59,7 @@ def install(config: Config) -> list[str]:
     Raises SettingError, StorageError, DriverError.
     """
     rule, storage = rule_of(config), _bucket()
-    others = _other_rules(storage)
+    others = other_rules(storage)
     # Older records do not know when their objects end.
     get_shared_cache().coordination.distrust()
     _write_rules(storage, [*others, rule])
@@ -69,11 +69,11 @@ def install(config: Config) -> list[str]:
 def remove() -> None:
     """Remove the rule from the bucket. Raises SettingError, StorageError."""
     storage = _bucket()
-    _write_rules(storage, _other_rules(storage))
+    _write_rules(storage, other_rules(storage))
 
 
-def read_rules(storage: S3ThumbnailStorage) -> list[dict[str, Any]]:
-    """Return all rules of a bucket, in S3's form."""
+def other_rules(storage: S3ThumbnailStorage) -> list[dict[str, Any]]:
+    """Return all rules of a bucket but Shrinkmeister's, in S3's form."""
     client = storage.client
     with storage.errors("could not read the lifecycle rules"):
         try:
@@ -84,11 +84,7 @@ def read_rules(storage: S3ThumbnailStorage) -> list[dict[str, Any]]:
             raise
     if "Rules" not in answer:  # the answer of OpenStack's Swift
         raise StorageError(f"the store of the bucket {storage.bucket!r} does not support lifecycle rules")
-    return list(answer["Rules"])
-
-
-def _other_rules(storage: S3ThumbnailStorage) -> list[dict[str, Any]]:
-    return [rule for rule in read_rules(storage) if rule.get("ID") != RULE_ID]
+    return [rule for rule in answer["Rules"] if rule.get("ID") != RULE_ID]
 
 
 def _write_rules(storage: S3ThumbnailStorage, rules: list[dict[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
     cipher = Cipher(["the secret that client and server share, 32 characters or more"], b"a purpose")
     cipher.encrypt(b"...")                  'AYy2nDq...'     only letters, digits, - and _
-    cipher.decrypt('AYy2nDq...').payload    b"..."
+    cipher.decrypt('AYy2nDq...')   b"...", 0        the index of the secret that decrypts it
 
 The bytes of such a text: version (1), then AES-256-SIV (RFC 5297) of the payload, with the version byte
 as associated data. SIV is deterministic: the same payload gives the same text on every host. HKDF-SHA256
@@ -13,7 +13,6 @@ others. `docs/protocol.md` defines each byte.
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from shrinkmeister.exceptions import TokenError
 
@@ -31,14 +30,6 @@ def derive_key(secret: str, info: bytes, length: int) -> bytes:
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret.encode())
-
-
-@dataclass(frozen=True)
-class Decrypted:
-    """secret: the index of the secret that decrypted the payload"""
-
-    payload: bytes
-    secret: int
 
 
 class Cipher:
@@ -63,28 +54,24 @@ class Cipher:
     def encrypt(self, payload: bytes, secret: int = 0) -> str:
         return _text(VERSION + self._ciphers[secret].encrypt(payload, [VERSION]))
 
-    def decrypt(self, text: str) -> Decrypted:
-        """Return the payload. Raises TokenError."""
-        data = self._bytes(text)
-        # OpenSSL compares the tag in constant time. The comparisons here reveal nothing: the caller knows
-        # the text, and the number of secrets tried only shows which of them fits.
-        if data[:1] != VERSION:
-            raise TokenError("the token has an unknown version")
-        for index, cipher in enumerate(self._ciphers):
-            try:
-                return Decrypted(cipher.decrypt(data[1:], [VERSION]), index)
-            except self._invalid:
-                continue
-        raise TokenError("the token was not encrypted with a known secret")
-
-    def _bytes(self, text: str) -> bytes:
+    def decrypt(self, text: str) -> tuple[bytes, int]:
+        """Return the payload, and the index of the secret that decrypts it. Raises TokenError."""
         if len(text) > self._max_length or not ALPHABET.fullmatch(text) or len(text) % 4 == 1:
             raise TokenError("the token is not base64url, or its length is impossible")
         data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         # Spare bits in the last character would give one thumbnail several URLs.
         if _text(data) != text:
             raise TokenError("the token is not in its canonical form")
-        return data
+        # OpenSSL compares the tag in constant time. The comparisons here reveal nothing: the caller knows
+        # the text, and the number of secrets tried only shows which of them fits.
+        if data[:1] != VERSION:
+            raise TokenError("the token has an unknown version")
+        for index, cipher in enumerate(self._ciphers):
+            try:
+                return cipher.decrypt(data[1:], [VERSION]), index
+            except self._invalid:
+                continue
+        raise TokenError("the token was not encrypted with a known secret")
 
 
 def _text(data: bytes) -> str:

@@ -40,40 +40,40 @@ def digest(canonical: bytes) -> str:
 
 
 def record_key(spec: ThumbnailSpec) -> str:
-    return f"t1:{digest(spec.canonical())}"
+    return f"t1:{digest(spec.canonical)}"
 
 
 def lock_key(spec: ThumbnailSpec) -> str:
-    return f"l1:{digest(spec.canonical())}"
+    return f"l1:{digest(spec.canonical)}"
 
 
 def failure_key(spec: ThumbnailSpec) -> str:
-    return f"f1:{digest(spec.canonical())}"
+    return f"f1:{digest(spec.canonical)}"
 
 
 def change_key(source: Source) -> str:
-    return f"c1:{digest(source.canonical())}"
+    return f"c1:{digest(source.canonical)}"
 
 
 def source_key(source: Source) -> str:
-    return f"s1:{digest(source.canonical())}"
+    return f"s1:{digest(source.canonical)}"
 
 
 def adopted_key(place: Source) -> str:
     """place: that of a thumbnail or a source whose size sorl's key-value store had"""
-    return f"a1:{digest(place.canonical())}"
+    return f"a1:{digest(place.canonical)}"
 
 
 def folder_name(source: Source, prefix: str) -> str:
     """Return the folder of all thumbnails of a source, so that deleting them takes one list."""
-    return f"{prefix}{digest(source.canonical())}/"
+    return f"{prefix}{digest(source.canonical)}/"
 
 
 @lru_cache(maxsize=CACHE_SIZE)
 def object_name(spec: ThumbnailSpec, prefix: str, resolution: str | None = None) -> str:
     """resolution: "2" for @2x; None for the thumbnail itself."""
     suffix = f"@{resolution}x" if resolution else ""
-    return f"{folder_name(spec.source, prefix)}{digest(spec.canonical())}{suffix}.{spec.extension}"
+    return f"{folder_name(spec.source, prefix)}{digest(spec.canonical)}{suffix}.{spec.extension}"
 
 
 def is_object_name(name: str, prefix: str) -> bool:

@@ -1,7 +1,7 @@
 """The description of a thumbnail that client and server exchange.
 
     spec = ThumbnailSpec(Source("s3", "photos", "2024/dawn.jpg"), "300x200", {"crop": "center"})
-    spec.canonical()
+    spec.canonical
     b'["s3","photos","2024/dawn.jpg","300x200",{"crop":"center"}]'
 
 A token encrypts the canonical form, and a key is a digest of it. `docs/protocol.md` defines it for other
@@ -48,13 +48,7 @@ EXTENSIONS: Mapping[str, str] = {
     "WEBP": "webp",
     "AVIF": "avif",
 }
-CONTENT_TYPES: Mapping[str, str] = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "GIF": "image/gif",
-    "WEBP": "image/webp",
-    "AVIF": "image/avif",
-}
+CONTENT_TYPES: Mapping[str, str] = {name: f"image/{name.lower()}" for name in EXTENSIONS}
 
 # The formats by the source's extension, for THUMBNAIL_PRESERVE_FORMAT as in sorl.
 FORMATS: Mapping[str, str] = {
@@ -135,12 +129,9 @@ class Source:
             name = name.partition("#")[0]
         return cls(scheme, container, name)
 
-    def canonical(self) -> bytes:
-        """Return UTF-8 JSON in its one canonical form."""
-        return self._canonical
-
     @cached_property
-    def _canonical(self) -> bytes:
+    def canonical(self) -> bytes:
+        """UTF-8 JSON in its one canonical form."""
         return _encode([self.scheme, self.container, self.name])
 
 
@@ -180,10 +171,10 @@ class ThumbnailSpec:
         object.__setattr__(self, "options", MappingProxyType(options))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ThumbnailSpec) and self._canonical == other._canonical
+        return isinstance(other, ThumbnailSpec) and self.canonical == other.canonical
 
     def __hash__(self) -> int:
-        return hash(self._canonical)
+        return hash(self.canonical)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the arguments, since a read-only mapping cannot be pickled or copied."""
@@ -203,12 +194,9 @@ class ThumbnailSpec:
         """Return every option that an engine reads, including defaults, in a new dict."""
         return deepcopy({**DEFAULT_OPTIONS, **self.options})
 
-    def canonical(self) -> bytes:
-        """Return UTF-8 JSON in its one canonical form."""
-        return self._canonical
-
     @cached_property
-    def _canonical(self) -> bytes:
+    def canonical(self) -> bytes:
+        """UTF-8 JSON in its one canonical form."""
         source = self.source
         return _encode([source.scheme, source.container, source.name, self.geometry, dict(self.options)])
 
@@ -235,7 +223,7 @@ class ThumbnailSpec:
             spec = cls(Source(scheme, container, name), geometry, options)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise SpecError("not a thumbnail spec") from error
-        if spec.canonical() != canonical:
+        if spec.canonical != canonical:
             raise SpecError("not the canonical form of a thumbnail spec")
         return spec
 

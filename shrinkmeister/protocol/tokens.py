@@ -55,7 +55,7 @@ class Tokens:
 
     def encrypt(self, spec: ThumbnailSpec) -> str:
         """Return the token of a spec. Raises SpecError if it is longer than web servers accept."""
-        payload = spec.canonical()
+        payload = spec.canonical
         if self._url_ttl is not None:
             expires = (int(self._clock()) // self._url_ttl + 2) * self._url_ttl
             payload = payload[:-1] + b",%d]" % expires
@@ -73,8 +73,7 @@ class Tokens:
 
     def read(self, token: str) -> TokenContent:
         """Return the content of a token, even of an expired one. Raises TokenError."""
-        decrypted = self._cipher.decrypt(token)
-        payload = decrypted.payload
+        payload, secret = self._cipher.decrypt(token)
         try:
             fields = json.loads(payload)
             expires = fields[5] if len(fields) == 6 else None
@@ -85,4 +84,4 @@ class Tokens:
             spec = ThumbnailSpec.parse(payload)
         except (SpecError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise TokenError("the token is genuine, but its content is not a spec") from error
-        return TokenContent(spec, expires, decrypted.secret)
+        return TokenContent(spec, expires, secret)

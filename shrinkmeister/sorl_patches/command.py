@@ -7,22 +7,20 @@ from functools import wraps
 from typing import Any
 
 from django.core.management.base import CommandError
-from sorl.thumbnail import default
 from sorl.thumbnail.management.commands.thumbnail import Command
 
-# Why each action is refused, and which command to use instead.
+from shrinkmeister.sorl_patches import is_backend_ours
+
+# What to use instead of each action.
+ADOPTED = "`prune --adopted` deletes those that sorl has made."
 INSTEAD = {
-    "cleanup": "It would check the storage for each image that sorl knows, and it does not know "
-    "Shrinkmeister's. `manage.py shrinkmeister prune --older-than 90d` deletes old thumbnails, and "
+    "cleanup": "`manage.py shrinkmeister prune --older-than 90d` deletes old thumbnails, and "
     "`delete(file)` deletes those of one file.",
-    "clear": "It would clear sorl's key-value store, which `manage.py shrinkmeister adopt` reads. "
-    "`manage.py shrinkmeister clear` clears the records in the shared cache.",
-    "clear_delete_referenced": "It would delete files whose records stay in the shared cache. "
-    "`manage.py shrinkmeister prune --older-than 30d` deletes thumbnails with their records. "
-    "`prune --adopted` deletes those that sorl has made.",
-    "clear_delete_all": "It would delete every file below THUMBNAIL_PREFIX, and leave the records. "
-    "`manage.py shrinkmeister prune --older-than 0` deletes all thumbnails with their records. "
-    "`prune --adopted` deletes those that sorl has made.",
+    "clear": "`manage.py shrinkmeister clear` clears the records in the shared cache.",
+    "clear_delete_referenced": "`manage.py shrinkmeister prune --older-than 30d` deletes thumbnails with "
+    f"their records. {ADOPTED}",
+    "clear_delete_all": "`manage.py shrinkmeister prune --older-than 0` deletes all thumbnails with their "
+    f"records. {ADOPTED}",
 }
 
 
@@ -32,12 +30,10 @@ def install() -> None:
 
     @wraps(sorls)
     def handle(self: Any, *labels: str, **options: Any) -> None:
-        # Imported on first use, because Django imports this module at its start.
-        from shrinkmeister.backend import ShrinkmeisterBackend
-
-        if isinstance(default.backend, ShrinkmeisterBackend):
+        if is_backend_ours():
             raise CommandError(
-                f"`thumbnail {labels[0]}` does not run with Shrinkmeister's backend. {INSTEAD[labels[0]]}"
+                f"`thumbnail {labels[0]}` does not know Shrinkmeister's thumbnails and records. "
+                f"{INSTEAD[labels[0]]}"
             )
         sorls(self, *labels, **options)
 

@@ -11,8 +11,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from sorl.thumbnail.conf import settings as sorl_settings
+from sorl.thumbnail.images import DummyImageFile
 from sorl.thumbnail.parsers import parse_geometry
 from sorl.thumbnail.templatetags import thumbnail as library
+
+from shrinkmeister.sorl_patches import is_backend_ours
 
 Size = tuple[int, int]
 
@@ -63,9 +67,11 @@ def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: A
     @wraps(ours)
     def filtered(file: Any, *arguments: str) -> Any:
         # Imported on first use, because Django imports this module at its start.
-        from shrinkmeister.sorl_patches.sizes import answered_by_sorl, size_of
+        from shrinkmeister.thumbnails.thumbnail import Thumbnail, size_of
 
-        if answered_by_sorl(file):
+        if not file or isinstance(file, DummyImageFile) or sorl_settings.THUMBNAIL_DUMMY:
+            return sorls(file, *arguments)
+        if not isinstance(file, Thumbnail) and not is_backend_ours():
             return sorls(file, *arguments)
         size = size_of(file)
         return ours(size, *arguments) if size else unknown
@@ -77,9 +83,9 @@ def _in_place_of(sorls: Callable[..., Any], ours: Callable[..., Any], unknown: A
 def _of_texts(name: str, sorls: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(sorls)
     def filtered(text: Any) -> Any:
-        from shrinkmeister.sorl_patches.texts import SYNTAXES, answered_by_sorl, show_thumbnails
+        from shrinkmeister.sorl_patches.texts import SYNTAXES, show_thumbnails
 
-        return sorls(text) if answered_by_sorl() else show_thumbnails(text, SYNTAXES[name])
+        return show_thumbnails(text, SYNTAXES[name]) if is_backend_ours() else sorls(text)
 
     return filtered
 

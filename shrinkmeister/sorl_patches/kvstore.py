@@ -9,6 +9,7 @@ methods also delete Shrinkmeister's records and thumbnails. With another backend
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,8 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.helpers import get_module_class
 from sorl.thumbnail.kvstores.base import KVStoreBase
 
-# Other modules of this package are imported on first use, because Django imports this one at its start.
+from shrinkmeister.page import forget_page
+from shrinkmeister.sorl_patches import is_backend_ours
 
 _deleting = ContextVar("deleting", default=False)
 
@@ -37,29 +39,39 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
         if _is_thumbnail(image_file):
             default.backend.delete(image_file, delete_file=False)
             return
-        if not delete_thumbnails and _is_backend_ours():
-            _forget_source_record(image_file)
+        if not delete_thumbnails and is_backend_ours():
+            from shrinkmeister.cache import get_shared_cache
+            from shrinkmeister.conf import get_config
+            from shrinkmeister.exceptions import SourceNotAllowedError
+            from shrinkmeister.sources import source_of
+
+            with suppress(SourceNotAllowedError):
+                get_shared_cache().records.forget(source_of(image_file, get_config()), [])
+            forget_page()
         # sorl's method calls `delete_thumbnails` by itself.
         super().delete(image_file, delete_thumbnails)
 
     def delete_thumbnails(self, image_file: Any) -> None:
         # A site's backend may call sorl's `delete` in its own. That call must not start the deletion again.
-        if not _deleting.get() and _is_backend_ours():
-            _delete_thumbnails(image_file)
+        if not _deleting.get() and is_backend_ours():
+            token = _deleting.set(True)
+            try:
+                default.backend.delete(image_file, delete_file=False)
+            finally:
+                _deleting.reset(token)
         super().delete_thumbnails(image_file)
 
     def clear(self, *args: Any, **kwargs: Any) -> None:
-        if _is_backend_ours():
-            from shrinkmeister.maintenance.clear import clear
+        if is_backend_ours():
+            from shrinkmeister.maintenance.prune import clear
 
             _complete(clear())
         super().clear(*args, **kwargs)
 
     def delete_all_thumbnail_files(self, older_than: datetime | None = None) -> None:
         """Delete Shrinkmeister's too. Records of sorl's go first, so that no page shows a deleted file."""
-        if _is_backend_ours():
-            from shrinkmeister.maintenance.clear import forget_adopted
-            from shrinkmeister.maintenance.prune import prune
+        if is_backend_ours():
+            from shrinkmeister.maintenance.prune import forget_adopted, prune
 
             aware = older_than and (make_aware(older_than) if is_naive(older_than) else older_than)
             _complete(prune(aware))
@@ -78,51 +90,12 @@ def _setup(self: Any) -> None:
     self._wrapped = type(kind.__name__, (Invalidating, kind), {"__module__": kind.__module__})()
 
 
-def _is_backend_ours() -> bool:
-    from shrinkmeister.backend import ShrinkmeisterBackend
-
-    return isinstance(default.backend, ShrinkmeisterBackend)
-
-
 def _is_thumbnail(image_file: Any) -> bool:
     from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
     return isinstance(image_file, Thumbnail)
 
 
-def _delete_thumbnails(image_file: Any) -> None:
-    from shrinkmeister.exceptions import SourceNotAllowedError
-
-    token = _deleting.set(True)
-    try:
-        default.backend.delete(image_file, delete_file=False)
-    except SourceNotAllowedError:
-        return  # STORAGES does not contain its storage, so it cannot have thumbnails
-    finally:
-        _deleting.reset(token)
-
-
-def _forget_source_record(image_file: Any) -> None:
-    from shrinkmeister.cache import get_shared_cache
-    from shrinkmeister.conf import get_config
-    from shrinkmeister.exceptions import SourceNotAllowedError
-    from shrinkmeister.sources import source_of
-
-    try:
-        source = source_of(image_file, get_config())
-    except SourceNotAllowedError:
-        return
-    get_shared_cache().records.forget(source, [])
-    _forget_page()
-
-
 def _complete(job: Iterator[Any]) -> None:
     deque(job, maxlen=0)
-    _forget_page()
-
-
-def _forget_page() -> None:
-    from shrinkmeister.page import current_page
-
-    if page := current_page():
-        page.forget()
+    forget_page()

@@ -18,16 +18,8 @@ from django.utils.module_loading import import_string
 from sorl.thumbnail import default
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.backend import ShrinkmeisterBackend
-from shrinkmeister.conf import (
-    TEXT_IMAGE,
-    TEXT_SOURCES_HINT,
-    Config,
-    SettingError,
-    get_config,
-    is_plain,
-    reset_on_setting_change,
-)
+from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
+from shrinkmeister.conf.values import TEXT_IMAGE, TEXT_SOURCES_HINT, is_plain
 from shrinkmeister.exceptions import SourceError, SpecError
 from shrinkmeister.page import RequestCache, current_page, using_page
 from shrinkmeister.prefetch import expect
@@ -41,19 +33,15 @@ MOST_IMAGES = 100
 MOST_CHARACTERS = 1024
 
 CAPTION = r"[a-zA-Z0-9.,:;/_ ()!?\"-]*"
-IMAGE = rf"(?P<image>{TEXT_IMAGE.pattern})"
-#: The syntax of an image, by the filter's name.
+IMAGE = TEXT_IMAGE.pattern
+#: The syntax of an image, by the filter's name. The second group is the image.
 SYNTAXES = {
-    "markdown_thumbnails": re.compile(rf"!\[{CAPTION}\] ?\({IMAGE}\)"),
-    "html_thumbnails": re.compile(rf'<img(?: alt="{CAPTION}")? src="{IMAGE}"'),
+    "markdown_thumbnails": re.compile(rf"(!\[{CAPTION}\] ?\()({IMAGE})(\))"),
+    "html_thumbnails": re.compile(rf'(<img(?: alt="{CAPTION}")? src=")({IMAGE})(")'),
 }
 
 #: Returns whether a name in the storage THUMBNAIL_STORAGE, or a URL, may be shown as a thumbnail.
 Rule = Callable[[str], Any]
-
-
-def answered_by_sorl() -> bool:
-    return not isinstance(default.backend, ShrinkmeisterBackend)
 
 
 def show_thumbnails(text: Any, syntax: re.Pattern[str]) -> Any:
@@ -63,10 +51,12 @@ def show_thumbnails(text: Any, syntax: re.Pattern[str]) -> Any:
     image or the whole text stays unchanged.
     """
     with _errors_logged():
-        written = dict.fromkeys(match["image"] for match in islice(syntax.finditer(text), MOST_IMAGES))
+        written = dict.fromkeys(match[2] for match in islice(syntax.finditer(text), MOST_IMAGES))
         urls = _thumbnail_urls(written) if written else {}
         if urls:
-            return syntax.sub(lambda match: _with_url(match, urls), text, count=MOST_IMAGES)
+            return syntax.sub(
+                lambda match: f"{match[1]}{urls.get(match[2], match[2])}{match[3]}", text, count=MOST_IMAGES
+            )
     return text
 
 
@@ -76,9 +66,10 @@ def _thumbnail_urls(written: Iterable[str]) -> dict[str, str]:
     rule = _get_rule()
     allowed = {}
     for image in written:
+        name = image.removeprefix(settings.MEDIA_URL)
         with _errors_logged():
-            if (name := _plain_name(_without_media_url(image), config)) and rule(name):
-                allowed[image] = _without_media_url(image)
+            if (plain := _plain_name(name, config)) and rule(plain):
+                allowed[image] = name
     page = current_page() or RequestCache()
     expect(page, ((name, geometry, {}) for name in allowed.values()))
     urls = {}
@@ -87,10 +78,6 @@ def _thumbnail_urls(written: Iterable[str]) -> dict[str, str]:
             with _errors_logged():
                 urls[image] = default.backend.get_thumbnail(name, geometry).url
     return urls
-
-
-def _without_media_url(image: str) -> str:
-    return image.removeprefix(settings.MEDIA_URL)
 
 
 def _plain_name(image: str, config: Config) -> str | None:
@@ -106,12 +93,6 @@ def _plain_name(image: str, config: Config) -> str | None:
     return name if 0 < len(name) <= MOST_CHARACTERS and is_plain(path) else None
 
 
-def _with_url(match: re.Match[str], urls: dict[str, str]) -> str:
-    start, end = (position - match.start() for position in match.span("image"))
-    whole = match[0]
-    return whole[:start] + urls.get(match["image"], match["image"]) + whole[end:]
-
-
 @reset_on_setting_change
 def _get_rule() -> Rule:
     """Raises SettingError."""
@@ -123,31 +104,25 @@ def _get_rule() -> Rule:
             TEXT_SOURCES_HINT,
         )
         return lambda name: False
-    if isinstance(allowed, str):
-        return _function(allowed)
-    return lambda name: name.startswith(allowed)
-
-
-def check_text_sources() -> None:
-    """Raise SettingError if THUMBNAIL_TEXT_SOURCES names a function that cannot be used."""
-    allowed = get_config().text_sources
-    if isinstance(allowed, str):
-        _function(allowed)
-
-
-def _function(path: str) -> Rule:
+    if not isinstance(allowed, str):
+        return lambda name: name.startswith(allowed)
     try:
-        function: Any = import_string(path)
-        if not callable(function):
+        rule: Rule = import_string(allowed)
+        if not callable(rule):
             raise TypeError("it is not a function")
     except (ImportError, TypeError) as error:
         raise SettingError(
             "shrinkmeister.E031",
-            f"THUMBNAIL_TEXT_SOURCES is {path!r}, which cannot be imported and called: {error}.",
+            f"THUMBNAIL_TEXT_SOURCES is {allowed!r}, which cannot be imported and called: {error}.",
             TEXT_SOURCES_HINT,
         ) from error
-    rule: Rule = function
     return rule
+
+
+def check_text_sources() -> None:
+    """Raise SettingError if THUMBNAIL_TEXT_SOURCES names a function that cannot be used."""
+    if isinstance(get_config().text_sources, str):
+        _get_rule()
 
 
 @contextmanager

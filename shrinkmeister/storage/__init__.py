@@ -5,10 +5,9 @@ The server writes to it, the site deletes from it, and what it contains is the t
 
 from shrinkmeister.conf import get_config, reset_on_setting_change
 from shrinkmeister.storage.base import ThumbnailStorage
-from shrinkmeister.storage.buckets import bucket_storage, is_s3
+from shrinkmeister.storage.buckets import bucket_storage, is_s3, open_thumbnail_storage
 from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
 from shrinkmeister.storage.s3 import S3ThumbnailStorage
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
 
 
 @reset_on_setting_change
@@ -24,7 +23,7 @@ def get_thumbnail_storage() -> ThumbnailStorage:
 def get_former_storage() -> ThumbnailStorage:
     """Return the storage THUMBNAIL_STORAGE itself, where sorl's own backend keeps its thumbnails."""
     config = get_config()
-    storage = open_thumbnail_storage(config)
+    storage = open_thumbnail_storage()
     if is_s3(storage):
         return S3ThumbnailStorage(bucket_storage(storage.bucket_name, config, storage.location))
     return DjangoThumbnailStorage(storage)

@@ -84,9 +84,9 @@ class ThumbnailStorage(ABC):
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
         """Yield the objects whose names begin with a prefix and sort after `after`, in that order."""
 
-    @abstractmethod
     def modified(self, stored: StoredObject) -> datetime | None:
         """Return when an object of `walk` was last written; None if it has been deleted since."""
+        return stored.modified
 
     @abstractmethod
     def delete(self, names: list[str]) -> None:

@@ -1,17 +1,19 @@
-"""A bucket as django-storages' S3Storage, with the account and the endpoint that the site uses already."""
+"""The Django storage THUMBNAIL_STORAGE, and a bucket with the account and the endpoint of the site."""
 
 import posixpath
 import re
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import storages
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, SettingError, get_config, reset_on_setting_change
+from shrinkmeister.conf.credentials import described, errors_as
 from shrinkmeister.exceptions import SpecError
 from shrinkmeister.storage.compat import is_a
 from shrinkmeister.storage.s3_client import CLIENT_OPTIONS, shared_client_class
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage, opens_storage
 
 S3_BACKEND = "storages.backends.s3.S3Storage"
 # boto3 signs URLs with version 2 in some regions. Buckets created since 2020, and many other stores,
@@ -21,6 +23,31 @@ SIGNATURE_VERSION = "s3v4"
 MOST_SIGNED_SECONDS = 7 * 24 * 3600
 # AWS finds a bucket from its endpoint in any region.
 AWS_ENDPOINT = re.compile(r"https?://([a-z0-9-]+\.)*amazonaws\.com(:443)?/?", re.ASCII | re.IGNORECASE)
+
+
+def _refused(error: Exception) -> SettingError | None:
+    if isinstance(error, SettingError) or not isinstance(error, ImproperlyConfigured):
+        return None
+    return SettingError(
+        "shrinkmeister.E103",
+        f"STORAGES, or another setting of a storage, does not work: {described(error)}",
+        "Compare it with what the storage's library takes.",
+    )
+
+
+#: Decorates a function that opens storages: raises SettingError where they raise ImproperlyConfigured.
+opens_storage = errors_as(_refused)
+
+
+@reset_on_setting_change
+@opens_storage
+def open_thumbnail_storage() -> Any:
+    """Return the storage THUMBNAIL_STORAGE, which contains files given by a plain name.
+
+    As in sorl, it is an alias of STORAGES or the dotted path of a class, whose instance gets no options.
+    """
+    name = get_config().storage
+    return storages[name] if name in storages.backends else import_string(name)()
 
 
 def is_s3(storage: Any) -> bool:
@@ -44,7 +71,7 @@ def is_reached_by_server(storage: Any) -> bool:
 @opens_storage
 def _own() -> tuple[Any, tuple[Any, ...]]:
     """Return the S3 storage whose endpoint and account the server shares, and its connection."""
-    storage = open_thumbnail_storage(get_config())
+    storage = open_thumbnail_storage()
     if not is_s3(storage):
         # Costs no import: the caller has an S3 storage already.
         storage = import_string(S3_BACKEND)()
@@ -74,12 +101,14 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
     """
     options: dict[str, Any] = {}
     backend = S3_BACKEND
-    if is_s3(open_thumbnail_storage(config)):
+    if is_s3(open_thumbnail_storage()):
         parameters = settings.STORAGES.get(config.storage, {"BACKEND": config.storage})
         backend, options = parameters["BACKEND"], parameters.get("OPTIONS", {})
     options = {**options, "bucket_name": bucket, "location": location}
     try:
         storage = shared_client_class(import_string(backend))(**options)
+        if (storage.bucket_name, storage.location) != (bucket, location):
+            raise TypeError("it changes them")
     except ImportError as error:
         raise SettingError(
             "shrinkmeister.E013",
@@ -87,9 +116,12 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
             "Install it with `pip install shrinkmeister[s3]`.",
         ) from error
     except TypeError as error:
-        raise _wrong_class(backend, bucket) from error
-    if (storage.bucket_name, storage.location) != (bucket, location):
-        raise _wrong_class(backend, bucket)
+        raise SettingError(
+            "shrinkmeister.E013",
+            f"STORAGES has the S3 storage {backend}, which cannot be opened for the bucket {bucket!r}: its "
+            f"constructor does not accept, or changes, bucket_name and location.",
+            "Set them as class attributes or as OPTIONS, or name another storage in THUMBNAIL_STORAGE.",
+        ) from error
     return _prepared(storage, options)
 
 
@@ -108,11 +140,10 @@ def _prepared(storage: Any, options: dict[str, Any]) -> Any:
     from botocore.config import Config as ClientConfig
     from storages.utils import lookup_env
 
-    if not options.get("client_config") and not getattr(settings, "AWS_S3_CLIENT_CONFIG", None):
-        storage.client_config = storage.client_config.merge(ClientConfig(**CLIENT_OPTIONS))
-    if storage.client_config.signature_version is None:
-        version = ClientConfig(signature_version=SIGNATURE_VERSION)
-        storage.client_config = storage.client_config.merge(version)
+    own = options.get("client_config") or getattr(settings, "AWS_S3_CLIENT_CONFIG", None)
+    version = storage.client_config.signature_version or SIGNATURE_VERSION
+    defaults = ClientConfig(**({} if own else CLIENT_OPTIONS), signature_version=version)
+    storage.client_config = storage.client_config.merge(defaults)
     if signs_for_too_long(storage):
         storage.querystring_expire = MOST_SIGNED_SECONDS
     # django-storages adds the environment's session token to any keys. On Lambda that is the token of the
@@ -132,15 +163,6 @@ def signs_for_too_long(storage: Any) -> bool:
         and not storage.custom_domain
         and (version is None or "v4" in str(version))
         and storage.querystring_expire > MOST_SIGNED_SECONDS
-    )
-
-
-def _wrong_class(backend: str, bucket: str) -> SettingError:
-    return SettingError(
-        "shrinkmeister.E013",
-        f"STORAGES has the S3 storage {backend}, which cannot be opened for the bucket {bucket!r}: its "
-        f"constructor does not accept, or changes, bucket_name and location.",
-        "Set them as class attributes or as OPTIONS, or name another storage in THUMBNAIL_STORAGE.",
     )
 
 

@@ -6,8 +6,10 @@ lists whole names of all files below a folder, and a new version may change that
 
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
+from shrinkmeister.conf.credentials import described, errors_as
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.storage.listing import StoredObject, name_below
 
@@ -38,6 +40,14 @@ def is_missing(error: Exception) -> bool:
     if is_a(error, AZURE_MISSING):
         return getattr(error, "error_code", None) == "BlobNotFound"
     return is_a(error, GOOGLE_MISSING)
+
+
+def storage_errors(storage: Any, what: str) -> AbstractContextManager[None]:
+    """Turn everything that is raised in the block into a StorageError.
+
+    A storage raises whatever its library raises. All of it means here that the storage failed.
+    """
+    return errors_as(lambda error: StorageError(f"{what} ({type(storage).__name__}): {described(error)}"))
 
 
 def delete_file(storage: Any, name: str) -> None:

@@ -4,7 +4,6 @@ import mimetypes
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
 from typing import Any
@@ -15,11 +14,10 @@ from django.core.files.storage import FileSystemStorage
 from django.utils.timezone import is_naive, make_aware
 
 from shrinkmeister.conf import SettingError
-from shrinkmeister.conf.credentials import caused, described
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.protocol.spec import CONTENT_TYPES, EXTENSIONS
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
-from shrinkmeister.storage.compat import check, delete_file, is_missing, walk
+from shrinkmeister.storage.compat import check, delete_file, is_missing, storage_errors, walk
 from shrinkmeister.storage.listing import StoredObject
 
 # The names that django-storages gives the option by which a storage replaces files: Google's, Azure's.
@@ -47,7 +45,7 @@ class DjangoThumbnailStorage(ThumbnailStorage):
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
         storage = self.storage
-        with self._errors(f"could not store {name}"):
+        with storage_errors(self.storage, f"could not store {name}"):
             if not isinstance(storage, FileSystemStorage):
                 if not self._overwrites:
                     delete_file(storage, name)
@@ -66,7 +64,7 @@ class DjangoThumbnailStorage(ThumbnailStorage):
                 raise
 
     def find(self, name: str, others: dict[str, str]) -> StoredInfo | None:
-        with self._errors(f"could not look for {name}"):
+        with storage_errors(self.storage, f"could not look for {name}"):
             try:
                 with self.storage.open(name) as file:
                     width, height = get_image_dimensions(file)
@@ -81,7 +79,7 @@ class DjangoThumbnailStorage(ThumbnailStorage):
 
     def url(self, name: str) -> str:
         try:
-            with self._errors("could not make a URL"):
+            with storage_errors(self.storage, "could not make a URL"):
                 return str(self.storage.url(name))
         except StorageError as error:
             # What Storage.url, and FileSystemStorage without base_url, raise. Trying again would not help.
@@ -94,13 +92,13 @@ class DjangoThumbnailStorage(ThumbnailStorage):
         )
 
     def walk(self, prefix: str, after: str = "") -> Iterator[StoredObject]:
-        with self._errors(f"could not list {prefix}"):
+        with storage_errors(self.storage, f"could not list {prefix}"):
             yield from walk(self.storage, prefix, after)
 
     def modified(self, stored: StoredObject) -> datetime | None:
         if stored.modified:
             return stored.modified
-        with self._errors(f"could not read the time of {stored.name}"):
+        with storage_errors(self.storage, f"could not read the time of {stored.name}"):
             try:
                 modified: datetime = self.storage.get_modified_time(stored.name)
             except Exception as error:
@@ -110,25 +108,10 @@ class DjangoThumbnailStorage(ThumbnailStorage):
             return make_aware(modified) if is_naive(modified) else modified
 
     def delete(self, names: list[str]) -> None:
-        with self._errors(f"could not delete {len(names)} thumbnails"):
+        with storage_errors(self.storage, f"could not delete {len(names)} thumbnails"):
             for name in names:
                 delete_file(self.storage, name)
 
     def check(self) -> None:
-        with self._errors("the storage does not answer"):
+        with storage_errors(self.storage, "the storage does not answer"):
             check(self.storage)
-
-    @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        """Turn everything that is raised in the block into a StorageError.
-
-        A storage raises whatever its library raises. All of it means here that the storage failed.
-        """
-        try:
-            yield
-        except Exception as error:
-            text = f"{what} ({type(self.storage).__name__}): {described(error)}"
-            failed = caused(StorageError(text), error)
-        else:
-            return
-        raise failed

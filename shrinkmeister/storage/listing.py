@@ -57,17 +57,14 @@ class StoredThumbnail:
     objects: dict[str | None, StoredObject] = field(default_factory=dict)
 
     @property
-    def complete(self) -> bool:
-        """Whether the thumbnail itself is stored: it is written last."""
-        return None in self.objects
-
-    @property
-    def resolutions(self) -> tuple[str, ...]:
-        return tuple(resolution for resolution in self.objects if resolution)
-
-    @property
     def names(self) -> list[str]:
         return [stored.name for stored in self.objects.values()]
+
+
+def with_resolution(name: str, resolution: str) -> str:
+    """Return `.../name@2x.jpg` for `.../name.jpg`, as sorl's filter `resolution` does."""
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem}@{resolution}x{dot}{extension}"
 
 
 def thumbnails_of(objects: Iterable[StoredObject]) -> Iterator[StoredThumbnail]:

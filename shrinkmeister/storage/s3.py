@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Any
 
 from shrinkmeister.exceptions import StorageError
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject, name_below
-from shrinkmeister.storage.s3_errors import bucket_errors, error_code, refuses_form, status_of
+from shrinkmeister.storage.s3_client import bucket_errors, error_code, refuses_form, status_of
 from shrinkmeister.ttl_cache import TTLCache
 
 # An object never changes under its name: another source, geometry, option or `version` has another name.
@@ -94,21 +93,18 @@ class S3ThumbnailStorage(ThumbnailStorage):
                     name = name_below(self._folder, prefix, entry["Key"])
                     yield StoredObject(name, entry["LastModified"])
 
-    def modified(self, stored: StoredObject) -> datetime | None:
-        return stored.modified
-
     def delete(self, names: list[str]) -> None:
-        kept: list[tuple[str, str]] = []
+        refused: dict[str, str] = {}
         for start in range(0, len(names), MOST_DELETED_AT_ONCE):
             keys = [self.full_name(name) for name in names[start : start + MOST_DELETED_AT_ONCE]]
             with self.errors(f"could not delete {len(keys)} thumbnails"):
-                kept += self._delete_singly(keys) if self._deletes_singly else self._delete_at_once(keys)
-        if kept:
+                refused |= self._delete_singly(keys) if self._deletes_singly else self._delete_at_once(keys)
+        if kept := [(key, code) for key, code in refused.items() if code != MISSING]:
             key, code = kept[0]
             raise StorageError(f"S3 kept {len(kept)} thumbnails; {key}: {code}")
 
-    def _delete_at_once(self, keys: list[str]) -> list[tuple[str, str]]:
-        """Delete objects with one request; return those that S3 keeps, with its codes."""
+    def _delete_at_once(self, keys: list[str]) -> dict[str, str]:
+        """Delete objects with one request; return those that S3 does not delete, with its codes."""
         client = self.client
         objects = [{"Key": key} for key in keys]
         try:
@@ -116,14 +112,13 @@ class S3ThumbnailStorage(ThumbnailStorage):
         except client.exceptions.ClientError as error:
             if not refuses_form(error):
                 raise
-            kept = self._delete_singly(keys)
+            refused = self._delete_singly(keys)
             # Set only now: if the store refused for another reason, the single requests have raised.
             self._deletes_singly = True
-            return kept
-        errors = [(one.get("Key", ""), one.get("Code", "")) for one in answer.get("Errors", ())]
-        return [(key, code) for key, code in errors if code != MISSING]
+            return refused
+        return {one.get("Key", ""): one.get("Code", "") for one in answer.get("Errors", ())}
 
-    def _delete_singly(self, keys: list[str]) -> list[tuple[str, str]]:
+    def _delete_singly(self, keys: list[str]) -> dict[str, str]:
         """Delete objects with one request each; return what `_delete_at_once` returns."""
         client = self.client
 
@@ -138,8 +133,7 @@ class S3ThumbnailStorage(ThumbnailStorage):
             return MISSING
 
         with ThreadPoolExecutor(DELETING_THREADS) as pool:
-            codes = list(pool.map(refusal, keys))
-        return [(key, code) for key, code in zip(keys, codes, strict=True) if code != MISSING]
+            return dict(zip(keys, pool.map(refusal, keys), strict=True))
 
     def check(self) -> None:
         with self.errors("the bucket does not answer"):

@@ -4,7 +4,8 @@ from django.template import Library
 from sorl.thumbnail.images import BaseImageFile
 
 from shrinkmeister.fragments import parse
-from shrinkmeister.thumbnails.thumbnail import Thumbnail, with_resolution
+from shrinkmeister.storage.listing import with_resolution
+from shrinkmeister.thumbnails.thumbnail import Thumbnail
 
 register = Library()
 register.tag("cache_thumbnails", parse)

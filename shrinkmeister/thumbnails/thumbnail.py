@@ -4,46 +4,24 @@
 the thumbnail if it is not stored yet.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
+from django.conf import settings
+from django.utils.formats import localize
 from sorl.thumbnail import default
-from sorl.thumbnail.images import ImageFile, serialize_image_file
+from sorl.thumbnail.images import BaseImageFile, ImageFile, serialize_image_file
 
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import get_config
 from shrinkmeister.exceptions import ReadOnlyError
 from shrinkmeister.geometry import Sides, Size
+from shrinkmeister.page import current_page
 from shrinkmeister.sorl_errors import as_sorls
-from shrinkmeister.thumbnails.plain_numbers import plain
-
-
-class Origin(ABC):
-    """The origin of a thumbnail's file. It contains only values, so that a thumbnail can be pickled."""
-
-    @abstractmethod
-    def url_of(self, url: str, resolution: str) -> str:
-        """Return the URL at a resolution, "2" for @2x. url: the thumbnail's own URL"""
-
-    @abstractmethod
-    def name(self) -> str:
-        """Return the name in the storage THUMBNAIL_STORAGE, after making the file if it is missing."""
-
-    @abstractmethod
-    def storage(self) -> Any:
-        """Return the storage in which the file is, or will be."""
-
-    @abstractmethod
-    def stored(self) -> tuple[Any, str]:
-        """Return that storage and the name in it, after making the file if it is missing."""
-
-    @abstractmethod
-    def size(self) -> Size | None:
-        """Return (width, height), after making the file if it is missing; None without a file."""
-
-    @abstractmethod
-    def delete(self, delete_file: bool) -> None:
-        """Delete the thumbnail's record and, with `delete_file`, its files."""
+from shrinkmeister.sources import source_of
+from shrinkmeister.thumbnails.files import Origin
 
 
 @dataclass
@@ -132,7 +110,7 @@ class Thumbnail:
 
         If the thumbnail is not stored yet, it is made first. Pages should use `url` instead.
         """
-        return self.origin.name()
+        return self.origin.stored("name")[1]
 
     def __str__(self) -> str:
         return self.name
@@ -156,7 +134,7 @@ class Thumbnail:
         """Return the opened file of the storage. Raises ReadOnlyError for a mode that writes."""
         if mode != "rb":
             raise ReadOnlyError(f"open() was given the mode {mode!r}, but a thumbnail is read-only ('rb')")
-        storage, name = self.origin.stored()
+        storage, name = self.origin.stored("file")
         return storage.open(name, mode)
 
     @as_sorls
@@ -209,7 +187,31 @@ class Thumbnail:
         return ImageFile(self.object_name, self.storage)
 
 
-def with_resolution(url: str, resolution: str) -> str:
-    """Return `.../name@2x.jpg` for `.../name.jpg`, as sorl's filter `resolution` does."""
-    stem, dot, extension = url.rpartition(".")
-    return f"{stem}@{resolution}x{dot}{extension}"
+@as_sorls
+def size_of(file: Any) -> Size | None:
+    """Return (width, height) in pixels of a thumbnail, or of a source from the shared cache; or None."""
+    if isinstance(file, Thumbnail):
+        return file.certain_size
+    if isinstance(file, BaseImageFile) and file.size:
+        return file.size[0], file.size[1]
+    return get_shared_cache().lookups.image_size(source_of(file, get_config()), current_page())
+
+
+class PlainNumber(Fraction):
+    """A number that Django's templates print in plain digits, which HTML attributes and CSS need.
+
+    In German, Django prints 1.5 as 1,5 and, with USE_THOUSAND_SEPARATOR, 1200 as 1.200. It formats int,
+    float, Decimal and their subclasses, but not Fraction. A Fraction compares and calculates like them, in
+    `{% if im.width > 600 %}` and in filters.
+    """
+
+    def __str__(self) -> str:
+        return str(self.numerator if self.denominator == 1 else float(self))
+
+
+def plain(number: int | float) -> int | float | PlainNumber:
+    """Return the number itself if Django prints it in plain digits, otherwise a PlainNumber."""
+    # Skips the slow formatting on most sites.
+    if isinstance(number, int) and not settings.USE_THOUSAND_SEPARATOR:
+        return number
+    return number if str(localize(number)) == str(number) else PlainNumber(number)

@@ -3,8 +3,12 @@
 Zappa's own handler runs Python code, commands and functions that other kinds of events name. So it gets a
 new event, made of only the fields that a request needs.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
+
+`zappa init` writes Zappa's handler into zappa_settings.json. That handler loads the server before it looks
+at its first event, so the server can still replace the handler's method, with `guard`.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,12 +24,12 @@ FOREIGN = frozenset(
         *("detail", "type", "methodArn", "routeArn", "authorizationToken"),
     }
 )
+# Zappa copies the second module to the first, at the top of its package. Lambda loads one of them.
+HANDLERS = ("handler", "zappa.handler")
 
 
 class EventError(ShrinkmeisterError):
     """An event is not an HTTP request. The message is logged and returned, and so says nothing else."""
-
-    code = "event"
 
     def __init__(self) -> None:
         super().__init__("This function answers only HTTP requests.")
@@ -43,6 +47,22 @@ def http_request(event: Any) -> Event:
     if not isinstance(context, dict):
         raise EventError
     return _format_2(event, context) if event.get("version") == "2.0" else _format_1(event, context)
+
+
+def guard(modules: Mapping[str, Any] = sys.modules) -> None:
+    """Change the handlers of Zappa that are loaded. Outside of Lambda, none is loaded."""
+    for name in HANDLERS:
+        if handler := getattr(modules.get(name), "LambdaHandler", None):
+            handler.handler = _guarded(handler.handler)
+
+
+def _guarded(handle: Any) -> Any:
+    def handle_request(self: Any, event: Any, context: Any) -> Any:
+        # With DEBUG, Zappa's default, the handler logs whole events and answers with tracebacks.
+        self.settings.DEBUG = False
+        return handle(self, http_request(event), context)
+
+    return handle_request
 
 
 def _format_2(event: Event, context: Event) -> Event:

@@ -3,9 +3,9 @@
 stage         one stage of zappa_settings.json, from a few answers
 policy        iam_policy.json: the rights of the function
 package       the zip that Zappa has made, finished
-invocation    the policy that says who may invoke the function
-callbacks     functions that Zappa calls, besides `package.finish`
-plausibility  values that cannot work on AWS, or may not
+callbacks     functions that Zappa calls, besides `package.finish`; one says who may invoke the function
+libraries     native libraries of the package, which Lambda's runtime has to load
+plausibility  values that the server refuses, and those that cannot work on AWS, or may not
 site          the same settings for the site
 command       `python -m shrinkmeister_server init | policy | site`
 """

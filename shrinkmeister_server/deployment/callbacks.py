@@ -7,17 +7,26 @@ The third callback, `zip`, is `package.finish`.
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import ClientError, ParamValidationError
 from click import ClickException, echo
 
-from shrinkmeister_server.deployment.invocation import restrict
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import print_settings
 from shrinkmeister_server.deployment.stage import StageError, complete
 
 # Keys of a stage by which a user sets the function's rights.
 OWN_RIGHTS = ("attach_policy", "role_arn", "role_name")
+RIGHTS = "lambda:GetPolicy, lambda:RemovePermission and lambda:AddPermission"
+# The ids of Zappa's statements, with the action and the condition that Zappa leaves out, as an argument of
+# boto3's add_permission. Zappa adds a statement only if it finds none with its id, so these survive the
+# next update. AWS has required both since October 2025.
+PERMISSIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "FunctionURLAllowPublicAccess": ("lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+    "FunctionURLAllowPublicAccessInvoke": ("lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}),
+}
 
 
 def settings(cli: Any) -> None:
@@ -47,3 +56,57 @@ def post(cli: Any) -> None:
     """Print the site's settings, and narrow the policy: last, since an error ends Zappa."""
     print_settings(cli)
     restrict(cli)
+
+
+def restrict(cli: Any) -> None:
+    """Let only the function's URL invoke the function. Raises ClickException.
+
+    For a URL without an authorizer, Zappa lets every AWS account call lambda:InvokeFunction. Statements of
+    others stay. https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+    """
+    if not cli.use_function_url or cli.function_url_config["authorizer"] != "NONE":
+        return
+    client, function = cli.zappa.lambda_client, cli.lambda_name
+    try:
+        found = {statement["Sid"]: statement for statement in _statements(client, function)}
+        for sid, (action, option) in PERMISSIONS.items():
+            statement = found.pop(sid, None)
+            if statement and statement["Action"] == action and _has_condition(statement, option):
+                continue
+            if statement:
+                client.remove_permission(FunctionName=function, StatementId=sid)
+            client.add_permission(
+                FunctionName=function, StatementId=sid, Action=action, Principal="*", **option
+            )
+    except ClientError as error:
+        raise ClickException(
+            f"The policy of {function} may let every AWS account invoke it without its URL. AWS answered "
+            f"{error.response['Error']['Code']} to {error.operation_name}. Give {RIGHTS} to the user that "
+            f"deploys, and run `zappa update`."
+        ) from error
+    except ParamValidationError as error:
+        raise ClickException(
+            f"The URL of {function} does not answer, because this boto3 does not know the parameter "
+            f"InvokedViaFunctionUrl of lambda:AddPermission. Run `pip install --upgrade boto3` and then "
+            f"`zappa update`."
+        ) from error
+    for sid, statement in found.items():
+        if statement.get("Principal") in ("*", {"AWS": "*"}) and not statement.get("Condition"):
+            echo(
+                f"The statement {sid} in the policy of {function} lets every AWS account use "
+                f"{statement['Action']}. Zappa did not add this statement. Remove it, or add a condition."
+            )
+
+
+def _statements(client: Any, function: str) -> Iterator[dict[str, Any]]:
+    try:
+        policy = client.get_policy(FunctionName=function)["Policy"]
+    except client.exceptions.ResourceNotFoundException:
+        return
+    yield from json.loads(policy)["Statement"]
+
+
+def _has_condition(statement: dict[str, Any], option: dict[str, Any]) -> bool:
+    operators = (statement.get("Condition") or {}).values()
+    conditions = {(key, str(value).lower()) for one in operators for key, value in one.items()}
+    return {(f"lambda:{key}", str(value).lower()) for key, value in option.items()} <= conditions

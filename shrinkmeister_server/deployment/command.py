@@ -7,6 +7,7 @@ site     prints the site's settings that fit zappa_settings.json
 
 import argparse
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -14,24 +15,23 @@ from typing import Any
 
 from shrinkmeister.environment import as_names
 from shrinkmeister.exceptions import ShrinkmeisterError
+from shrinkmeister_server.deployment.plausibility import check, doubtful
 from shrinkmeister_server.deployment.policy import policy_of
 from shrinkmeister_server.deployment.site import UNKNOWN_URL, site_settings
 from shrinkmeister_server.deployment.stage import (
     ARCHITECTURES,
     FILE,
     POLICY_FILE,
-    STAGE,
-    Answers,
     StageError,
-    check,
-    check_name,
-    doubts,
     make_stage,
     read_stage,
     variables_of,
     write,
 )
 
+NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+# Zappa accepts these names.
+STAGE = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 QUESTIONS = {
     "region": "AWS region, for example eu-central-1: ",
     "bucket": "Bucket for the thumbnails: ",
@@ -40,21 +40,18 @@ QUESTIONS = {
 }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit status: 0, or 1 after an error message."""
+def main(arguments: Sequence[str]) -> str | None:
+    """Run one command. Return an error message for `sys.exit`, or None."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
     except ShrinkmeisterError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return str(error)
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
-        return 1
+        return f"{error.filename}: {error.strerror}."
     except (EOFError, KeyboardInterrupt):
-        print("\nStopped. No file was written.", file=sys.stderr)
-        return 1
-    return 0
+        return "\nStopped. No file was written."
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,7 +123,7 @@ def _init(options: argparse.Namespace) -> None:
     policy = policy_of(options.stage, stage)
     write(FILE, {options.stage: stage}, private=True)
     write(POLICY_FILE, policy)
-    for doubt in doubts(stage):
+    for doubt in doubtful(stage):
         print(f"Note: {doubt}", file=sys.stderr)
     print(f"Wrote {FILE}, which contains the secret: do not share it. Wrote {POLICY_FILE}.")
     _print_missing_rights(stage)
@@ -138,7 +135,8 @@ def _init(options: argparse.Namespace) -> None:
 
 def _check_options(options: argparse.Namespace) -> None:
     """Check the options that init does not ask for. Raises StageError."""
-    check_name(options.name)
+    if not NAME.fullmatch(options.name):
+        raise StageError(f"The name is {options.name!r}. It may only contain letters, digits, _ and -.")
     if not STAGE.fullmatch(options.stage):
         raise StageError(f"The stage is {options.stage!r}. Zappa only accepts letters, digits and _.")
     if bool(as_names(options.subnets)) != bool(as_names(options.security_groups)):
@@ -147,25 +145,21 @@ def _check_options(options: argparse.Namespace) -> None:
 
 def _stage(options: argparse.Namespace, answered: dict[str, str]) -> dict[str, Any]:
     """Return a checked stage. Raises StageError."""
-    answers = Answers(
+    stage = make_stage(
         name=options.name,
-        region=answered["region"],
-        bucket=answered["bucket"],
+        cache_backend=options.cache_backend,
+        # Other users of the machine could see an option.
+        secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
         # All URLs contain the name of the thumbnails' bucket. An attacker who could guess this name from it
         # could create the bucket first, and get and change the package. Names have up to 63 characters.
         deployments=f"{answered['bucket'][:42].rstrip('.-')}-deployments-{secrets.token_hex(4)}",
-        sources=tuple(as_names(answered["sources"])),
-        cache_backend=options.cache_backend,
-        cache_location=answered["cache"],
-        # Other users of the machine could see an option.
-        secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
-        resolutions=tuple(as_names(options.resolutions)),
-        hosts=tuple(as_names(options.hosts)),
+        resolutions=options.resolutions,
+        hosts=options.hosts,
         architecture=options.architecture,
-        subnets=tuple(as_names(options.subnets)),
-        security_groups=tuple(as_names(options.security_groups)),
+        subnets=options.subnets,
+        security_groups=options.security_groups,
+        **answered,
     )
-    stage = make_stage(answers)
     check(stage)
     return stage
 

@@ -20,7 +20,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 # These runtimes use Amazon Linux 2023. Python 3.11 and earlier use Amazon Linux 2, whose glibc does not run
 # cryptography's wheels. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 RUNTIMES = ("python3.12", "python3.13", "python3.14")
-NEWEST = {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13)}
+NEWEST = {"GLIBC": "2.34", "GLIBCXX": "3.4.29", "CXXABI": "1.3.13"}
 MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
 
@@ -44,7 +44,7 @@ class Target:
     def platforms(self) -> list[str]:
         """Return the platforms of wheels whose libraries run there."""
         machine = PLATFORMS[self.architecture]
-        glibcs = (f"manylinux_2_{n}" for n in range(NEWEST["GLIBC"][1], 4, -1))
+        glibcs = (f"manylinux_2_{n}" for n in range(_numbers(NEWEST["GLIBC"])[1], 4, -1))
         return [f"{one}_{machine}" for one in (*glibcs, "manylinux2014", "manylinux2010", "manylinux1")]
 
     def fits(self, wheel: str) -> bool:
@@ -106,24 +106,18 @@ def unfit_libraries(root: Path, files: Iterable[Path], target: Target) -> Iterat
                 continue
         if machine != MACHINES[target.architecture]:
             yield f"{name}: is for {machine}"
-        for kind, version in needed.items():
-            if version > (newest := NEWEST.get(kind, version)):
-                yield f"{name}: needs {kind} {_dotted(version)}; the runtime has {_dotted(newest)}"
+        for kind, version in sorted(needed):
+            if kind in NEWEST and _numbers(version) > _numbers(NEWEST[kind]):
+                yield f"{name}: needs {kind} {version}; the runtime has {NEWEST[kind]}"
 
 
-def _needed_versions(library: Any) -> dict[str, tuple[int, ...]]:
-    """Return the newest version of each kind of symbols that a library needs, as {"GLIBC": (2, 34)}."""
-    needed: dict[str, tuple[int, ...]] = {}
-    for section in library.iter_sections():
-        if isinstance(section, GNUVerNeedSection):
-            for _, symbols in section.iter_versions():
-                for symbol in symbols:
-                    kind, _, version = symbol.name.rpartition("_")
-                    if version.replace(".", "").isdecimal():
-                        numbers = tuple(map(int, version.split(".")))
-                        needed[kind] = max(needed.get(kind, ()), numbers)
-    return needed
+def _needed_versions(library: Any) -> set[tuple[str, str]]:
+    """Return the kinds and versions of symbols that a library needs, as {("GLIBC", "2.34"), ...}."""
+    sections = (one for one in library.iter_sections() if isinstance(one, GNUVerNeedSection))
+    names = {symbol.name for one in sections for _, symbols in one.iter_versions() for symbol in symbols}
+    return {(kind, version) for kind, _, version in (name.rpartition("_") for name in names)}
 
 
-def _dotted(version: Iterable[int]) -> str:
-    return ".".join(map(str, version))
+def _numbers(version: str) -> list[int]:
+    """Return a version in a form that can be compared; that of GLIBC_PRIVATE is the lowest."""
+    return [int(part) for part in version.split(".") if part.isdecimal()]

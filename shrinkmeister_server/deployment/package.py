@@ -13,29 +13,20 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from tempfile import TemporaryDirectory
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from click import ClickException, echo
 
 from shrinkmeister_server.aws_lambda.packaged_secrets import PATTERNS
 from shrinkmeister_server.deployment.libraries import RUNTIMES, Target, replace_foreign, unfit_libraries
-from shrinkmeister_server.deployment.stage import (
-    ALL_SECRETS,
-    FILE,
-    HANDLER,
-    POST,
-    StageError,
-    check,
-    doubts,
-    variables_of,
-)
+from shrinkmeister_server.deployment.plausibility import check, doubtful
+from shrinkmeister_server.deployment.stage import ALL_SECRETS, FILE, HANDLER, StageError, variables_of
 
 # Lambda unpacks no more. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_BYTES = 262_144_000
 # The settings, as Zappa writes them into the package.
 SETTINGS_MODULE = "zappa_settings.py"
 ZAPPAS_HANDLERS = ("handler.lambda_handler", "zappa.handler.lambda_handler")
-FORMER_POST = "shrinkmeister_server.deployment.site.tell"
 # Where Lambda unpacks the package. Tracebacks show it.
 TASK_ROOT = "/var/task"
 
@@ -65,7 +56,7 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
     _check_runtime(target)
     if not str(cli.zip_path).endswith(".zip"):
         raise ClickException("slim_handler is true, but this package does not need it. Set it to false.")
-    _check_callbacks(cli.stage_config)
+    _check_handler(cli.stage_config)
     _check_variables(cli.stage_config)
     with TemporaryDirectory() as directory:
         root = Path(directory)
@@ -89,7 +80,11 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
                 f"The unpacked package has {size:,} bytes, but Lambda takes {MAX_BYTES:,}. Uninstall what "
                 f"the server does not need from this virtual environment, which should have nothing else."
             )
-        _pack(root, files, cli.zip_path)
+        with ZipFile(cli.zip_path, "w", ZIP_DEFLATED) as archive:
+            for file in files:
+                # Lambda runs the function as another user than the owner of the files.
+                file.chmod(0o755)
+                archive.write(file, file.relative_to(root))
     zipped = Path(cli.zip_path).stat().st_size
     echo(
         f"Shrinkmeister: {zipped / 1e6:.1f} MB, {size / 1e6:.1f} MB unpacked, for {target.runtime} on "
@@ -99,28 +94,18 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
 
 def _check_runtime(target: Target) -> None:
     running = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if target.runtime not in RUNTIMES:
-        raise ClickException(
-            f"runtime is {target.runtime!r}, but the server needs one of {', '.join(RUNTIMES)}. Set one of "
-            f"them, and run Zappa with that Python."
-        )
-    if target.runtime != running:
+    if target.runtime not in RUNTIMES or target.runtime != running:
         raise ClickException(
             f"runtime is {target.runtime!r}, but Zappa runs with {running} and ships its packages. Make "
-            f"the virtual environment with {target.runtime}, or set runtime to {running!r}."
+            f"the virtual environment with one of {', '.join(RUNTIMES)}, and set runtime to the same."
         )
 
 
-def _check_callbacks(stage: dict[str, Any]) -> None:
+def _check_handler(stage: dict[str, Any]) -> None:
     """Refuse a stage with which events other than HTTP requests reach Zappa's handler."""
     if stage.get("lambda_handler", ZAPPAS_HANDLERS[0]) in ZAPPAS_HANDLERS:
         raise ClickException(
             f"lambda_handler is Zappa's own, which runs code that an event contains. Set it to {HANDLER!r}."
-        )
-    if stage.get("callbacks", {}).get("post") == FORMER_POST:
-        raise ClickException(
-            f"callbacks contains {FORMER_POST!r}, which leaves the function open to every AWS account. Set "
-            f"post to {POST!r}."
         )
 
 
@@ -136,7 +121,7 @@ def _check_variables(stage: dict[str, Any]) -> None:
         # Without the secret, the function has variables from another place, and this file is incomplete.
         if variables.get("THUMBNAIL_SECRET_KEY"):
             check(stage)
-            for doubt in doubts(stage):
+            for doubt in doubtful(stage):
                 echo(f"Shrinkmeister: {doubt}")
     except StageError as error:
         raise ClickException(f"The server does not accept {FILE}:\n{error}") from error
@@ -197,13 +182,3 @@ def _compile(root: Path) -> None:
         prependdir=TASK_ROOT,
         invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
     )
-
-
-def _pack(root: Path, files: list[Path], path: str) -> None:
-    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        for file in files:
-            entry = ZipInfo(str(file.relative_to(root)))
-            entry.compress_type = ZIP_DEFLATED
-            # Lambda runs the function as another user than the owner of the files.
-            entry.external_attr = 0o755 << 16
-            archive.writestr(entry, file.read_bytes())

@@ -4,19 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from shrinkmeister.environment import NAMES, TEXT, Environment
+from botocore.exceptions import UnknownRegionError
+from botocore.session import Session
+
+from shrinkmeister.environment import NAMES, TEXT
 from shrinkmeister_server.deployment.stage import StageError, variables_of
 
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-PARTITIONS = {
-    "cn": "aws-cn",
-    "us-gov": "aws-us-gov",
-    "us-iso": "aws-iso",
-    "us-isob": "aws-iso-b",
-    "us-isof": "aws-iso-f",
-    "eu-isoe": "aws-iso-e",
-    "eusc": "aws-eusc",
-}
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 NETWORK = [
     "ec2:CreateNetworkInterface",
@@ -34,27 +27,29 @@ def policy_of(name: str, stage: dict[str, Any]) -> dict[str, Any]:
 
 
 def _statements(name: str, stage: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    env = Environment(variables_of(stage))
+    variables = variables_of(stage)
     for key in ("project_name", "aws_region"):
         if not isinstance(stage.get(key), str):
             raise StageError(f"{key} of the stage {name!r} is missing.")
     region = stage["aws_region"]
-    prefixes = [prefix for prefix in PARTITIONS if region.startswith(f"{prefix}-")]
-    arn = f"arn:{PARTITIONS[prefixes[0]] if prefixes else 'aws'}"
-    bucket = env.read("THUMBNAIL_BUCKET", TEXT, None)
+    try:
+        arn = f"arn:{Session().get_partition_for_region(region)}"
+    except UnknownRegionError as error:
+        raise StageError(str(error)) from error
+    bucket = TEXT.read(variables, "THUMBNAIL_BUCKET", None)
     if not bucket:
         raise StageError("THUMBNAIL_BUCKET is not set in environment_variables. Lambda keeps no files.")
     folders = [
         source.removeprefix("s3://")
-        for source in env.read("THUMBNAIL_SOURCES", NAMES, [f"s3://{bucket}"])
+        for source in NAMES.read(variables, "THUMBNAIL_SOURCES", [f"s3://{bucket}"])
         if source.startswith("s3://")
     ]
     buckets = dict.fromkeys(folder.partition("/")[0] for folder in folders)
     if folders:
         objects = [f"{arn}:s3:::{_plain(folder.rstrip('/'))}/*" for folder in folders]
         yield _allow("ReadSources", ["s3:GetObject"], objects)
-    objects = [f"{arn}:s3:::{bucket}/{_plain(env.read('THUMBNAIL_PREFIX', TEXT, 'cache/'))}*"]
-    acl = ["s3:PutObjectAcl"] if env.read("AWS_DEFAULT_ACL", TEXT, None) else []
+    objects = [f"{arn}:s3:::{bucket}/{_plain(TEXT.read(variables, 'THUMBNAIL_PREFIX', 'cache/'))}*"]
+    acl = ["s3:PutObjectAcl"] if TEXT.read(variables, "AWS_DEFAULT_ACL", None) else []
     actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", *acl]
     yield _allow("KeepThumbnails", actions, objects)
     # Without s3:ListBucket, S3 answers 403 instead of 404 for a missing object.

@@ -1,11 +1,12 @@
 """The settings of a site, made from the variables of its server."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from shrinkmeister.conf.config import SITE_SETTINGS
 from shrinkmeister.conf.table import EQUAL, Setting
-from shrinkmeister.environment import SECRETS, Environment
+from shrinkmeister.environment import SECRETS
 from shrinkmeister_server.deployment.stage import variables_of
 
 SHARED = {row.name: row for row in SITE_SETTINGS if row.who is EQUAL}
@@ -14,22 +15,21 @@ UNKNOWN_URL = "https://..."
 
 def site_settings(variables: Mapping[str, str], server_url: str = UNKNOWN_URL) -> str:
     """Return Python code for the site's settings, below `import os`. It contains no secret."""
-    return "\n".join(_lines(variables, server_url)) + "\n"
-
-
-def _lines(variables: Mapping[str, str], server_url: str) -> Iterator[str]:
-    yield 'INSTALLED_APPS = ["shrinkmeister", *INSTALLED_APPS]'
-    yield 'THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"'
     comment = "  # the URL that `zappa deploy` prints" if server_url == UNKNOWN_URL else ""
-    yield f"THUMBNAIL_SERVER_URL = {_literal(server_url)}{comment}"
-    env = Environment(variables)
+    lines = [
+        'INSTALLED_APPS = ["shrinkmeister", *INSTALLED_APPS]',
+        'THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"',
+        f"THUMBNAIL_SERVER_URL = {_literal(server_url)}{comment}",
+    ]
     for name, row in _given(variables).items():
         if not row.secret:
-            yield f"{name} = {_literal(env.read(name, row.kind.form))}"
-        elif row.kind.form is SECRETS:
-            yield f'{name} = [key.strip() for key in os.environ["{name}"].split(",") if key.strip()]'
+            value = _literal(row.form.read(variables, name))
+        elif row.form is SECRETS:
+            value = f'[key.strip() for key in os.environ["{name}"].split(",") if key.strip()]'
         else:
-            yield f'{name} = os.environ["{name}"]'
+            value = f'os.environ["{name}"]'
+        lines.append(f"{name} = {value}")
+    return "\n".join(lines) + "\n"
 
 
 def _given(variables: Mapping[str, str]) -> dict[str, Setting]:
@@ -37,11 +37,7 @@ def _given(variables: Mapping[str, str]) -> dict[str, Setting]:
 
 
 def _literal(value: object) -> str:
-    return (
-        f'"{value}"'
-        if isinstance(value, str) and value.isprintable() and not set(value) & {'"', "\\"}
-        else repr(value)
-    )
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def print_settings(cli: Any) -> None:

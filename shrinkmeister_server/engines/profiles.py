@@ -62,9 +62,7 @@ class Profile:
 
     def written(self, space: Space) -> bytes:
         """Return the profile for pixels of a space. Gray looks the same in both spaces."""
-        text = _text if self.major == 2 else _unicode
-        name = _description if self.major == 2 else _unicode
-        tags = {b"desc": name("Colours"), b"cprt": text("None"), b"wtpt": _xyz_tag(_WHITE)}
+        tags = {**_TEXTS[self.major], b"wtpt": _xyz_tag(_WHITE)}
         if space == "GRAY":
             tags[_GRAY_CURVE] = self.curves[len(self.curves) // 2]
         else:
@@ -107,13 +105,15 @@ def _xyz(tag: bytes) -> tuple[int, ...]:
 
 def _is_white(primaries: list[tuple[int, ...]]) -> bool:
     """Return whether the primaries add up to the white of profiles. Browsers accept no others."""
-    sums = (sum(values) for values in zip(*primaries, strict=True))
+    sums = map(sum, zip(*primaries, strict=True))
     return all(abs(one - white) < 0.1 * _ONE for one, white in zip(sums, _WHITE, strict=True))
 
 
 def _curve(tag: bytes) -> bytes:
     """Return a rising curve as a new tag, or nothing for any other curve."""
-    if tag.startswith(b"para") and len(tag) >= 12:
+    if len(tag) < 12:
+        return b""
+    if tag.startswith(b"para"):
         (kind,) = struct.unpack_from(">H", tag, 8)
         number = _PARAMETERS.get(kind, 0)
         if not number or len(tag) < 12 + 4 * number:
@@ -121,18 +121,15 @@ def _curve(tag: bytes) -> bytes:
         values = struct.unpack_from(f">{number}i", tag, 12)
         sound = values[0] > 0 and all(abs(value) < 16 * _ONE for value in values)
         return struct.pack(f">4s4xH2x{number}i", b"para", kind, *values) if sound else b""
-    if not tag.startswith(b"curv") or len(tag) < 12:
-        return b""
     (number,) = struct.unpack_from(">I", tag, 8)
-    if number > MAX_CURVE or len(tag) < 12 + 2 * number:
+    if not tag.startswith(b"curv") or number > MAX_CURVE or len(tag) < 12 + 2 * number:
         return b""
     values = struct.unpack_from(f">{number}H", tag, 12)
     if number == 1:
         sound = 64 <= values[0] < 4096  # a power, in 8.8
     else:
-        sound = all(one <= other for one, other in pairwise(values)) and (
-            not values or (values[0] < 0x1000 and values[-1] >= 0xF000)
-        )
+        rises = all(one <= other for one, other in pairwise(values))
+        sound = rises and (not values or (values[0] < 0x1000 and values[-1] >= 0xF000))
     return struct.pack(f">4s4xI{number}H", b"curv", number, *values) if sound else b""
 
 
@@ -140,19 +137,17 @@ def _xyz_tag(values: tuple[int, ...]) -> bytes:
     return struct.pack(">4s4x3i", b"XYZ ", *values)
 
 
-def _text(text: str) -> bytes:
-    return b"text" + bytes(4) + text.encode() + b"\0"
-
-
-def _description(text: str) -> bytes:
-    """Return a description in version 2, without other languages."""
-    return struct.pack(">4s4xI", b"desc", len(text) + 1) + text.encode() + b"\0" + bytes(78)
-
-
 def _unicode(text: str) -> bytes:
     """Return a text in version 4, in one language."""
     data = text.encode("utf-16-be")
     return struct.pack(">4s4xII4sII", b"mluc", 1, 12, b"enUS", len(data), 28) + data
+
+
+# Version 2 has descriptions without other languages.
+_TEXTS = {
+    2: {b"desc": b"desc\0\0\0\0\0\0\0\x08Colours\0" + bytes(78), b"cprt": b"text\0\0\0\0None\0"},
+    4: {b"desc": _unicode("Colours"), b"cprt": _unicode("None")},
+}
 
 
 def _assembled(space: str, major: int, tags: dict[bytes, bytes]) -> bytes:
@@ -165,15 +160,7 @@ def _assembled(space: str, major: int, tags: dict[bytes, bytes]) -> bytes:
             body += tag + bytes(-len(tag) % 4)
         table += struct.pack(">4sII", name, places[tag], len(tag))
     version = 0x02100000 if major == 2 else 0x04300000
-    head = struct.pack(
-        ">I4xI4s4s4s6H4s28x3I48x",
-        first + len(body),
-        version,
-        b"mntr",
-        space.ljust(4).encode(),
-        b"XYZ ",
-        *(2000, 1, 1, 0, 0, 0),
-        b"acsp",
-        *_WHITE,
-    )
-    return head + struct.pack(">I", len(tags)) + table + bytes(body)
+    kinds = (b"mntr", space.ljust(4).encode(), b"XYZ ")
+    date = (2000, 1, 1, 0, 0, 0)
+    numbers = (first + len(body), version, *kinds, *date, b"acsp", *_WHITE, len(tags))
+    return struct.pack(">I4xI4s4s4s6H4s28x3I48xI", *numbers) + table + bytes(body)

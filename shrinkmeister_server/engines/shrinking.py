@@ -85,13 +85,11 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         data, limit = source.read(), getattr(source, "limit", NEVER)  # sorl's own files have no limit
         return SourceImage(data, self._opened(data, limit), limit)
 
-    def get_image_size(self, image: Any) -> Size:
-        width, height = super().get_image_size(_whole(image))
-        return width, height
+    def get_image_size(self, image: Any) -> Any:
+        return super().get_image_size(_whole(image))
 
-    def get_image_info(self, image: Any) -> dict[str, Any]:
-        info: dict[str, Any] = super().get_image_info(_whole(image))
-        return info
+    def get_image_info(self, image: Any) -> Any:
+        return super().get_image_info(_whole(image))
 
     def _flip_dimensions(self, image: Any) -> bool:
         return bool(super()._flip_dimensions(_whole(image)))

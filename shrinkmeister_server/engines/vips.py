@@ -112,22 +112,15 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
     def _turned(self, picture: Any, image: SourceImage) -> Any:
         return picture.autorot()
 
-    def _get_raw_data(
-        self,
-        image: Any,
-        format_: str,
-        quality: int,
-        image_info: dict[str, Any] | None = None,
-        progressive: bool = False,
-    ) -> Any:
+    def _get_raw_data(self, image: Any, format_: str, quality: int, **options: Any) -> Any:
         if format_ != "JPEG":
-            return super()._get_raw_data(image, format_, quality, image_info, progressive)
+            return super()._get_raw_data(image, format_, quality, **options)
         # From a quality of 90, libvips would not subsample colours, and files would be twice as large as
         # Pillow's.
         return image.write_to_buffer(
             ".jpg",
             Q=quality,
-            interlace=progressive,
+            interlace=options.get("progressive", False),
             optimize_coding=True,
             subsample_mode="on",
             keep="icc",

@@ -3,23 +3,19 @@
 Each format has a module. All of them read the bytes of the source alone.
 """
 
+import ctypes
+import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from itertools import count, islice, repeat
 from typing import Any
 
 from shrinkmeister.exceptions import SourceFormatError, SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.inspection import avif, exif, gif, ico, jpeg, jpeg2000, png, tiff, webp
-from shrinkmeister_server.inspection.limits import (
-    MAX_COMMENTS,
-    MAX_PARTS,
-    MAX_SCANS,
-    MAX_SIDE,
-    MAX_WEBP_FRAMES,
-)
-from shrinkmeister_server.inspection.silence import silence_libraries
+from shrinkmeister_server.inspection import avif, gif, ico, jpeg, jpeg2000, limits, png, tiff, webp
 
 # Pillow's names of the allowed formats. Those that Pillow loads by default come first, and are tried first.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "AVIF", "ICO", "JPEG2000", "MPO", "TIFF", "WEBP")
@@ -28,13 +24,12 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "AVIF", "ICO", "JPEG2000", "MPO",
 _AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 
 # How a file of each format begins, and the readers of its parts and of its EXIF.
-_PART_READERS: dict[bytes, Callable[[bytes], Iterator[object]]] = {
-    b"\xff\xd8": jpeg.segments,
-    b"\x89PNG": png.chunks,
-    b"GIF8": gif.parts,
-    b"RIFF": webp.chunks,
+_READERS: dict[bytes, tuple[Callable[[bytes], Iterator[object]], Callable[[bytes], Iterator[bytes]]]] = {
+    b"\xff\xd8": (jpeg.segments, jpeg.exif),
+    b"\x89PNG": (png.chunks, png.exif),
+    b"GIF8": (gif.parts, lambda data: iter(())),
+    b"RIFF": (webp.chunks, lambda data: iter(())),
 }
-_EXIF_READERS = {b"\xff\xd8": jpeg.exif, b"\x89PNG": png.exif}
 
 Size = tuple[int, int]
 
@@ -62,7 +57,7 @@ def validate(file: BytesIO) -> Any:
             raise SourceInvalidError("the source is a TIFF with a JPEG in arithmetic coding")
         _validate_blocks(islice(tiff.blocks(data), 1))
     # Decoders of WebP and AVIF read EXIF when they open a source.
-    exif.validate(image.info.get("exif", b""))
+    tiff.validate_exif(image.info.get("exif", b""))
     return image
 
 
@@ -71,16 +66,16 @@ def validate_frames(image: Any, data: bytes) -> int:
 
     Raises SourceTooLargeError for too many frames, or too many pixels in all of them.
     """
-    limits = get_server_config()
+    config = get_server_config()
     if image.format == "TIFF":
         _validate_blocks(tiff.blocks(data))
     frames = pixels = 0
     for width, height in _frames(image, data):
         frames += 1
         pixels += width * height
-        if frames > limits.max_frames:
-            raise SourceTooLargeError(f"the source has more than {limits.max_frames} frames")
-        if pixels > limits.max_pixels:
+        if frames > config.max_frames:
+            raise SourceTooLargeError(f"the source has more than {config.max_frames} frames")
+        if pixels > config.max_pixels:
             raise SourceTooLargeError(f"the first {frames} frames of the source have {pixels} pixels")
     return max(frames, 1)
 
@@ -114,6 +109,26 @@ def open_image(file: BytesIO) -> Any:
     raise SourceFormatError("the source is not an image of a known format")
 
 
+@cache
+def silence_libraries() -> None:
+    """Keep libraries from writing about a source to stderr or the log, sometimes a line for each row.
+
+    The server itself logs what is wrong with a source. A site that sets the loggers' level keeps it.
+    """
+    from PIL import Image
+
+    # Python remembers each warning that it shows. DecompressionBombWarning is in another category.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    # Pillow silences libtiff's warnings, but not its errors, which libtiff writes to stderr.
+    with suppress(OSError, AttributeError):
+        compiled = Image.core  # type: ignore[attr-defined]  # Pillow does not export it to type checkers
+        ctypes.CDLL(compiled.__file__).TIFFSetErrorHandler(None)
+    for name in ("PIL", "pyvips"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.CRITICAL)
+
+
 def _readable_formats() -> list[str]:
     """Return the names in FORMATS that Pillow has loaded. Pillow may lack the library for some."""
     from PIL import Image
@@ -123,7 +138,7 @@ def _readable_formats() -> list[str]:
 
 def _validate_pixels(size: Size) -> None:
     width, height = size
-    if width * height > get_server_config().max_pixels or max(width, height) > MAX_SIDE:
+    if width * height > get_server_config().max_pixels or max(width, height) > limits.MAX_SIDE:
         raise SourceTooLargeError(f"the source has {width} x {height} pixels")
 
 
@@ -135,22 +150,25 @@ def _validate_headers(data: bytes) -> None:
     if data[4:8] == b"ftyp" and (is_icon or data[8:12] in _AVIF_BRANDS):
         avif.validate(data, max_pixels)
     if is_icon:
-        inside = ico.picture(data)
-        _validate_parts(inside)
-        _validate_pixels(ico.size(BytesIO(inside)))
+        try:
+            inside = ico.picture(data)
+            _validate_parts(inside)
+            _validate_pixels(ico.size(inside))
+        except ico.ERRORS as error:
+            raise SourceInvalidError("the source is a broken ICO") from error
     elif data.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
         jpeg2000.validate(data, max_pixels)
     elif data.startswith(b"RIFF"):
         _validate_pixels(webp.canvas(data))
-        if sum(kind == b"ANMF" for kind in webp.chunks(data)) > MAX_WEBP_FRAMES:
-            raise SourceTooLargeError(f"the source is a WebP of more than {MAX_WEBP_FRAMES} frames")
-    elif data.startswith((b"P1", b"P2", b"P3")) and data.count(b"#") > MAX_COMMENTS:
-        raise SourceTooLargeError(f"the source is a PNM of more than {MAX_COMMENTS} comments")
+        if sum(kind == b"ANMF" for kind in webp.chunks(data)) > limits.MAX_WEBP_FRAMES:
+            raise SourceTooLargeError(f"the source is a WebP of more than {limits.MAX_WEBP_FRAMES} frames")
+    elif data.startswith((b"P1", b"P2", b"P3")) and data.count(b"#") > limits.MAX_COMMENTS:
+        raise SourceTooLargeError(f"the source is a PNM of more than {limits.MAX_COMMENTS} comments")
 
 
 def _validate_scans(data: bytes) -> None:
-    if jpeg.scan_count(data) > MAX_SCANS:
-        raise SourceTooLargeError(f"the source is a JPEG of more than {MAX_SCANS} scans")
+    if jpeg.scan_count(data) > limits.MAX_SCANS:
+        raise SourceTooLargeError(f"the source is a JPEG of more than {limits.MAX_SCANS} scans")
 
 
 def _validate_blocks(blocks: Iterator[int]) -> None:
@@ -163,13 +181,12 @@ def _validate_parts(data: bytes) -> None:
     """Validate the number of a source's parts. Parts may outnumber the source's pixels."""
     if data[:4] in tiff.ORDERS:
         return tiff.validate(data)
-    for start, parts in _PART_READERS.items():
-        if data.startswith(start) and next(islice(parts(data), MAX_PARTS, None), None) is not None:
-            raise SourceTooLargeError(f"the source has more than {MAX_PARTS} parts")
-    for start, blocks in _EXIF_READERS.items():
+    for start, (parts, exif) in _READERS.items():
         if data.startswith(start):
-            for block in blocks(data):
-                exif.validate(block)
+            if any(islice(parts(data), limits.MAX_PARTS, None)):
+                raise SourceTooLargeError(f"the source has more than {limits.MAX_PARTS} parts")
+            for block in exif(data):
+                tiff.validate_exif(block)
 
 
 def _frames(image: Any, data: bytes) -> Iterator[Size]:
@@ -178,7 +195,7 @@ def _frames(image: Any, data: bytes) -> Iterator[Size]:
     elif image.format in ("MPO", "TIFF"):
         if image.format == "MPO":
             for one in jpeg.exif_of_frames(data):
-                exif.validate(one)
+                tiff.validate_exif(one)
         with suppress(EOFError):
             for number in count():
                 image.seek(number)  # reads only the header

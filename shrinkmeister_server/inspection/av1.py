@@ -7,6 +7,8 @@ _SEQUENCE_HEADER, _FRAME_HEADERS = 1, (3, 6, 7)
 _KEY_FRAME, _SWITCH_FRAME = 0, 3
 _EITHER = 2
 
+Size = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Sequence:
@@ -19,34 +21,30 @@ class Sequence:
     # In all planes.
     bytes_per_pixel: float
     # A still picture, whose frame headers contain nothing but the picture.
-    reduced: bool = True
-    id_bits: int = 0
-    time_bits: int = 0
-    screen_tools: int = _EITHER
-    integer_mv: int = _EITHER
+    reduced: bool
+    id_bits: int
+    time_bits: int
+    screen_tools: int
+    integer_mv: int
 
 
 class Bits:
-    """Reads numbers bit by bit. Raises IndexError after the end."""
+    """Reads numbers of some bits from a part of the data. Raises IndexError after its end."""
 
-    def __init__(self, data: bytes) -> None:
-        self._number, self._left = int.from_bytes(data), 8 * len(data)
+    def __init__(self, data: bytes, start: int, end: int) -> None:
+        self.data, self.position, self.end = data, 8 * start, 8 * end
 
     def __call__(self, number: int = 1) -> int:
-        self._left -= number
-        if self._left < 0:
-            raise IndexError("a header that ends too early")
-        return self._number >> self._left & ((1 << number) - 1)
-
-    def skip_uvlc(self) -> None:
-        zeros = 0
-        while not self():
-            zeros += 1
-        if zeros < 32:
-            self(zeros)
+        first, self.position = self.position, self.position + number
+        if self.position > self.end:
+            raise IndexError("a box or a header that ends too early")
+        last = -(-self.position // 8)
+        return int.from_bytes(self.data[first // 8 : last]) >> (8 * last - self.position) & (
+            (1 << number) - 1
+        )
 
 
-def units(data: bytes) -> Iterator[tuple[int, bytes]]:
+def units(data: bytes) -> Iterator[tuple[int, Bits]]:
     """Yield the type of each OBU (5.3) and the first 64 bytes of its contents, enough for its header.
 
     Raises IndexError if a unit ends after the data.
@@ -68,23 +66,23 @@ def units(data: bytes) -> Iterator[tuple[int, bytes]]:
                     raise IndexError("a size of more than 8 bytes")
             if position + size > len(data):
                 raise IndexError("a unit that is longer than the data")
-        yield header >> 3 & 15, data[position : position + min(size, 64)]
+        yield header >> 3 & 15, Bits(data, position, position + min(size, 64))
         position += size
 
 
-def frames(data: bytes, before: Sequence | None) -> Iterator[tuple[Sequence, tuple[int, int]]]:
+def frames(data: bytes, before: Sequence | None) -> Iterator[tuple[Sequence, Size]]:
     """Yield the largest possible size of each frame, with its sequence header.
 
     before  the sequence header of the preceding data. Raises IndexError for a broken bitstream.
     """
     sequence = before
-    for kind, contents in units(data):
+    for kind, bits in units(data):
         if kind == _SEQUENCE_HEADER:
-            sequence = _sequence(Bits(contents))
+            sequence = _sequence(bits)
         elif kind in _FRAME_HEADERS:
             if sequence is None:
                 raise IndexError("a frame before its sequence header")
-            if size := _size(Bits(contents), sequence):
+            if size := _size(bits, sequence):
                 yield sequence, size
 
 
@@ -111,19 +109,15 @@ def _sequence(bits: Bits) -> Sequence:
             integer_mv = _EITHER if bits() else bits()
         if has_order:
             bits(3)
-    pixel = _bytes_per_pixel(bits, profile)
-    size = (width_bits, height_bits, width, height)
-    return Sequence(*size, pixel, reduced, id_bits, time_bits, screen_tools, integer_mv)
-
-
-def _bytes_per_pixel(bits: Bits, profile: int) -> float:
-    """Return the most bytes that a pixel takes: 5.5.2. Profile 0 stores a quarter of the colours."""
     bits(3)
     sample = 2 if bits() else 1
     if profile == 2 and sample == 2:
         bits()
     is_gray = profile != 1 and bits()
-    return sample * (1 if is_gray else 1.5 if profile == 0 else 3)
+    # The most that a pixel takes: 5.5.2. Profile 0 stores a quarter of the colours.
+    pixel = sample * (1 if is_gray else 1.5 if profile == 0 else 3)
+    size = (width_bits, height_bits, width, height)
+    return Sequence(*size, pixel, reduced, id_bits, time_bits, screen_tools, integer_mv)
 
 
 def _skip_operating_points(bits: Bits) -> int:
@@ -133,7 +127,10 @@ def _skip_operating_points(bits: Bits) -> int:
         bits(64)
         equal = bits()
         if equal:
-            bits.skip_uvlc()
+            zeros = 0
+            while not bits():
+                zeros += 1
+            bits(zeros if zeros < 32 else 0)
         if bits():  # decoder model
             delay_bits = bits(5) + 1
             bits(32 + 5)
@@ -152,17 +149,14 @@ def _skip_operating_points(bits: Bits) -> int:
     return time_bits
 
 
-def _size(bits: Bits, sequence: Sequence) -> tuple[int, int] | None:
+def _size(bits: Bits, sequence: Sequence) -> Size | None:
     """Return the size from a frame header (5.9.2), or None for a frame that is only shown again."""
     if sequence.reduced:
         return sequence.width, sequence.height
     if bits():
         return None
     kind, shown = bits(2), bits()
-    if shown:
-        bits(sequence.time_bits)
-    else:
-        bits()
+    bits(sequence.time_bits if shown else 1)
     if kind != _SWITCH_FRAME and not (kind == _KEY_FRAME and shown):
         bits()
     bits()

@@ -9,8 +9,10 @@ A decoder allocates memory for the sequence header's size, and then for the cont
 from collections.abc import Iterable, Iterator
 
 from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
-from shrinkmeister_server.inspection import av1, exif
-from shrinkmeister_server.inspection.isobmff import Group, PartCounter, Size, read_groups
+from shrinkmeister_server.inspection import av1
+from shrinkmeister_server.inspection.av1 import Size
+from shrinkmeister_server.inspection.isobmff import BoxReader, Group
+from shrinkmeister_server.inspection.tiff import validate_exif
 
 # Decoding may hold so many for each pixel: 12 bits of all colours and of transparency. With fewer bits, it
 # may also hold a gain map and the grid that the pictures fill.
@@ -34,18 +36,16 @@ def validate(data: bytes, max_pixels: int) -> None:
 
 
 class _Inspection:
-    """Inspects one file, and looks at no more than MAX_PARTS parts of it."""
-
     def __init__(self, data: bytes, max_pixels: int) -> None:
         self.data = data
         self.max_pixels = max_pixels
-        self.count = PartCounter()
+        self.boxes = BoxReader(data)
         self.read = 0
         self.bytes, self.largest = 0.0, 1.0
 
     def validate(self) -> None:
         derived: list[Size] = []
-        for group in read_groups(self.data, self.count):
+        for group in self.boxes.groups:
             derived += self._validate_items(group)
             self._validate_samples(group)
         # Their planes are those of the pictures that they consist of.
@@ -74,11 +74,11 @@ class _Inspection:
                 start = group.idat if in_idat else 0
                 data = b"".join(self.data[start + at : start + at + length] for at, length in extents)
                 if kind == b"Exif":
-                    exif.validate(data[4:])  # after the offset of its header
+                    validate_exif(data[4:])  # after the offset of its header
                 known[key] = list(self._frames([data])) if kind == b"av01" else []
             for size, pixel in known[key]:
                 self._add(max(size, largest, key=_area), pixel)
-            if not known[key] and group.types.get(item) != b"tmap":  # no decoder applies a gain map
+            if not known[key] and kind != b"tmap":  # no decoder applies a gain map
                 yield largest
 
     def _frames(self, parts: Iterable[bytes]) -> Iterator[tuple[Size, float]]:
@@ -86,7 +86,7 @@ class _Inspection:
         sequence = None
         for data in parts:
             for _ in av1.units(data):
-                self.count()
+                self.boxes.count()
             for found in av1.frames(data, sequence):
                 sequence, size = found
                 self.largest = max(self.largest, sequence.bytes_per_pixel)
@@ -94,12 +94,11 @@ class _Inspection:
 
     def _validate_samples(self, group: Group) -> None:
         """Add the largest frame as often as a decoder keeps one."""
-        found = list(self._frames(self.data[at : at + length] for at, length in self._samples(group)))
+        found = list(self._frames(self._samples(group)))
         largest = max([group.size, *(size for size, _ in found)], key=_area)
         self._add(largest, max((pixel for _, pixel in found), default=0), min(len(found), MAX_KEPT))
 
-    def _samples(self, group: Group) -> Iterator[tuple[int, int]]:
-        """Yield the position and the length of each sample."""
+    def _samples(self, group: Group) -> Iterator[bytes]:
         sizes = iter(group.sample_sizes)
         runs = iter([*group.runs, (1 << 32, 0)])
         in_chunk, (following, samples) = 0, next(runs)
@@ -107,10 +106,10 @@ class _Inspection:
             while number >= following:
                 in_chunk = samples
                 following, samples = next(runs)
-            self.count(in_chunk)
+            self.boxes.count(in_chunk)
             for _ in range(in_chunk):
                 length = next(sizes, 0)
-                yield start, length
+                yield self.data[start : start + length]
                 start += length
 
 

@@ -49,5 +49,4 @@ def _parts(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _table_size(flags: int) -> int:
-    """Return the bytes of a colour table."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

@@ -1,11 +1,9 @@
-"""The picture in an ICO."""
+"""The picture in an ICO. Both functions raise ERRORS for a broken file."""
 
 import struct
 from io import BytesIO
 
-from shrinkmeister.exceptions import SourceInvalidError
-
-# Pillow raises these for a broken file.
+# Pillow raises these.
 ERRORS = (SyntaxError, IndexError, struct.error)
 
 
@@ -16,20 +14,12 @@ def picture(data: bytes) -> bytes:
     """
     from PIL.IcoImagePlugin import IcoFile
 
-    try:
-        return data[IcoFile(BytesIO(data)).entry[0].offset :]
-    except ERRORS as error:
-        raise SourceInvalidError("the source is a broken ICO") from error
+    return data[IcoFile(BytesIO(data)).entry[0].offset :]
 
 
-def size(file: BytesIO) -> tuple[int, int]:
+def size(data: bytes) -> tuple[int, int]:
     """Return the size of such a file. The size in the ICO's directory may be different."""
     from PIL.BmpImagePlugin import DibImageFile
     from PIL.PngImagePlugin import PngImageFile
 
-    is_png = file.getvalue().startswith(b"\x89PNG")
-    try:
-        width, height = (PngImageFile if is_png else DibImageFile)(file).size
-    except ERRORS as error:
-        raise SourceInvalidError("the source is a broken ICO") from error
-    return width, height
+    return (PngImageFile if data.startswith(b"\x89PNG") else DibImageFile)(BytesIO(data)).size

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from shrinkmeister.exceptions import SourceTooLargeError
+from shrinkmeister_server.inspection.av1 import Bits, Size
 from shrinkmeister_server.inspection.limits import MAX_PARTS
 
 # In a real file, the deepest box is inside moov, trak, mdia, minf and stbl.
@@ -21,24 +22,7 @@ MAX_DEPTH = 10
 _CONTAINERS = {
     b"meta": 4, b"iprp": 0, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0
 }  # fmt: skip
-
-Box = tuple[bytes, int, int]
-Size = tuple[int, int]
-
-
-@dataclass
-class Reader:
-    """Reads numbers one after the other. Raises IndexError after the end."""
-
-    data: bytes
-    position: int
-    end: int
-
-    def __call__(self, size: int) -> int:
-        start, self.position = self.position, self.position + size
-        if self.position > self.end:
-            raise IndexError("a box that ends too early")
-        return int.from_bytes(self.data[start : self.position])
+_ONCE = {b"idat", b"ipco", b"iinf", b"iloc", b"tkhd", b"stsz", b"stco", b"co64", b"stsc"}
 
 
 @dataclass
@@ -59,31 +43,22 @@ class Group:
     runs: list[tuple[int, int]] = field(default_factory=list)
 
 
-class PartCounter:
-    """Counts all that a file makes its reader look at. Raises SourceTooLargeError above MAX_PARTS."""
+class BoxReader:
+    """Reads the boxes of a file. Raises SourceTooLargeError for more than MAX_PARTS parts."""
 
-    parts = 0
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.parts = 0
+        self.groups: list[Group] = []
+        self._read(0, len(data), Group())
 
-    def __call__(self, parts: int = 1) -> None:
+    def count(self, parts: int = 1) -> None:
+        """Count what the file makes its reader look at."""
         self.parts += parts
         if self.parts > MAX_PARTS:
             raise SourceTooLargeError(f"the source is an AVIF of more than {MAX_PARTS} parts")
 
-
-def read_groups(data: bytes, count: PartCounter) -> list[Group]:
-    """Return the boxes `meta` and `trak` of a file."""
-    reader = _BoxReader(data, count)
-    reader.read(0, len(data), Group(), 0)
-    return reader.groups
-
-
-class _BoxReader:
-    def __init__(self, data: bytes, count: PartCounter) -> None:
-        self.data = data
-        self.count = count
-        self.groups: list[Group] = []
-
-    def read(self, start: int, end: int, group: Group, depth: int) -> None:
+    def _read(self, start: int, end: int, group: Group, depth: int = 0) -> None:
         if depth > MAX_DEPTH:
             raise IndexError("too many boxes in boxes")
         for kind, first, last in self._boxes(start, end, top=depth == 0):
@@ -92,14 +67,44 @@ class _BoxReader:
                 if kind in (b"meta", b"trak"):
                     inner = Group()
                     self.groups.append(inner)
-                self.read(first + _CONTAINERS[kind], last, inner, depth + 1)
-            elif handler := _HANDLERS.get(kind):
-                if kind in group.seen and kind != b"ipma":
-                    raise IndexError("a box that comes twice, of which a decoder may use the other one")
-                group.seen.add(kind)
-                handler(self, Reader(self.data, first, last), group)
+                self._read(first + _CONTAINERS[kind], last, inner, depth + 1)
+            else:
+                self._read_box(kind, first, last, group)
 
-    def _boxes(self, start: int, end: int, top: bool = False) -> Iterator[Box]:
+    def _read_box(self, kind: bytes, first: int, last: int, group: Group) -> None:
+        if kind in _ONCE and kind in group.seen:
+            raise IndexError("a box that comes twice, of which a decoder may use the other one")
+        group.seen.add(kind)
+        bits = Bits(self.data, first, last)
+        match kind:
+            case b"idat":
+                group.idat = first
+            case b"ipco":
+                # Other properties than sizes count as (0, 0).
+                for name, start, _ in self._boxes(first, last):
+                    sides = self._number(start + 4), self._number(start + 8)
+                    group.properties.append(sides if name == b"ispe" else (0, 0))
+            case b"iinf":
+                self._read_types(bits, group)
+            case b"iloc":
+                self._read_places(bits, group)
+            case b"ipma":
+                self._read_associations(bits, group)
+            case b"tkhd":
+                group.size = self._number(last - 8) >> 16, self._number(last - 4) >> 16
+            case b"stsz":
+                _, size, number = bits(32), bits(32), bits(32)
+                self.count(number)
+                group.sample_sizes = [size or bits(32) for _ in range(number)]
+            case b"stco" | b"co64":
+                group.chunks = self._table(bits, 32 if kind == b"stco" else 64)
+            case b"stsc":
+                # First chunk, samples in each chunk, and an index.
+                group.runs = [(run >> 64, run >> 32 & 0xFFFFFFFF) for run in self._table(bits, 96)]
+                if any(one[0] >= other[0] for one, other in pairwise(group.runs)):
+                    raise IndexError("runs of chunks in the wrong order")
+
+    def _boxes(self, start: int, end: int, top: bool = False) -> Iterator[tuple[bytes, int, int]]:
         while start < end:
             self.count()
             if start + 8 > end:
@@ -123,99 +128,49 @@ class _BoxReader:
     def _number(self, position: int, size: int = 4) -> int:
         return int.from_bytes(self.data[position : position + size])
 
-    def _idat(self, reader: Reader, group: Group) -> None:
-        group.idat = reader.position
-
-    def _properties(self, reader: Reader, group: Group) -> None:
-        """Read sizes. Other properties count as (0, 0)."""
-        for kind, start, _ in self._boxes(reader.position, reader.end):
-            size = self._number(start + 4), self._number(start + 8)
-            group.properties.append(size if kind == b"ispe" else (0, 0))
-
-    def _item_types(self, reader: Reader, group: Group) -> None:
-        version = reader(4) >> 24
-        reader(2 if version == 0 else 4)
-        for _, first, last in self._boxes(reader.position, reader.end):
-            entry = Reader(self.data, first, last)
-            version = entry(4) >> 24
-            item = entry(4 if version == 3 else 2)
-            entry(2)
-            kind = entry(4).to_bytes(4)
+    def _read_types(self, bits: Bits, group: Group) -> None:
+        bits(32 if bits(32) >> 24 else 16)
+        for _, first, last in self._boxes(bits.position // 8, bits.end // 8):
+            entry = Bits(self.data, first, last)
+            item = entry(32 if entry(32) >> 24 == 3 else 16)
+            entry(16)
+            kind = entry(32).to_bytes(4)
             if group.types.setdefault(item, kind) != kind:
                 raise IndexError("an item of two types")
 
-    def _item_places(self, reader: Reader, group: Group) -> None:
-        version = reader(4) >> 24
-        sizes = reader(2)
-        offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
-        index_size = sizes & 15 if version else 0
-        for _ in range(reader(4 if version == 2 else 2)):
+    def _read_places(self, bits: Bits, group: Group) -> None:
+        version = bits(32) >> 24
+        offset_bits, length_bits, base_bits, index_bits = (8 * bits(4) for _ in range(4))
+        for _ in range(bits(32 if version == 2 else 16)):
             self.count()
-            item = reader(4 if version == 2 else 2)
-            method = reader(2) & 15 if version else 0
+            item = bits(32 if version == 2 else 16)
+            method = bits(16) & 15 if version else 0
             if method > 1:
                 raise IndexError("an item that is made of other items")
-            reader(2)
-            base, extents = reader(base_size), []
-            for _ in range(reader(2)):
+            bits(16)
+            base, extents = bits(base_bits), []
+            for _ in range(bits(16)):
                 self.count()
-                reader(index_size)
-                extents.append((base + reader(offset_size), reader(length_size)))
+                bits(index_bits if version else 0)
+                extents.append((base + bits(offset_bits), bits(length_bits)))
             if item in group.places:
                 raise IndexError("an item in two places")
             group.places[item] = tuple(extents)
             if method:
                 group.in_idat.add(item)
 
-    def _item_properties(self, reader: Reader, group: Group) -> None:
-        head = reader(4)
-        version, long = head >> 24, head & 1
-        for _ in range(reader(4)):
+    def _read_associations(self, bits: Bits, group: Group) -> None:
+        head = bits(32)
+        for _ in range(bits(32)):
             self.count()
-            item = reader(4 if version else 2)
-            number = reader(1)
+            item = bits(32 if head >> 24 else 16)
+            number = bits(8)
             self.count(number)
-            indices = [reader(2) & 0x7FFF if long else reader(1) & 0x7F for _ in range(number)]
+            # The first bit of an index says whether a reader has to know the property.
+            indices = [bits(16) & 0x7FFF if head & 1 else bits(8) & 0x7F for _ in range(number)]
             group.associations.setdefault(item, []).extend(indices)
 
-    def _track_size(self, reader: Reader, group: Group) -> None:
-        reader.position = reader.end - 8
-        group.size = (reader(4) >> 16, reader(4) >> 16)
-
-    def _sample_sizes(self, reader: Reader, group: Group) -> None:
-        reader(4)
-        size, number = reader(4), reader(4)
+    def _table(self, bits: Bits, width: int) -> list[int]:
+        _, number = bits(32), bits(32)
         self.count(number)
-        group.sample_sizes = [size or reader(4) for _ in range(number)]
-
-    def _chunks(self, reader: Reader, group: Group) -> None:
-        group.chunks = self._table(reader, 4)
-
-    def _large_chunks(self, reader: Reader, group: Group) -> None:
-        group.chunks = self._table(reader, 8)
-
-    def _runs(self, reader: Reader, group: Group) -> None:
-        # First chunk, samples in each chunk, and an index.
-        group.runs = [(run >> 64, run >> 32 & 0xFFFFFFFF) for run in self._table(reader, 12)]
-        if any(one[0] >= other[0] for one, other in pairwise(group.runs)):
-            raise IndexError("runs of chunks in the wrong order")
-
-    def _table(self, reader: Reader, width: int) -> list[int]:
-        reader(4)
-        number = reader(4)
-        self.count(number)
-        return [reader(width) for _ in range(number)]
-
-
-_HANDLERS = {
-    b"idat": _BoxReader._idat,
-    b"ipco": _BoxReader._properties,
-    b"iinf": _BoxReader._item_types,
-    b"iloc": _BoxReader._item_places,
-    b"ipma": _BoxReader._item_properties,
-    b"tkhd": _BoxReader._track_size,
-    b"stsz": _BoxReader._sample_sizes,
-    b"stco": _BoxReader._chunks,
-    b"co64": _BoxReader._large_chunks,
-    b"stsc": _BoxReader._runs,
-}
+        return [bits(width) for _ in range(number)]

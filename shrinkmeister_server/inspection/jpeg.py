@@ -29,14 +29,19 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
     The limit on these segments also limits those between scans.
     """
-    position = 2
-    while found := _MARKER.search(data, position):
-        marker, position = data[found.start() + 1], found.end()
+    for marker, start, end in _markers(data, 2):
         if marker in (_SOS, _EOI):
             return
-        size = 0 if marker in _NO_SEGMENT else max(2, int.from_bytes(data[position : position + 2]))
-        yield marker, min(position + 2, position + size), position + size
-        position += size
+        yield marker, min(start + 2, end), end
+
+
+def _markers(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
+    """Yield each marker, and where its segment starts and ends."""
+    while found := _MARKER.search(data, position):
+        marker, start = data[found.start() + 1], found.end()
+        size = 0 if marker in _NO_SEGMENT else max(2, int.from_bytes(data[start : start + 2]))
+        position = start + size
+        yield marker, start, position
 
 
 def exif(data: bytes) -> Iterator[bytes]:
@@ -68,13 +73,12 @@ def _with_whole(segments: list[bytes]) -> Iterator[bytes]:
 
 def scan_count(data: bytes) -> int:
     """Return how often a decoder goes over a JPEG's pixels. Counting stops above MAX_SCANS."""
-    scans = position = components = 0
+    scans = components = 0
     each, sequential = 1, False
-    while found := _MARKER.search(data, position):
-        marker, position = data[found.start() + 1], found.end()
+    for marker, start, _ in _markers(data, 0):
         if marker in _NO_SEGMENT:
             continue
-        segment = data[position : position + 8]
+        segment = data[start : start + 8]
         if marker == _EOI or len(segment) < 8:
             break
         if marker == _SOS:
@@ -86,7 +90,6 @@ def scan_count(data: bytes) -> int:
             sequential, components = marker in _SOF_SEQUENTIAL, segment[7]
             if marker in _SOF_ARITHMETIC:
                 each = _ARITHMETIC_SCANS
-        position += max(2, int.from_bytes(segment[:2]))
     return scans
 
 

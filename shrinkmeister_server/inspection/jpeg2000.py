@@ -49,6 +49,9 @@ _COC = re.compile(rb"\xff\x53(?=\0[\x09-\x2a][\0-\x03](.)([\0-\x20][\0-\x08]{2}.
 _POC = re.compile(rb"\xff\x5f\0[\x09-\xe2][\0-\x20][\0-\x03]")
 _BYPASS, _TERMALL = 0x01, 0x04
 
+# The bits of a sample, and the distances between samples, of each component.
+Components = tuple[tuple[int, int, int], ...]
+
 
 @dataclass(frozen=True)
 class SizeSegment:
@@ -62,10 +65,8 @@ class SizeSegment:
     tile_height: int
     tile_left: int
     tile_top: int
-    # The bits of a sample, and the distances between samples.
-    components: tuple[tuple[int, int, int], ...]
+    components: Components
 
-    @property
     def is_valid(self) -> bool:
         return (
             self.left < self.right
@@ -74,32 +75,6 @@ class SizeSegment:
             and self.tile_top <= self.top < self.tile_top + self.tile_height
             and all(x and y for _, x, y in self.components)
         )
-
-    @property
-    def picture(self) -> tuple[int, int]:
-        return self.right - self.left, self.bottom - self.top
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        width, height = self.picture
-        return min(width, self.tile_width), min(height, self.tile_height)
-
-    @property
-    def tiles(self) -> int:
-        across = _divided(self.right - self.tile_left, self.tile_width)
-        return across * _divided(self.bottom - self.tile_top, self.tile_height)
-
-    @property
-    def samples(self) -> int:
-        """Return the bytes that decoding holds at once: the picture, and the samples of one tile."""
-        width, height = self.picture
-        across, down = self.tile
-        size = 4 * width * height
-        for bits, x, y in self.components:
-            size += 4 * _divided(across, x) * _divided(down, y)
-            # Pillow's buffer holds each component without subsampling.
-            size += across * down * (1 if bits <= 8 else 2 if bits <= 16 else 4)
-        return size
 
 
 @dataclass(frozen=True)
@@ -143,27 +118,37 @@ def validate(data: bytes, max_pixels: int) -> None:
     if too_many or len(set(sizes)) * len(set(styles)) > MAX_HEADERS:
         raise SourceTooLargeError(f"the source is a JPEG 2000 of more than {MAX_HEADERS} headers")
     for size in set(sizes):
-        width, height = size.picture
+        width, height = size.right - size.left, size.bottom - size.top
         if width * height > max_pixels:
             raise SourceTooLargeError(f"the source has {width} x {height} pixels")
         if len(size.components) > MAX_COMPONENTS:
             raise SourceInvalidError(f"the source is a JPEG 2000 of more than {MAX_COMPONENTS} components")
-        if size.tiles > MAX_TILES:
-            raise SourceTooLargeError(f"the source is a JPEG 2000 of {size.tiles} tiles")
-        if size.samples > BYTES_PER_PIXEL * max_pixels:
-            raise SourceTooLargeError(f"the samples of the source take {size.samples} bytes")
+        tiles = _divided(size.right - size.tile_left, size.tile_width)
+        tiles *= _divided(size.bottom - size.tile_top, size.tile_height)
+        if tiles > MAX_TILES:
+            raise SourceTooLargeError(f"the source is a JPEG 2000 of {tiles} tiles")
+        # Decoding holds the picture, and the samples of one tile, at once.
+        across, down = min(width, size.tile_width), min(height, size.tile_height)
+        held = 4 * width * height
+        for bits, x, y in size.components:
+            held += 4 * _divided(across, x) * _divided(down, y)
+            # Pillow's buffer holds each component without subsampling.
+            held += across * down * (1 if bits <= 8 else 2 if bits <= 16 else 4)
+        if held > BYTES_PER_PIXEL * max_pixels:
+            raise SourceTooLargeError(f"the samples of the source take {held} bytes")
         if styles:
-            _validate_styles(size, set(styles), data)
+            _validate_styles(size.components, across, down, tiles, set(styles), data)
 
 
-def _validate_styles(size: SizeSegment, styles: set[StyleSegment], data: bytes) -> None:
-    """Raise SourceTooLargeError if decoding takes too many steps or segments.
+def _validate_styles(
+    components: Components, width: int, height: int, tiles: int, styles: set[StyleSegment], data: bytes
+) -> None:
+    """Raise SourceTooLargeError if decoding tiles of a size takes too many steps or segments.
 
     Each tile-part may have its own styles, so the worst one counts for each component.
     """
-    width, height = size.tile
     blocks = 0
-    for _, x, y in size.components:
+    for _, x, y in components:
         across, down = _divided(width, x), _divided(height, y)
         blocks += max(style.blocks(across, down) for style in styles)
     if blocks > MAX_BLOCKS:
@@ -173,14 +158,14 @@ def _validate_styles(size: SizeSegment, styles: set[StyleSegment], data: bytes) 
     levels = [
         (style.levels - number, one) for style in styles for number, one in enumerate(style.precincts)
     ]
-    step_x = min(x for _, x, _ in size.components) << min(level + across for level, (across, _) in levels)
-    step_y = min(y for _, _, y in size.components) << min(level + down for level, (_, down) in levels)
+    step_x = min(x for _, x, _ in components) << min(level + across for level, (across, _) in levels)
+    step_y = min(y for _, _, y in components) << min(level + down for level, (_, down) in levels)
     positions = (width // step_x + 2) * (height // step_y + 2)
     resolutions = max(len(style.precincts) for style in styles)
-    packets = positions * len(size.components) * resolutions * layers
+    packets = positions * len(components) * resolutions * layers
     # Each of 32 changes of the order may go over everything, and over 255 resolutions instead of 33.
     packets *= MAX_CHANGES if _POC.search(data) else 1
-    if (steps := (packets + blocks) * size.tiles) > MAX_STEPS:
+    if (steps := (packets + blocks) * tiles) > MAX_STEPS:
         raise SourceTooLargeError(f"the source is a JPEG 2000 that is decoded in {steps} steps")
     if any(style.modes & (_BYPASS | _TERMALL) for style in styles):
         segments = min(len(data) * 64, blocks * layers * 4_000)
@@ -197,7 +182,7 @@ def _sizes(data: bytes) -> Iterator[SizeSegment]:
             described = zip(samples[::3], samples[1::3], samples[2::3], strict=True)
             grid.append(tuple(((bits & 0x7F) + 1, x, y) for bits, x, y in described))
             size = SizeSegment(*grid)
-            if size.is_valid:
+            if size.is_valid():
                 yield size
 
 
@@ -242,8 +227,7 @@ def _validate_boxes(data: bytes) -> None:
 
 
 def _divided(number: int, by: int) -> int:
-    """Return the quotient, rounded up."""
-    return -(-number // by)
+    return -(-number // by)  # rounded up
 
 
 def _cells(length: int, exponent: int) -> int:

@@ -1,11 +1,12 @@
 """The directories of a TIFF: TIFF 6.0, section 2, and BigTIFF. EXIF has the same form."""
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shrinkmeister.exceptions import SourceTooLargeError
-from shrinkmeister_server.inspection.limits import MAX_EXIF_VALUES, MAX_PAGES, MAX_PARTS
+from shrinkmeister_server.inspection.limits import MAX_EXIF_BYTES, MAX_EXIF_VALUES, MAX_PAGES, MAX_PARTS
 
 # Byte order, and whether offsets have 8 bytes.
 ORDERS = {
@@ -32,6 +33,9 @@ _NUMBERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l", 13: "L", 16: "Q", 17
 _ONE_OBJECT = (1, 2, 7)
 _FRACTIONS = (5, 10)
 
+# The words before EXIF. Pillow removes up to two of them.
+_PREFIX = re.compile(rb"(?:Exif\0\0){0,2}")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -46,10 +50,6 @@ class Entry:
     count: int
     position: int
     apart: bool
-
-    @property
-    def size(self) -> int:
-        return self.count * _SIZES[self.kind]
 
 
 Directory = list[Entry]
@@ -141,13 +141,22 @@ def validate(data: bytes, max_values: int = MAX_PARTS) -> None:
             _validate(directory, MAX_EXIF_VALUES, len(data))
 
 
+def validate_exif(data: bytes) -> None:
+    """Raise SourceTooLargeError for more EXIF (CIPA DC-008) than a camera or an editor writes."""
+    if len(data) > MAX_EXIF_BYTES:
+        raise SourceTooLargeError(f"the source has {len(data)} bytes of EXIF")
+    data = _PREFIX.sub(b"", data, count=1)
+    if data[:4] in ORDERS and len(data) >= 16:
+        validate(data, MAX_EXIF_VALUES)
+
+
 def _validate(directory: Directory, max_values: int, length: int) -> int:
     """Return how many bytes of values a library copies for a directory."""
     values = sum(1 if one.kind in _ONE_OBJECT else one.count for one in directory)
     fractions = sum(one.count for one in directory if one.kind in _FRACTIONS)
     if values > max_values or fractions > MAX_EXIF_VALUES:
         raise SourceTooLargeError(f"the source has a directory of {values} values")
-    copied = sum(one.size for one in directory if one.apart)
+    copied = sum(one.count * _SIZES[one.kind] for one in directory if one.apart)
     if copied > 2 * length:
         raise SourceTooLargeError("the source has tags that share their values")
     return copied

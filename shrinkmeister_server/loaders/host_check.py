@@ -75,26 +75,21 @@ def resolve_checked(host: str, port: int, private: bool) -> list[tuple[socket.Ad
 
 
 def is_allowed(address: Address, private: bool) -> bool:
-    address = _target(address)
+    if isinstance(address, IPv6Address):
+        # These lead to an IPv4 address.
+        if address.ipv4_mapped:
+            address = address.ipv4_mapped
+        elif address in NAT64:
+            address = IPv4Address(int(address) & 0xFFFFFFFF)
     if _is_in(address, METADATA):
         return False
-    return _is_public(address) or (private and _is_in(address, PRIVATE))
-
-
-def _target(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address leads to, or the address itself."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped:
-            return address.ipv4_mapped
-        if address in NAT64:
-            return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
-
-
-def _is_public(address: Address) -> bool:
-    if address.version == 6 and address not in UNICAST:
-        return False
-    return address.is_global and not address.is_multicast and not _is_in(address, NOT_PUBLIC)
+    is_public = (
+        address.is_global
+        and not address.is_multicast
+        and not _is_in(address, NOT_PUBLIC)
+        and (address.version == 4 or address in UNICAST)
+    )
+    return is_public or (private and _is_in(address, PRIVATE))
 
 
 def _is_in(address: Address, networks: list[Any]) -> bool:

@@ -1,7 +1,7 @@
 """Limits of time and size for loading a source."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Timer
 
 from shrinkmeister.exceptions import SourceTooLargeError, StorageError
@@ -19,13 +19,15 @@ def deadline(seconds: float, interrupt: Callable[[], object], peer: str) -> Iter
     Raises StorageError, "<peer> took more than <seconds> s", if the block takes longer.
 
     interrupt  makes the block's waiting end or fail, for example by shutting its socket. Another thread
-               calls it when the time is over, and never after the block. It must not raise
+               calls it when the time is over, and never after the block
     """
     over = Event()
 
     def end() -> None:
         over.set()
-        interrupt()
+        # What it interrupts may have just ended by itself.
+        with suppress(OSError, RuntimeError, ValueError):
+            interrupt()
 
     timer = Timer(seconds, end)
     timer.daemon = True

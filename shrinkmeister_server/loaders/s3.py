@@ -1,13 +1,12 @@
 """Sources in S3 buckets."""
 
-from contextlib import suppress
 from typing import Any
 
 from shrinkmeister.conf import get_config, reset_on_setting_change
 from shrinkmeister.exceptions import SourceMissingError
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.storage.buckets import alias_storage, bucket_storage
-from shrinkmeister.storage.s3_errors import bucket_errors
+from shrinkmeister.storage.s3_client import bucket_errors
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.loaders.limits import check_size, deadline
 
@@ -16,12 +15,7 @@ from shrinkmeister_server.loaders.limits import check_size, deadline
 MISSING = ("NoSuchKey", "KeyTooLongError")
 
 
-def load(source: Source, max_bytes: int) -> bytes:
-    return load_object(get_s3_storage(source), source.name, max_bytes)
-
-
 def load_object(storage: Any, key: str, max_bytes: int) -> bytes:
-    """Return the bytes of an object in the bucket of an S3 storage."""
     from botocore.exceptions import BotoCoreError
     from urllib3.exceptions import SSLError
 
@@ -53,7 +47,6 @@ def _storages() -> dict[tuple[str, str], Any]:
 
 
 def _get_object(storage: Any, key: str) -> Any:
-    """Return the bucket's response, whose body has not been read."""
     client = storage.connection.meta.client
     try:
         return client.get_object(Bucket=storage.bucket_name, Key=key)
@@ -69,13 +62,5 @@ def _read_body(response: Any, max_bytes: int) -> bytes:
     # compares length and checksum.
     with body as stream:
         check_size(response["ContentLength"], max_bytes)
-        with deadline(
-            get_server_config().source_seconds, lambda: _interrupt(stream), "the source's bucket"
-        ):
+        with deadline(get_server_config().source_seconds, stream.shutdown, "the source's bucket"):
             return bytes(body.read())
-
-
-def _interrupt(stream: Any) -> None:
-    # The stream may have just ended by itself.
-    with suppress(OSError, RuntimeError, ValueError):
-        stream.shutdown()

@@ -6,25 +6,11 @@ from typing import Any
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import InvalidStorageError, storages
 
+from shrinkmeister import exceptions as errors
 from shrinkmeister.conf.credentials import is_safe
-from shrinkmeister.exceptions import (
-    ShrinkmeisterError,
-    SourceMissingError,
-    SourceNotAllowedError,
-    SpecError,
-    StorageError,
-)
 from shrinkmeister.protocol.spec import Source
-from shrinkmeister.storage.buckets import is_s3, object_key
-from shrinkmeister.storage.compat import (
-    AZURE_BACKEND,
-    GOOGLE_BACKEND,
-    MOST_NAME_BYTES,
-    check,
-    is_a,
-    is_missing,
-)
-from shrinkmeister.storage.thumbnail_storage import opens_storage
+from shrinkmeister.storage import compat
+from shrinkmeister.storage.buckets import is_s3, object_key, opens_storage
 from shrinkmeister_server.loaders.limits import check_size
 from shrinkmeister_server.loaders.s3 import get_s3_storage, load_object
 
@@ -35,49 +21,48 @@ def load(source: Source, max_bytes: int) -> bytes:
     try:
         storage = storages[source.container]
     except InvalidStorageError as error:
-        raise StorageError(f"STORAGES has no alias {source.container!r}") from error
+        raise errors.StorageError(f"STORAGES has no alias {source.container!r}") from error
     if is_s3(storage):
         # This takes one request, with the timeouts of all buckets. The storage itself would send three.
         storage = get_s3_storage(source)
         try:
             key = object_key(str(storage.location), source.name)
-        except SpecError as error:
-            raise SourceNotAllowedError("the source's name leads out of the storage") from error
+        except errors.SpecError as error:
+            raise errors.SourceNotAllowedError("the source's name leads out of the storage") from error
         return load_object(storage, key, max_bytes)
     try:
         return _load_file(storage, source, max_bytes)
-    except (ShrinkmeisterError, MemoryError):
+    except (errors.ShrinkmeisterError, MemoryError):
         raise
     except SuspiciousOperation as error:
-        raise SourceNotAllowedError("the source's name leads out of the storage") from error
+        raise errors.SourceNotAllowedError("the source's name leads out of the storage") from error
     # A storage raises whatever its library raises.
     except Exception as error:
-        if is_missing(error):
-            raise SourceMissingError("the storage has no such file") from error
+        if compat.is_missing(error):
+            raise errors.SourceMissingError("the storage has no such file") from error
         too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
-        if too_long or len(source.name.encode()) > MOST_NAME_BYTES:
-            raise SourceMissingError("the storage cannot have a file with so long a name") from error
+        if too_long or len(source.name.encode()) > compat.MOST_NAME_BYTES:
+            raise errors.SourceMissingError("the storage cannot have a file with so long a name") from error
         cause = error if is_safe(error) else None
-        raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from cause
+        raise errors.StorageError(f"the storage {source.container!r}: {type(error).__name__}") from cause
 
 
 def _load_file(storage: Any, source: Source, max_bytes: int) -> bytes:
     # A file of Azure knows its size only after it has fetched all of its bytes.
-    if is_a(storage, AZURE_BACKEND):
+    if compat.is_a(storage, compat.AZURE_BACKEND):
         check_size(storage.size(source.name), max_bytes)
-    with _open(storage, source) as file:
-        check_size(file.size, max_bytes)
-        return bytes(file.read())
-
-
-def _open(storage: Any, source: Source) -> Any:
     try:
-        return storage.open(source.name)
+        file = storage.open(source.name)
     except FileNotFoundError:
         # Google's storage raises it for a missing bucket too. Listing a missing bucket fails.
-        if is_a(storage, GOOGLE_BACKEND):
+        if compat.is_a(storage, compat.GOOGLE_BACKEND):
             try:
-                check(storage)
+                compat.check(storage)
             except Exception as error:
-                raise StorageError(f"the storage {source.container!r}: {type(error).__name__}") from error
+                raise errors.StorageError(
+                    f"the storage {source.container!r}: {type(error).__name__}"
+                ) from error
         raise
+    with file:
+        check_size(file.size, max_bytes)
+        return bytes(file.read())

@@ -7,24 +7,24 @@ A line contains digests of a token's content, and never the path or the token it
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
 from shrinkmeister.conf.credentials import described, is_safe
-from shrinkmeister.error_policy import code_of
+from shrinkmeister.error_policy import UNEXPECTED, code_of
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.observability.metrics import get_request_metrics
+from shrinkmeister_server.observability.metrics import get_counter
 from shrinkmeister_server.observability.timing import Timing
-from shrinkmeister_server.probes import PROBES
 
 logger = logging.getLogger(__name__)
 
+# Load balancers and orchestrators ask for these, with a machine's own address as the Host.
+PROBES = frozenset({"/livez", "/healthz"})
 # Machines of the operator ask for these again and again, so that only failures are logged.
 OPERATORS = PROBES | {"/metrics"}
 # The attribute of a request that holds its RequestLog.
@@ -62,16 +62,6 @@ class RequestLog:
     refused: int = 0
     logged: bool = True
 
-    @contextmanager
-    def part(self, spec: ThumbnailSpec) -> "Iterator[RequestLog]":
-        """Log one thumbnail of a batch, which takes as long as the block."""
-        part = RequestLog(spec=spec, thumbnail=True)
-        self.parts.append(part)
-        try:
-            yield part
-        finally:
-            part.timing.stop()
-
     def refuse(self, error: Exception, status: int) -> None:
         """Count an invalid token of a batch. The batch's own line reports all of them.
 
@@ -90,19 +80,20 @@ class RequestLog:
 
     def fail(self, error: Exception, code: str | None = None) -> None:
         self.failed(type(error).__name__, code or code_of(error), described(error))
+        if self.code == UNEXPECTED:
+            self.exception = error
 
     def failed(self, name: str, code: str, message: str) -> None:
         self.failure, self.code, self.message = name, code, _as_one_line(message, MAX_MESSAGE)
 
     def fields(self, method: str) -> dict[str, Any]:
-        """Return the members of its line."""
         fields: dict[str, Any] = {
             "status": self.status,
             "outcome": self.outcome,
             "milliseconds": round(self.timing.total() * 1000, 1),
             "method": method,
-            "source": digest(self.spec.source.canonical()) if self.spec else "-",
-            "key": digest(self.spec.canonical()) if self.spec else "-",
+            "source": digest(self.spec.source.canonical) if self.spec else "-",
+            "key": digest(self.spec.canonical) if self.spec else "-",
             "phases": {phase: round(one * 1000, 1) for phase, one in self.timing.seconds.items()},
         }
         failure = {"code": self.code, "error": self.message}
@@ -116,8 +107,8 @@ class RequestLog:
 
 
 def request_log_of(request: HttpRequest) -> RequestLog:
-    request_log: RequestLog = request.__dict__.setdefault(REQUEST_LOG, RequestLog())
-    return request_log
+    found: RequestLog = request.__dict__.setdefault(REQUEST_LOG, RequestLog())
+    return found
 
 
 class AccessLogMiddleware:
@@ -126,24 +117,22 @@ class AccessLogMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
         # Made at start, so that a server without the library does not start.
-        self._metrics = get_request_metrics() if get_server_config().metrics else None
+        self._count = get_counter() if get_server_config().metrics else None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_log = request_log_of(request)
         answer = self._get_response(request)
         request_log.status = answer.status_code
         for one in (*request_log.parts, request_log):
-            if self._metrics:
-                self._metrics.count(one.outcome, one.code, one.status, one.timing)
+            if self._count:
+                self._count(one.outcome, one.code, one.status, one.timing)
             if one.logged and (one.status >= 400 or request.path_info not in OPERATORS):
                 _write(one, _as_one_line(str(request.method), MAX_METHOD))
         return answer
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Log what a view raises, and let Django answer it."""
-        request_log = request_log_of(request)
-        request_log.fail(exception)
-        request_log.exception = exception
+        request_log_of(request).fail(exception)
 
 
 def _write(request_log: RequestLog, method: str) -> None:

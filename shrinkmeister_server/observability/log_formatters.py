@@ -8,9 +8,6 @@ from typing import Any
 from shrinkmeister_server.observability.access_log import REQUEST_LOG, RequestLog
 from shrinkmeister_server.observability.timing import MAKING
 
-NAMESPACE = "Shrinkmeister"
-UNIT = "Milliseconds"
-
 
 class JsonFormatter(logging.Formatter):
     """Writes one JSON object a line: time, level, logger, and the fields of a request or a message."""
@@ -45,11 +42,12 @@ class EmfFormatter(JsonFormatter):
             phases = fields["phases"].items()
             values["Made"] = 1
             values["MakingMilliseconds"] = round(sum(one for phase, one in phases if phase in MAKING), 1)
+        unit = "Milliseconds"
         directive = {
-            "Namespace": NAMESPACE,
+            "Namespace": "Shrinkmeister",
             "Dimensions": [["outcome"]],
             "Metrics": [
-                {"Name": name, "Unit": UNIT if name.endswith(UNIT) else "Count"} for name in values
+                {"Name": name, "Unit": unit if name.endswith(unit) else "Count"} for name in values
             ],
         }
         metadata = {"Timestamp": int(record.created * 1000), "CloudWatchMetrics": [directive]}

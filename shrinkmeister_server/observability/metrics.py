@@ -1,5 +1,6 @@
 """Prometheus metrics of the server's answers: `GET /metrics`, with THUMBNAIL_METRICS."""
 
+from collections.abc import Callable
 from functools import cache
 
 from shrinkmeister_server.observability.timing import Timing
@@ -8,39 +9,36 @@ from shrinkmeister_server.observability.timing import Timing
 BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)
 
 
-class RequestMetrics:
-    """Made once in a process, because a registry takes each name once."""
+@cache
+def get_counter() -> Callable[[str, str, int, Timing], None]:
+    """Return a function that counts a request. Raises ImportError without prometheus_client.
 
-    def __init__(self) -> None:
-        from prometheus_client import Counter, Histogram, Summary
+    It is made once in a process, because a registry takes each name once.
+    """
+    from prometheus_client import Counter, Histogram, Summary
 
-        self._requests = Counter(
-            "shrinkmeister_requests_total",
-            "Requests by outcome: found, stored, waited, made, the class of an error (and its code), or -.",
-            ["outcome", "code", "status"],
-        )
-        self._making = Histogram(
-            "shrinkmeister_making_seconds",
-            "Time from reading the source to recording the thumbnail, of thumbnails that were made.",
-            buckets=BUCKETS,
-        )
-        self._phases = Summary(
-            "shrinkmeister_phase_seconds",
-            "Time that requests spend on phases of Server-Timing.",
-            ["phase"],
-        )
+    requests = Counter(
+        "shrinkmeister_requests_total",
+        "Requests by outcome: found, stored, waited, made, the class of an error (and its code), or -.",
+        ["outcome", "code", "status"],
+    )
+    making = Histogram(
+        "shrinkmeister_making_seconds",
+        "Time from reading the source to recording the thumbnail, of thumbnails that were made.",
+        buckets=BUCKETS,
+    )
+    phases = Summary(
+        "shrinkmeister_phase_seconds", "Time that requests spend on phases of Server-Timing.", ["phase"]
+    )
 
-    def count(self, outcome: str, code: str, status: int, timing: Timing) -> None:
-        """Count a request. code: of its error, "" without one"""
-        self._requests.labels(outcome, code, str(status)).inc()
+    def count(outcome: str, code: str, status: int, timing: Timing) -> None:
+        requests.labels(outcome, code, str(status)).inc()
         if outcome == "made":
-            self._making.observe(timing.making())
+            making.observe(timing.making())
         for phase, seconds in timing.seconds.items():
-            self._phases.labels(phase).observe(seconds)
+            phases.labels(phase).observe(seconds)
 
-
-#: Returns the metrics of this process. Raises ImportError without prometheus_client.
-get_request_metrics = cache(RequestMetrics)
+    return count
 
 
 def exposition(directory: str | None) -> tuple[bytes, str]:

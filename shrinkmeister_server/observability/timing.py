@@ -51,7 +51,6 @@ class Timing:
         return (self._clock() if self._end is None else self._end) - self._start
 
     def making(self) -> float:
-        """Return the seconds that making the thumbnail took."""
         return sum(seconds for phase, seconds in self.seconds.items() if phase in MAKING)
 
     def header(self) -> str:

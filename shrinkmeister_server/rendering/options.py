@@ -14,17 +14,14 @@ MAX_NUMBER = 2**31
 def validate_options(options: Mapping[str, Any]) -> None:
     """Raise SpecError for an option whose value no engine can use."""
     for name, (fits, form) in FORMS.items():
-        if name == "padding_color" and not options.get("padding"):
-            continue  # a setting of the site that is not used
-        if name in options and not _fits(fits, options[name]):
+        if name not in options or (name == "padding_color" and not options.get("padding")):
+            continue  # without padding, its colour is a setting of the site that is not used
+        try:
+            is_valid = fits(options[name])
+        except (TypeError, ValueError, OverflowError):
+            is_valid = False
+        if not is_valid:
             raise SpecError(f"the option {name} is {options[name]!r}, but must be {form}")
-
-
-def _fits(fits: Callable[[Any], bool], value: Any) -> bool:
-    try:
-        return fits(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
 
 
 def _is_box(value: Any) -> bool:

@@ -1,10 +1,12 @@
 """Make thumbnails from a source's bytes, with a sorl engine and in the steps of sorl's own backend."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from traceback import walk_tb
+from types import SimpleNamespace
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,14 +16,8 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.engines.base import EngineBase
 from sorl.thumbnail.parsers import parse_cropbox, parse_geometry
 
+from shrinkmeister import exceptions as errors
 from shrinkmeister.conf import SettingError, reset_on_setting_change
-from shrinkmeister.exceptions import (
-    OutOfMemoryError,
-    ShrinkmeisterError,
-    SourceInvalidError,
-    SourceTooLargeError,
-    SpecError,
-)
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -29,7 +25,6 @@ from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.inspection import validate, validate_frames, validate_opened
 from shrinkmeister_server.observability.timing import Timing
-from shrinkmeister_server.rendering.error_causes import is_about_source
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
 ENGINE_HINT = (
@@ -38,6 +33,11 @@ ENGINE_HINT = (
 )
 # Characters of a library's error that are logged. libvips joins all of a source's errors.
 MAX_REASON = 300
+# Python raises these for mistakes in code, such as an engine's or a site's.
+MISTAKES = (AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError)
+# Where Pillow reads and writes files. Pillow refuses a broken file there, before other code sees it.
+READERS = re.compile(r"PIL\.(ImageFile|\w+Plugin)")
+OWN_MODULES = re.compile(r"shrinkmeister(_server)?\..+")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     if "progressive" in options:
         options["progressive"] = bool(options["progressive"])  # libvips takes nothing else
     with _engine_errors("the source is not an image that the engine opens", limit):
-        image = engine.get_image(_SourceFile(data, limit))
+        # Engines use this much of sorl's ImageFile. Those that run programs read the extension of its name.
+        image = engine.get_image(SimpleNamespace(name="source", read=lambda: data, limit=limit))
         validate_opened(image)
     try:
         with _engine_errors("the engine could not make the thumbnail", limit):
@@ -108,17 +109,16 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
                 flipped = bool(engine.flip_dimensions(image, options={"orientation": True}))
             source = SourceRecord(width, height, flipped, spec.options.get("version"))
             geometry = parse_geometry(spec.geometry, engine.get_image_ratio(image, options))
-            _validate_sizes(source, geometry, options, resolutions, frames)
-            larger = {resolution: _larger(geometry, resolution) for resolution in resolutions}
+            larger = {
+                one: (int(geometry[0] * float(one)), int(geometry[1] * float(one))) for one in resolutions
+            }
+            _validate_sizes(source, [geometry, *larger.values()], options, frames)
             if isinstance(engine, ShrinkingEngine):
                 with timing.of("decode"):
                     engine.decode(image, [geometry, *larger.values()], options)
             make = partial(_make_picture, engine, image, options, timing, limit)
-            thumbnail = make(geometry, options)
-            alternatives = {
-                resolution: make(size, _options_for_writing(options, float(resolution)))
-                for resolution, size in larger.items()
-            }
+            thumbnail = make(geometry)
+            alternatives = {resolution: make(size) for resolution, size in larger.items()}
     finally:
         engine.cleanup(image)
     return Rendering(thumbnail, alternatives, source)
@@ -133,11 +133,7 @@ def _takes_frames(engine: Any, image: Any, header: Any, options: dict[str, Any])
 
 
 def _validate_sizes(
-    source: SourceRecord,
-    geometry: Size,
-    options: dict[str, Any],
-    resolutions: tuple[str, ...],
-    frames: int,
+    source: SourceRecord, boxes: Sequence[Size], options: dict[str, Any], frames: int
 ) -> None:
     """Validate the sizes of all pictures that the engine will hold, which are larger before cropping.
 
@@ -146,20 +142,20 @@ def _validate_sizes(
     limits = get_server_config()
     width, height = source.width, source.height
     if width * height > limits.max_pixels:
-        raise SourceTooLargeError(f"the source has {width} x {height} pixels")
+        raise errors.SourceTooLargeError(f"the source has {width} x {height} pixels")
     if options["cropbox"]:
         left, top, right, bottom = parse_cropbox(options["cropbox"])
         width, height = right - left, bottom - top
     elif source.flipped and options["orientation"]:
         width, height = height, width
     pixels: float = max(width * height, int(options["rounded"] or 0) ** 2)
-    for box in (geometry, *(_larger(geometry, resolution) for resolution in resolutions)):
+    for box in boxes:
         scaled, written = _scaled_and_written((width, height), box, options)
         if max(written) > limits.max_side:
-            raise SpecError(f"a side of the thumbnail would have {max(written):.0f} pixels")
+            raise errors.SpecError(f"a side of the thumbnail would have {max(written):.0f} pixels")
         pixels = max(pixels, *(frames * across * down for across, down in (scaled, written)))
     if pixels > limits.max_pixels:
-        raise SpecError(f"the engine would have to hold {pixels:.0f} pixels to make the thumbnail")
+        raise errors.SpecError(f"the engine would have to hold {pixels:.0f} pixels to make the thumbnail")
 
 
 def _scaled_and_written(
@@ -176,25 +172,6 @@ def _scaled_and_written(
     return scaled, (min(scaled[0], box[0]), min(scaled[1], box[1])) if crops else scaled
 
 
-def _larger(geometry: Size, resolution: str) -> Size:
-    return int(geometry[0] * float(resolution)), int(geometry[1] * float(resolution))
-
-
-def _options_for_writing(options: dict[str, Any], factor: float) -> dict[str, Any]:
-    """Return the options for writing an alternative resolution, as sorl makes them.
-
-    sorl scales offsets in pixels only for writing, where nothing reads them, and not for cropping
-    (sorl/thumbnail/base.py, _create_alternative_resolutions).
-    """
-    if not isinstance(options["crop"], str):
-        return options
-    scaled = [
-        f"{int(int(match[1]) * factor)}px" if (match := re.match(r"(\d+)px", part)) else part
-        for part in options["crop"].split(" ")
-    ]
-    return {**options, "crop": " ".join(scaled)}
-
-
 def _make_picture(
     engine: Any,
     image: Any,
@@ -202,57 +179,59 @@ def _make_picture(
     timing: Timing,
     limit: TimeLimit,
     geometry: Size,
-    options_for_writing: dict[str, Any],
 ) -> Picture:
     limit.check()
     with timing.of("resize"):
         thumbnail = engine.create(image, geometry, options)
     limit.check()
-    file = _ThumbnailFile()
+    # Engines use the `write` of sorl's ImageFile, and nothing else of it.
+    written: list[bytes | None] = []
     with timing.of("encode"):
-        engine.write(thumbnail, options_for_writing, file)
+        engine.write(thumbnail, options, SimpleNamespace(write=written.append))
     limit.check()
-    if not file.data:
+    if not written or not (data := written[-1]):
         # sorl's Pillow engine (13.4, _get_raw_data) returns None if its first attempt fails.
-        raise SourceInvalidError("the engine wrote an empty file")
+        raise errors.SourceInvalidError("the engine wrote an empty file")
     width, height = engine.get_image_size(thumbnail)
-    return Picture(file.data, width, height)
-
-
-class _SourceFile:
-    """The part of sorl's ImageFile that an engine needs to read a source."""
-
-    # Engines that run other programs read its extension. The programs read the data.
-    name = "source"
-
-    def __init__(self, data: bytes, limit: TimeLimit) -> None:
-        self._data = data
-        self.limit = limit
-
-    def read(self) -> bytes:
-        return self._data
-
-
-class _ThumbnailFile:
-    """The part of sorl's ImageFile that an engine needs to write a thumbnail."""
-
-    data: bytes = b""
-
-    def write(self, content: bytes) -> None:
-        self.data = content or b""
+    return Picture(data, width, height)
 
 
 @contextmanager
 def _engine_errors(what: str, limit: TimeLimit) -> Iterator[None]:
     try:
         yield
-    except ShrinkmeisterError:
+    except errors.ShrinkmeisterError:
         raise
     except MemoryError as error:
-        raise OutOfMemoryError(f"{what}: there is not enough memory for it") from error
+        raise errors.OutOfMemoryError(f"{what}: there is not enough memory for it") from error
     except Exception as error:
-        if not is_about_source(error):
+        if not _is_about_source(error):
             raise
         limit.check()  # a library also fails if the time limit has stopped it
         reason = " ".join(str(error).split())[:MAX_REASON]
-        raise SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error
+        raise errors.SourceInvalidError(f"{what}: {type(error).__name__}: {reason}") from error
+
+
+def _is_about_source(error: Exception) -> bool:
+    """Return whether the source or the options caused an error from an engine or the inspection.
+
+    Any other error is a mistake in code, or this machine has run out of something. For a broken file,
+    libraries raise errors of almost any type: SyntaxError (PNG), RuntimeError (AVIF), TypeError (TIFF),
+    IndexError (GIF). From other code, the last two mean a mistake in that code. So the decision needs the
+    code that raised the error as well as its type.
+    """
+    # sorl before 13.3 has no EngineError, and a site with such a version may import this module.
+    from sorl.thumbnail.helpers import EngineError
+
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    origin = modules[-1] if modules else ""
+    # Pillow's own OSErrors have no number. sorl raises EngineError if it cannot run a program.
+    for one in (error, error.__cause__ or error.__context__):
+        if isinstance(one, OSError) and one.errno:
+            return False
+    if isinstance(error, RuntimeError) and origin == "threading":
+        return False  # no more threads can be started
+    # Shrinkmeister's own code refuses a source with its own errors, or with sorl's EngineError.
+    if OWN_MODULES.fullmatch(origin) and not isinstance(error, EngineError):
+        return False
+    return not isinstance(error, MISTAKES) or any(map(READERS.fullmatch, modules))

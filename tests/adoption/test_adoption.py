@@ -24,7 +24,7 @@ from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.coordination import Coordination
 from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.conf import SettingError, get_config
-from shrinkmeister.eager import eager_thumbnails, make_now
+from shrinkmeister.eager import eager_thumbnails, get_maker
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.protocol.keys import object_name
 from shrinkmeister.storage import get_former_storage, listing
@@ -421,7 +421,7 @@ class TestWhatIsAdopted:
         geometry, options = CALLS[0]
         with eager_thumbnails():
             spec = make_spec(site.photos[0].image, geometry, options, get_config())
-            _, record = make_now(spec)
+            _, record = get_maker()(spec)
         assert record.base is not None
         assert site.page()[0][0] == record.base + object_name(spec, "") != site.before[0][0]
 

@@ -21,7 +21,7 @@ from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister import page
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.cache.breaker import BREAKER_SECONDS
+from shrinkmeister.cache.connection import BREAKER_SECONDS
 from shrinkmeister.page import page_middleware
 from tests.conftest import left_out_if_missing
 from tests.servers.memcached import running_memcached

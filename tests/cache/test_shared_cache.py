@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from shrinkmeister.cache import SharedCache
-from shrinkmeister.cache.breaker import BREAKER_SECONDS
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.codec import LOG_INTERVAL, RecordCodec
+from shrinkmeister.cache.connection import BREAKER_SECONDS, CacheConnection
 from shrinkmeister.cache.coordination import CHANGE_SECONDS, MakerState
 from shrinkmeister.cache.lookups import Lookup, keys_of
-from shrinkmeister.cache.throttle import LOG_INTERVAL
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.page import RequestCache

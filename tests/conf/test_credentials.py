@@ -26,7 +26,7 @@ from django.utils.log import AdminEmailHandler
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.conf.credentials import caused, credentials_of, described, is_safe
-from shrinkmeister.environment import HOSTS, MAPPING, ORIGINS, SECRET, SECRETS, Environment, whole
+from shrinkmeister.environment import HOSTS, MAPPING, ORIGINS, SECRET, SECRETS, whole
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.secret import Secret, without_password
 from shrinkmeister.storage import get_thumbnail_storage
@@ -199,20 +199,19 @@ def test_secrets_and_settings_that_have_an_address(settings: Any, caplog: pytest
 def test_variables() -> None:
     address = f"https://site:{PASSWORD}@example.com"
     variables = {"A": address, "B": f'{{"default": {{"LOCATION": "{address}"}}', "C": f'["{address}"]'}
-    env = Environment(variables)
     readers: list[Callable[[], object]] = [
-        lambda: env.read("A", ORIGINS),
-        lambda: env.read("A", whole()),
-        lambda: env.read("A", HOSTS),
-        lambda: env.read("B", MAPPING),
-        lambda: env.read("C", MAPPING),
+        lambda: ORIGINS.read(variables, "A"),
+        lambda: whole().read(variables, "A"),
+        lambda: HOSTS.read(variables, "A"),
+        lambda: MAPPING.read(variables, "B"),
+        lambda: MAPPING.read(variables, "C"),
     ]
     for read in readers:
         with pytest.raises(ImproperlyConfigured) as refused:
             read()
         for text in told(refused.value):
             assert_hidden(text)
-    assert_hidden(repr(env.read("A", SECRET)) + repr(env.read("A", SECRETS)))
+    assert_hidden(repr(SECRET.read(variables, "A")) + repr(SECRETS.read(variables, "A")))
 
 
 def test_a_secret_shows_itself_only_when_it_is_asked() -> None:

@@ -78,7 +78,7 @@ def test_a_wrong_value_is_not_the_sources_fault(photo: str, settings: Any) -> No
     settings.THUMBNAIL_MAX_PIXELS = "many"
     with pytest.raises(SettingError) as raised:
         get_thumbnail(photo, "30x20")
-    assert raised.value.problem.id == "shrinkmeister.E105"
+    assert raised.value.id == "shrinkmeister.E105"
 
 
 @pytest.mark.parametrize(("name", "value", "read"), RIGHT)

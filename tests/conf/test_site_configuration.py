@@ -19,18 +19,13 @@ import shrinkmeister
 import shrinkmeister_server
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import (
-    OUR_SETTINGS,
-    READ_SETTINGS,
-    get_config,
-    get_tokens,
-    reset_on_setting_change,
-)
+from shrinkmeister.conf import READ_SETTINGS, get_config, get_tokens, reset_on_setting_change
+from shrinkmeister.conf.config import OUR_SETTINGS
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.setting_checks import known_to_sorl
 from shrinkmeister.sources import source_of
 from shrinkmeister.storage import get_thumbnail_storage
-from shrinkmeister.storage.thumbnail_storage import open_thumbnail_storage
+from shrinkmeister.storage.buckets import open_thumbnail_storage
 from shrinkmeister_server.conf import VARIABLES
 from tests.site.models import Photo
 from tests.support.pages import render
@@ -58,13 +53,13 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("E001", "THUMBNAIL_SECRET_KEY", "", "THUMBNAIL_SECRET_KEY"),
     ("E001", "THUMBNAIL_SECRET_KEY", "short", "5 characters"),
     ("E001", "THUMBNAIL_SECRET_KEY", 12345, "not text"),
-    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", SECRET, "list"),
+    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", SECRET, "type str"),
     ("E001", "THUMBNAIL_SECRET_KEY_FALLBACKS", ["short"], "THUMBNAIL_SECRET_KEY_FALLBACKS has 5"),
     ("E003", "THUMBNAIL_SERVER_URL", "thumbs.example.com", "thumbs.example.com"),
     ("E003", "THUMBNAIL_SERVER_URL", "ftp://thumbs.example.com", "ftp:"),
     ("E003", "THUMBNAIL_SERVER_URL", None, "not set"),
     ("E001", "THUMBNAIL_SECRET_KEY", SECRET + "\n", "whitespace"),
-    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", 5, "list"),
+    ("E002", "THUMBNAIL_SECRET_KEY_FALLBACKS", 5, "type int"),
     ("E003", "THUMBNAIL_SERVER_URL", 'https://a.example.com/"><b>', "<b>"),
     ("E003", "THUMBNAIL_SERVER_URL", "https://a.example.com/#x", "#x"),
     ("E003", "THUMBNAIL_SERVER_URL", "https://a.example.com:port", ":port"),
@@ -316,9 +311,9 @@ class TestStorageByItsClass:
         settings.STORAGES = {"default": {"BACKEND": FILES, "OPTIONS": {"location": "/srv"}}}
         settings.THUMBNAIL_STORAGE = f"{__name__}.OwnStorage"
         assert messages() == {}
-        storage = open_thumbnail_storage(get_config())
+        storage = open_thumbnail_storage()
         assert type(storage) is OwnStorage
-        assert storage is open_thumbnail_storage(get_config())
+        assert storage is open_thumbnail_storage()
         assert storage.location == str(tmp_path)
         assert get_thumbnail_storage().url("cache/a.jpg") == "https://media.example.com/cache/a.jpg"
         # The server could not find its files.

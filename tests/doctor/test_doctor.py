@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from email.message import Message
-from email.utils import formatdate
 from io import StringIO
 from pathlib import Path
+from secrets import token_urlsafe
 from socket import create_server
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import urllib3
@@ -29,26 +29,24 @@ from shrinkmeister.backend import make_spec
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.notes import Notes
 from shrinkmeister.conf import get_config, lazy_url
-from shrinkmeister.doctor.bucket import BUCKET_HINTS, PUBLIC_HINTS, SIGNED_HINTS, signed_url
-from shrinkmeister.doctor.client import STRANGER_HINT, STRANGER_HINTS, UNREACHABLE_HINTS
-from shrinkmeister.doctor.comparison import compare_clocks
+from shrinkmeister.doctor.bucket import BUCKET_HINT, PUBLIC_HINT, SIGNED_HINT, signed_url
+from shrinkmeister.doctor.comparison import CONSEQUENCES, compare_clocks
 from shrinkmeister.doctor.examination import examine
-from shrinkmeister.doctor.facts import CONSEQUENCES
 from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
-from shrinkmeister.doctor.http import Reason, Response
+from shrinkmeister.doctor.http import UNREACHABLE_HINT, Response
 from shrinkmeister.doctor.messages import (
     ANSWER_INFO,
     EXAMINE,
     PROBE,
+    PROTOCOLS,
     REMOVE,
     Answer,
-    BucketTrial,
-    CacheTrial,
     MessageCipher,
     Question,
     get_message_cipher,
     probe_name,
 )
+from shrinkmeister.doctor.reach import STRANGER_HINT
 from shrinkmeister.error_policy import hint_of
 from shrinkmeister.exceptions import TokenExpiredError
 from shrinkmeister.protocol.encryption import Cipher
@@ -363,7 +361,7 @@ class TestBucket:
         found = report()
         assert set(faults(found)) == {"health", "bucket"}
         assert "NoSuchBucket" in found["bucket"][1]
-        assert found["bucket"][1].endswith(BUCKET_HINTS["store"])
+        assert found["bucket"][1].endswith(BUCKET_HINT)
         assert found["public_url"][0] == UNKNOWN
         assert "bucket" in found["public_url"][1]
 
@@ -371,16 +369,16 @@ class TestBucket:
         on_s3.start(AWS_SECRET_ACCESS_KEY="wrong")
         found = report()
         assert set(faults(found)) == {"health", "bucket"}
-        assert "s3:GetObject and s3:ListBucket" in found["bucket"][1]
+        assert "the server cannot look for the probe: " in found["bucket"][1]
 
-    @pytest.mark.parametrize(("method", "right"), [("PUT", "s3:PutObject"), ("POST", "s3:DeleteObject")])
+    @pytest.mark.parametrize(("method", "step"), [("PUT", "store"), ("POST", "delete")])
     def test_without_one_right(
-        self, on_s3: Deployment, stack: ExitStack, s3_server: S3Server, method: str, right: str
+        self, on_s3: Deployment, stack: ExitStack, s3_server: S3Server, method: str, step: str
     ) -> None:
         proxy = stack.enter_context(running_faulty(s3_server.endpoint_url))
         proxy.inject(s3_error(403, "AccessDenied"), lambda request: request.method == method)
         on_s3.start(AWS_S3_ENDPOINT_URL=proxy.url)
-        assert right in the_fault(report(), "bucket")
+        assert f"the server cannot {step} the probe: " in the_fault(report(), "bucket")
         assert len(stored()) == (method == "POST")
 
     def test_the_probe_that_stays_goes_with_old_thumbnails(
@@ -425,7 +423,7 @@ class TestPublicUrl:
     ) -> None:
         settings.THUMBNAIL_BUCKET = s3_bucket()
         on_s3.start(THUMBNAIL_BUCKET=settings.THUMBNAIL_BUCKET)
-        assert the_fault(report(), "public_url").endswith(f"403 -> {PUBLIC_HINTS['private']}")
+        assert the_fault(report(), "public_url").endswith(f"403 AccessDenied -> {PUBLIC_HINT}")
         assert stored() == []
 
     def test_a_signature_that_is_refused(
@@ -445,23 +443,23 @@ class TestPublicUrl:
         on_s3.start(AWS_S3_CUSTOM_DOMAIN="thumbs.invalid")
         text = the_fault(report(), "public_url")
         assert "http://thumbs.invalid/cache/" in text
-        assert text.endswith(PUBLIC_HINTS["address"])
+        assert text.endswith(PUBLIC_HINT)
         assert stored() == []
 
     @pytest.mark.parametrize(
-        ("answer", "hint"),
+        ("answer", "said"),
         [
-            ((404, {}, b""), "address"),
-            ((200, {"Content-Type": "text/html"}, b"<html>"), "address"),
-            ((200, {"Content-Type": "text/plain"}, PROBE), "type"),
+            ((404, {}, b""), "404"),
+            ((200, {"Content-Type": "text/html"}, b"<html>"), "not what the server has stored"),
+            ((200, {"Content-Type": "text/plain"}, PROBE), "'text/plain'"),
         ],
     )
     def test_a_domain_that_serves_something_else(
-        self, on_s3: Deployment, stack: ExitStack, answer: tuple[int, dict[str, str], bytes], hint: str
+        self, on_s3: Deployment, stack: ExitStack, answer: tuple[int, dict[str, str], bytes], said: str
     ) -> None:
         other = stack.enter_context(answering(lambda path: answer))
         on_s3.start(AWS_S3_CUSTOM_DOMAIN=other.removeprefix("http://"))
-        assert the_fault(report(), "public_url").endswith(PUBLIC_HINTS[hint])
+        assert said in the_fault(report(), "public_url")
 
 
 class TestSignedUrl:
@@ -482,22 +480,22 @@ class TestSignedUrl:
 
         return sign_by
 
-    def hint(self) -> str:
-        """Of the one thing that is wrong."""
+    def refusal(self) -> str:
+        """Return the message about the one thing that is wrong."""
         (found,) = [one for one in examine(None, 30) if one.status == WRONG]
-        assert found.id == "signed_url"
+        assert (found.id, found.hint) == ("signed_url", SIGNED_HINT)
         assert "X-Amz" not in found.message
         assert "Signature=" not in found.message
-        return found.hint
+        return found.message
 
     def test_keys_that_the_storage_does_not_take(
         self, on_s3: Deployment, sign_by: Callable[..., None]
     ) -> None:
         on_s3.start()
         sign_by(secret_key="wrong")
-        assert self.hint() == SIGNED_HINTS["keys"]
+        assert "SignatureDoesNotMatch" in self.refusal()
         sign_by(access_key="nobodys")
-        assert self.hint() == SIGNED_HINTS["keys"]
+        assert "InvalidAccessKeyId" in self.refusal()
 
     def test_an_account_without_rights(
         self, on_s3: Deployment, sign_by: Callable[..., None], s3_server: S3Server
@@ -506,7 +504,7 @@ class TestSignedUrl:
         assert s3_server.stranger
         access_key, secret_key = s3_server.stranger
         sign_by(access_key=access_key, secret_key=secret_key)
-        assert self.hint() == SIGNED_HINTS["keys"]
+        assert "AccessDenied" in self.refusal()
 
     def test_version_2(
         self, on_s3: Deployment, sign_by: Callable[..., None], stack: ExitStack, s3_server: S3Server
@@ -518,50 +516,21 @@ class TestSignedUrl:
         sign_by(endpoint_url=proxy.url, signature_version=None)
         assert not faults(report())
         sign_by(signature_version="s3")
-        assert self.hint() == SIGNED_HINTS["version"]
+        assert "InvalidRequest" in self.refusal()
 
-    @pytest.mark.parametrize(
-        ("status", "code", "rest"),
-        [
-            (400, "AuthorizationQueryParametersError", "<Region>eu-central-1</Region>"),
-            (400, "AuthorizationHeaderMalformed", ""),
-            (301, "PermanentRedirect", ""),
-        ],
-    )
     def test_another_region(
-        self,
-        on_s3: Deployment,
-        sign_by: Callable[..., None],
-        stack: ExitStack,
-        status: int,
-        code: str,
-        rest: str,
+        self, on_s3: Deployment, sign_by: Callable[..., None], stack: ExitStack
     ) -> None:
         """Ceph takes any."""
-        body = f"<Error><Code>{code}</Code>{rest}</Error>".encode()
+        body = b"<Error><Code>AuthorizationQueryParametersError</Code></Error>"
         on_s3.start()
-        sign_by(endpoint_url=stack.enter_context(answering(lambda path: (status, {}, body))))
-        hint = self.hint()
-        assert hint.startswith(SIGNED_HINTS["region"])
-        assert ("eu-central-1" in hint) == bool(rest)
-
-    @pytest.mark.parametrize(
-        ("hours", "code"), [(3, "AccessDenied"), (-3, "AccessDenied"), (0, "RequestTimeTooSkewed")]
-    )
-    def test_another_clock(
-        self, on_s3: Deployment, sign_by: Callable[..., None], stack: ExitStack, hours: int, code: str
-    ) -> None:
-        """A signature that has expired for the storage is refused as any other one is."""
-        date = {"Date": formatdate(time.time() + hours * 3600, usegmt=True)}
-        body = f"<Error><Code>{code}</Code></Error>".encode()
-        on_s3.start()
-        sign_by(endpoint_url=stack.enter_context(answering(lambda path: (403, date, body))))
-        assert self.hint() == SIGNED_HINTS["clock"]
+        sign_by(endpoint_url=stack.enter_context(answering(lambda path: (400, {}, body))))
+        assert "400 AuthorizationQueryParametersError" in self.refusal()
 
     def test_an_endpoint_that_is_not_in_dns(self, on_s3: Deployment, sign_by: Callable[..., None]) -> None:
         on_s3.start()
         sign_by(endpoint_url="http://minio.invalid:9000")
-        assert self.hint() == SIGNED_HINTS["endpoint"]
+        assert "minio.invalid" in self.refusal()
 
     def test_an_endpoint_that_only_this_network_reaches(self, stack: ExitStack, settings: Any) -> None:
         settings.THUMBNAIL_BUCKET = "thumbs"
@@ -581,7 +550,7 @@ class TestSignedUrl:
             found = signed_url("cache/a.png", f"http://{server}/a.png?X-Amz-Signature=x", 30)
             assert (found.status, found.hint) == (
                 status,
-                SIGNED_HINTS["endpoint"] if status == WRONG else "",
+                SIGNED_HINT if status == WRONG else "",
             )
 
     def test_a_site_that_does_not_sign_is_lazy(
@@ -649,37 +618,34 @@ def error(status: int, sentence: str) -> bytes:
 
 HTML = {"Content-Type": "text/html"}
 STRANGERS: list[tuple[tuple[int, dict[str, str], bytes], str]] = [
-    ((404, HTML, b"<h1>Not Found</h1>"), STRANGER_HINTS[404]),
+    ((404, HTML, b"<h1>Not Found</h1>"), STRANGER_HINT),
     ((200, HTML, b"<h1>Log in</h1>"), STRANGER_HINT),
     ((301, {"Location": "https://new.example/doctor/x"}, b""), "THUMBNAIL_SERVER_URL"),
     ((400, HTML, b"<h1>Bad Request</h1>"), STRANGER_HINT),
     ((403, HTML, b"<h1>Forbidden</h1>"), STRANGER_HINT),
     ((403, HTML, b"[1]"), STRANGER_HINT),
-    ((502, HTML, b"<h1>Bad Gateway</h1>"), STRANGER_HINTS[502]),
-    ((504, HTML, b""), STRANGER_HINTS[504]),
-    ((404, {}, error(404, "Nothing is here.")), "Install"),
+    ((502, HTML, b"<h1>Bad Gateway</h1>"), STRANGER_HINT),
+    ((504, HTML, b""), STRANGER_HINT),
+    ((404, {}, error(404, "Nothing is here.")), "install"),
     ((500, {}, error(500, "It failed.")), "shrinkmeister_server check"),
 ]
 
 
 class TestReach:
-    def test_each_reason_has_its_hint(self) -> None:
-        assert set(UNREACHABLE_HINTS) == set(get_args(Reason))
-
     def test_a_port_without_a_server(self, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = f"http://{NOBODY}"
         found = report()
-        assert the_fault(found, "reach").endswith(UNREACHABLE_HINTS["refused"])
+        assert the_fault(found, "reach").endswith(UNREACHABLE_HINT)
         assert undone(found) == set(CHECKS) - {"site", "reach", "source"}
 
     def test_there_is_no_such_name(self, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = "https://thumbs.invalid"
-        assert the_fault(report(), "reach").endswith(UNREACHABLE_HINTS["name"])
+        assert the_fault(report(), "reach").endswith(UNREACHABLE_HINT)
 
     def test_a_server_without_an_answer(self, settings: Any, stack: ExitStack) -> None:
         listener = stack.enter_context(create_server(("127.0.0.1", 0)))
         settings.THUMBNAIL_SERVER_URL = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        assert the_fault(report(timeout=0.1), "reach").endswith(UNREACHABLE_HINTS["timeout"])
+        assert the_fault(report(timeout=0.1), "reach").endswith(f"no answer in 0.1 s -> {UNREACHABLE_HINT}")
 
     def test_under_another_name(self, on_files: Deployment, settings: Any) -> None:
         url = on_files.start().url
@@ -688,7 +654,7 @@ class TestReach:
 
     def test_over_tls_that_it_does_not_speak(self, on_files: Deployment, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = on_files.start().url.replace("http:", "https:")
-        assert the_fault(report(), "reach").endswith(UNREACHABLE_HINTS["tls"])
+        assert the_fault(report(), "reach").endswith(UNREACHABLE_HINT)
 
     def test_below_a_path_that_it_does_not_have(self, on_files: Deployment, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = on_files.start().url + "/production"
@@ -747,17 +713,8 @@ class TestClock:
 
         return start
 
-    @pytest.mark.parametrize(
-        ("seconds", "said"),
-        [
-            (200, "ahead"),
-            (-200, "behind"),
-            (90_000, "ahead"),
-            (-90_000, "behind"),
-        ],
-    )
+    @pytest.mark.parametrize(("seconds", "said"), [(200, "ahead"), (-200, "behind")])
     def test_it_differs(self, shifted: Callable[[int], ThumbnailServer], seconds: int, said: str) -> None:
-        """Beyond five minutes the question is asked again in the server's time; the rest is examined."""
         shifted(seconds)
         found = report()
         assert said in the_fault(found, "clock")
@@ -770,36 +727,44 @@ class TestClock:
         (seconds,) = re.findall("[0-9]+", found["clock"][1])
         assert 10 < int(seconds) <= 20
 
-    @pytest.mark.parametrize("date", [{}, {"Date": formatdate(0, usegmt=True)}])
-    def test_it_cannot_be_learnt(self, settings: Any, stack: ExitStack, date: dict[str, str]) -> None:
-        gone = error(410, "This URL has expired.")
-        settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(lambda path: (410, date, gone)))
+    @pytest.mark.parametrize("seconds", [400, -90_000])
+    def test_it_differs_by_more_than_five_minutes(
+        self, shifted: Callable[[int], ThumbnailServer], seconds: int
+    ) -> None:
+        shifted(seconds)
         found = report()
         assert "300 s" in the_fault(found, "clock")
-        assert found["secret"][0] == UNKNOWN
         assert "clock" in found["secret"][1]
-        assert found["reach"][0] == OK
+        assert undone(found) == set(CHECKS) - {"site", "reach", "health", "clock", "source"}
+
+
+def asking(seconds: float = 0) -> Question:
+    """Return a new question, of so many seconds later."""
+    return Question(EXAMINE, token_urlsafe(16), int(time.time() + seconds))
 
 
 def path_of(question: Question, cipher: MessageCipher | None = None) -> str:
     return f"/doctor/{(cipher or get_message_cipher()).encrypt_question(question)}"
 
 
-def answer_of(path: str, **members: Any) -> dict[str, Any]:
-    """The members of an answer to the question in a path."""
+def answer_of(path: str, **facts: dict[str, Any]) -> dict[str, Any]:
+    """The members of an answer to the question in a path, with these facts."""
     question, secret = get_message_cipher().decrypt_question(path.removeprefix("/doctor/"))
-    answer = Answer(
-        nonce=question.nonce, time=question.time, secret=secret, cache=CacheTrial(), bucket=BucketTrial()
-    )
-    return {**asdict(answer), **members}
+    given: dict[str, Any] = {
+        "protocols": PROTOCOLS,
+        "versions": {"shrinkmeister": "0.0.1"},
+        "settings": {},
+        **facts,
+    }
+    return asdict(Answer(nonce=question.nonce, time=question.time, secret=secret, facts=given))
 
 
 class TestForgery:
     def test_only_holders_of_the_secret_are_answered(self, on_files: Deployment, settings: Any) -> None:
         server = on_files.start()
-        question = Question.new(EXAMINE, time.time())
+        question = asking()
         genuine, forged = path_of(question), path_of(question, MessageCipher([OTHER]))
-        late = path_of(Question.new(EXAMINE, time.time() - 400))
+        late = path_of(asking(-400))
         token = load_token()
         for path, status in [
             (genuine, 200),
@@ -826,7 +791,7 @@ class TestForgery:
 
     def test_a_replay_does_the_same_again_and_no_more(self, on_files: Deployment) -> None:
         server = on_files.start()
-        question = Question.new(EXAMINE, time.time())
+        question = asking()
         for _ in range(3):
             assert urllib3.request("GET", server.url + path_of(question), timeout=60).status == 200
         assert stored() == [probe_name(question.nonce, "cache/")]
@@ -839,7 +804,7 @@ class TestForgery:
         self, on_files: Deployment, settings: Any, stack: ExitStack
     ) -> None:
         server = on_files.start()
-        old = urllib3.request("GET", server.url + path_of(Question.new(EXAMINE, time.time())), timeout=60)
+        old = urllib3.request("GET", server.url + path_of(asking()), timeout=60)
         kind = {"Content-Type": "text/plain"}
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(lambda path: (200, kind, old.data)))
         found = report()
@@ -867,43 +832,38 @@ class TestForgery:
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))
         found = report()
         assert found["protocol"][0] == WRONG
-        assert names_both(found["protocol"][1], "token", "1", "2")
+        assert names_both(found["protocol"][1], "site", "token 1", "token 2")
         assert "install" in found["versions"][1]
 
     @pytest.mark.parametrize(
-        ("said", "reported"),
+        ("settings_said", "url", "reported"),
         [
-            ({"protocols": [1]}, "malformed"),
-            ({"versions": 5}, "malformed"),
-            ({"settings": []}, "malformed"),
-            ({"cache": {"kind": None}}, "malformed"),
-            ({"bucket": {"url": 5, "done": ["store"]}}, "malformed"),
-            ({"bucket": {"done": 5}}, "malformed"),
-            ({"bucket": 5}, "malformed"),
-            ({"time": 10**400}, "malformed"),
-            ({"settings": {"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": ["1", 2, None]}}, "THUMBNAIL_ALTERN"),
-            ({"bucket": {"url": "file:///etc/hostname"}}, "file:"),
+            ({"THUMBNAIL_ALTERNATIVE_RESOLUTIONS": ["1", 2, None]}, None, "THUMBNAIL_ALTERN"),
+            ({}, "file:///etc/hostname", "file:"),
         ],
     )
-    def test_a_malformed_answer_of_a_holder_of_the_secret(
-        self, settings: Any, stack: ExitStack, said: dict[str, Any], reported: str
+    def test_a_strange_answer_of_a_holder_of_the_secret(
+        self,
+        settings: Any,
+        stack: ExitStack,
+        settings_said: dict[str, Any],
+        url: str | None,
+        reported: str,
     ) -> None:
         settings.THUMBNAIL_SECRET_KEY = SECRET
 
         def answers(path: str) -> tuple[int, dict[str, str], bytes]:
             if not path.startswith("/doctor/"):
                 return 404, {}, b""
-            payload = json.dumps(
-                answer_of(path, **{"versions": {"shrinkmeister": "0.1.0"}, **said})
-            ).encode()
-            sealed = Cipher([SECRET], ANSWER_INFO).encrypt(payload)
+            payload = json.dumps({**answer_of(path, settings=settings_said), "bucket_url": url})
+            sealed = Cipher([SECRET], ANSWER_INFO).encrypt(payload.encode())
             return 200, {"Content-Type": "text/plain"}, sealed.encode()
 
         settings.THUMBNAIL_SERVER_URL = stack.enter_context(answering(answers))
         assert reported in str(faults(report()))
 
     def test_the_time_of_a_question_is_looked_at_last(self, settings: Any) -> None:
-        old = MessageCipher([OTHER]).encrypt_question(Question.new(EXAMINE, 1_000_000))
+        old = MessageCipher([OTHER]).encrypt_question(asking(-1_000_000))
         with pytest.raises(TokenExpiredError):
             MessageCipher([OTHER]).decrypt_question(old)
 

@@ -52,7 +52,7 @@ def read_spec(data: bytes) -> None:
         spec = ThumbnailSpec.parse(data)
     except SpecError:
         return
-    assert spec.canonical() == data
+    assert spec.canonical == data
     assert Source.parse(str(spec.source)) == spec.source
     assert ThumbnailSpec(spec.source, spec.geometry, spec.options) == spec
     assert is_object_name(object_name(spec, "cache/"), "cache/")
@@ -148,5 +148,5 @@ def _open(token: str) -> None:
     if TOKENS.encrypt(spec) != token:
         # The end is no part of a spec; all else is what it was.
         start, _, end = CIPHER.decrypt(bytes_of(token)[1:], [VERSION])[:-1].rpartition(b",")
-        assert start + b"]" == spec.canonical()
+        assert start + b"]" == spec.canonical
         assert b"%d" % int(end) == end

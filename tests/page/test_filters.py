@@ -20,7 +20,7 @@ from shrinkmeister.conf import get_config
 from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.sorl_patches import filters
 from shrinkmeister.sources import source_of
-from shrinkmeister.thumbnails.files import Elsewhere
+from shrinkmeister.thumbnails.files import Origin
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
 from tests.site.models import Photo
 from tests.support.pages import CDN, NAME, lazy, record, render
@@ -134,7 +134,7 @@ def test_with_sorls_backend_they_are_sorls(sorl: Sorl, media: Any, monkeypatch: 
     assert render(LOAD + OTHERS, im=name) == "82px 140px 83px 140px|140.0px 82.5px|True"
     assert default.kvstore.get(default.kvstore.get_or_set(sorl.get(name, "10"))) is not None
     # A thumbnail that our backend has made before is ours still.
-    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, Elsewhere("a test"))
+    ours = Thumbnail("https://example.com/a.jpg", "a.jpg", (30, 50), False, Origin(no_file="a test"))
     assert render(LOAD + OTHERS, im=ours) == "82px 140px 83px 140px|140.0px 82.5px|True"
 
 

@@ -21,7 +21,7 @@ from shrinkmeister import eager
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import NotStoredError, SourceMissingError
 from shrinkmeister.storage.buckets import S3_BACKEND
-from shrinkmeister.thumbnails.files import Adopted
+from shrinkmeister.thumbnails.files import Origin
 from shrinkmeister.thumbnails.thumbnail import Thumbnail
 from shrinkmeister_server import pipeline
 from tests.servers.s3 import S3Server
@@ -162,7 +162,7 @@ class TestOriginals:
 
         monkeypatch.setattr(storages["default"], "exists", exists)
         with pytest.raises(NotStoredError) as refused:
-            _ = Adopted("photos/a.jpg").name() if adopted else thumbnail.name
+            _ = Origin("photos/a.jpg").stored("name") if adopted else thumbnail.name
         assert "swordfish-42" not in "".join(traceback.format_exception(refused.value))
         assert "OSError" in str(refused.value)
 

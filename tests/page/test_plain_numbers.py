@@ -11,7 +11,7 @@ from django.utils import translation
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister.prefetch import thumbnail_data
-from shrinkmeister.thumbnails.plain_numbers import PlainNumber, plain
+from shrinkmeister.thumbnails.thumbnail import PlainNumber, plain
 from tests.support.pages import NAME, lazy, render
 
 LOAD = "{% load thumbnail i18n l10n %}"

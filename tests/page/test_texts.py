@@ -395,9 +395,9 @@ class TestSetting:
         settings.THUMBNAIL_TEXT_SOURCES = path
         with pytest.raises(SettingError) as refused:
             check_text_sources()
-        assert refused.value.problem.id == "shrinkmeister.E031"
+        assert refused.value.id == "shrinkmeister.E031"
         assert "shrinkmeister.E031" in [message.id for message in run_checks()]
-        assert path in refused.value.problem.message
+        assert path in refused.value.message
         settings.THUMBNAIL_DEBUG = False
         assert render(MARKDOWN, text=markdown("uploads/a.jpg")) == markdown("uploads/a.jpg")
         assert [one.levelno for one in caplog.records] == [logging.ERROR]

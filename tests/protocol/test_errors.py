@@ -53,7 +53,7 @@ WITHOUT_ANSWER = {
 # Has the row of SettingError, and its own code.
 SUBCLASSES = {CacheSettingError}
 # Exceptions that the doctor reports as findings.
-OTHERS = {"Unreachable", "NotLoaded"}
+OTHERS = {"Unreachable"}
 
 
 def kinds(kind: type[ShrinkmeisterError] = ShrinkmeisterError) -> Iterator[type[ShrinkmeisterError]]:
@@ -107,6 +107,7 @@ def test_what_is_remembered_fits_into_a_record() -> None:
 
 def test_codes_and_hints() -> None:
     assert [code_of(error) for error in (TokenError(), KeyError())] == ["token", UNEXPECTED]
+    assert (EmptyFileError.code, NotStoredError.code) == ("empty-file", "not-stored")
     assert hint_of("token") == POLICIES[TokenError].hint
     for unknown in ("of-tomorrow", None, 7):
         assert hint_of(unknown) == LOG_HINT
@@ -142,4 +143,4 @@ class TestStorages:
         settings.STORAGES = {**settings.STORAGES, "default": parameters}
         with pytest.raises(SettingError) as raised:
             get_thumbnail_storage()
-        assert raised.value.problem.id == "shrinkmeister.E103"
+        assert raised.value.id == "shrinkmeister.E103"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shrinkmeister.geometry import certain_sides, thumbnail_size
+from shrinkmeister.geometry import certain_sides
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server.observability.timing import Timing
@@ -70,6 +70,12 @@ def test_certain_sizes_are_the_real_ones(kind: str, geometry: str, settings: Any
     assert certain >= (4 if both else 0)
     assert sides >= (8 if both else 4)
     assert predicted >= 9
+
+
+def thumbnail_size(spec: ThumbnailSpec, source: SourceRecord | None = None) -> tuple[Any, Any] | None:
+    """Return the size if both sides are certain."""
+    sides = certain_sides(spec, source)
+    return sides if all(sides) else None
 
 
 @pytest.mark.parametrize(

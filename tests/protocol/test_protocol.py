@@ -18,7 +18,7 @@ from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.protocol.spec import CALL_OPTIONS, DEFAULT_OPTIONS, EXTENSIONS, Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from shrinkmeister_server.conf import ServerConfig
+from shrinkmeister_server.conf import get_server_config
 from tests import ROOT
 from tests.vectors import load
 
@@ -52,7 +52,7 @@ def xor(one: bytes, other: bytes) -> bytes:
 
 def test_the_steps_to_a_token() -> None:
     """By the formulas of the page, and each of their results stands there."""
-    payload = SPEC.canonical()
+    payload = SPEC.canonical
     extracted = mac(bytes(32), SECRET.encode())
     first = mac(extracted, b"shrinkmeister token 1\x01")
     second = mac(extracted, first + b"shrinkmeister token 1\x02")
@@ -73,7 +73,7 @@ def test_the_steps_to_a_token() -> None:
 
 
 def test_keys_and_names() -> None:
-    for canonical in (SPEC.canonical(), SPEC.source.canonical()):
+    for canonical in (SPEC.canonical, SPEC.source.canonical):
         digest = hashlib.sha256(canonical)
         assert canonical.decode() in PAGE
         assert digest.hexdigest() in PAGE
@@ -97,7 +97,7 @@ def test_sources_as_text() -> None:
     shown = re.findall(r'^    (\w+://\S+) +(\["\S+"\])$', PAGE, re.MULTILINE)
     assert len(shown) == 2
     for text, canonical in shown:
-        assert Source.parse(text).canonical().decode() == canonical
+        assert Source.parse(text).canonical.decode() == canonical
 
 
 def test_stale_records() -> None:
@@ -119,6 +119,6 @@ def test_tables() -> None:
         assert f"`{extension}`" in PAGE
     statuses = {policy.status for policy in POLICIES.values()}
     assert statuses <= {int(status) for status in re.findall(r"^\| (\d{3}) \|", PAGE, re.MULTILINE)} | {202}
-    config = ServerConfig()
+    config = get_server_config()
     assert f"THUMBNAIL_MAX_BATCH ({config.max_batch})" in PAGE
     assert f"THUMBNAIL_BATCH_SECONDS ({config.batch_seconds})" in PAGE

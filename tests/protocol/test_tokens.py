@@ -72,7 +72,7 @@ def test_a_secret_that_can_be_guessed(settings: Any, secret: str) -> None:
     settings.THUMBNAIL_SECRET_KEY, settings.THUMBNAIL_SECRET_KEY_FALLBACKS = secret, []
     with pytest.raises(SettingError) as refused:
         get_config()
-    assert refused.value.problem.id == "shrinkmeister.E001"
+    assert refused.value.id == "shrinkmeister.E001"
     assert secret not in str(refused.value)
 
 

@@ -25,6 +25,7 @@ from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server import pipeline
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering import render as rendering
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import picture
 from tests.support.sides import Server
@@ -247,14 +248,14 @@ class TestBatch:
     ) -> None:
         settings.THUMBNAIL_BATCH_SECONDS = 5
         now = 0.0
-        make = pipeline._make
+        render = rendering.render
 
-        def slowly(request: pipeline.Request) -> Any:
+        def slowly(*args: Any) -> Any:
             nonlocal now
             now += 2
-            return make(request)
+            return render(*args)
 
-        monkeypatch.setattr(pipeline, "_make", slowly)
+        monkeypatch.setattr(pipeline, "render", slowly)
         monkeypatch.setattr("shrinkmeister_server.views.time", Mock(time=time, monotonic=lambda: now))
         # More than the server allows is cut.
         entries = batch(server, [link(spec) for spec in photos], seconds=1000)
@@ -281,9 +282,11 @@ class TestBatch:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        make = pipeline._make
+        render = rendering.render
         monkeypatch.setattr(
-            pipeline, "_make", lambda request: 1 / 0 if request.spec == photos[1] else make(request)
+            pipeline,
+            "render",
+            lambda data, spec, *rest: 1 / 0 if spec == photos[1] else render(data, spec, *rest),
         )
         entries = batch(server, [link(spec) for spec in photos[:3]])
         assert [one.get("status", 200) for one in entries] == [200, 500, 200]
@@ -309,8 +312,8 @@ class TestBatch:
     def test_one_twice_is_made_once(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        made = Mock(wraps=pipeline._make)
-        monkeypatch.setattr(pipeline, "_make", made)
+        made = Mock(wraps=rendering.render)
+        monkeypatch.setattr(pipeline, "render", made)
         first, second = batch(server, [link(spec_of())] * 2)
         assert first == second
         assert made.call_count == 1

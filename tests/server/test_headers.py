@@ -7,9 +7,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import get_tokens
-from shrinkmeister.environment import ORIGINS, Environment
+from shrinkmeister.environment import ORIGINS
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister_server import pipeline
 from tests.conf.test_environment import manage
 from tests.support.sides import Server
 
@@ -36,7 +35,7 @@ def answers(server: Server, photo: str, settings: Any, monkeypatch: pytest.Monke
         "liveness": server.get("/livez", origin=SITE),
         "metrics": server.get("/metrics", origin=SITE),
     }
-    monkeypatch.setattr(pipeline, "_found", lambda request: 1 / 0)
+    monkeypatch.setattr("shrinkmeister_server.views.thumbnail", lambda request: 1 / 0)
     answers["a surprise"] = server.get(thumbnail(), origin=SITE)
     assert [answer.status_code for answer in answers.values()] == [
         *(302, 403, 403, 404, 405, 400, 200, 200, 200, 500)
@@ -120,7 +119,7 @@ def test_preflights(
     ],
 )
 def test_origins(value: str, origins: list[str]) -> None:
-    assert Environment({"O": value}).read("O", ORIGINS) == origins
+    assert ORIGINS.read({"O": value}, "O") == origins
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,7 @@ def test_origins(value: str, origins: list[str]) -> None:
 )
 def test_what_is_no_origin(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"variable O is .* such as https://www\.example\.com"):
-        Environment({"O": value}).read("O", ORIGINS)
+        ORIGINS.read({"O": value}, "O")
 
 
 @pytest.mark.parametrize("redirect", [False, True], ids=["plain", "with a redirect to HTTPS"])

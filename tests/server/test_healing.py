@@ -30,10 +30,9 @@ from shrinkmeister.exceptions import (
 from shrinkmeister.protocol.keys import change_key, object_name, record_key
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
-from shrinkmeister_server import pipeline
+from shrinkmeister_server import pipeline, served
 from shrinkmeister_server.engines.pillow import Engine as PillowEngine
 from shrinkmeister_server.loaders import load as sources
-from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering import render as rendering
 from tests.site.models import Photo
 from tests.support.pages import lazy
@@ -62,8 +61,8 @@ def clock(media: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Mock:
-    made = Mock(wraps=pipeline._make)
-    monkeypatch.setattr(pipeline, "_make", made)
+    made = Mock(wraps=rendering.render)
+    monkeypatch.setattr(pipeline, "render", made)
     return made
 
 
@@ -201,8 +200,8 @@ class TestFailures:
 
     @pytest.fixture(autouse=True)
     def read(self, monkeypatch: pytest.MonkeyPatch) -> Mock:
-        read = Mock(wraps=sources.load_allowed)
-        monkeypatch.setattr(pipeline, "load_allowed", read)
+        read = Mock(wraps=sources.load)
+        monkeypatch.setattr(pipeline, "load", read)
         return read
 
     @pytest.mark.parametrize(
@@ -387,7 +386,7 @@ class TestChangesMeanwhile:
     ) -> None:
         def rendered(*args: Any) -> Any:
             delete(photo, delete_file=False)
-            return rendering.render(*args)
+            return made(*args)
 
         monkeypatch.setattr(pipeline, "render", rendered)
         answer = server.get(get_thumbnail(photo, "300x200").url)
@@ -400,7 +399,7 @@ class TestChangesMeanwhile:
         spec = make_spec(photo, "300x200", {}, get_config())
         assert shown.name != Path(object_name(spec, "")).name
         get_shared_cache().connection.driver.delete_many(["shrinkmeister:complete"])
-        assert pipeline._found(pipeline.Request(spec, sources.load_allowed, False, Timing())) is None
+        assert served.find_stored(spec) is None
         # It is a thumbnail of its source like the others, and is deleted with them.
         delete(photo, delete_file=False)
         assert not shown.exists()
@@ -452,7 +451,7 @@ class TestWritersOfTheCache:
         def rendered(*args: Any) -> Any:
             forged = b'{"v":1,"c":"%d","t":%d,"m":"AAAAAAAAAAA"}' % (next(values), time.time() + 60)
             driver.set(mark, forged, 60)
-            return rendering.render(*args)
+            return made(*args)
 
         monkeypatch.setattr(pipeline, "render", rendered)
         assert visit(server, photo)
@@ -473,7 +472,7 @@ class TestWritersOfTheCache:
 
         def rendered(*args: Any) -> Any:
             driver.set(mark, next(again), 60)
-            return rendering.render(*args)
+            return made(*args)
 
         monkeypatch.setattr(pipeline, "render", rendered)
         for times in range(1, 5):

@@ -1,6 +1,5 @@
 """The thumbnail server, asked in this process, on a folder: what it makes, and what it answers."""
 
-import functools
 import json
 import os
 import threading
@@ -28,10 +27,11 @@ from shrinkmeister.conf import DAY, get_tokens, reset_on_setting_change
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
-from shrinkmeister_server import health, pipeline, views
+from shrinkmeister_server import health, pipeline, served, views
 from shrinkmeister_server.health import HEALTH_SECONDS, Health, Report, examine
 from shrinkmeister_server.loaders import load as sources
 from shrinkmeister_server.observability.timing import Timing
+from shrinkmeister_server.rendering import render as rendering
 from tests.support.pictures import picture, size_of
 from tests.support.sides import Server
 
@@ -40,7 +40,7 @@ MEDIA_URL = "https://example.com/media/"
 
 
 def asked(spec: ThumbnailSpec) -> pipeline.Request:
-    return pipeline.Request(spec, sources.load_allowed, False, Timing())
+    return pipeline.Request(spec, Timing())
 
 
 def url_of(spec: ThumbnailSpec) -> str:
@@ -94,7 +94,7 @@ class TestMaking:
     ) -> None:
         url = url_of(spec_of())
         first = server.get(url)
-        monkeypatch.setattr(pipeline, "load_allowed", lambda source: pytest.fail("fetched again"))
+        monkeypatch.setattr(pipeline, "load", lambda *args, **options: pytest.fail("fetched again"))
         monkeypatch.setattr(DjangoThumbnailStorage, "find", lambda *args: pytest.fail("asked the storage"))
         assert server.get(url)["Location"] == first["Location"]
 
@@ -105,7 +105,7 @@ class TestMaking:
         first = server.get(url)
         caches["shrinkmeister"].clear()
         assert get_thumbnail(photo, "300x200", crop="center").lazy
-        monkeypatch.setattr(pipeline, "load_allowed", lambda source: pytest.fail("made again"))
+        monkeypatch.setattr(pipeline, "load", lambda *args, **options: pytest.fail("made again"))
         assert server.get(url)["Location"] == first["Location"]
         assert not get_thumbnail(photo, "300x200", crop="center").lazy
         # Others may have been lost with it, for as long as records live.
@@ -119,8 +119,8 @@ class TestMaking:
         url = url_of(spec_of())
         name = get_thumbnail(photo, "300x200", crop="center").object_name
         server.get(url)
-        made = Mock(wraps=pipeline._make)
-        monkeypatch.setattr(pipeline, "_make", made)
+        made = Mock(wraps=rendering.render)
+        monkeypatch.setattr(pipeline, "render", made)
         for age, times in ((28.9, 0), (29.1, 1)):
             caches["shrinkmeister"].clear()
             then = time.time() - age * DAY
@@ -153,7 +153,7 @@ class TestMaking:
 
         for name in ("add", "set", "set_many"):
             monkeypatch.setattr(cache.connection.driver, name, refuse)
-        monkeypatch.setattr(pipeline, "load_allowed", lambda source: pytest.fail("made again"))
+        monkeypatch.setattr(pipeline, "load", lambda *args, **options: pytest.fail("made again"))
         assert server.get(url_of(spec_of()))["Location"] == first["Location"]
 
     def test_what_a_record_was_of_is_made_again_when_it_has_ended(
@@ -163,9 +163,9 @@ class TestMaking:
         url = url_of(spec_of())
         first = server.get(url)
         get_shared_cache().records.forget(spec_of().source, [first["Location"]])
-        monkeypatch.setattr(pipeline, "_stored", lambda request: pytest.fail("asked the bucket"))
-        made = Mock(wraps=pipeline._make)
-        monkeypatch.setattr(pipeline, "_make", made)
+        monkeypatch.setattr(served, "find_stored", lambda spec: pytest.fail("asked the bucket"))
+        made = Mock(wraps=rendering.render)
+        monkeypatch.setattr(pipeline, "render", made)
         assert server.get(url)["Location"] == first["Location"]
         made.assert_called_once()
 
@@ -296,17 +296,17 @@ class TestSafely:
     def test_made_by_another_server_just_before_our_lock(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lock, make = Coordination.lock, Mock(wraps=pipeline._made)
+        lock, made = Coordination.lock, Mock(wraps=rendering.render)
 
         def late(self: Coordination, spec: ThumbnailSpec, seconds: int) -> bool | None:
-            pipeline_made(asked(spec), "")
+            monkeypatch.setattr(Coordination, "lock", lock)
+            pipeline.make_for_site(spec)
             return lock(self, spec, seconds)
 
-        pipeline_made = pipeline._made
         monkeypatch.setattr(Coordination, "lock", late)
-        monkeypatch.setattr(pipeline, "_made", make)
+        monkeypatch.setattr(pipeline, "render", made)
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
-        make.assert_not_called()
+        made.assert_called_once()
 
 
 class TestAsSorlDoes:
@@ -355,8 +355,8 @@ class TestResolutions:
     def test_all_are_there_after_the_first_is_asked_for(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        fetch = Mock(wraps=sources.load_allowed)
-        monkeypatch.setattr(pipeline, "load_allowed", fetch)
+        fetch = Mock(wraps=sources.load)
+        monkeypatch.setattr(pipeline, "load", fetch)
         assert size_of(stored(media, server.get(self.at("2")))) == (600, 400)
         assert size_of(stored(media, server.get(self.at("1.5")))) == (450, 300)
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
@@ -504,10 +504,7 @@ class TestErrors:
     def test_what_nobody_thought_of(
         self, server: Server, photo: str, caplog: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(source: Source) -> bytes:
-            raise RuntimeError("secret detail")
-
-        monkeypatch.setattr(pipeline, "load_allowed", fail)
+        monkeypatch.setattr(pipeline, "load", Mock(side_effect=RuntimeError("secret detail")))
         answer = server.get(url_of(spec_of()))
         self.check(answer, 500, caplog)
         assert b"secret detail" not in answer.content
@@ -570,12 +567,15 @@ class TestOnce:
         spec = spec_of()
         assert get_shared_cache().coordination.lock(spec, 30)  # somebody else has it
 
-        # ... and makes it meanwhile.
-        monkeypatch.setattr(TIME, Time(functools.partial(pipeline._made, asked(spec), "")))
-        make = Mock(wraps=pipeline._made)
-        monkeypatch.setattr(pipeline, "_made", make)
+        def finish() -> None:
+            get_shared_cache().coordination.unlock(spec)
+            pipeline.make_for_site(spec)
+
+        monkeypatch.setattr(TIME, Time(finish))
+        made = Mock(wraps=rendering.render)
+        monkeypatch.setattr(pipeline, "render", made)
         assert size_of(stored(media, server.get(url_of(spec)))) == (300, 200)
-        make.assert_not_called()
+        made.assert_called_once()
 
     def test_it_is_made_when_the_other_server_is_gone(
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
@@ -620,11 +620,11 @@ class TestReports:
 
     def test_one_in_some_seconds(self) -> None:
         clock, reports = Time(), iter("abc")
-        kept = Health(lambda: Report({"x": next(reports)}, ()), clock.monotonic)
+        kept = Health(lambda: {"x": next(reports)}, clock.monotonic)
         seen = []
         for seconds in (0, HEALTH_SECONDS - 1, 1, HEALTH_SECONDS - 1, 1):
             clock.now += seconds
-            seen.append(kept.report().parts["x"])
+            seen.append(kept.report()["x"])
         assert seen == ["a", "a", "b", "b", "c"]
 
     def test_those_who_ask_meanwhile_get_the_former_one(self) -> None:
@@ -636,25 +636,25 @@ class TestReports:
             if name == "b":
                 entered.set()
                 assert leave.wait(60)
-            return Report({"x": name}, ())
+            return {"x": name}
 
         kept = Health(examine, clock.monotonic)
-        assert kept.report().parts["x"] == "a"
+        assert kept.report()["x"] == "a"
         clock.now += HEALTH_SECONDS
         with ThreadPoolExecutor(1) as threads:
             next_one = threads.submit(kept.report)
             assert entered.wait(60)
-            assert kept.report().parts["x"] == "a"
+            assert kept.report()["x"] == "a"
             leave.set()
-            assert next_one.result().parts["x"] == "b"
+            assert next_one.result()["x"] == "b"
 
     def test_those_who_come_first_wait_for_the_first_one(self) -> None:
         reports, asking = iter("a"), threading.Barrier(8)
-        kept = Health(lambda: Report({"x": next(reports)}, ()))
+        kept = Health(lambda: {"x": next(reports)})
 
         def ask() -> str:
             asking.wait(60)
-            return kept.report().parts["x"]
+            return kept.report()["x"]
 
         with ThreadPoolExecutor(8) as threads:
             assert [one.result() for one in [threads.submit(ask) for _ in range(8)]] == ["a"] * 8

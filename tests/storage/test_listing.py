@@ -48,8 +48,8 @@ def test_grouping() -> None:
         "cache/b/lonely.jpg": ["cache/b/lonely@2x.jpg"],
     }
     (x, *_) = [one for one in thumbnails_of(StoredObject(n) for n in NAMES) if one.name == "cache/a/x.jpg"]
-    assert (x.resolutions, x.complete) == (("1.5", "2"), True)
-    lonely = [one for one in thumbnails_of(StoredObject(n) for n in NAMES) if not one.complete]
+    assert list(x.objects) == [None, "1.5", "2"]
+    lonely = [one for one in thumbnails_of(StoredObject(n) for n in NAMES) if None not in one.objects]
     assert [one.name for one in lonely] == ["cache/b/lonely.jpg"]
 
 
@@ -82,7 +82,7 @@ def test_groups_come_in_the_order_of_their_first_objects() -> None:
     assert firsts == sorted(firsts)
     for first in firsts:
         after = [StoredObject(name) for name in NAMES if name > first]
-        whole = {one.name for one in thumbnails_of(after) if one.complete}
+        whole = {one.name for one in thumbnails_of(after) if None in one.objects}
         assert whole == {name for name in firsts if name > first and "@2x" not in name}
 
 

@@ -13,7 +13,7 @@ import pytest
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister.exceptions import StorageBusyError, StorageDeniedError, StorageError
-from shrinkmeister.maintenance.lifecycle import read_rules
+from shrinkmeister.maintenance.lifecycle import other_rules
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
@@ -256,7 +256,7 @@ def test_a_store_without_lifecycle_rules(store: Store, thumbnail_storage: Thumbn
     store.proxy.inject(empty, lambda request: request.path.endswith("?lifecycle"))
     assert isinstance(thumbnail_storage, S3ThumbnailStorage)
     with pytest.raises(StorageError):
-        read_rules(thumbnail_storage)
+        other_rules(thumbnail_storage)
 
 
 def test_a_listing_that_leaves_its_prefix_is_an_error(

@@ -23,7 +23,7 @@ from urllib3.util.wait import wait_for_read
 
 from shrinkmeister.exceptions import StorageDeniedError, StorageError
 from shrinkmeister.storage import s3_client
-from shrinkmeister.storage.s3_errors import bucket_errors
+from shrinkmeister.storage.s3_client import bucket_errors
 from tests.servers.faulty import (
     Exchange,
     Fault,

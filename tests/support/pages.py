@@ -104,4 +104,4 @@ def connected_cleanup() -> Iterator[None]:
     yield
     for model in apps.get_models():
         for signal, receiver in cleanup.RECEIVERS:
-            signal.disconnect(sender=model, dispatch_uid=cleanup.uid_of(receiver))
+            signal.disconnect(receiver, sender=model)

@@ -45,7 +45,7 @@ def _default(row: Setting) -> str:
     if row.server_default not in (None, MISSING) and row.default is not None:
         return f"`{row.default}`; server: `{row.server_default}`"
     value = row.server_default if row.default is None else row.default
-    return "" if value is None else f"`{list(value) if isinstance(value, tuple) else value}`"
+    return "" if value is None else f"`{value}`"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ SERVER_SETTINGS: dict[str, Any] = {
         "shrinkmeister_server.observability.access_log.AccessLogMiddleware",
         "shrinkmeister_server.middleware.headers_middleware",
         "django.middleware.security.SecurityMiddleware",
-        "shrinkmeister_server.probes.HostMiddleware",
+        "shrinkmeister_server.middleware.HostMiddleware",
     ],
     "APPEND_SLASH": False,
     "SECURE_CONTENT_TYPE_NOSNIFF": True,

@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from shrinkmeister import backend, deletion
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
 from shrinkmeister.cache import SharedCache
 from shrinkmeister.cache.codec import RecordCodec
@@ -28,6 +29,7 @@ from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import source_of
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject
+from shrinkmeister.thumbnails import files
 from shrinkmeister_server import pipeline, served
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.render import Picture, Rendering
@@ -134,14 +136,11 @@ class Lifetimes(RuleBasedStateMachine):
         # What a browser has open: the objects, and since when.
         self.open: list[tuple[str, float]] = []
         self.patched = pytest.MonkeyPatch()
-        for module in (
-            "shrinkmeister.backend",
-            "shrinkmeister_server.pipeline",
-            "shrinkmeister_server.served",
-        ):
-            self.patched.setattr(f"{module}.get_shared_cache", lambda: self.cache)
-            self.patched.setattr(f"{module}.get_thumbnail_storage", lambda: self.bucket)
-        self.patched.setattr(pipeline, "fetch", self._fetch)
+        for module in (backend, deletion, pipeline, served):
+            self.patched.setattr(module, "get_shared_cache", lambda: self.cache)
+        for module in (deletion, files, pipeline, served):
+            self.patched.setattr(module, "get_thumbnail_storage", lambda: self.bucket)
+        self.patched.setattr(pipeline, "load", self._load)
         self.patched.setattr(pipeline, "render", self._render)
         for reader in (pipeline, served):
             self.patched.setattr(reader, "time", SimpleNamespace(time=self.clock, monotonic=self.clock))
@@ -150,7 +149,7 @@ class Lifetimes(RuleBasedStateMachine):
         self.patched.undo()
         self.overridden.disable()
 
-    def _fetch(self, source: Source) -> bytes:
+    def _load(self, source: Source, anywhere: bool) -> bytes:
         content = self.contents[source.name]
         if content is None:
             raise SourceMissingError("gone")
@@ -171,7 +170,7 @@ class Lifetimes(RuleBasedStateMachine):
         if thumbnail.lazy:
             spec = make_spec(name, geometry, {}, get_config())
             try:
-                url = pipeline.thumbnail(spec, None, Timing()).url()
+                url = pipeline.thumbnail(pipeline.Request(spec, Timing())).url()
             except SourceMissingError:
                 # Where the mark of a change is evicted, for a minute.
                 remembered = self.clock() - self.evicted_at < 60

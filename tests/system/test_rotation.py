@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
 from shrinkmeister_server import pipeline
+from shrinkmeister_server.rendering import render as rendering
 from tests.support.pages import lazy
 from tests.support.pictures import picture
 from tests.support.sides import Server
@@ -47,8 +48,8 @@ def test_rotation(
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = Mock(wraps=pipeline._make)
-    monkeypatch.setattr(pipeline, "_make", made)
+    made = Mock(wraps=rendering.render)
+    monkeypatch.setattr(pipeline, "render", made)
 
     def use(secrets: Secrets) -> None:
         settings.THUMBNAIL_SECRET_KEY, *settings.THUMBNAIL_SECRET_KEY_FALLBACKS = secrets

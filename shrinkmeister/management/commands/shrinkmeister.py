@@ -1,8 +1,10 @@
 """`manage.py shrinkmeister adopt | clear | prune | lifecycle | doctor`."""
 
 import json
+import re
 import sys
 import time
+from argparse import SUPPRESS, ArgumentTypeError
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from shutil import get_terminal_size
@@ -11,7 +13,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from shrinkmeister.adoption.kvstore import get_former_store
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.doctor.examination import examine
@@ -19,12 +20,16 @@ from shrinkmeister.doctor.findings import OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.maintenance import lifecycle
 from shrinkmeister.maintenance.adopt import Adoption, adopt
-from shrinkmeister.maintenance.clear import clear
-from shrinkmeister.maintenance.prune import Pruning, prune, prune_adopted
-from shrinkmeister.management.arguments import add_jobs
+from shrinkmeister.maintenance.prune import Pruning, clear, prune, prune_adopted
 from shrinkmeister.sources import parse_source
 
 PROGRESS_SECONDS = 2
+# No "m", which means minutes to some people and months to others.
+AGE = re.compile(r"([0-9]{1,10})([hdw]?)", re.ASCII)
+SECONDS = {"": 1, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
+LONGEST = timedelta(days=36500)
+DEFAULT_LIFE = timedelta(days=3650)
+SOURCE = "s3://bucket/key, storage://alias/name, a URL, or a name as in templates"
 
 
 class Command(BaseCommand):
@@ -33,7 +38,7 @@ class Command(BaseCommand):
     _next_progress = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_jobs(parser)
+        _add_jobs(parser)
 
     def execute(self, *args: Any, **options: Any) -> Any:
         # The doctor reports wrong settings itself; Django's checks would end the command before.
@@ -54,7 +59,7 @@ class Command(BaseCommand):
 
     def _adopt(self, dry_run: bool, restart: bool, ttl: timedelta, **options: Any) -> None:
         done = Adoption()
-        for done in adopt(get_former_store(), int(ttl.total_seconds()), dry_run, restart):
+        for done in adopt(int(ttl.total_seconds()), dry_run, restart):
             self._report_progress(done.thumbnails + done.sources, "thumbnails and sources")
         self._report(
             f"{'Would adopt' if dry_run else 'Adopted'} {done.thumbnails:,} thumbnails and the sizes of "
@@ -93,7 +98,7 @@ class Command(BaseCommand):
         of = None if source is None else parse_source(source, get_config())
         before = datetime.now(UTC) - older_than if older_than else None
         done = Pruning()
-        for done in prune_adopted(get_former_store(), dry_run) if adopted else prune(before, of, dry_run):
+        for done in prune_adopted(dry_run) if adopted else prune(before, of, dry_run):
             self._report_progress(done.seen, "thumbnails")
         whose = " that sorl has made" if adopted else f" of {of}" if of else ""
         self._report(
@@ -166,3 +171,82 @@ def _formatted(finding: Finding, styles: Any) -> str:
         for text in filter(None, (finding.message, finding.hint and f"-> {finding.hint}"))
     ]
     return str(style(head)) + "\n".join(texts)[len(indent) :]
+
+
+def _add_jobs(parser: CommandParser) -> None:
+    jobs = parser.add_subparsers(dest="job", required=True)
+
+    def add_job(name: str, help: str, dry_run: bool = False) -> CommandParser:
+        job = jobs.add_parser(name, help=help)
+        # Django accepts its own option only before the job's name.
+        job.add_argument("-v", "--verbosity", type=int, choices=range(4), default=SUPPRESS, help=SUPPRESS)
+        if dry_run:
+            job.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
+        return job
+
+    job = add_job("adopt", "Record the thumbnails that sorl's own backend has made.", dry_run=True)
+    job.add_argument("--restart", action="store_true", help="Do not resume an interrupted run.")
+    job.add_argument(
+        "--ttl",
+        type=parse_life,
+        default=DEFAULT_LIFE,
+        metavar="AGE",
+        help="How long the records live. Default: ten years, as sorl keeps its own.",
+    )
+    add_job("clear", "Delete all records from the shared cache, but no thumbnails.", dry_run=True)
+    job = add_job(
+        "prune",
+        "Delete thumbnails and their records. Pages that show them have them made again.",
+        dry_run=True,
+    )
+    job.add_argument(
+        "--older-than",
+        type=parse_age,
+        metavar="AGE",
+        help="Delete what is older: 12h, 90d, 8w, or seconds; 0 for all.",
+    )
+    job.add_argument("--source", metavar="SOURCE", help=f"Delete the thumbnails of {SOURCE}.")
+    job.add_argument("--adopted", action="store_true", help="Delete only what sorl's own backend has made.")
+    job = add_job(
+        "lifecycle",
+        "Print the rule by which the bucket deletes thumbnails after THUMBNAIL_EXPIRE_DAYS.",
+    )
+    action = job.add_mutually_exclusive_group()
+    action.add_argument(
+        "--install", action="store_true", help="Give the bucket that rule; keep its others."
+    )
+    action.add_argument("--remove", action="store_true", help="Remove that rule; keep the others.")
+    job = add_job(
+        "doctor", "Examine this site and its thumbnail server; exit with 1 if something is wrong."
+    )
+    job.add_argument("--source", metavar="SOURCE", help=f"Also have a thumbnail made of {SOURCE}.")
+    job.add_argument("--json", action="store_true", help="Print a JSON list of findings.")
+    job.add_argument(
+        "--timeout",
+        type=parse_seconds,
+        default=30,
+        metavar="SECONDS",
+        help="How long to wait for each answer. Default: 30.",
+    )
+
+
+def parse_age(text: str) -> timedelta:
+    match = AGE.fullmatch(text)
+    seconds = int(match[1]) * SECONDS[match[2]] if match else LONGEST.total_seconds()
+    if seconds >= LONGEST.total_seconds():
+        raise ArgumentTypeError(
+            f"{text!r} is not an age below a hundred years; write 12h, 90d, 8w, or a number of seconds"
+        )
+    return timedelta(seconds=seconds)
+
+
+def parse_seconds(text: str) -> float:
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", text, re.ASCII) and float(text):
+        return float(text)
+    raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+
+
+def parse_life(text: str) -> timedelta:
+    if age := parse_age(text):
+        return age
+    raise ArgumentTypeError("records must live longer than 0 seconds")

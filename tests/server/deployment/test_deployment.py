@@ -22,21 +22,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkmeister.conf import Config, get_config
-from shrinkmeister.doctor.facts import common_settings
-from shrinkmeister.environment import NAMES, SECRET, TEXT, Environment
+from shrinkmeister.doctor.messages import facts_of
+from shrinkmeister.environment import NAMES, SECRET, TEXT
 from shrinkmeister_server.conf import VARIABLES
 from shrinkmeister_server.deployment.package import finish
-from shrinkmeister_server.deployment.plausibility import doubtful, impossible
+from shrinkmeister_server.deployment.plausibility import check, doubtful, impossible
 from shrinkmeister_server.deployment.policy import function_name, policy_of
 from shrinkmeister_server.deployment.site import SHARED, site_settings
 from shrinkmeister_server.deployment.stage import (
+    DEFAULTS,
     HANDLER,
-    POST,
     SECRETS,
-    TIMEOUT,
-    Answers,
     StageError,
-    check,
     complete,
     make_stage,
     variables_of,
@@ -47,18 +44,17 @@ pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails]
 
 EXAMPLE = json.loads((ROOT / "zappa_settings.json.example").read_text())["production"]
 SITES_SECRET = "the secret that the site has had before the server"
-ANSWERS = Answers(
-    name="shrinkmeister",
-    region="eu-central-1",
-    bucket="my-thumbnails",
-    deployments="my-thumbnails-deployments",
-    sources=("s3://my-photos",),
-    cache_backend="redis",
-    cache_location="redis://my-cache.example.com:6379/0",
-    secret="the secret of the tests, which is long enough",
-    resolutions=("2",),
-)
-EXAMPLES_ANSWERS = replace(ANSWERS, secret=EXAMPLE["aws_environment_variables"]["THUMBNAIL_SECRET_KEY"])
+ANSWERS: dict[str, Any] = {
+    "name": "shrinkmeister",
+    "region": "eu-central-1",
+    "bucket": "my-thumbnails",
+    "deployments": "my-thumbnails-deployments",
+    "sources": "s3://my-photos",
+    "cache": "redis://my-cache.example.com:6379/0",
+    "secret": "the secret of the tests, which is long enough",
+    "resolutions": "2",
+}
+EXAMPLES_SECRET = EXAMPLE["aws_environment_variables"]["THUMBNAIL_SECRET_KEY"]
 # Of which not every text is a value.
 TYPED = (
     *("THUMBNAIL_ALTERNATIVE_RESOLUTIONS", "THUMBNAIL_TTL", "THUMBNAIL_CHECK_TTL"),
@@ -82,6 +78,11 @@ def command(
         capture_output=True,
         text=True,
     )
+
+
+def stage_of(**changes: str) -> dict[str, Any]:
+    """Return what `init` writes for ANSWERS with these changes."""
+    return make_stage(**{**ANSWERS, **changes})
 
 
 # The example, and what `init` writes.
@@ -112,7 +113,7 @@ def test_nobody_deploys_the_secret_that_everybody_can_read() -> None:
 
 
 def test_the_example_is_what_init_writes_with_defaults_spelled_out() -> None:
-    written = make_stage(EXAMPLES_ANSWERS)
+    written = stage_of(secret=EXAMPLES_SECRET)
     for key in ("environment_variables", "aws_environment_variables"):
         assert written.pop(key).items() <= EXAMPLE[key].items()
     written["runtime"] = EXAMPLE["runtime"]
@@ -121,9 +122,12 @@ def test_the_example_is_what_init_writes_with_defaults_spelled_out() -> None:
 
 def test_the_worst_request_ends_before_lambda_ends_it() -> None:
     """A thumbnail that a batch begins at its end; and S3 may take some seconds."""
-    settings = server_settings(variables_of(make_stage(ANSWERS)))
+    settings = server_settings(variables_of(stage_of()))
     steps = ("BATCH", "WAIT", "SOURCE", "MAX")
-    assert sum(settings[f"THUMBNAIL_{step}_SECONDS"] or 60 for step in steps) <= TIMEOUT - 4
+    assert (
+        sum(settings[f"THUMBNAIL_{step}_SECONDS"] or 60 for step in steps)
+        <= DEFAULTS["timeout_seconds"] - 4
+    )
 
 
 def server_settings(variables: dict[str, str]) -> dict[str, Any]:
@@ -140,7 +144,7 @@ def server_settings(variables: dict[str, str]) -> dict[str, Any]:
 
 def test_the_defaults_that_the_example_spells_out_are_the_defaults() -> None:
     spelled_out = server_settings(variables_of(EXAMPLE))
-    left_out = server_settings(variables_of(make_stage(EXAMPLES_ANSWERS)))
+    left_out = server_settings(variables_of(stage_of(secret=EXAMPLES_SECRET)))
     assert spelled_out == left_out
 
 
@@ -204,7 +208,7 @@ def test_init_refuses_a_secret_that_can_be_guessed(tmp_path: Path) -> None:
 
 
 def test_a_rotation_away_from_a_secret_that_can_be_guessed_is_deployed() -> None:
-    stage = make_stage(ANSWERS)
+    stage = stage_of()
     stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY_FALLBACKS"] = (
         f"{'abcdefgh' * 5}, {SITES_SECRET}"
     )
@@ -353,15 +357,6 @@ def test_the_same_answers_end_init(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_text_empties_no_file(tmp_path: Path) -> None:
-    file = tmp_path / "zappa_settings.json"
-    file.write_text("{}")
-    done = command(tmp_path, *INIT, "--force", "--cache", "redis://cache:6379/0?\udcff")
-    assert done.returncode == 1
-    assert done.stderr.startswith("'\\udcff'")
-    assert file.read_text() == "{}"
-
-
 def test_a_driver_of_ones_own_is_found_where_init_finds_it(tmp_path: Path) -> None:
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "own.py").write_text("from shrinkmeister.drivers.redis import RedisDriver as Own")
@@ -443,11 +438,12 @@ DISCOVERY = "my-cache.abc123.cfg.euc1.cache.amazonaws.com"
 def judged(
     judge: Callable[..., Any], network: Any = False, region: str = "eu-central-1", **variables: str
 ) -> list[str]:
-    stage = make_stage(replace(ANSWERS, region=region, bucket="thumbs", sources=("s3://photos",)))
+    stage = stage_of(region=region, bucket="thumbs", sources="s3://photos")
     stage["s3_bucket"] = "deployments"
     if network:
         stage["vpc_config"] = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
-    return list(judge(stage, {**variables_of(stage), "THUMBNAIL_CACHE_LOCATION": "", **variables}))
+    stage["environment_variables"] |= {"THUMBNAIL_CACHE_LOCATION": "", **variables}
+    return list(judge(stage))
 
 
 @pytest.mark.parametrize(
@@ -455,9 +451,7 @@ def judged(
     [
         ("redis://:password@127.0.0.1:6379/0", "127.0.0.1"),
         ("redis://127.0.0.2", "127.0.0.2"),
-        ("redis://127.1:6379/0", "127.1"),
         ("redis://[::1]:6379/0", "::1"),
-        ("redis://[::ffff:127.0.0.1]:6379/0", "::ffff:127.0.0.1"),
         ("redis://0.0.0.0:6379/0", "0.0.0.0"),
         ("redis://LocalHost:6379/0", "localhost"),
         ("redis://localhost.:6379/0", "localhost"),
@@ -506,20 +500,15 @@ def test_a_cache_on_the_internet_is_taken(location: str) -> None:
 
 
 def test_each_address_of_a_cache_is_looked_at() -> None:
-    caches = json.dumps(
-        {"shared": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://[::1]"}}
-    )
     found = judged(
         impossible,
         THUMBNAIL_CACHE_BACKEND="memcached",
         THUMBNAIL_CACHE_LOCATION="a.shop.io:11211, 127.0.0.1:11211;localhost:11211",
-        THUMBNAIL_CACHE_NAME="shared",
-        CACHES=caches,
     )
-    assert [host for host in ("127.0.0.1", "localhost", "::1") if any(host in one for one in found)] == [
-        *("127.0.0.1", "localhost", "::1"),
+    assert [host for host in ("127.0.0.1", "localhost") if any(host in one for one in found)] == [
+        *("127.0.0.1", "localhost"),
     ]
-    assert len(found) == 3
+    assert len(found) == 2
 
 
 def test_a_driver_of_ones_own_has_addresses_of_its_own() -> None:
@@ -558,9 +547,7 @@ def test_regions_of_each_partition_exist(region: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({"THUMBNAIL_CACHE_LOCATION": "redis://my-cache.example.com:6379/0"}, "my-cache.example.com"),
         ({"THUMBNAIL_CACHE_LOCATION": "redis://cache:6379/0"}, "'cache'"),
-        ({"THUMBNAIL_BUCKET": "my-thumbnails"}, "my-thumbnails"),
         ({"THUMBNAIL_BUCKET": "thumbs.shop.io"}, "thumbs.shop.io"),
         ({"THUMBNAIL_SOURCES": "s3://deployments"}, "deployments"),
         ({"ALLOWED_HOST": "*"}, "ALLOWED_HOST"),
@@ -578,9 +565,9 @@ def test_memcacheds_discovery_is_doubted() -> None:
 
 
 def test_init_notes_what_may_not_work(tmp_path: Path) -> None:
-    done = command(tmp_path, *INIT)
+    done = command(tmp_path, *INIT, "--cache", "redis://:password@cache:6379/0")
     assert done.returncode == 0
-    assert "my-cache.example.com" in done.stderr
+    assert "'cache'" in done.stderr
     assert "password" not in done.stderr
 
 
@@ -606,7 +593,7 @@ PLAIN: dict[str, Any] = {
 
 def test_what_zappa_init_writes_becomes_what_our_init_writes() -> None:
     stage = complete(PLAIN)
-    written = make_stage(replace(ANSWERS, region="eu-west-1"))
+    written = stage_of(region="eu-west-1")
     changed = {"environment_variables", "aws_environment_variables", "callbacks", *PLAIN}
     for key in written.keys() - changed - {"attach_policy", "architecture"}:
         assert stage[key] == written[key], key
@@ -651,12 +638,12 @@ def test_zappa_init_in_the_checkout_proposes_the_servers_settings(monkeypatch: p
 
 
 def statements(**changes: Any) -> dict[str, dict[str, Any]]:
-    stage = make_stage(replace(ANSWERS, **changes))
+    stage = stage_of(**changes)
     return {one["Sid"]: one for one in policy_of("production", stage)["Statement"]}
 
 
 def test_the_rights_name_each_bucket_and_folder() -> None:
-    of = statements(sources=("s3://photos", "s3://more/folder/", "https://images.example.com"))
+    of = statements(sources="s3://photos,s3://more/folder/,https://images.example.com")
     assert of["ReadSources"]["Action"] == ["s3:GetObject"]
     assert of["ReadSources"]["Resource"] == ["arn:aws:s3:::photos/*", "arn:aws:s3:::more/folder/*"]
     assert of["KeepThumbnails"]["Action"] == ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
@@ -680,11 +667,11 @@ def test_the_rights_are_of_the_regions_partition(region: str, partition: str) ->
 
 def test_a_network_of_its_own_needs_rights_of_its_own() -> None:
     assert "JoinNetwork" not in statements()
-    assert statements(subnets=("subnet-1",), security_groups=("sg-1",))["JoinNetwork"]["Resource"] == ["*"]
+    assert statements(subnets="subnet-1", security_groups="sg-1")["JoinNetwork"]["Resource"] == ["*"]
 
 
 def test_a_folder_is_no_pattern() -> None:
-    of = statements(sources=("s3://photos/*x?/", "s3://photos/${aws:username}"))
+    of = statements(sources="s3://photos/*x?/,s3://photos/${aws:username}")
     assert of["ReadSources"]["Resource"] == [
         "arn:aws:s3:::photos/${*}x${?}/*",
         "arn:aws:s3:::photos/${$}{aws:username}/*",
@@ -714,7 +701,7 @@ def configured(settings: dict[str, Any]) -> Config:
 
 
 def test_the_site_has_what_the_server_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = make_stage(replace(ANSWERS, resolutions=("1.5", "2")))
+    stage = stage_of(resolutions="1.5,2")
     stage["environment_variables"] |= {
         "THUMBNAIL_PREFIX": "odd'name/",
         "THUMBNAIL_CACHE_KEY_PREFIX": "p:",
@@ -725,7 +712,7 @@ def test_the_site_has_what_the_server_has(monkeypatch: pytest.MonkeyPatch) -> No
     stage["aws_environment_variables"]["THUMBNAIL_SECRET_KEY_FALLBACKS"] = f"{'a' * 40},{'b' * 40}"
     variables = variables_of(stage)
     text = site_settings(variables, "https://thumbs.example.com")
-    for secret in (ANSWERS.secret, "a" * 40, "my-cache.example.com"):
+    for secret in (ANSWERS["secret"], "a" * 40, "my-cache.example.com"):
         assert secret not in text
     for name in SECRETS:
         monkeypatch.setenv(name, variables.get(name, ""))
@@ -750,13 +737,13 @@ def test_what_the_site_pastes_is_what_the_server_reads(variables: dict[str, str]
     site: dict[str, Any] = {"INSTALLED_APPS": [], "os": SimpleNamespace(environ=variables)}
     exec(site_settings(variables, url), site)
     assert site["THUMBNAIL_SERVER_URL"] == url
-    env = Environment(variables)
     for name, row in SHARED.items():
         # What is secret comes from an environment, and its spaces with it: the site's checks refuse those.
-        if row.kind.form is SECRET:
-            assert site.get(name, "").strip() == env.read(name, TEXT, "")
+        if row.form is SECRET:
+            assert site.get(name, "").strip() == TEXT.read(variables, name, "")
         else:
-            assert site.get(name) == env.read(name, NAMES if row.secret else row.kind.form, None)
+            form = NAMES if row.secret else row.form
+            assert site.get(name) == form.read(variables, name, None)
 
 
 def test_an_empty_variable_is_no_setting() -> None:
@@ -771,7 +758,7 @@ def cli_of(path: Path, runtime: str = RUNNING, architecture: str = "x86_64") -> 
         zip_path=str(path),
         runtime=runtime,
         architecture=architecture,
-        stage_config=make_stage(ANSWERS),
+        stage_config=stage_of(),
     )
 
 
@@ -860,7 +847,7 @@ def test_what_only_zappas_command_line_needs_is_taken_out(package: Callable[...,
             *("botocore/data/s3/service-2.json.gz", "botocore/data/endpoints.json"),
         }
         assert archive.read(f"__pycache__/app.{tag}.pyc")[4:8] == b"\x01\0\0\0"
-        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o755}
+        assert {entry.external_attr >> 16 & 0o777 for entry in archive.infolist()} == {0o755}
 
 
 def test_nothing_outside_of_the_package_is_taken_out(
@@ -1032,7 +1019,6 @@ def test_the_first_package_has_no_host(
         ("lambda_handler", "handler.lambda_handler", HANDLER),
         ("lambda_handler", "zappa.handler.lambda_handler", HANDLER),
         ("lambda_handler", None, HANDLER),
-        ("callbacks", {"post": "shrinkmeister_server.deployment.site.tell"}, POST),
     ],
 )
 def test_settings_of_a_former_version_are_refused(
@@ -1083,5 +1069,5 @@ def test_the_site_is_told_what_the_doctor_compares() -> None:
     """And what is secret, or a name of the site's alone."""
     untold = {"THUMBNAIL_SECRET_KEY", "THUMBNAIL_SECRET_KEY_FALLBACKS"}
     untold |= {"THUMBNAIL_CACHE_LOCATION", "THUMBNAIL_CACHE_NAME"}
-    with override_settings(THUMBNAIL_SECRET_KEY=ANSWERS.secret):
-        assert SHARED.keys() == common_settings(get_config()).keys() | untold
+    with override_settings(THUMBNAIL_SECRET_KEY=ANSWERS["secret"]):
+        assert SHARED.keys() == facts_of(get_config())["settings"].keys() | untold

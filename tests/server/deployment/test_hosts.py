@@ -27,7 +27,7 @@ from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from shrinkmeister_server.conf import ServerConfig
+from shrinkmeister_server.conf import SETTINGS
 from tests import ROOT
 from tests.conf.test_environment import manage
 from tests.conftest import left_out_if_missing
@@ -58,11 +58,8 @@ SITE = "https://www.example.com"
 # boto3's and gunicorn's; the server reads all others.
 OTHERS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "WEB_CONCURRENCY"}
 # Seconds: a batch, and for its last one another server's thumbnail, a place, the source, the picture.
-WORST = (
-    ServerConfig.batch_seconds
-    + 2 * ServerConfig.wait_seconds
-    + ServerConfig.source_seconds
-    + ServerConfig.max_seconds
+WORST = sum(
+    SETTINGS[f"THUMBNAIL_{name}_SECONDS"].default for name in ("BATCH", "WAIT", "WAIT", "SOURCE", "MAX")
 )
 
 
@@ -124,7 +121,7 @@ def get(url: str, method: str = "GET", **headers: str) -> urllib3.BaseHTTPRespon
 class TestVariables:
     def test_the_server_reads_them(self) -> None:
         script = (
-            "from shrinkmeister_server import settings as s; import json; print(json.dumps(s.env.read('')))"
+            "from shrinkmeister_server import settings; import json; print(json.dumps([*settings.values]))"
         )
         done = subprocess.run(
             [sys.executable, "-c", script],

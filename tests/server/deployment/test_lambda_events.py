@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from shrinkmeister_server.aws_lambda.events import EventError, http_request
-from shrinkmeister_server.aws_lambda.zappa_guard import guard
+from shrinkmeister_server.aws_lambda.events import EventError, guard, http_request
 from tests.support import events
 
 ways = pytest.mark.parametrize("way", events.WAYS.values(), ids=events.WAYS)

@@ -26,7 +26,7 @@ from click import ClickException
 from shrinkmeister.doctor.messages import EXAMINE, REMOVE, MessageCipher, Question
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from shrinkmeister_server.deployment.invocation import restrict
+from shrinkmeister_server.deployment.callbacks import restrict
 from tests.servers.lambda_runtime import HANDLER, find_lambda_python
 from tests.servers.process import ask
 from tests.servers.redis import RedisServer
@@ -495,16 +495,17 @@ def test_a_record_is_in_the_shared_cache_that_pages_ask(
 
 def test_the_doctor_is_answered(deployed: Deployment) -> None:
     cipher = MessageCipher([SECRET])
-    question = Question.new(EXAMINE, time())
+    question = Question(EXAMINE, "pDFAQ5JAnVgOyp2EiK8zfw", int(time()))
     answers, _ = invoke(deployed, events.rest(f"/doctor/{cipher.encrypt_question(question)}"))
     answer = cipher.decrypt_answer(answers[0]["body"], question)
-    assert answer.bucket.failed is None
-    assert answer.cache.error is None
-    assert answer.settings["THUMBNAIL_BUCKET"] == deployed.bucket
+    assert answer.bucket_url
+    assert answer.bucket_error is None
+    assert answer.cache_error is None
+    assert answer.facts["settings"]["THUMBNAIL_BUCKET"] == deployed.bucket
     removal, _ = invoke(
         deployed, events.rest(f"/doctor/{cipher.encrypt_question(replace(question, ask=REMOVE))}")
     )
-    assert cipher.decrypt_answer(removal[0]["body"], question).bucket.done == ["remove"]
+    assert cipher.decrypt_answer(removal[0]["body"], question).bucket_error is None
 
 
 def test_a_host_of_somebody_else_is_refused(

@@ -28,9 +28,9 @@ from shrinkmeister.exceptions import (
     StorageError,
 )
 from shrinkmeister.protocol.spec import Source
-from shrinkmeister_server.loaders.connections import MAX_HEADER
 from shrinkmeister_server.loaders.host_check import is_allowed
-from shrinkmeister_server.loaders.load import load_allowed
+from shrinkmeister_server.loaders.http import MAX_HEADER
+from shrinkmeister_server.loaders.load import load
 from tests.support.pictures import picture, size_of
 from tests.support.sides import Server
 
@@ -212,7 +212,7 @@ class TestReading:
     def test_a_host_that_does_not_answer(self, settings: Any) -> None:
         source = list_host(settings, "127.0.0.1:1")
         with pytest.raises(StorageError) as failure:
-            load_allowed(source)
+            load(source)
         assert isinstance(failure.value.__cause__, ConnectionRefusedError)
 
     def test_a_proxy_of_the_environment_is_not_asked(
@@ -221,7 +221,7 @@ class TestReading:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, "http://127.0.0.1:1")
         list_host(settings, host)
-        assert size_of(load_allowed(Source("http", host, "a%20b.jpg?x=1"))) == (400, 300)
+        assert size_of(load(Source("http", host, "a%20b.jpg?x=1"))) == (400, 300)
 
     @pytest.mark.parametrize(
         "name",
@@ -239,7 +239,7 @@ class TestReading:
     def test_no_way_out_of_a_listed_folder(self, settings: Any, names: Names, name: str) -> None:
         settings.THUMBNAIL_SOURCES = [f"https://{NAME}/a/"]
         with pytest.raises(SourceNotAllowedError, match=r"'\.\.'"):
-            load_allowed(Source("https", NAME, name))
+            load(Source("https", NAME, name))
         assert names.asked == []
 
 
@@ -326,7 +326,7 @@ class TestAddresses:
     ) -> None:
         names.set(NAME, addresses)
         with pytest.raises(SourceNotAllowedError) as refused:
-            load_allowed(list_host(settings, NAME, scheme, private=False))
+            load(list_host(settings, NAME, scheme, private=False))
         assert connected == []
         assert "not public" in str(refused.value)
         assert "127.0.0.1" not in str(refused.value)
@@ -340,7 +340,7 @@ class TestAddresses:
     ) -> None:
         names.set(NAME, [address])
         with pytest.raises(SourceNotAllowedError, match="neither public nor private"):
-            load_allowed(list_host(settings, NAME))
+            load(list_host(settings, NAME))
         assert connected == []
 
     @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ class TestAddresses:
     )
     def test_spellings_of_this_machine(self, settings: Any, connected: list[Any], host: str) -> None:
         with pytest.raises(SourceNotAllowedError):
-            load_allowed(list_host(settings, f"{host}:80", private=False))
+            load(list_host(settings, f"{host}:80", private=False))
         assert connected == []
 
     def test_brackets_are_no_host(self) -> None:
@@ -360,7 +360,7 @@ class TestAddresses:
     ) -> None:
         names.set(NAME, [PUBLIC], ["127.0.0.1"])
         with pytest.raises(StorageError) as failure:
-            load_allowed(list_host(settings, NAME, private=False))
+            load(list_host(settings, NAME, private=False))
         assert isinstance(failure.value.__cause__, ConnectionRefusedError)
         assert connected == [(PUBLIC, 80)]
         assert names.asked == [NAME]
@@ -369,7 +369,7 @@ class TestAddresses:
         with hosting(saying(OK, b"\r\nbytes")) as (address, asked):
             host = f"{NAME}:{address.partition(':')[2]}"
             names.set(NAME, ["127.0.0.2", "127.0.0.1"])
-            assert load_allowed(list_host(settings, host)) == b"bytes"
+            assert load(list_host(settings, host)) == b"bytes"
             assert names.asked == [NAME]
             assert f"\r\nHost: {host}\r\n" in asked[0]
 
@@ -379,12 +379,12 @@ class TestAddresses:
         for listed in ([NAME], f"{NAME}:8080 and more"):
             settings.THUMBNAIL_PRIVATE_HOSTS = listed
             with pytest.raises(SourceNotAllowedError):
-                load_allowed(source)
+                load(source)
 
     @pytest.mark.parametrize("host", ["nowhere.invalid", "..", f"{'a' * 70}.com", "example.com:99999"])
     def test_names_without_an_address(self, settings: Any, host: str) -> None:
         with pytest.raises(StorageError):
-            load_allowed(list_host(settings, host))
+            load(list_host(settings, host))
 
 
 class TestTime:
@@ -414,7 +414,7 @@ class TestTime:
         with hosting(answer) as (host, _):
             source = list_host(settings, host, scheme)
             with pytest.raises(StorageError, match=r"^the source's host took more than 0\.2 s$"):
-                load_allowed(source)
+                load(source)
 
     def test_a_host_that_takes_no_connection(self, settings: Any) -> None:
         """Its queue of connections is full."""
@@ -425,7 +425,7 @@ class TestTime:
                 waiting.connect_ex(full.getsockname())
             source = list_host(settings, f"127.0.0.1:{full.getsockname()[1]}")
             with pytest.raises(StorageError, match=r"took more than 0\.2 s"):
-                load_allowed(source)
+                load(source)
 
     def test_it_is_a_failed_storage(self, server: Server, settings: Any, media: Path, caplog: Any) -> None:
         settings.THUMBNAIL_SOURCE_SECONDS = 0.2
@@ -454,7 +454,7 @@ class TestBytes:
     )
     def test_as_many_as_are_allowed(self, settings: Any, parts: tuple[bytes, ...]) -> None:
         with hosting(saying(OK, *parts)) as (host, asked):
-            assert load_allowed(list_host(settings, host)) == b"x" * 100_000
+            assert load(list_host(settings, host)) == b"x" * 100_000
         assert "\r\nAccept-Encoding: identity\r\n" in asked[0]
 
     @pytest.mark.parametrize(
@@ -470,7 +470,7 @@ class TestBytes:
     )
     def test_more(self, settings: Any, answer: Answer) -> None:
         with hosting(answer) as (host, _), pytest.raises(SourceTooLargeError):
-            load_allowed(list_host(settings, host))
+            load(list_host(settings, host))
 
     @pytest.mark.parametrize("coding", [b"gzip", b"GZIP", b"br", b"identity, zstd"])
     def test_compressed_ones_are_refused(self, settings: Any, coding: bytes) -> None:
@@ -479,7 +479,7 @@ class TestBytes:
             hosting(saying(OK, b"Content-Encoding: " + coding + b"\r\n\r\n", bomb)) as (host, _),
             pytest.raises(StorageError, match="compressed"),
         ):
-            load_allowed(list_host(settings, host))
+            load(list_host(settings, host))
 
 
 @pytest.mark.parametrize(
@@ -516,7 +516,7 @@ class TestBytes:
 )
 def test_answers_that_are_none(settings: Any, caplog: Any, answer: Answer) -> None:
     with hosting(answer) as (host, _), pytest.raises(StorageError) as failure:
-        load_allowed(list_host(settings, host))
+        load(list_host(settings, host))
     assert "took more" not in str(failure.value)
     assert host not in str(failure.value)
     # urllib3 would name the URL.
@@ -580,7 +580,7 @@ class TestTls:
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         names.set(NAME, ["127.0.0.1"])
-        assert load_allowed(list_host(settings, f"{NAME}:{host.port}", "https")) == b"bytes"
+        assert load(list_host(settings, f"{NAME}:{host.port}", "https")) == b"bytes"
         assert host.names == [NAME]
         assert f"\r\nHost: {NAME}:{host.port}\r\n" in host.asked[0]
         assert names.asked == [NAME]
@@ -600,6 +600,6 @@ class TestTls:
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         names.set(name, ["127.0.0.1"])
         with pytest.raises(StorageError) as failure:
-            load_allowed(list_host(settings, f"{name}:{host.port}", "https"))
+            load(list_host(settings, f"{name}:{host.port}", "https"))
         assert isinstance(failure.value.__cause__, ssl.SSLCertVerificationError)
         assert host.asked == []

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.cache.breaker import BREAKER_SECONDS
+from shrinkmeister.cache.connection import BREAKER_SECONDS
 from shrinkmeister.conf import DAY, SettingError, get_config, get_tokens
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 from cryptography import x509
@@ -44,10 +46,13 @@ def speaking(say: Callable[[socket.socket], None]) -> Iterator[str]:
         thread.join()
 
 
-def reason(url: str, timeout: float = 20) -> str:
-    with pytest.raises(Unreachable) as refused:
+def refused(url: str, kind: type[Exception], timeout: float = 20) -> None:
+    """A GET has no answer, for a reason of this class."""
+    with pytest.raises(Unreachable) as found:
         get(url, timeout)
-    return refused.value.reason
+    error = found.value.__cause__
+    assert isinstance(error.reason if isinstance(error, URLError) else error, kind)
+    assert str(found.value)
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
@@ -77,7 +82,6 @@ def test_any_status_is_an_answer(status: int) -> None:
         reply = get(f"{url}/path?query", 20)
     assert (reply.status, reply.content_type) == (status, "text/plain")
     assert reply.body == (b"" if status == 204 else b"/path?query")
-    assert reply.date is None
     assert 0 <= reply.milliseconds == round((reply.received - reply.sent) * 1000)
 
 
@@ -91,29 +95,20 @@ def test_redirects_are_followed_where_it_is_said() -> None:
     assert (followed.status, followed.body, followed.url) == (200, b"it", f"{url}/there")
 
 
-@pytest.mark.parametrize(
-    ("said", "time"),
-    [("Thu, 26 Nov 2026 00:00:00 GMT", 1795651200), ("yesterday", None), ("", None)],
-)
-def test_the_date(said: str, time: float | None) -> None:
-    with answering(lambda path: (200, {"Date": said}, b"")) as url:
-        assert get(url, 20).date == time
-
-
 def test_no_such_name() -> None:
-    assert reason("http://nowhere.invalid") == "name"
-    assert reason(f"http://{'x' * 64}.example.com") == "name"
+    refused("http://nowhere.invalid", socket.gaierror)
+    refused(f"http://{'x' * 64}.example.com", UnicodeError)
 
 
 def test_a_port_without_a_server() -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
-        assert reason(f"http://{HOST}:{taken.getsockname()[1]}") == "refused"
+        refused(f"http://{HOST}:{taken.getsockname()[1]}", ConnectionRefusedError)
 
 
 def test_a_server_without_an_answer() -> None:
     with socket.create_server((HOST, 0)) as listener:
-        assert reason(f"http://{HOST}:{listener.getsockname()[1]}", 0.05) == "timeout"
+        refused(f"http://{HOST}:{listener.getsockname()[1]}", TimeoutError, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +134,7 @@ def test_an_answer_that_never_ends_is_cut(begins: bytes, goes_on: bytes) -> None
 
     with speaking(dribble) as url:
         try:
-            assert reason(url, 0.3) == "timeout"
+            refused(url, TimeoutError, 0.3)
         finally:
             waiting.set()
 
@@ -148,7 +143,7 @@ def test_an_answer_that_is_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(web, "MAX_BYTES", 100)
     with answering(lambda path: (200, {}, b"x" * int(path[1:]))) as url:
         assert len(get(f"{url}/100", 20).body) == 100
-        assert reason(f"{url}/101") == "garbage"
+        refused(f"{url}/101", HTTPException)
 
 
 def test_the_connection_is_closed_without_an_answer() -> None:
@@ -156,7 +151,7 @@ def test_the_connection_is_closed_without_an_answer() -> None:
         connection.recv(1000)
 
     with speaking(hang_up) as url:
-        assert reason(url) == "cut"
+        refused(url, ConnectionError)
 
 
 def test_it_does_not_speak_http() -> None:
@@ -165,15 +160,15 @@ def test_it_does_not_speak_http() -> None:
         connection.sendall(b"220 mail.example.com ESMTP\r\n")
 
     with speaking(greet) as url:
-        assert reason(url) == "garbage"
+        refused(url, HTTPException)
 
 
 def test_it_does_not_speak_tls() -> None:
     with answering(lambda path: (200, {}, b"")) as url:
-        assert reason(url.replace("http:", "https:")) == "tls"
+        refused(url.replace("http:", "https:"), ssl.SSLError)
 
 
 def test_a_self_signed_certificate(tmp_path: Path) -> None:
     with answering(lambda path: (200, {}, b""), certificate(tmp_path)) as url:
         assert url.startswith("https://")
-        assert reason(url) == "certificate"
+        refused(url, ssl.SSLCertVerificationError)

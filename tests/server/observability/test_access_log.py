@@ -18,11 +18,10 @@ from shrinkmeister.conf import DAY, get_tokens
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister_server import health, pipeline
+from shrinkmeister_server import health, pipeline, served
 from shrinkmeister_server.engines.pillow import Engine
-from shrinkmeister_server.loaders.load import load_allowed
 from shrinkmeister_server.observability.log_formatters import DjangoErrorFilter, EmfFormatter, JsonFormatter
-from shrinkmeister_server.observability.timing import MAKING, Timing
+from shrinkmeister_server.observability.timing import MAKING
 from tests.conf.test_environment import NEEDED
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import picture
@@ -62,7 +61,7 @@ class TestOutcomes:
         server.get(url_of())
         made = request_log(log)
         assert (made["level"], made["status"], made["outcome"]) == ("INFO", 302, "made")
-        assert (made["source"], made["key"]) == (digest(SPEC.source.canonical()), digest(SPEC.canonical()))
+        assert (made["source"], made["key"]) == (digest(SPEC.source.canonical), digest(SPEC.canonical))
         assert made["phases"].keys() >= MAKING
         server.head(url_of())
         found = request_log(log)
@@ -92,7 +91,7 @@ class TestOutcomes:
             monkeypatch.setattr(shared.coordination, "now", lambda: later)
         else:
             get_shared_cache().connection.driver.delete_many(
-                [f"shrinkmeister:{key}" for key in (f"t1:{digest(SPEC.canonical())}", "complete")]
+                [f"shrinkmeister:{key}" for key in (f"t1:{digest(SPEC.canonical)}", "complete")]
             )
         server.get(url_of())
         assert request_log(log)["outcome"] == "stored"
@@ -105,7 +104,7 @@ class TestOutcomes:
         log.clear()
         shared = get_shared_cache()
         monkeypatch.setattr(shared.coordination, "now", lambda: time.time() + 30 * DAY)
-        monkeypatch.setattr(pipeline, "_in_bucket", Mock(side_effect=StorageError("the storage sleeps")))
+        monkeypatch.setattr(served, "find_stored", Mock(side_effect=StorageError("the storage sleeps")))
         server.get(url_of())
         warned, told = log.records
         assert "the storage sleeps" in warned.getMessage()
@@ -114,14 +113,15 @@ class TestOutcomes:
     def test_of_one_that_another_server_makes(
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
-        lock = get_shared_cache().coordination.lock
+        coordination = get_shared_cache().coordination
+        lock = coordination.lock
 
         def late(spec: ThumbnailSpec, seconds: int) -> bool | None:
-            make(pipeline.Request(spec, load_allowed, True, Timing()), "")
+            monkeypatch.setattr(coordination, "lock", lock)
+            pipeline.make_for_site(spec)
             return lock(spec, seconds)
 
-        make = pipeline._made
-        monkeypatch.setattr(get_shared_cache().coordination, "lock", late)
+        monkeypatch.setattr(coordination, "lock", late)
         server.get(url_of())
         assert request_log(log)["outcome"] == "waited"
 
@@ -133,7 +133,7 @@ class TestOutcomes:
         assert (gone["level"], gone["status"], gone["outcome"]) == ("WARNING", 404, "SourceMissingError")
         assert gone["code"] == "source-missing"
         assert " code=source-missing " in gone["text"]
-        assert gone["key"] == digest(GONE.canonical())
+        assert gone["key"] == digest(GONE.canonical)
         assert gone["error"] == "the storage has no such file"
         assert gone["text"].endswith(": the storage has no such file")
 
@@ -156,7 +156,7 @@ class TestOutcomes:
         self, server: Server, photo: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
     ) -> None:
         """One line, with its traceback, and with the digests."""
-        monkeypatch.setattr(pipeline, "load_allowed", Mock(side_effect=RuntimeError("a surprise")))
+        monkeypatch.setattr(pipeline, "load", Mock(side_effect=RuntimeError("a surprise")))
         server.get(url_of())
         (record,) = log.records
         assert "RuntimeError: a surprise" in JsonFormatter().format(record)
@@ -167,7 +167,7 @@ class TestOutcomes:
             "RuntimeError",
         )
         assert surprise["code"] == "server-error"
-        assert surprise["key"] == digest(SPEC.canonical())
+        assert surprise["key"] == digest(SPEC.canonical)
 
 
 class TestOthers:
@@ -318,7 +318,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
                 }
             }
         ),
-        "THUMBNAIL_ENGINE": "tests.server.observability.test_log_lines.SurprisingEngine",
+        "THUMBNAIL_ENGINE": "tests.server.observability.test_access_log.SurprisingEngine",
         "LOG_FORMAT": request.param,
         # As docs/operations.md has it.
         "GUNICORN_CMD_ARGS": f"--config {tmp_path}/gunicorn.conf.py",
@@ -377,7 +377,7 @@ def test_an_error_that_nobody_thought_of_is_told_once_and_without_the_path(
     """By Django, whose line is of before ours, or by ours, which has the digests too."""
     if around:
         settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.failing_middleware"]
-    monkeypatch.setattr(pipeline, "load_allowed", Mock(side_effect=RuntimeError("a surprise")))
+    monkeypatch.setattr(pipeline, "load", Mock(side_effect=RuntimeError("a surprise")))
     monkeypatch.setattr(logging.getLogger("django.request"), "filters", [DjangoErrorFilter()])
     url = url_of()
     assert server.get(url).status_code == 500

@@ -1,0 +1,54 @@
+"""Rows for settings of sorl, Django and django-storages, which check them themselves."""
+
+from shrinkmeister.conf.table import BOTH, SERVER, SITE, Setting
+from shrinkmeister.environment import FLAG, MAPPING, NUMBER, TEXT, whole
+
+# They decide how a picture looks. Tokens contain them, so the server does not have them.
+PICTURE_SETTINGS = tuple(
+    Setting(SITE, form, f"sorl's: {about}", shown=shown, name=f"THUMBNAIL_{name}")
+    for name, form, shown, about in (
+        ("FORMAT", TEXT, "JPEG", "the format of thumbnails."),
+        ("QUALITY", whole(), "95", "the quality of JPEG, WebP and AVIF."),
+        ("COLORSPACE", TEXT, "RGB", "`RGB` or `GRAY`."),
+        ("UPSCALE", FLAG, "True", "enlarge small sources."),
+        ("PADDING", FLAG, "False", "fill the geometry with a border."),
+        ("PADDING_COLOR", TEXT, "#ffffff", "the border's colour."),
+        ("PROGRESSIVE", FLAG, "True", "write progressive JPEGs."),
+        ("ORIENTATION", FLAG, "True", "turn sources by their EXIF orientation."),
+        ("BLUR", NUMBER, "0", "the radius of a Gaussian blur."),
+    )
+)
+DJANGO_SETTINGS = (
+    Setting(
+        BOTH,
+        MAPPING,
+        "Django's: other storages. On the server a variable with JSON.",
+        server_default={"default": {"BACKEND": "storages.backends.s3.S3Storage"}},
+        shown="Django's; server: S3",
+        secret=True,
+        name="STORAGES",
+    ),
+    Setting(
+        BOTH,
+        MAPPING,
+        "Django's: caches, for THUMBNAIL_CACHE_NAME. On the server a variable with JSON.",
+        shown="Django's; server: none",
+        secret=True,
+        name="CACHES",
+    ),
+)
+# The command line reads them too, to sign URLs.
+S3_SETTINGS = tuple(
+    Setting(SERVER, form, f"django-storages': {about}", default, name=f"AWS_{name}")
+    for name, form, default, about in (
+        ("S3_ENDPOINT_URL", TEXT, None, "the URL of an S3 that is not Amazon's."),
+        ("S3_REGION_NAME", TEXT, None, "the region of the bucket."),
+        ("S3_ADDRESSING_STYLE", TEXT, None, "`virtual` or `path`."),
+        ("S3_SIGNATURE_VERSION", TEXT, "s3v4", "how requests are signed."),
+        ("S3_CUSTOM_DOMAIN", TEXT, None, "the domain of the thumbnails' URLs, such as a CDN's."),
+        ("S3_URL_PROTOCOL", TEXT, "https:", "the scheme of URLs at that domain."),
+        # django-storages has True. Public thumbnails keep one URL for good.
+        ("QUERYSTRING_AUTH", FLAG, False, "true for a private bucket: each URL is signed."),
+        ("QUERYSTRING_EXPIRE", whole(), 3600, "seconds for which a signed URL works."),
+    )
+)
