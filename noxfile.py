@@ -109,7 +109,7 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel into dist/, and run the fast tests with the wheel, which is built from the sdist."""
+    """Build sdist and wheel into dist/. Run the fast tests with the wheel, which is made from the sdist."""
     shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build", external=True)
     built = [str(path) for path in sorted(Path("dist").iterdir())]

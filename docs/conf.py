@@ -15,7 +15,6 @@ version = release = shrinkmeister.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.intersphinx",
     "sphinx_copybutton",
     "docstrings",
 ]
@@ -30,13 +29,8 @@ autodoc_typehints = "none"
 default_role = "code"
 # They would change the quotes of code in docstrings.
 smartquotes = False
-intersphinx_mapping = {
-    "python": ("https://docs.python.org/3", None),
-    "django": (
-        "https://docs.djangoproject.com/en/stable/",
-        "https://docs.djangoproject.com/en/stable/_objects/",
-    ),
-}
+# The build needs no internet, so it has no inventories of other projects.
+nitpick_ignore_regex = [("py:.*", r"(django|sorl|rest_framework|collections|datetime|typing)\..*")]
 copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "furo"

@@ -83,7 +83,7 @@ class ServerConfig:
         whole(1),
         20,
         "Seconds for decoding, scaling and encoding one source, fewer than THUMBNAIL_LOCK_SECONDS. Some "
-        "steps [cannot be stopped](../README.md#limits).",
+        "steps [cannot be stopped](limits.md).",
     )
     max_making: int = _row(
         whole(1), 4, "Thumbnails that a process makes at once. Each may hold a decoded source."
@@ -105,7 +105,7 @@ class ServerConfig:
         "0 turns this off.",
     )
     max_batch: int = _row(
-        whole(), 100, "Thumbnails that an app may ask for [in one request](protocol.md#batch); 0 for none."
+        whole(), 100, "Thumbnails that an app may ask for [in one request](http.md#several-thumbnails); 0 for none."
     )
     batch_seconds: int = _row(
         whole(), 10, "Seconds for which such a request makes thumbnails. The URLs of the rest make them."
@@ -115,7 +115,7 @@ class ServerConfig:
         [],
         "Origins whose pages may read thumbnails (canvas, WebGL, `fetch`) and ask for JSON, as "
         "`https://www.example.com`, or `*` for all. The bucket needs "
-        "[a rule of its own](operations.md#answers-to-other-origins).",
+        "[a rule of its own](http.md#headers).",
     )
     metrics: bool = False  # THUMBNAIL_METRICS, whose row is in Config
 
@@ -140,7 +140,7 @@ OTHER_SETTINGS = tuple(
             "`serve` listens at 0.0.0.0 with this port, or without it at 127.0.0.1:8000.",
         ),
         ("DEBUG", FLAG, False, "Django's."),
-        ("LOG_LEVEL", TEXT, "INFO", "The level of [the log](operations.md#the-log)."),
+        ("LOG_LEVEL", TEXT, "INFO", "The level of [the log](logs-and-metrics.md)."),
         ("LOG_FORMAT", choice("text", "json", "emf"), "text", "`text`, `json`, or `emf` for CloudWatch."),
         ("PROMETHEUS_MULTIPROC_DIR", TEXT, None, "prometheus_client's: a folder for all processes."),
         ("SECURE_SSL_REDIRECT", FLAG, False, "Django's, if no proxy redirects to HTTPS."),

@@ -1,6 +1,7 @@
 """Django settings of the thumbnail server: the only reader of its environment.
 
-Every variable of shrinkmeister_server/conf.py is a setting of the same name; docs/settings.md lists them.
+Every variable of shrinkmeister_server/conf.py is a setting of the same name. docs/reference/settings.md
+lists them.
 There is no database.
 """
 

@@ -4,7 +4,7 @@
 // encrypted URL of the thumbnail server. The server makes the thumbnail when a browser asks, stores and
 // records it, and redirects. A page never waits for a picture.
 //
-// The client follows docs/protocol.md, as the Django app does. With the same settings both make the same
+// The client follows docs/reference/protocol.md, as the Django app does. With the same settings both make the same
 // URLs, and find each other's thumbnails.
 package shrinkmeister
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Secrets that can be guessed. All clients share the rules, which docs/protocol.md defines and explains.
+// Secrets that can be guessed. All clients share the rules, which docs/reference/protocol.md defines and explains.
 
 const (
 	minSecret = 32

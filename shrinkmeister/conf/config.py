@@ -116,7 +116,7 @@ class Config:
             EQUAL,
             SECRET,
             'Encrypts the URLs. Random text of 32 characters or more, from `python -c "import secrets; '
-            'print(secrets.token_urlsafe(48))"` ([why](security.md#the-secret)).',
+            'print(secrets.token_urlsafe(48))"` ([why](../understand/security.md#the-secret)).',
             server_default=MISSING,
             shown="required",
             secret=True,
@@ -128,7 +128,7 @@ class Config:
         Setting(
             EQUAL,
             SECRETS,
-            "Other keys, whose URLs are valid too ([rotation](operations.md#rotating-the-secret)).",
+            "Other keys, whose URLs are valid too ([rotation](../how-to/rotate-the-secret.md)).",
             server_default=[],
             secret=True,
             name="THUMBNAIL_SECRET_KEY_FALLBACKS",
@@ -187,7 +187,7 @@ class Config:
         NAMES,
         "What the server may read: `s3://bucket`, `s3://bucket/folder/`, `storage://alias`, `https://host` "
         "or `http://host`. A site lists the hosts of sources that are URLs, and "
-        "[storages elsewhere](operations.md#sources-elsewhere).",
+        "[storages elsewhere](../how-to/storages.md).",
         shown="server: `s3://` + THUMBNAIL_BUCKET, or `storage://` + THUMBNAIL_STORAGE",
         read=values.sources,
         id="E007",
@@ -196,7 +196,7 @@ class Config:
     text_sources: tuple[str, ...] | str | None = site(
         NAMES,
         "Images in visitors' texts that may be shown as thumbnails: folders, or the dotted path of a "
-        "function ([why](migrating.md#7-texts-that-visitors-write)).",
+        "function ([why](../how-to/texts-of-visitors.md)).",
         read=values.text_sources,
         id="E031",
         hint=values.TEXT_SOURCES_HINT,
@@ -213,7 +213,7 @@ class Config:
     check_ttl: int = equal(
         whole(1),
         "Seconds for which pages trust a record: 7 days. Then one visitor is sent to the server, which "
-        "looks in the bucket, so that [lost thumbnails come back](operations.md#thumbnails-that-are-lost).",
+        "looks in the bucket, so that [lost thumbnails come back](../troubleshooting/failures.md).",
         7 * DAY,
         differs="If the site's is shorter, thumbnails stay lazy that the server does not find stale. If it "
         "is longer, lost thumbnails stay broken for longer.",
@@ -221,7 +221,7 @@ class Config:
     )
     expire_days: int | None = equal(
         whole(2),
-        "Days after which [a rule of the bucket](operations.md#letting-thumbnails-expire) deletes "
+        "Days after which [a rule of the bucket](../how-to/expiry-and-deletion.md) deletes "
         "thumbnails, 2 at least. Thumbnails that visitors look at are made again before.",
         differs="The rule of `shrinkmeister lifecycle` does not fit the records: pages show thumbnails "
         "that the bucket has deleted, or have them made again too early.",
@@ -247,21 +247,20 @@ class Config:
     adopted_backend: str | None = site(
         TEXT,
         "What THUMBNAIL_BACKEND was before, as `sorl.thumbnail.base.ThumbnailBackend`: pages "
-        "[keep its thumbnails](migrating.md).",
+        "[keep its thumbnails](../how-to/swap-a-site.md).",
         read=values.matching(values.DOTTED_PATH),
         id="E016",
         hint=values.FORMER_BACKEND_HINT,
     )
     eager: bool = site(
         FLAG,
-        "Make thumbnails at once, [where no browser will ask](migrating.md#5-tests-commands-and-e-mails).",
+        "Make thumbnails at once, [where no browser will ask](../how-to/tests-commands-emails.md).",
         False,
         **SWITCH,
     )
     cleanup: bool = site(
         FLAG,
-        "Delete the thumbnails of a file that a model instance "
-        "[loses](migrating.md#4-files-that-are-replaced-or-deleted).",
+        "Delete the thumbnails of a file that a model instance [loses](../how-to/expiry-and-deletion.md).",
         False,
         **SWITCH,
     )
@@ -274,7 +273,7 @@ class Config:
     )
     metrics: bool = both(
         FLAG,
-        "Count for [Prometheus](operations.md#counters); needs `[metrics]`. The server shows its counts at "
+        "Count for [Prometheus](logs-and-metrics.md); needs `[metrics]`. The server shows its counts at "
         "`/metrics`, those of all its processes with PROMETHEUS_MULTIPROC_DIR.",
         False,
         **SWITCH,

@@ -2,7 +2,7 @@
 
 A row is a field of a frozen class, named as its setting is: Config and CacheConfig (config.py) have the
 rows of the site, ServerConfig (shrinkmeister_server/conf.py) those of the server. Checks, the server's
-environment, the command line, `init`, the doctor and docs/settings.md read them.
+environment, the command line, `init`, the doctor and docs/reference/settings.md read them.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ class Setting:
     about           what it does, in Markdown, with links relative to docs/
     default         None if there is none, or if a library has it
     server_default  the server's, if it is another one; MISSING if the server does not start without a value
-    shown           the default in docs/settings.md, if it is not the one above
+    shown           the default in docs/reference/settings.md, if it is not the one above
     differs         what happens if site and server have different values, which the doctor compares
     read            returns what Config has for the value of Django's settings (values.py)
     id, hint        the system check that reports a wrong value, and what to write instead. Without an id,

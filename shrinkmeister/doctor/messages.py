@@ -5,7 +5,7 @@
 
 Only holders of the secret can ask, or read an answer. Each question has a new nonce, so an answer that
 repeats it comes from a holder of the secret. Questions and answers have different keys, so a question that
-is sent back is not an answer. `docs/protocol.md` defines each byte.
+is sent back is not an answer. `docs/reference/protocol.md` defines each byte.
 """
 
 import json

@@ -7,7 +7,7 @@
 The bytes of such a text: version (1), then AES-256-SIV (RFC 5297) of the payload, with the version byte
 as associated data. SIV is deterministic: the same payload gives the same text on every host. HKDF-SHA256
 (RFC 5869) derives a key for each purpose from the secret, so a text of one purpose is invalid for all
-others. `docs/protocol.md` defines each byte.
+others. `docs/reference/protocol.md` defines each byte.
 """
 
 import re

@@ -3,7 +3,7 @@
     t1:4nmm...   {"v":1,"w":300,"h":200,...,"m":"mV7dP0Qv1hE"}
 
 Without a signature, anyone who can write to the shared cache could make pages show any URL.
-`docs/protocol.md` defines each byte.
+`docs/reference/protocol.md` defines each byte.
 """
 
 import hmac

@@ -4,8 +4,8 @@
     spec.canonical
     b'["s3","photos","2024/dawn.jpg","300x200",{"crop":"center"}]'
 
-A token encrypts the canonical form, and a key is a digest of it. `docs/protocol.md` defines it for other
-languages.
+A token encrypts the canonical form, and a key is a digest of it. `docs/reference/protocol.md` defines it
+for other languages.
 """
 
 import json

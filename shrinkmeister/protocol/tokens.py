@@ -5,7 +5,8 @@
     tokens.decrypt('AYy2nDq...')   spec
 
 A token is the encrypted canonical form of a spec. The same spec gives the same token on every host and
-every render; otherwise browsers and CDNs could not cache its URL. `docs/protocol.md` defines each byte.
+every render; otherwise browsers and CDNs could not cache its URL. `docs/reference/protocol.md` defines
+each byte.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""One stage of zappa_settings.json, made from a few answers. docs/lambda.md explains its keys."""
+"""One stage of zappa_settings.json, made from a few answers. docs/how-to/lambda.md explains its keys."""
 
 import json
 import os

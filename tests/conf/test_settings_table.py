@@ -1,4 +1,4 @@
-"""The tables of settings: what comes out of them, and docs/settings.md."""
+"""The tables of settings: what comes out of them, and docs/reference/settings.md."""
 
 from dataclasses import dataclass, fields
 from typing import Any

@@ -368,7 +368,7 @@ class TestCleanup:
 def test_sorls_delete_takes_it_with_both_backends(
     media: Path, sorl: Sorl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As docs/migrating.md says: what is to stay is a copy."""
+    """As docs/how-to/swap-a-site.md says: what is to stay is a copy."""
     for backend in (default.backend._wrapped or default.backend, sorl.backend):
         monkeypatch.setattr(default.backend, "_wrapped", backend)
         old = storages["default"].save("photos/a.jpg", ContentFile(picture((400, 300))))

@@ -42,7 +42,7 @@ from shrinkmeister_server.deployment.stage import StageError
 from shrinkmeister_server.engines import OldLibvipsError
 
 ROOT = Path(str(error_policy.__file__)).parents[1]
-PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
 # No answer of the server is about one of these.
 WITHOUT_ANSWER = {
     *(EmptyFileError, HostNotListedError, NotStoredError, PrivateNameError, ReadOnlyError, RecordError),

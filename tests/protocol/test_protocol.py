@@ -1,4 +1,4 @@
-"""The page docs/protocol.md: what it says in figures is what the code does."""
+"""The page docs/reference/protocol.md: what it says in figures is what the code does."""
 
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ from tests.vectors import load
 
 pytestmark = pytest.mark.makes_thumbnails
 
-PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
 # Long figures stand on several lines.
 FIGURES = re.sub(r"\s+|xor D", "", PAGE)
 SECRET = load("tokens")["secret"]

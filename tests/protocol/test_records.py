@@ -114,7 +114,7 @@ def test_sealed_vector(vector: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("vector", SEALS["valid"], ids=described)
 def test_sealed_vector_by_hand(vector: dict[str, str]) -> None:
-    """RFC 5869 and RFC 2104 spelled out: what the page docs/protocol.md says is enough."""
+    """RFC 5869 and RFC 2104 spelled out: what the page docs/reference/protocol.md says is enough."""
     extracted = hmac.new(bytes(32), SEALS["secret"].encode(), hashlib.sha256).digest()
     key = hmac.new(extracted, b"shrinkmeister record 1\x01", hashlib.sha256).digest()
     assert key.hex() == SEALS["key"]

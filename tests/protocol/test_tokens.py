@@ -42,7 +42,7 @@ def test_vector(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS["valid"], ids=described)
 def test_vector_by_hand(vector: dict[str, Any]) -> None:
-    """RFC 5297 spelled out with CMAC and CTR: what the page docs/protocol.md says is enough."""
+    """RFC 5297 spelled out with CMAC and CTR: what the page docs/reference/protocol.md says is enough."""
     key = derive_key(vector["secret"], KEY_INFO, KEY_LENGTH)
     token = vector["token"]
     data = urlsafe_b64decode(token + "=" * (-len(token) % 4))

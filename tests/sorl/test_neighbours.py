@@ -1,4 +1,4 @@
-"""What public projects do with sorl beyond `url` and sizes: docs/migrating.md has a table of it.
+"""What public projects do with sorl beyond `url` and sizes: docs/understand/differences-from-sorl.md.
 
 The table names tests of other files too, as those of names, pickles and errors.
 """

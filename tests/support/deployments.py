@@ -107,7 +107,7 @@ def deployment(
     redis_server: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployment]:
-    """As docs/lambda.md says it, with the example settings and values of this machine."""
+    """As docs/how-to/lambda.md says it, with the example settings and values of this machine."""
     directory = tmp_path_factory.mktemp("deployment")
     workshop = Workshop.made(directory / "thumbnails", lambda_python, wheel)
 

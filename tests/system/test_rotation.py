@@ -1,6 +1,6 @@
 """A secret is rotated, on the server first or on the site first: pages that are open meanwhile stay whole.
 
-The steps are those of docs/operations.md; a page lives through one of them.
+The steps are those of docs/how-to/rotate-the-secret.md; a page lives through one of them.
 """
 
 from pathlib import Path

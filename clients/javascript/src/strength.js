@@ -1,4 +1,4 @@
-/** Secrets that can be guessed. All clients share the rules, which docs/protocol.md defines and explains. */
+/** Secrets that can be guessed. All clients share the rules, which docs/reference/protocol.md defines and explains. */
 
 export const MIN_LENGTH = 32;
 // How many different characters a secret needs.

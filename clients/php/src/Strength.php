@@ -7,7 +7,7 @@ namespace Shrinkmeister;
 use SensitiveParameter;
 
 /**
- * Secrets that can be guessed. All clients share the rules, which docs/protocol.md defines and explains.
+ * Secrets that can be guessed. All clients share the rules, which docs/reference/protocol.md defines and explains.
  *
  * @internal
  */

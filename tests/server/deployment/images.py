@@ -143,7 +143,7 @@ def check_server(container: Container, variables: dict[str, str], directory: Pat
 
 
 def copy_with_zappas_settings(directory: Path, variables: dict[str, str]) -> None:
-    """The checkout, with Zappa's settings as docs/hosts.md has them: variables are Lambda's own."""
+    """The checkout, with Zappa's settings as docs/how-to/lambda.md has them: variables are Lambda's own."""
     directory.mkdir()
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", ".dockerignore"):
         shutil.copy(ROOT / name, directory)

@@ -1,4 +1,4 @@
-"""`zappa init` in a checkout, variables, `zappa deploy`, ALLOWED_HOST, `zappa update`: docs/lambda.md."""
+"""`zappa init` in a checkout, variables, `zappa deploy`, ALLOWED_HOST, `zappa update`."""
 
 import json
 import os

@@ -148,7 +148,7 @@ def cli(deployment: Deployment) -> Any:
 
 def test_what_zappa_has_allowed_is_narrowed_and_all_else_stays(cli: Any) -> None:
     client = cli.zappa.lambda_client
-    # Of a CDN, as docs/hosts.md adds it, and what Zappa adds.
+    # Of a CDN, as docs/how-to/cdn.md adds it, and what Zappa adds.
     cdn = {"Principal": "cloudfront.amazonaws.com", "SourceArn": "arn:aws:cloudfront::1:distribution/E1"}
     client.add_permission(FunctionName=NAME, StatementId="cdn", Action="lambda:InvokeFunctionUrl", **cdn)
     sid = "FunctionURLAllowPublicAccessInvoke"

@@ -1,7 +1,7 @@
 """What a few bytes make a decoder allocate or compute: JPEG 2000, AVIF, ICO, BMP, WebP and PNM.
 
 Each kind of file is refused with the right error, and what it takes of the memory is measured in a process
-of its own. docs/security.md has the table.
+of its own. docs/reference/limits.md has the table.
 """
 
 import json

@@ -320,7 +320,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         ),
         "THUMBNAIL_ENGINE": "tests.server.observability.test_access_log.SurprisingEngine",
         "LOG_FORMAT": request.param,
-        # As docs/operations.md has it.
+        # As docs/reference/logs-and-metrics.md has it.
         "GUNICORN_CMD_ARGS": f"--config {tmp_path}/gunicorn.conf.py",
     }
     (tmp_path / "gunicorn.conf.py").write_text(
