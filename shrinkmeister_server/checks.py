@@ -29,7 +29,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                 messages.append(
                     Error(
                         f"THUMBNAIL_ENGINE, STORAGES or an AWS_ variable does not work: {described(error)}",
-                        "Compare them with the reference of settings and with the options of django-storages.",
+                        "Compare them with the documentation, and with the options of django-storages.",
                         id="shrinkmeister.E103",
                     )
                 )

@@ -105,7 +105,9 @@ class ServerConfig:
         "0 turns this off.",
     )
     max_batch: int = _row(
-        whole(), 100, "Thumbnails that an app may ask for [in one request](http.md#several-thumbnails); 0 for none."
+        whole(),
+        100,
+        "Thumbnails that an app may ask for [in one request](http.md#several-thumbnails); 0 for none.",
     )
     batch_seconds: int = _row(
         whole(), 10, "Seconds for which such a request makes thumbnails. The URLs of the rest make them."

@@ -15,23 +15,6 @@ that have it. "=" means that both sides need the same value; [the doctor](../tro
 compares most of them. Write commas between the items of a list in a variable. The keys of S3 are boto3's:
 `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or on Lambda the function's role.
 
-`python -m tests.support.settings_reference` writes it."""
-
-from shrinkmeister.conf.config import SITE_SETTINGS
-from shrinkmeister.conf.table import EQUAL, SERVER, SITE, Setting
-from shrinkmeister.environment import MISSING
-from shrinkmeister_server.conf import OTHER_SETTINGS, SETTINGS
-from tests import ROOT
-
-FILE = ROOT / "docs" / "reference" / "settings.md"
-HEAD = """\
-# Settings
-
-A setting is a Django setting on the site, and an environment variable on the server. "✓" marks the sides that
-have it. "=" means that both sides need the same value; [the doctor](../troubleshooting/doctor.md) compares most of
-them. Write commas between the items of a list in a variable. The keys of S3 are boto3's: `AWS_ACCESS_KEY_ID` and
-`AWS_SECRET_ACCESS_KEY`, or on Lambda the function's role.
-
 `python -m tests.support.settings_reference` writes this page. Its rows are in
 `shrinkmeister/conf/config.py` and `shrinkmeister_server/conf.py`.
 """
