@@ -144,7 +144,12 @@ class Config:
         id="E003",
         hint=values.SERVER_URL_HINT,
     )
-    url_ttl: int | None = site(whole(1), "Seconds until a lazy URL expires.", shown="never", **SECONDS)
+    url_ttl: int | None = site(
+        whole(1),
+        "Seconds for which a lazy URL works at least. It expires after twice as many at most.",
+        shown="never",
+        **SECONDS,
+    )
     bucket: str | None = equal(
         TEXT,
         "The bucket of the thumbnails. Without it they are in the storage THUMBNAIL_STORAGE.",

@@ -12,12 +12,14 @@ register.tag("cache_thumbnails", parse)
 
 
 @register.filter
-def resolution(thumbnail: Thumbnail | BaseImageFile, resolution: str) -> str:
+def resolution(thumbnail: Thumbnail | BaseImageFile | str, resolution: str) -> str:
     """Return the URL at an alternative resolution: `{{ im|resolution:"2x" }}`.
 
-    Unlike sorl's filter of that name, it takes the thumbnail and not its URL. So it works in a private
-    bucket, where each URL has its own signature. It also takes thumbnails of sorl's own backend.
+    Unlike sorl's filter of that name, it takes the thumbnail and not only its URL. So it works in a private
+    bucket, where each URL has its own signature. It also takes what sorl's filter takes, because
+    `{% load thumbnail shrinkmeister %}` replaces that, and thumbnails of sorl's own backend.
     """
     if isinstance(thumbnail, Thumbnail):
         return thumbnail.url_of(resolution)
-    return with_resolution(thumbnail.url, resolution.removesuffix("x"))
+    url = thumbnail if isinstance(thumbnail, str) else thumbnail.url
+    return with_resolution(url, resolution.removesuffix("x"))

@@ -49,6 +49,13 @@ def test_the_least_that_is_needed() -> None:
     assert manage("check", THUMBNAIL_ENGINE=engine) == expected
 
 
+def test_settings_of_the_site() -> None:
+    """As in a terminal in which the site's commands run."""
+    status, output = manage("serve", DJANGO_SETTINGS_MODULE="tests.site.settings")
+    assert status == 1
+    assert output.startswith("DJANGO_SETTINGS_MODULE is 'tests.site.settings'")
+
+
 @pytest.mark.parametrize("name", ["ALLOWED_HOST", "THUMBNAIL_SECRET_KEY"])
 def test_a_missing_variable(name: str) -> None:
     status, output = manage("check", **{name: None})

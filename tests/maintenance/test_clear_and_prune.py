@@ -456,6 +456,15 @@ class TestProgress:
             shrinkmeister("prune", "--older-than", "1h", "--verbosity", "2")
             assert len(capsys.readouterr().err.splitlines()) == lines
 
+    @pytest.mark.parametrize(
+        "option", [["--settings", "tests.site.settings"], ["--no-color"], ["--traceback"]]
+    )
+    def test_options_of_django_may_follow_the_job(
+        self, site: Site, option: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        shrinkmeister("prune", "--older-than", "1h", "--dry-run", *option)
+        assert capsys.readouterr().out
+
     def test_it_is_silent_if_asked_to_be(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
         shrinkmeister("prune", "--older-than", "1h", "--verbosity", "0")
         assert capsys.readouterr() == ("", "")

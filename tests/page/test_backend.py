@@ -177,6 +177,16 @@ class TestRecorded:
         )
         assert page.split() == [url.removesuffix(".jpg") + "@2x.jpg"] * 2
 
+    def test_ours_takes_what_sorls_takes(self) -> None:
+        """`{% load thumbnail shrinkmeister %}` has the later one of two filters of a name."""
+        url = record()
+        page = render(
+            '{% load thumbnail shrinkmeister %}{% thumbnail f "300x200" as im %}'
+            '{{ im.url|resolution:"2x" }}{% endthumbnail %}',
+            f=NAME,
+        )
+        assert page == url.removesuffix(".jpg") + "@2x.jpg"
+
 
 @pytest.mark.usefixtures("media")
 class TestDoors:

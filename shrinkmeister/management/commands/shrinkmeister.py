@@ -178,8 +178,12 @@ def _add_jobs(parser: CommandParser) -> None:
 
     def add_job(name: str, help: str, dry_run: bool = False) -> CommandParser:
         job = jobs.add_parser(name, help=help)
-        # Django accepts its own option only before the job's name.
+        # Django accepts its own options only before the job's name. Both places work with these.
         job.add_argument("-v", "--verbosity", type=int, choices=range(4), default=SUPPRESS, help=SUPPRESS)
+        for option in ("--settings", "--pythonpath"):
+            job.add_argument(option, default=SUPPRESS, help=SUPPRESS)
+        for option in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+            job.add_argument(option, action="store_true", default=SUPPRESS, help=SUPPRESS)
         if dry_run:
             job.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
         return job
