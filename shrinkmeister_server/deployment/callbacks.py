@@ -31,25 +31,19 @@ PERMISSIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def settings(cli: Any) -> None:
     """Add missing keys to a stage, as `init` writes them, and keep secrets out of the package."""
-    given = cli.stage_config
     try:
-        stage = complete(given)
+        stage = complete(cli.stage_config)
+        has_own = not stage.get("manage_roles", True) or any(stage.get(key) for key in OWN_RIGHTS)
+        gives_rights = cli.command in ("deploy", "update") and not has_own
+        policy = policy_of(cli.api_stage, stage) if gives_rights else None
     except StageError as error:
         raise ClickException(str(error)) from error
     for key, value in stage.items():
         cli.override_stage_config_setting(key, value)
     cli.load_settings(cli.vargs.get("settings_file"))
-    if cli.command not in ("deploy", "update"):
-        return
-    moved = sorted(given.get("environment_variables", {}).keys() - stage["environment_variables"].keys())
-    if moved:
-        echo(f"Shrinkmeister: {', '.join(moved)} become variables of the function, outside of the package.")
-    if stage.get("manage_roles", True) and not any(stage.get(key) for key in OWN_RIGHTS):
-        try:
-            # Zappa's own policy allows all of S3.
-            cli.zappa.attach_policy = json.dumps(policy_of(cli.api_stage, stage))
-        except StageError as error:
-            raise ClickException(str(error)) from error
+    if policy:
+        # Zappa's own policy allows all of S3.
+        cli.zappa.attach_policy = json.dumps(policy)
 
 
 def post(cli: Any) -> None:
