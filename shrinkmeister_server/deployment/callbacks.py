@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 from click import ClickException, echo
 
 from shrinkmeister_server.deployment.policy import policy_of
@@ -77,12 +77,6 @@ def restrict(cli: Any) -> None:
             f"The policy of {function} may let every AWS account invoke it without its URL. AWS answered "
             f"{error.response['Error']['Code']} to {error.operation_name}. Give {RIGHTS} to the user that "
             f"deploys, and run `zappa update`."
-        ) from error
-    except ParamValidationError as error:
-        raise ClickException(
-            f"The URL of {function} does not answer, because this boto3 does not know the parameter "
-            f"InvokedViaFunctionUrl of lambda:AddPermission. Run `pip install --upgrade boto3` and then "
-            f"`zappa update`."
         ) from error
     for sid, statement in found.items():
         if statement.get("Principal") in ("*", {"AWS": "*"}) and not statement.get("Condition"):
