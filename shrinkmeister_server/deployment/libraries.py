@@ -37,10 +37,6 @@ class Target:
     architecture: str
 
     @property
-    def python(self) -> str:
-        return self.runtime.removeprefix("python")
-
-    @property
     def platforms(self) -> list[str]:
         """Return the platforms of wheels whose libraries run there."""
         machine = PLATFORMS[self.architecture]
@@ -70,7 +66,7 @@ def _replace(root: Path, distribution: Distribution, target: Target) -> None:
     with TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         command += ["--no-deps", "--no-compile", "--only-binary", ":all:", "--target", directory]
-        command += ["--implementation", "cp", "--python-version", target.python]
+        command += ["--implementation", "cp", "--python-version", target.runtime.removeprefix("python")]
         for platform in target.platforms:
             command += ["--platform", platform]
         done = subprocess.run([*command, name], capture_output=True, text=True)
