@@ -1,14 +1,11 @@
-"""Find secrets in the files of a package for AWS Lambda. Packages are kept in buckets and on disks.
-
-zappa_settings.json  `zappa init` writes it, and users add variables
-zappa_settings.py    Zappa writes `environment_variables` into it
-"""
+"""Find secrets in the files of a package for AWS Lambda. Packages are kept in buckets and on disks."""
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-# Files that may contain variables: Zappa's settings in all forms, editors' copies of them, and .env.
+# Files that may contain variables: zappa_settings.json, editors' copies of it, and .env. Zappa makes
+# zappa_settings.py of `environment_variables`.
 PATTERNS = ("*zappa_settings*", ".env*")
 
 # Variables whose whole value is secret.

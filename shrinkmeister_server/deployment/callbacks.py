@@ -1,10 +1,4 @@
-"""Callbacks of zappa_settings.json. Zappa calls each with its ZappaCLI.
-
-settings  completes the stage that `zappa init` has written, before a command runs
-post      narrows the function's policy and prints the site's settings, after the deployment
-
-The third callback, `zip`, is `package.finish`.
-"""
+"""Callbacks of zappa_settings.json, besides `package.finish`. Zappa calls them with its ZappaCLI."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +24,7 @@ PERMISSIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def settings(cli: Any) -> None:
-    """Add missing keys to a stage, as `init` writes them, and keep secrets out of the package."""
+    """Add missing keys to a stage that `zappa init` has written, before a command runs."""
     try:
         stage = complete(cli.stage_config)
         has_own = not stage.get("manage_roles", True) or any(stage.get(key) for key in OWN_RIGHTS)
@@ -47,7 +41,7 @@ def settings(cli: Any) -> None:
 
 
 def post(cli: Any) -> None:
-    """Print the site's settings, and narrow the policy: last, since an error ends Zappa."""
+    """After a deployment, print the site's settings and narrow the policy. An error of that ends Zappa."""
     print_settings(cli)
     restrict(cli)
 

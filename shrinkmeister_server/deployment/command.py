@@ -1,9 +1,4 @@
-"""`python -m shrinkmeister_server init | policy | site`, for a server on AWS Lambda with Zappa.
-
-init     asks for a few values, and writes zappa_settings.json and iam_policy.json
-policy   writes iam_policy.json again after a change of zappa_settings.json
-site     prints the site's settings that fit zappa_settings.json
-"""
+"""`python -m shrinkmeister_server init | policy | site`, for a server on AWS Lambda with Zappa."""
 
 import argparse
 import os

@@ -27,14 +27,10 @@ PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 @dataclass(frozen=True)
 class Target:
-    """The machine on which a package runs, as Lambda names it.
+    """The machine on which a package runs, as Lambda names it."""
 
-    runtime       such as python3.13
-    architecture  x86_64 or arm64
-    """
-
-    runtime: str
-    architecture: str
+    runtime: str  # such as python3.13
+    architecture: str  # x86_64 or arm64
 
     @property
     def platforms(self) -> list[str]:
