@@ -79,11 +79,6 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
                 # Lambda runs the function as another user than the owner of the files.
                 file.chmod(0o755)
                 archive.write(file, file.relative_to(root))
-    zipped = Path(cli.zip_path).stat().st_size
-    echo(
-        f"Shrinkmeister: {zipped / 1e6:.1f} MB, {size / 1e6:.1f} MB unpacked, for {target.runtime} on "
-        f"{target.architecture}"
-    )
 
 
 def _check_stage(cli: Any) -> None:
