@@ -40,8 +40,6 @@ LAZY = 3
 
 # A person who types a command can wait for longer than a page.
 WAIT_SECONDS = 2.0
-# prometheus_client would write into the folder of a server that has these variables.
-UNREAD = frozenset({"THUMBNAIL_METRICS"})
 
 FLAG = re.compile(r"--([A-Za-z_][A-Za-z0-9_-]*)(=.*)?", re.ASCII | re.DOTALL)
 # Templates write them so, and so may callers.
@@ -176,7 +174,8 @@ def _configure(variables: Mapping[str, str]) -> None:
         found = {
             row.name: row.form.read(variables, row.name, defaults.get(row.name, row.default))
             for row in SITE_SETTINGS
-            if row.name not in UNREAD
+            # prometheus_client would write into the folder of a server that has this variable.
+            if row.name != "THUMBNAIL_METRICS"
         }
         settings.configure(**{name: value for name, value in found.items() if value is not None})
 

@@ -14,7 +14,7 @@ NAMES = ("THUMBNAIL_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_S3_SECRET_ACCESS_
 
 def files_with_secrets(root: Path, variables: Mapping[str, str]) -> list[Path]:
     """Return the files at the top of a package that contain one of the secrets among the variables."""
-    forms = [form.encode() for secret in _secrets(variables) for form in _forms(secret)]
+    forms = [form.encode() for secret in _secrets(variables) if secret for form in _forms(secret)]
     files = (file for pattern in PATTERNS for file in sorted(root.glob(pattern)) if file.is_file())
     return [file for file in files if any(form in file.read_bytes() for form in forms)]
 
@@ -30,6 +30,4 @@ def _secrets(variables: Mapping[str, str]) -> Iterator[str]:
 
 def _forms(secret: str) -> set[str]:
     """Return a secret as it is, and as it appears in Python's and JSON's quotes."""
-    if not secret:
-        return set()
     return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}

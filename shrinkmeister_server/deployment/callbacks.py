@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 from click import ClickException, echo
 
 from shrinkmeister_server.deployment.policy import policy_of
-from shrinkmeister_server.deployment.site import print_settings
-from shrinkmeister_server.deployment.stage import StageError, complete
+from shrinkmeister_server.deployment.site import SHARED, UNKNOWN_URL, site_settings
+from shrinkmeister_server.deployment.stage import StageError, complete, variables_of
 
 # Keys of a stage by which a user sets the function's rights.
 OWN_RIGHTS = ("attach_policy", "role_arn", "role_name")
@@ -42,8 +42,27 @@ def settings(cli: Any) -> None:
 
 def post(cli: Any) -> None:
     """After a deployment, print the site's settings and narrow the policy. An error of that ends Zappa."""
-    print_settings(cli)
+    variables = variables_of(cli.stage_config)
+    secret = ", ".join(name for name, row in SHARED.items() if row.secret and variables.get(name))
+    echo(f"\nSettings of the site. Its environment needs the same {secret} as the server:\n")
+    echo(site_settings(variables, _server_url(cli)))
+    echo("Then run on the site: python manage.py shrinkmeister doctor\n")
     restrict(cli)
+
+
+def _server_url(cli: Any) -> str:
+    """Return the URL of what Zappa has deployed, as far as Zappa knows it."""
+    if cli.domain:
+        return f"https://{cli.domain}/{cli.base_path or ''}".rstrip("/")
+    if cli.use_function_url:
+        config = cli.zappa.lambda_client.get_function_url_config(FunctionName=cli.lambda_name)
+        return str(config["FunctionUrl"]).rstrip("/")
+    if cli.use_apigateway:
+        url = cli.zappa.get_api_url(
+            cli.lambda_name, cli.api_stage, apigateway_version=cli.apigateway_version
+        )
+        return str(url or UNKNOWN_URL).rstrip("/")
+    return UNKNOWN_URL
 
 
 def restrict(cli: Any) -> None:
