@@ -6,7 +6,6 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from shrinkmeister.environment import as_names
 from shrinkmeister.exceptions import ShrinkmeisterError
@@ -96,7 +95,16 @@ def _init(options: argparse.Namespace) -> None:
     options.cache = options.cache or os.environ.get("THUMBNAIL_CACHE_LOCATION")
     for name in QUESTIONS:
         setattr(options, name, getattr(options, name) or _ask(name))
-    stage = _stage(options)
+    of_command = ("run", "stage", "force")
+    stage = make_stage(
+        **{name: value for name, value in vars(options).items() if name not in of_command},
+        # Other users of the machine could see an option.
+        secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
+        # All URLs contain the name of the thumbnails' bucket. An attacker who could guess this name from it
+        # could create the bucket first, and get and change the package. Names have up to 63 characters.
+        deployments=f"{options.bucket[:42].rstrip('.-')}-deployments-{secrets.token_hex(4)}",
+    )
+    check(stage)
     write(FILE, {options.stage: stage})
     for doubt in doubtful(stage):
         print(f"Note: {doubt}", file=sys.stderr)
@@ -116,21 +124,6 @@ def _check_options(options: argparse.Namespace) -> None:
         raise StageError(f"The stage is {options.stage!r}. Zappa only accepts letters, digits and _.")
     if bool(as_names(options.subnets)) != bool(as_names(options.security_groups)):
         raise StageError("--subnets or --security-groups is missing: a network needs both.")
-
-
-def _stage(options: argparse.Namespace) -> dict[str, Any]:
-    """Return a checked stage. Raises StageError."""
-    of_command = ("run", "stage", "force")
-    stage = make_stage(
-        **{name: value for name, value in vars(options).items() if name not in of_command},
-        # Other users of the machine could see an option.
-        secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
-        # All URLs contain the name of the thumbnails' bucket. An attacker who could guess this name from it
-        # could create the bucket first, and get and change the package. Names have up to 63 characters.
-        deployments=f"{options.bucket[:42].rstrip('.-')}-deployments-{secrets.token_hex(4)}",
-    )
-    check(stage)
-    return stage
 
 
 def _policy(options: argparse.Namespace) -> None:

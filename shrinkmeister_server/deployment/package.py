@@ -24,8 +24,6 @@ from shrinkmeister_server.deployment.stage import ALL_SECRETS, FILE, HANDLER, St
 
 # Lambda unpacks no more. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_BYTES = 262_144_000
-# The settings, as Zappa writes them into the package.
-SETTINGS_MODULE = "zappa_settings.py"
 ZAPPAS_HANDLERS = ("handler.lambda_handler", "zappa.handler.lambda_handler")
 
 # Zappa's command line and this module need these, but Zappa's handler does not load them.
@@ -117,7 +115,7 @@ def _check_stage(cli: Any) -> None:
 def _remove_settings(root: Path) -> None:
     """Remove files of settings, which contain secrets. Zappa's own module of settings stays."""
     found = {file for pattern in PATTERNS for file in root.glob(pattern) if file.is_file()}
-    if removed := sorted(file.name for file in found if file.name != SETTINGS_MODULE):
+    if removed := sorted(file.name for file in found if file.name != "zappa_settings.py"):
         echo(f"Shrinkmeister: removed {', '.join(removed)} from the package, because of their secrets.")
     for name in removed:
         (root / name).unlink()
