@@ -14,7 +14,10 @@ NAMES = ("THUMBNAIL_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_S3_SECRET_ACCESS_
 
 def files_with_secrets(root: Path, variables: Mapping[str, str]) -> list[Path]:
     """Return the files at the top of a package that contain one of the secrets among the variables."""
-    forms = [form.encode() for secret in _secrets(variables) if secret for form in _forms(secret)]
+    forms = set()
+    for secret in filter(None, _secrets(variables)):
+        # As it is, and as it appears in Python's and JSON's quotes.
+        forms |= {secret.encode(), repr(secret)[1:-1].encode(), json.dumps(secret)[1:-1].encode()}
     files = (file for pattern in PATTERNS for file in sorted(root.glob(pattern)) if file.is_file())
     return [file for file in files if any(form in file.read_bytes() for form in forms)]
 
@@ -26,8 +29,3 @@ def _secrets(variables: Mapping[str, str]) -> Iterator[str]:
     # An address without a password is not secret.
     if "@" in (location := variables.get("THUMBNAIL_CACHE_LOCATION", "").strip()):
         yield location
-
-
-def _forms(secret: str) -> set[str]:
-    """Return a secret as it is, and as it appears in Python's and JSON's quotes."""
-    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
