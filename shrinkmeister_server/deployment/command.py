@@ -6,6 +6,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from shrinkmeister.environment import as_names
 from shrinkmeister.exceptions import ShrinkmeisterError
@@ -93,18 +94,20 @@ def _init(options: argparse.Namespace) -> None:
     _check_options(options)
     # Other users of the machine can see options, so an address with a password is better a variable.
     options.cache = options.cache or os.environ.get("THUMBNAIL_CACHE_LOCATION")
-    for name in QUESTIONS:
-        setattr(options, name, getattr(options, name) or _ask(name))
-    of_command = ("run", "stage", "force")
-    stage = make_stage(
-        **{name: value for name, value in vars(options).items() if name not in of_command},
-        # Other users of the machine could see an option.
-        secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
-        # All URLs contain the name of the thumbnails' bucket. An attacker who could guess this name from it
-        # could create the bucket first, and get and change the package. Names have up to 63 characters.
-        deployments=f"{options.bucket[:42].rstrip('.-')}-deployments-{secrets.token_hex(4)}",
-    )
-    check(stage)
+    given = {name: getattr(options, name) for name in QUESTIONS}
+    answers = {name: answer or _ask(name) for name, answer in given.items()}
+    while True:
+        try:
+            stage = _checked_stage(options, answers)
+            break
+        except StageError as error:
+            if all(given.values()):
+                raise
+            print(f"{error}\nEnter keeps the former answer; Ctrl-C stops.", file=sys.stderr)
+        again = {name: _ask(name, former) for name, former in answers.items()}
+        if again == answers:
+            raise StageError("No answer has changed. No file was written.")
+        answers = again
     write(FILE, {options.stage: stage})
     for doubt in doubtful(stage):
         print(f"Note: {doubt}", file=sys.stderr)
@@ -114,6 +117,21 @@ def _init(options: argparse.Namespace) -> None:
     print("\nSettings of the site:\n")
     print(site_settings(variables_of(stage)))
     print(f"For the site's environment, copy the values in aws_environment_variables of {FILE}.")
+
+
+def _checked_stage(options: argparse.Namespace, answers: dict[str, str]) -> dict[str, Any]:
+    """Return the stage of these answers. Raises StageError."""
+    of_command = ("run", "stage", "force")
+    stage = make_stage(
+        **{name: value for name, value in vars(options).items() if name not in of_command} | answers,
+        # Other users of the machine could see an option.
+        secret=os.environ.get("THUMBNAIL_SECRET_KEY") or secrets.token_urlsafe(48),
+        # All URLs contain the name of the thumbnails' bucket. An attacker who could guess this name from it
+        # could create the bucket first, and get and change the package. Names have up to 63 characters.
+        deployments=f"{answers['bucket'][:42].rstrip('.-')}-deployments-{secrets.token_hex(4)}",
+    )
+    check(stage)
+    return stage
 
 
 def _check_options(options: argparse.Namespace) -> None:
@@ -140,10 +158,11 @@ def _site(options: argparse.Namespace) -> None:
     print(site_settings(variables_of(stage), options.server_url), end="")
 
 
-def _ask(name: str) -> str:
+def _ask(name: str, former: str = "") -> str:
+    """Return the answer of the person at the terminal. former: the value of an empty answer"""
     if not sys.stdin.isatty():
         raise StageError(f"--{name} is missing.")
     answer = ""
     while not answer:
-        answer = input(f"{QUESTIONS[name]}: ").strip()
+        answer = input(f"{QUESTIONS[name]}: ").strip() or former
     return answer

@@ -316,11 +316,21 @@ def test_init_asks_on_a_terminal_for_what_no_option_says(tmp_path: Path) -> None
     assert variables["THUMBNAIL_SOURCES"] == "s3://photos,s3://more/folder"
 
 
-def test_a_wrong_answer_ends_init(tmp_path: Path) -> None:
-    done = on_a_terminal(tmp_path, b"Rome\nthumbs\ns3://photos\nredis://cache:6379/0\n")
-    assert done.returncode == 1
-    assert "The region is 'Rome'" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+def test_a_wrong_answer_does_not_lose_the_others(tmp_path: Path) -> None:
+    """Nor one that was given by an option."""
+    answers = b"thumbs\ns3://photos\nredis://cache:6379/0\n"
+    done = on_a_terminal(
+        tmp_path, answers + b"eu-west-1\n\nsss://a\n\n" + b"\n\ns3://more\n\n", "--region", "Rome"
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = done.stderr.split("\nEnter keeps")[:2]
+    assert "The region is 'Rome'" in first
+    assert "shrinkmeister.E007" in second
+    stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
+    assert stage["aws_region"] == "eu-west-1"
+    assert stage["environment_variables"]["THUMBNAIL_BUCKET"] == "thumbs"
+    assert stage["environment_variables"]["THUMBNAIL_SOURCES"] == "s3://more"
+    assert stage["aws_environment_variables"]["THUMBNAIL_CACHE_LOCATION"] == "redis://cache:6379/0"
 
 
 @pytest.mark.parametrize(
@@ -335,6 +345,16 @@ def test_nothing_is_asked_where_no_answer_helps(tmp_path: Path, wrong: list[str]
     done = on_a_terminal(tmp_path, b"", *wrong)
     assert (done.returncode, done.stdout) == (1, "")
     assert told in done.stderr
+
+
+def test_the_same_answers_end_init(tmp_path: Path) -> None:
+    """What is wrong is an option that nothing asks for."""
+    answers = b"eu-west-1\nthumbs\ns3://photos\nredis://cache:6379/0\n"
+    done = on_a_terminal(tmp_path, answers + b"\n\n\n\n", "--resolutions", "2x")
+    assert done.returncode == 1
+    assert "THUMBNAIL_ALTERNATIVE_RESOLUTIONS is '2x'" in done.stderr
+    assert "No answer has changed" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_driver_of_ones_own_is_found_where_init_finds_it(tmp_path: Path) -> None:
