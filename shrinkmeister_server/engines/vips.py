@@ -11,14 +11,17 @@ import pyvips
 from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
-from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.time_limit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
     # sorl's engine writes with options that 8.15 introduced. Debian 12 has 8.14.
-    raise OldLibvipsError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is required")
+    raise ImportError(
+        f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is required. If the system has "
+        "the headers of libvips, pip builds pyvips for that libvips, not for the bundled one. Restore the "
+        "bundled one: `pip install --force-reinstall --no-deps pyvips-binary`"
+    )
 
 # Only these loaders stay allowed, in the whole process. sorl blocks those that libvips does not trust.
 LOADERS = ("Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp")
