@@ -74,7 +74,6 @@ AWS_STORAGE_BUCKET_NAME = bucket
 
 # The only view that reads a body limits it itself.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None
-SECURE_CONTENT_TYPE_NOSNIFF = True
 # A browser also applies a redirect's policy to the request to the bucket, whose rules may need the Referer.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 # Load balancers and Prometheus ask each machine, without HTTPS.
