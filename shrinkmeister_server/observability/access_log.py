@@ -18,7 +18,6 @@ from shrinkmeister.error_policy import UNEXPECTED, code_of
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.observability.metrics import get_counter
 from shrinkmeister_server.observability.timing import Timing
 
 logger = logging.getLogger(__name__)
@@ -116,8 +115,12 @@ class AccessLogMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
-        # Made at start, so that a server without the library does not start.
-        self._count = get_counter() if get_server_config().metrics else None
+        self._count = None
+        if get_server_config().metrics:
+            # At start, so that a server without the library does not start.
+            from shrinkmeister_server.observability.metrics import count
+
+            self._count = count
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_log = request_log_of(request)
