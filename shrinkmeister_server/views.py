@@ -177,7 +177,7 @@ def _entries(
     for resolution, spec in links:
         if isinstance(spec, errors.TokenError):
             entry = _error_of(spec)
-            request_log.refuse(spec, entry["status"])
+            request_log.refuse(spec)
         else:
             part = RequestLog(spec=spec, thumbnail=True)
             request_log.parts.append(part)
@@ -196,9 +196,7 @@ def _entry(
     # A bug must not lose the other entries. The log line of this one has its traceback.
     except Exception as error:
         part.fail(error)
-        entry = _error_of(error)
-        part.status = entry["status"]
-        return entry
+        return _error_of(error)
 
 
 def _error_of(error: Exception) -> dict[str, Any]:
