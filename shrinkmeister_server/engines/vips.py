@@ -12,7 +12,7 @@ from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
-from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, SourceImage
+from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.time_limit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
@@ -97,14 +97,14 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         width, height = self.get_image_size(image)
         return tuple(n for n in REDUCTIONS if width % n == height % n == 0)
 
-    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Any:
         options: dict[str, Any] = {"access": "sequential"}
         if reduction > 1 and _loader(image.whole) == "jpegload":
             options["shrink"] = reduction
         elif reduction > 1:
             options["scale"] = 1 / reduction
         picture = _opened(image.data, image.limit, **options)
-        return Decoded(picture.copy_memory() if several else picture, reduction)
+        return picture.copy_memory() if several else picture
 
     def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         if size is not None:
