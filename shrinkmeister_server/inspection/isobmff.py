@@ -1,9 +1,5 @@
 """The boxes of an AVIF, as far as they describe pictures: ISO/IEC 14496-12 and 23008-12.
 
-    ftyp
-    meta    iinf: item 1 is "av01", iloc: where its bytes are, iprp: ispe is 100 x 100, ipma: of item 1
-    mdat    the bytes of the items
-
 All readers raise IndexError for a box that is broken or ambiguous.
 """
 
