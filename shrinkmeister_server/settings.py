@@ -55,7 +55,6 @@ if FILES_WITH_SECRETS or not ALLOWED_HOSTS:
 APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
 WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
-DATABASES: dict[str, dict[str, str]] = {}
 TIME_ZONE = "UTC"
 USE_TZ = True
 
