@@ -56,12 +56,8 @@ def _load_file(storage: Any, source: Source, max_bytes: int) -> bytes:
     except FileNotFoundError:
         # Google's storage raises it for a missing bucket too. Listing a missing bucket fails.
         if compat.is_a(storage, compat.GOOGLE_BACKEND):
-            try:
+            with compat.storage_errors(storage, f"the storage {source.container!r}"):
                 compat.check(storage)
-            except Exception as error:
-                raise errors.StorageError(
-                    f"the storage {source.container!r}: {type(error).__name__}"
-                ) from error
         raise
     with file:
         check_size(file.size, max_bytes)
