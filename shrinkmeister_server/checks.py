@@ -49,7 +49,6 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
 
 
 def _check_aliases() -> list[CheckMessage]:
-    """Report storages that THUMBNAIL_SOURCES lists and STORAGES does not have."""
     return [
         Error(
             f"THUMBNAIL_SOURCES contains 'storage://{alias}', but STORAGES has no alias {alias!r}.",

@@ -49,7 +49,6 @@ class BoxReader:
         self._read(0, len(data), Group())
 
     def count(self, parts: int = 1) -> None:
-        """Count what the file makes its reader look at."""
         self.parts += parts
         if self.parts > MAX_PARTS:
             raise SourceTooLargeError(f"the source is an AVIF of more than {MAX_PARTS} parts")

@@ -1,4 +1,4 @@
-"""Sources in the storages of Django's STORAGES."""
+"""Sources `storage://alias/name` in the storages of Django's STORAGES."""
 
 import errno
 from typing import Any
@@ -17,7 +17,6 @@ from shrinkmeister_server.loaders.s3 import get_s3_storage, load_object
 
 @opens_storage
 def load(source: Source, max_bytes: int) -> bytes:
-    """Return the bytes of a source `storage://alias/name`."""
     try:
         storage = storages[source.container]
     except InvalidStorageError as error:

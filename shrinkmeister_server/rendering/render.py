@@ -37,8 +37,6 @@ OWN_MODULES = re.compile(r"shrinkmeister(_server)?\..+")
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded thumbnail, and its size in pixels."""
-
     data: bytes
     width: int
     height: int
@@ -121,7 +119,6 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
 
 
 def _takes_frames(engine: Any, image: Any, header: Any, options: dict[str, Any]) -> bool:
-    """Return whether the engine decodes more than the first frame of the source."""
     if isinstance(engine, ShrinkingEngine):
         return engine.stays_animated(image, options)
     # sorl's libvips engine decodes all frames of a GIF, even for a still.
