@@ -56,7 +56,6 @@ APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
 WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 # A server reads the thumbnails' own bucket or storage unless the variable lists something else.
 bucket = values["THUMBNAIL_BUCKET"]
