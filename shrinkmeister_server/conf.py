@@ -50,8 +50,6 @@ def _seconds(value: Any) -> float:
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """The values of the server's own settings."""
-
     max_source_bytes: int = _row(whole(1), 40_000_000, "Bytes of the largest source that is read.")
     source_seconds: float = _row(
         Form(_seconds, "a number of seconds above 0"),
@@ -162,7 +160,6 @@ def get_server_config() -> ServerConfig:
 
 
 def setting_problems() -> list[SettingError]:
-    """Return a problem for each of the server's settings with a wrong value."""
     return _read()[1]
 
 
