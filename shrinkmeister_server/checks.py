@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Info
+from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.conf.credentials import described
@@ -35,6 +36,14 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         if not messages:
             messages += check_expiry(get_config())
         messages += _check_aliases()
+        if sorl_settings.THUMBNAIL_ENGINE == "shrinkmeister_server.engines.pillow.Engine" and _has_vips():
+            messages.append(
+                Info(
+                    "libvips is installed. For PNG and WebP it is faster than Pillow, with less memory.",
+                    "Set THUMBNAIL_ENGINE=shrinkmeister_server.engines.vips.Engine.",
+                    id="shrinkmeister.I101",
+                )
+            )
     folder = getattr(settings, "PROMETHEUS_MULTIPROC_DIR", None)
     if folder and not os.path.isdir(folder):
         messages.append(
@@ -58,3 +67,11 @@ def _check_aliases() -> list[CheckMessage]:
         for scheme, alias, _ in get_config().sources
         if scheme == "storage" and alias not in settings.STORAGES
     ]
+
+
+def _has_vips() -> bool:
+    try:
+        import shrinkmeister_server.engines.vips  # noqa: F401 - only to find out whether this works
+    except (ImportError, OSError):  # OSError: the library that it binds is missing
+        return False
+    return True
