@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
 from shrinkmeister.conf import values
-from shrinkmeister.conf.config import DEFAULT_CACHE_NAME, CacheConfig, Config, SettingError
+from shrinkmeister.conf.config import CacheConfig, Config, SettingError
 from shrinkmeister.conf.libraries import PICTURE_SETTINGS
 from shrinkmeister.conf.strength import MIN_LENGTH, weakness
 from shrinkmeister.conf.table import Setting, settings_of
@@ -115,14 +115,13 @@ class SettingsReader:
         return tuple(name for name in folders.values() if name)
 
     def _cache(self, read: dict[str, Any]) -> CacheConfig:
-        given, name = bool(read["name"]), read["name"] or DEFAULT_CACHE_NAME
-        if read["location"] and name in django_settings.CACHES:
+        if read["location"] and read["name"] in django_settings.CACHES:
             self.problem(
                 "E009",
-                f"THUMBNAIL_CACHE_NAME is {name!r}, an alias of CACHES, but {LOCATION} is set too.",
+                f"THUMBNAIL_CACHE_NAME is {read['name']!r}, an alias of CACHES, but {LOCATION} is set too.",
                 f"Remove {LOCATION}, or the alias: the shared cache is in one place.",
             )
-        return CacheConfig(**read | {"backend": str(read["backend"]), "name": name, "name_given": given})
+        return CacheConfig(**read | {"backend": str(read["backend"])})
 
     def _options(self, pictures: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the site's options without those that equal sorl's defaults."""

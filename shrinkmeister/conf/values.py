@@ -144,7 +144,7 @@ def cache_name(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         # A site may have written the whole cache here, with its password.
         raise ValueError(f"is of type {type(value).__name__}")
-    return value
+    return value or None
 
 
 def cache_location(value: Any) -> Secret:
