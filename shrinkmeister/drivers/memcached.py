@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from django.core.cache.backends.memcached import BaseMemcachedCache
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.conf.credentials import caused, described
+from shrinkmeister.conf.credentials import described, errors_as
 from shrinkmeister.drivers.base import Driver, entry_of_caches, missing_library
 from shrinkmeister.exceptions import DriverError
 
@@ -102,7 +102,8 @@ class MemcachedDriver(Driver):
         from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
         call = partial(getattr(client, method), *args, **kwargs)
-        try:
+        # For invalid answers, the library raises any error: ValueError, KeyError, RecursionError.
+        with errors_as(lambda error: DriverError(f"Memcached: {described(error)}")):
             try:
                 return call()
             except (OSError, MemcacheUnexpectedCloseError):
@@ -112,10 +113,6 @@ class MemcachedDriver(Driver):
                 while pool.free:
                     pool.destroy(pool.get())
                 return call()
-        # For invalid answers, the library raises any error: ValueError, KeyError, RecursionError.
-        except Exception as error:
-            failed = caused(DriverError(f"Memcached: {described(error)}"), error)
-        raise failed
 
 
 def _expire(timeout: int) -> int:

@@ -11,7 +11,7 @@ from operator import methodcaller
 from typing import Any
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.conf.credentials import caused, described
+from shrinkmeister.conf.credentials import described, errors_as
 from shrinkmeister.drivers.base import Driver, entry_of_caches, missing_library
 from shrinkmeister.exceptions import DriverError
 
@@ -79,15 +79,16 @@ class RedisDriver(Driver):
                 return
 
     def _call(self, command: Any, write: bool = True) -> Any:
-        try:
-            return command(self._client.get_client(write=write))
         # For invalid answers, the library raises any error: ValueError, KeyError, RecursionError.
-        except Exception as error:
-            from redis.exceptions import ClusterCrossSlotError
+        with errors_as(_driver_error):
+            return command(self._client.get_client(write=write))
 
-            hint = CLUSTER if isinstance(error, ClusterCrossSlotError) else ""
-            failed = caused(DriverError(f"Redis: {described(error)}{hint}"), error)
-        raise failed
+
+def _driver_error(error: Exception) -> DriverError:
+    from redis.exceptions import ClusterCrossSlotError
+
+    hint = CLUSTER if isinstance(error, ClusterCrossSlotError) else ""
+    return DriverError(f"Redis: {described(error)}{hint}")
 
 
 def _with_defaults(options: Mapping[str, Any], cache: CacheConfig) -> dict[str, Any]:
