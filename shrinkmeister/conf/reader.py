@@ -17,7 +17,7 @@ from shrinkmeister.conf.strength import MIN_LENGTH, weakness
 from shrinkmeister.conf.table import Setting, settings_of
 from shrinkmeister.exceptions import SpecError
 from shrinkmeister.protocol.spec import EXTENSIONS, URL_SCHEMES, plain_options
-from shrinkmeister.secret import Secret, revealed
+from shrinkmeister.secret import Secret, revealed, without_password
 
 NAME = "THUMBNAIL_SECRET_KEY"
 FALLBACKS = "THUMBNAIL_SECRET_KEY_FALLBACKS"
@@ -60,7 +60,11 @@ class SettingsReader:
         try:
             value = row.read(given)
         except ValueError as error:
-            is_given = f"is of type {type(given).__name__}" if row.secret else f"is {values.shown(given)}"
+            is_given = (
+                f"is of type {type(given).__name__}"
+                if row.secret
+                else f"is {without_password(repr(given))}"
+            )
             self.problem(row.id, f"{row.name} {str(error) or is_given}.", row.hint)
             value = row.read(default)
         return row.default if value is None else value
@@ -98,7 +102,8 @@ class SettingsReader:
                 kind = import_string(name)
                 if not isinstance(kind, type):
                     raise TypeError("it is not a class")
-                return _alias_of_class(kind) or name
+                same = (one for one in aliases if backend_class(aliases[one]) is kind)
+                return next((one for one in same if not aliases[one].get("OPTIONS")), name)
             except (ImportError, TypeError) as error:
                 message = f"THUMBNAIL_STORAGE is {name!r}, which cannot be used: {error}."
         self.problem("E006", message, f"Use one of {sorted(aliases)}, or add it to STORAGES.")
@@ -149,16 +154,13 @@ def _unusable(key: object) -> str | None:
     return None
 
 
-def _alias_of_class(kind: type) -> str | None:
-    """Return the alias of STORAGES that is this class without options, or None."""
-    for alias, parameters in django_settings.STORAGES.items():
-        if not parameters.get("OPTIONS"):
-            try:
-                if import_string(parameters["BACKEND"]) is kind:
-                    return str(alias)
-            except ImportError:
-                continue  # Django reports it when the alias is opened
-    return None
+def backend_class(parameters: Mapping[str, Any]) -> type | None:
+    """Return the class of an entry of STORAGES, or None if its package is not installed."""
+    try:
+        kind: type = import_string(parameters["BACKEND"])
+    except ImportError:
+        return None  # Django reports it when the alias is opened
+    return kind
 
 
 def _text_folder(entry: Any, sources: tuple[tuple[str, str, str], ...]) -> str | None:
