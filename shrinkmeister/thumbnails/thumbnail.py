@@ -110,7 +110,7 @@ class Thumbnail:
 
         If the thumbnail is not stored yet, it is made first. Pages should use `url` instead.
         """
-        return self.origin.stored("name")[1]
+        return self.origin.stored(in_site_storage=True)[1]
 
     def __str__(self) -> str:
         return self.name
@@ -134,7 +134,7 @@ class Thumbnail:
         """Return the opened file of the storage. Raises ReadOnlyError for a mode that writes."""
         if mode != "rb":
             raise ReadOnlyError(f"open() was given the mode {mode!r}, but a thumbnail is read-only ('rb')")
-        storage, name = self.origin.stored("file")
+        storage, name = self.origin.stored()
         return storage.open(name, mode)
 
     @as_sorls
