@@ -61,7 +61,6 @@ def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecor
 
 
 def server_settings() -> frozenset[str]:
-    """Return the names of the server's own settings, which eager mode reads too."""
     try:
         settings: Mapping[str, Any] = import_string("shrinkmeister_server.conf.SETTINGS")
     except ImportError:

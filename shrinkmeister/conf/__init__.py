@@ -71,7 +71,6 @@ def get_config() -> Config:
 
 @reset_on_setting_change
 def get_tokens() -> Tokens:
-    """Return what encrypts and decrypts the tokens of this process. Raises SettingError."""
     config = get_config()
     return Tokens(map(Secret.reveal, config.secrets), config.url_ttl)
 

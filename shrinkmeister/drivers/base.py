@@ -30,7 +30,6 @@ class Driver(ABC):
     def __init__(self, cache: CacheConfig) -> None: ...
 
     def get(self, key: str) -> bytes | None:
-        """Return the value, or None."""
         return self.get_many([key]).get(key)
 
     @abstractmethod

@@ -25,7 +25,6 @@ ALPHABET = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 def derive_key(secret: str, info: bytes, length: int) -> bytes:
-    """Return the key of a secret for one purpose."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 

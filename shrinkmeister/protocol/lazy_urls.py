@@ -46,5 +46,4 @@ class Link:
 
 
 def lazy_url(server_url: str, tokens: Tokens, spec: ThumbnailSpec) -> str:
-    """Return the URL at which the thumbnail server makes a thumbnail."""
     return f"{server_url}/{tokens.encrypt(spec)}.{spec.extension}"

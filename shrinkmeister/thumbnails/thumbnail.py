@@ -154,7 +154,6 @@ class Thumbnail:
     @property
     @as_sorls
     def storage(self) -> Any:
-        """The storage in which the file is, or will be."""
         return self.origin.storage()
 
     @property
@@ -175,7 +174,6 @@ class Thumbnail:
 
     @as_sorls
     def write(self, content: Any) -> str:
-        """Raise ReadOnlyError."""
         raise ReadOnlyError("write(): a thumbnail is read-only. Write a copy under another name")
 
     def forget(self) -> None:
