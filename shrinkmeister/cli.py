@@ -231,7 +231,7 @@ def _opened(pasted: str) -> dict[str, Any]:
     """Return what `open --json` prints. Raises TokenError."""
     from shrinkmeister.conf import get_config, get_tokens
     from shrinkmeister.protocol.keys import OBJECT, object_name, record_key
-    from shrinkmeister.protocol.lazy_urls import Link
+    from shrinkmeister.protocol.tokens import Link
 
     config, text = get_config(), pasted.strip()
     if re.match(rf"[^?#]*({OBJECT.pattern})([?#]|$)", unquote(text)):
