@@ -30,8 +30,8 @@ from shrinkmeister.conf.config import SITE_SETTINGS
 from shrinkmeister.environment import VariableError
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
 from shrinkmeister.protocol.keys import OBJECT, object_name, record_key
-from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import ThumbnailSpec
+from shrinkmeister.protocol.tokens import Link
 
 # Exit statuses: of any command that fails, and of `find` for a thumbnail without a record. Python exits
 # with 1 after an uncaught exception.

@@ -77,7 +77,7 @@ def known_to_sorl() -> set[str]:
 
 def misspelled(names: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:
     """Warn of names that are nearly a known one. A site may have other THUMBNAIL_ settings of its own."""
-    known = sorted(known)
+    known = sorted(known_to_sorl().union(known))
     return [
         Warning(
             f"{name} is not a setting of sorl-thumbnail or Shrinkmeister.",

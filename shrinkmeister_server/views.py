@@ -14,8 +14,8 @@ from shrinkmeister.cache.coordination import MakerState
 from shrinkmeister.conf import get_config, get_tokens
 from shrinkmeister.doctor.messages import get_message_cipher
 from shrinkmeister.error_policy import FAILED, RETRY_SECONDS, UNEXPECTED, code_of, policy_of
-from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Link
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import lasting
 from shrinkmeister_server.batches import max_body, parse_batch

@@ -1,4 +1,4 @@
-"""The shared cache as bytes under keys: a driver, a prefix, and breakers for a cache that fails."""
+"""The shared cache as bytes under keys, with breakers for a cache that fails; records as signed bytes."""
 
 import logging
 import math
@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from shrinkmeister.cache.codec import LOG_INTERVAL, RecordCodec
 from shrinkmeister.cache.metrics import CacheMetrics, Operation
 from shrinkmeister.drivers.base import Driver
-from shrinkmeister.exceptions import DriverError
+from shrinkmeister.exceptions import DriverError, RecordError
 from shrinkmeister.protocol.keys import COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY
+from shrinkmeister.protocol.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.ttl_cache import TTLCache
 
 logger = logging.getLogger(__name__)
 
+# Log bad data or slowness at most once per this many seconds.
+LOG_INTERVAL = 60.0
 # How long a breaker stays open, so that a page of 100 thumbnails waits for a dead cache only once.
 BREAKER_SECONDS = 5.0
 FAILED: dict[Operation, str] = {
@@ -24,6 +27,7 @@ FAILED: dict[Operation, str] = {
 }
 
 T = TypeVar("T")
+R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord, ChangeRecord)
 
 
 @dataclass(eq=False)
@@ -163,6 +167,28 @@ class CacheConnection:
             self.local.drop(keys)
 
 
+class RecordCodec:
+    def __init__(self, signer: Signer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._signer = signer
+        self._logged = TTLCache[bool](LOG_INTERVAL, 1, clock)
+
+    def encode(self, records: Mapping[str, R]) -> dict[str, bytes]:
+        return {key: self._signer.sign(key, record.dump()) for key, record in records.items()}
+
+    def decode(self, kind: type[R], key: str | None, found: Mapping[str, bytes]) -> R | None:
+        """Return the record under a key; None, and a log line, if its value is not valid."""
+        if key is None or key not in found:
+            return None
+        try:
+            return kind.load(self._signer.unsign(key, found[key]))
+        except RecordError as error:
+            # After a change of secrets, all records may be invalid.
+            if not self._logged.get("invalid"):
+                self._logged.set("invalid", True)
+                logger.warning("The shared cache has an invalid record under %s, a miss: %s", key, error)
+            return None
+
+
 @dataclass(eq=False)
 class Part:
     """What the parts of the shared cache work with.
@@ -176,3 +202,24 @@ class Part:
     ttl: int
     check_ttl: int
     now: Callable[[], float]
+
+    def freshness(
+        self, key: str, record: ThumbnailRecord | None, found: Mapping[str, bytes]
+    ) -> tuple[bool, bool]:
+        """Return whether the record under a key is stale, and whether that is because it is distrusted.
+
+        Pages show lazy URLs for stale records, and the server checks that their objects exist. Each gets
+        stale at its own time in the second half of `check_ttl`, by the digest in its key. Otherwise all
+        records of a page would get stale at once. A record is distrusted after an object that was recorded
+        later has been lost.
+        """
+        if record is None:
+            return False, False
+        now, share = self.now(), 0.5 + int(key[3:5], 36) / (2 * 36**2)
+        distrusted = record.verified_at < moment(found.get(DISTRUST_BEFORE_KEY, b"0")) <= now
+        return distrusted or now - record.verified_at >= self.check_ttl * share, distrusted
+
+
+def moment(value: bytes) -> float:
+    """Return the Unix time that a value of the shared cache contains; infinity for an invalid value."""
+    return int(value) if len(value) < 20 and value.isdigit() else math.inf

@@ -4,8 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shrinkmeister.cache.connection import Part
-from shrinkmeister.protocol.freshness import is_distrusted, is_stale, moment
+from shrinkmeister.cache.connection import Part, moment
 from shrinkmeister.protocol.keys import (
     COMPLETE_SINCE_KEY,
     DISTRUST_BEFORE_KEY,
@@ -50,7 +49,6 @@ class Coordination(Part):
     """Never raises DriverError, except where a method says so."""
 
     def look_up(self, spec: ThumbnailSpec, first: bool = False) -> MakerState:
-        """As `look_up_all`, for one thumbnail."""
         return self.look_up_all([spec], first)[0]
 
     def look_up_all(self, specs: Sequence[ThumbnailSpec], first: bool = False) -> list[MakerState]:
@@ -75,14 +73,13 @@ class Coordination(Part):
         change = last.mark if last and _counts(last.end, now) else ""
         if failure and not (failure.change == change and _counts(failure.end, now)):
             failure = None
-        distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
-        stale = record is not None and is_stale(key, record, distrust_before, self.check_ttl, now)
+        stale, distrusted = self.freshness(key, record, found)
         if first and self.connection.metrics:
             self.connection.metrics.looked_up(record is not None, stale)
         return MakerState(
             record,
             stale,
-            record is not None and is_distrusted(record, distrust_before, now),
+            distrusted,
             record is None and key in found,
             moment(found[COMPLETE_SINCE_KEY]) <= now if COMPLETE_SINCE_KEY in found else None,
             failure.kind if failure else None,

@@ -7,18 +7,14 @@ from typing import Protocol
 
 from shrinkmeister.cache.connection import Part
 from shrinkmeister.geometry import filled_sides
-from shrinkmeister.protocol.freshness import is_stale, moment
 from shrinkmeister.protocol.keys import DISTRUST_BEFORE_KEY, adopted_key, record_key, source_key
 from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.protocol.spec import CACHE_SIZE, Source, ThumbnailSpec
 
 
 class Reader(Protocol):
-    """Where a look-up finds values: the connection, or what a page has read already."""
-
     def get(self, keys: Sequence[str], /) -> Mapping[str, bytes]:
-        """Return the values of those keys that have one."""
-        ...
+        """Return the values of those keys that have one: from the cache, or what a page has read."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,6 @@ class LookupKeys:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> LookupKeys:
-    """Return the keys that `Lookups.look_up` reads."""
     return LookupKeys(
         record_key(spec),
         None if all(filled_sides(spec)) else source_key(spec.source),
@@ -76,10 +71,7 @@ class Lookups(Part):
         if source and source.version != spec.options.get("version"):
             source = None
         record = self.codec.decode(ThumbnailRecord, keys.thumbnail, found)
-        distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
-        stale = record is not None and is_stale(
-            keys.thumbnail, record, distrust_before, self.check_ttl, self.now()
-        )
+        stale, _ = self.freshness(keys.thumbnail, record, found)
         adopted_record = self.codec.decode(ThumbnailRecord, keys.adopted, found)
         if self.connection.metrics:
             self.connection.metrics.looked_up(bool(record or adopted_record), stale)

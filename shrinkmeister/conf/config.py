@@ -19,7 +19,6 @@ from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister.secret import Secret, revealed
 
 DAY = 24 * 3600
-DEFAULT_CACHE_NAME = "shrinkmeister"
 # Seconds. A page waits no longer for the shared cache, and then leaves it alone for a while: the server
 # finds out what the cache would have known.
 CACHE_TIMEOUT = 0.08
@@ -49,10 +48,9 @@ MISSING_SERVER_URL = ("shrinkmeister.E003", "THUMBNAIL_SERVER_URL is not set.", 
 class CacheConfig:
     """Where the shared cache is.
 
-    name        an alias of CACHES; used if CACHES has it
-    name_given  whether the site chose that name, so that CACHES has to have it
-    location    one address, or several between commas
-    timeout     seconds to wait for an answer, and as many for a connection
+    name      an alias of CACHES; used if CACHES has it
+    location  one address, or several between commas
+    timeout   seconds to wait for an answer, and as many for a connection
     """
 
     backend: str = equal(
@@ -65,12 +63,11 @@ class CacheConfig:
     name: str = equal(
         TEXT,
         "An alias of `CACHES`. If it exists, that cache is the shared one and needs no location.",
-        shown=DEFAULT_CACHE_NAME,
+        "shrinkmeister",
         read=values.cache_name,
         id="E009",
         hint="Write an alias of CACHES, or remove the setting.",
     )
-    name_given: bool = combined()
     location: Secret = equal(  # noqa: RUF009 - it returns a field
         SECRET,
         "Where the shared cache is: `redis://host:6379/0`, `host:11211`, or several between commas.",

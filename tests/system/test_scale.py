@@ -9,8 +9,7 @@ from redis import Redis
 
 from bench.model import CHECK, FOUND, NEW, PAGE, Site, checks_of, figures, number, stale_share, written
 from shrinkmeister.cache import SharedCache, get_shared_cache
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import CacheConnection, RecordCodec
 from shrinkmeister.protocol.keys import record_key
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.signing import Signer
