@@ -5,7 +5,7 @@ sorl's error too, for code that was written for sorl.
 """
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ShrinkmeisterError(Exception):
@@ -42,9 +42,12 @@ class SourceNotAllowedError(SourceError):
 class HostNotListedError(SourceNotAllowedError):
     """The source is a URL, and THUMBNAIL_SOURCES does not list its host. Carries the URL."""
 
-    def __init__(self, message: str, url: str = "") -> None:  # pickle sets the URL afterwards
+    def __init__(self, message: str, url: str) -> None:
         super().__init__(message)
         self.url = url
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.url)
 
 
 class SourceMissingError(SourceError):

@@ -202,24 +202,3 @@ class Part:
     ttl: int
     check_ttl: int
     now: Callable[[], float]
-
-    def freshness(
-        self, key: str, record: ThumbnailRecord | None, found: Mapping[str, bytes]
-    ) -> tuple[bool, bool]:
-        """Return whether the record under a key is stale, and whether that is because it is distrusted.
-
-        Pages show lazy URLs for stale records, and the server checks that their objects exist. Each gets
-        stale at its own time in the second half of `check_ttl`, by the digest in its key. Otherwise all
-        records of a page would get stale at once. A record is distrusted after an object that was recorded
-        later has been lost.
-        """
-        if record is None:
-            return False, False
-        now, share = self.now(), 0.5 + int(key[3:5], 36) / (2 * 36**2)
-        distrusted = record.verified_at < moment(found.get(DISTRUST_BEFORE_KEY, b"0")) <= now
-        return distrusted or now - record.verified_at >= self.check_ttl * share, distrusted
-
-
-def moment(value: bytes) -> float:
-    """Return the Unix time that a value of the shared cache contains; infinity for an invalid value."""
-    return int(value) if len(value) < 20 and value.isdigit() else math.inf

@@ -4,7 +4,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shrinkmeister.cache.connection import Part, moment
+from shrinkmeister.cache.connection import Part
+from shrinkmeister.protocol.freshness import is_distrusted, is_stale, moment
 from shrinkmeister.protocol.keys import (
     COMPLETE_SINCE_KEY,
     DISTRUST_BEFORE_KEY,
@@ -73,13 +74,14 @@ class Coordination(Part):
         change = last.mark if last and _counts(last.end, now) else ""
         if failure and not (failure.change == change and _counts(failure.end, now)):
             failure = None
-        stale, distrusted = self.freshness(key, record, found)
+        distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
+        stale = record is not None and is_stale(key, record, distrust_before, self.check_ttl, now)
         if first and self.connection.metrics:
             self.connection.metrics.looked_up(record is not None, stale)
         return MakerState(
             record,
             stale,
-            distrusted,
+            record is not None and is_distrusted(record, distrust_before, now),
             record is None and key in found,
             moment(found[COMPLETE_SINCE_KEY]) <= now if COMPLETE_SINCE_KEY in found else None,
             failure.kind if failure else None,

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from shrinkmeister.cache.connection import Part
 from shrinkmeister.geometry import filled_sides
+from shrinkmeister.protocol.freshness import is_stale, moment
 from shrinkmeister.protocol.keys import DISTRUST_BEFORE_KEY, adopted_key, record_key, source_key
 from shrinkmeister.protocol.records import SourceRecord, ThumbnailRecord
 from shrinkmeister.protocol.spec import CACHE_SIZE, Source, ThumbnailSpec
@@ -71,7 +72,10 @@ class Lookups(Part):
         if source and source.version != spec.options.get("version"):
             source = None
         record = self.codec.decode(ThumbnailRecord, keys.thumbnail, found)
-        stale, _ = self.freshness(keys.thumbnail, record, found)
+        distrust_before = moment(found.get(DISTRUST_BEFORE_KEY, b"0"))
+        stale = record is not None and is_stale(
+            keys.thumbnail, record, distrust_before, self.check_ttl, self.now()
+        )
         adopted_record = self.codec.decode(ThumbnailRecord, keys.adopted, found)
         if self.connection.metrics:
             self.connection.metrics.looked_up(bool(record or adopted_record), stale)
