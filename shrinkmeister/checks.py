@@ -12,7 +12,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from shrinkmeister.adoption.former import get_namer
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import Config, SettingError, get_config
-from shrinkmeister.conf.config import MISSING_SERVER_URL, OUR_SETTINGS
+from shrinkmeister.conf.table import MISSING_SERVER_URL, OUR_SETTINGS
 from shrinkmeister.eager import server_problems, server_settings
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, misspelled

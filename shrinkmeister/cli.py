@@ -26,7 +26,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import get_config, get_tokens, lazy_url
-from shrinkmeister.conf.config import SITE_SETTINGS
+from shrinkmeister.conf.table import SITE_SETTINGS
 from shrinkmeister.environment import VariableError
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
 from shrinkmeister.protocol.keys import OBJECT, object_name, record_key

@@ -9,8 +9,8 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
-from shrinkmeister.conf.config import Config, SettingError
 from shrinkmeister.conf.reader import SettingsReader
+from shrinkmeister.conf.table import Config, SettingError
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.storage.buckets import (
     MOST_SIGNED_SECONDS,

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
 
-from shrinkmeister.conf.config import CACHE_TIMEOUT as CACHE_TIMEOUT
-from shrinkmeister.conf.config import DAY as DAY
-from shrinkmeister.conf.config import MISSING_SERVER_URL
-from shrinkmeister.conf.config import CacheConfig as CacheConfig
-from shrinkmeister.conf.config import Config as Config
-from shrinkmeister.conf.config import SettingError as SettingError
+from shrinkmeister.conf.table import CACHE_TIMEOUT as CACHE_TIMEOUT
+from shrinkmeister.conf.table import DAY as DAY
+from shrinkmeister.conf.table import MISSING_SERVER_URL
+from shrinkmeister.conf.table import CacheConfig as CacheConfig
+from shrinkmeister.conf.table import Config as Config
+from shrinkmeister.conf.table import SettingError as SettingError
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister.secret import Secret

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import botocore
 from botocore.session import Session
 
-from shrinkmeister.conf.strength import MIN_LENGTH, weakness
+from shrinkmeister.conf.secret_strength import MIN_LENGTH, weakness
 from shrinkmeister.environment import as_names
 from shrinkmeister_server.deployment.stage import StageError, region_of, variables_of
 

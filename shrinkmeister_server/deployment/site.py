@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from shrinkmeister.conf.config import SITE_SETTINGS
-from shrinkmeister.conf.table import EQUAL
+from shrinkmeister.conf.row import EQUAL
+from shrinkmeister.conf.table import SITE_SETTINGS
 from shrinkmeister.environment import SECRETS
 
 SHARED = {row.name: row for row in SITE_SETTINGS if row.who is EQUAL}
