@@ -152,7 +152,6 @@ def make_spec(file: Any, geometry: Any, options: dict[str, Any], config: Config)
 
 
 def spec_of(source: Source, geometry: Any, options: dict[str, Any], config: Config) -> ThumbnailSpec:
-    """Return the spec for a source, as `make_spec` does for a file."""
     chosen = {**config.options, **options}
     if config.preserve_format and "format" not in options:
         extension = source.name.rpartition(".")[2].lower()

@@ -12,10 +12,10 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from shrinkmeister.adoption.former import get_namer
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import Config, SettingError, get_config
-from shrinkmeister.conf.config import MISSING_SERVER_URL, OUR_SETTINGS
+from shrinkmeister.conf.table import MISSING_SERVER_URL, OUR_SETTINGS
 from shrinkmeister.eager import server_problems, server_settings
 from shrinkmeister.exceptions import SourceNotAllowedError
-from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, known_to_sorl, misspelled
+from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, misspelled
 from shrinkmeister.sorl_patches.texts import check_text_sources
 from shrinkmeister.sources import field_storages, is_elsewhere, place_of
 
@@ -51,7 +51,7 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         else:
             messages += [*check_fields(get_config()), *check_expiry(get_config())]
     names = {name for name in dir(settings) if name.startswith("THUMBNAIL_")}
-    return messages + misspelled(names, known_to_sorl() | OUR_SETTINGS | server_settings())
+    return messages + misspelled(names, OUR_SETTINGS | server_settings())
 
 
 def check_fields(config: Config) -> Iterator[CheckMessage]:

@@ -25,9 +25,13 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from shrinkmeister.conf import get_config, get_tokens, lazy_url
+from shrinkmeister.conf.table import SITE_SETTINGS
 from shrinkmeister.environment import VariableError
 from shrinkmeister.exceptions import ShrinkmeisterError, SpecError, TokenError
+from shrinkmeister.protocol.keys import OBJECT, object_name, record_key
 from shrinkmeister.protocol.spec import ThumbnailSpec
+from shrinkmeister.protocol.tokens import Link
 
 # Exit statuses: of any command that fails, and of `find` for a thumbnail without a record. Python exits
 # with 1 after an uncaught exception.
@@ -36,8 +40,6 @@ LAZY = 3
 
 # A person who types a command can wait for longer than a page.
 WAIT_SECONDS = 2.0
-# prometheus_client would write into the folder of a server that has these variables.
-UNREAD = frozenset({"THUMBNAIL_METRICS"})
 
 FLAG = re.compile(r"--([A-Za-z_][A-Za-z0-9_-]*)(=.*)?", re.ASCII | re.DOTALL)
 # Templates write them so, and so may callers.
@@ -168,29 +170,25 @@ def _configure(variables: Mapping[str, str]) -> None:
         except ImproperlyConfigured as error:
             raise VariableError(str(error)) from error
     elif not settings.configured:
-        # Imported here, as all that needs settings: sorl reads its own at import.
-        from shrinkmeister.conf.config import SITE_SETTINGS
-
         defaults = {"THUMBNAIL_CACHE_WAIT_SECONDS": WAIT_SECONDS}
         found = {
             row.name: row.form.read(variables, row.name, defaults.get(row.name, row.default))
             for row in SITE_SETTINGS
-            if row.name not in UNREAD
+            # prometheus_client would write into the folder of a server that has this variable.
+            if row.name != "THUMBNAIL_METRICS"
         }
         settings.configure(**{name: value for name, value in found.items() if value is not None})
 
 
 def _url(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    from shrinkmeister.conf import get_config, lazy_url
-
     print(lazy_url(_spec(options, variables), get_config()))
     return 0
 
 
 def _find(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    # Imported here, because they import sorl, which reads its settings at import.
     from shrinkmeister.adoption.former import former_of
     from shrinkmeister.backend import thumbnail_of
-    from shrinkmeister.conf import get_config
 
     # This command makes no thumbnail, even if the pages of the site do.
     config = replace(get_config(), eager=False)
@@ -204,7 +202,6 @@ def _find(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 def _spec(options: argparse.Namespace, variables: Mapping[str, str]) -> ThumbnailSpec:
     from shrinkmeister.backend import spec_of
-    from shrinkmeister.conf import get_config
     from shrinkmeister.sources import parse_source
 
     text = options.source
@@ -229,10 +226,6 @@ def _open(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 def _opened(pasted: str) -> dict[str, Any]:
     """Return what `open --json` prints. Raises TokenError."""
-    from shrinkmeister.conf import get_config, get_tokens
-    from shrinkmeister.protocol.keys import OBJECT, object_name, record_key
-    from shrinkmeister.protocol.lazy_urls import Link
-
     config, text = get_config(), pasted.strip()
     if re.match(rf"[^?#]*({OBJECT.pattern})([?#]|$)", unquote(text)):
         raise TokenError(
@@ -241,15 +234,10 @@ def _opened(pasted: str) -> dict[str, Any]:
         )
     try:
         link = Link.parse(text)
-    except TokenError as error:
-        raise TokenError(
-            f"TOKEN_OR_URL is {pasted!r}, which contains no token. Paste a lazy URL."
-        ) from error
-    try:
         opened = get_tokens().read(link.token)
     except TokenError as error:
         raise TokenError(
-            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste the whole URL, and compare THUMBNAIL_SECRET_KEY "
+            f"TOKEN_OR_URL is {pasted!r}: {error}. Paste a whole lazy URL. Compare THUMBNAIL_SECRET_KEY "
             f"and its fallbacks with those of the site that made it."
         ) from error
     spec = opened.spec

@@ -19,12 +19,8 @@ from shrinkmeister.conf import Config, SettingError
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 
-# Dotted paths, imported on use: a site without eager mode need not install what they import.
+# The server is imported on use: a site without eager mode need not install what it imports.
 MAKER = "shrinkmeister_server.pipeline.make_for_site"
-ENGINE = "shrinkmeister_server.rendering.render.get_engine"
-# These two import no image library.
-PROBLEMS = "shrinkmeister_server.conf.setting_problems"
-SETTINGS = "shrinkmeister_server.conf.SETTINGS"
 
 # The number of open blocks. A generator may close its block after blocks that were opened later.
 _eager: ContextVar[int] = ContextVar("shrinkmeister.eager", default=0)
@@ -65,9 +61,8 @@ def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecor
 
 
 def server_settings() -> frozenset[str]:
-    """Return the names of the server's own settings, which eager mode reads too."""
     try:
-        settings: Mapping[str, Any] = import_string(SETTINGS)
+        settings: Mapping[str, Any] = import_string("shrinkmeister_server.conf.SETTINGS")
     except ImportError:
         return frozenset()  # the server's package is not installed
     return frozenset(settings)
@@ -80,10 +75,10 @@ def server_problems(config: Config | None) -> Iterator[SettingError]:
     """
     if not server_settings():
         return
-    yield from import_string(PROBLEMS)()
+    yield from import_string("shrinkmeister_server.conf.setting_problems")()
     if config and config.eager:
         try:
             get_maker()
-            import_string(ENGINE)()
+            import_string("shrinkmeister_server.rendering.render.get_engine")()
         except SettingError as error:
             yield error

@@ -173,7 +173,6 @@ class _Keys:
         return self._keys.get(name, ())
 
     def put(self, name: int, keys: tuple[str, ...]) -> None:
-        """Add a new name."""
         self._keys[name] = keys
         self._count += len(keys)
         while self._count > self._most:
@@ -203,7 +202,6 @@ def forget_page() -> None:
 
 @contextmanager
 def using_page(page: RequestCache) -> Iterator[None]:
-    """Make a page the current one until the block ends."""
     token = _page.set(page)
     try:
         yield

@@ -9,8 +9,8 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
-from shrinkmeister.conf.config import Config, SettingError
 from shrinkmeister.conf.reader import SettingsReader
+from shrinkmeister.conf.table import Config, SettingError
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.storage.buckets import (
     MOST_SIGNED_SECONDS,
@@ -77,7 +77,7 @@ def known_to_sorl() -> set[str]:
 
 def misspelled(names: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:
     """Warn of names that are nearly a known one. A site may have other THUMBNAIL_ settings of its own."""
-    known = sorted(known)
+    known = sorted(known_to_sorl().union(known))
     return [
         Warning(
             f"{name} is not a setting of sorl-thumbnail or Shrinkmeister.",

@@ -13,10 +13,10 @@ from django.apps import apps
 from django.core.files.storage import storages
 from django.db.models import ImageField
 from django.utils.functional import LazyObject, empty
-from django.utils.module_loading import import_string
 from sorl.thumbnail.images import UrlStorage
 
 from shrinkmeister.conf import Config, reset_on_setting_change
+from shrinkmeister.conf.reader import backend_class
 from shrinkmeister.exceptions import HostNotListedError, SourceNotAllowedError, SpecError
 from shrinkmeister.protocol.spec import CACHE_SIZE, Source, allowed
 from shrinkmeister.storage.buckets import (
@@ -144,7 +144,7 @@ def _aliases() -> dict[int, tuple[Any, str]]:
 def _looked_up_alias(storage: Any, name: str) -> str:
     """Find the alias by instance, otherwise by class and options, since aliases may share a class."""
     backends: dict[str, Any] = storages.backends
-    same = {alias: one for alias, one in backends.items() if _class(one) is type(storage)}
+    same = {alias: one for alias, one in backends.items() if backend_class(one) is type(storage)}
     for alias in same:
         if storages[alias] is storage:
             return alias
@@ -163,15 +163,6 @@ def _looked_up_alias(storage: Any, name: str) -> str:
         f"the server, and give the field storages[alias]. An S3 storage needs this only if its endpoint or "
         f"account differs from that of the storage THUMBNAIL_STORAGE."
     )
-
-
-def _class(parameters: dict[str, Any]) -> type | None:
-    """Return the class of an entry of STORAGES, or None if its package is not installed."""
-    try:
-        kind: type = import_string(parameters["BACKEND"])
-    except ImportError:
-        return None
-    return kind
 
 
 @dataclass(frozen=True)

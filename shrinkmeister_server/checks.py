@@ -10,7 +10,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.conf.credentials import described
-from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, known_to_sorl, misspelled
+from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, misspelled
 from shrinkmeister_server.conf import VARIABLES, setting_problems
 from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.served import absolute_url
@@ -53,12 +53,11 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                 id="shrinkmeister.E104",
             )
         )
-    known = known_to_sorl().union(row.name for row in VARIABLES)
-    return messages + misspelled(getattr(settings, "UNREAD_VARIABLES", []), known)
+    unread = getattr(settings, "UNREAD_VARIABLES", [])
+    return messages + misspelled(unread, (row.name for row in VARIABLES))
 
 
 def _check_aliases() -> list[CheckMessage]:
-    """Report storages that THUMBNAIL_SOURCES lists and STORAGES does not have."""
     return [
         Error(
             f"THUMBNAIL_SOURCES contains 'storage://{alias}', but STORAGES has no alias {alias!r}.",

@@ -1,4 +1,4 @@
-"""The server's own table of settings; shrinkmeister/conf/config.py has the settings of both sides.
+"""The server's own table of settings; shrinkmeister/conf/table.py has the settings of both sides.
 
 Each field of ServerConfig is a row, and OTHER_SETTINGS has rows that it has no field for. To add a setting,
 add a row here and use it. A site with THUMBNAIL_EAGER has ServerConfig's settings too, as values or as the
@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 
 from shrinkmeister.conf import SettingError, reset_on_setting_change
-from shrinkmeister.conf.config import SITE_SETTINGS
-from shrinkmeister.conf.table import SERVER, SITE, Setting, setting, settings_of
+from shrinkmeister.conf.row import SERVER, SITE, Setting, setting, settings_of
+from shrinkmeister.conf.table import SITE_SETTINGS
 from shrinkmeister.environment import (
     FLAG,
     HEADER_AND_VALUE,
@@ -50,8 +50,6 @@ def _seconds(value: Any) -> float:
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """The values of the server's own settings."""
-
     max_source_bytes: int = _row(whole(1), 40_000_000, "Bytes of the largest source that is read.")
     source_seconds: float = _row(
         Form(_seconds, "a number of seconds above 0"),
@@ -164,7 +162,6 @@ def get_server_config() -> ServerConfig:
 
 
 def setting_problems() -> list[SettingError]:
-    """Return a problem for each of the server's settings with a wrong value."""
     return _read()[1]
 
 

@@ -29,17 +29,10 @@ def answer_to(question: Question, secret: int) -> Answer:
     secret  place of the secret that decrypted the question
     """
     config, now = get_config(), int(time.time())
-    bucket = _try_bucket(question.ask, probe_name(question.nonce, config.prefix))
-    if question.ask == REMOVE:
-        return Answer(nonce=question.nonce, time=now, secret=secret, **bucket)
-    return Answer(
-        nonce=question.nonce,
-        time=now,
-        secret=secret,
-        facts=facts_of(config),
-        **_try_cache(question.nonce),
-        **bucket,
-    )
+    found = _try_bucket(question.ask, probe_name(question.nonce, config.prefix))
+    if question.ask != REMOVE:
+        found |= {"facts": facts_of(config), **_try_cache(question.nonce)}
+    return Answer(nonce=question.nonce, time=now, secret=secret, **found)
 
 
 def _try_cache(nonce: str) -> dict[str, Any]:

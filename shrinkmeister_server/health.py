@@ -34,8 +34,6 @@ class Health:
 
     def report(self) -> Report:
         former = self._report
-        if former and self._clock() < self._end:
-            return former
         # Threads wait for the first report of a process, and for no other one.
         if not self._lock.acquire(blocking=former is None) and former:
             return former

@@ -20,9 +20,8 @@ class Limiter:
     def __init__(self, slots: int, max_waiting: int) -> None:
         self._slots = BoundedSemaphore(slots)
         self._max_waiting = max_waiting
+        self._waiting = BoundedSemaphore(max_waiting)
         self._batches = Lock()
-        self._waiting = 0
-        self._lock = Lock()
 
     @contextmanager
     def slot(self, seconds: float) -> Iterator[None]:
@@ -49,15 +48,12 @@ class Limiter:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Count as waiting for the block. Raises OverloadError if too many requests wait."""
-        with self._lock:
-            if self._waiting >= self._max_waiting:
-                raise OverloadError(f"{self._waiting} requests wait already")
-            self._waiting += 1
+        if not self._waiting.acquire(blocking=False):
+            raise OverloadError(f"{self._max_waiting} requests wait already")
         try:
             yield
         finally:
-            with self._lock:
-                self._waiting -= 1
+            self._waiting.release()
 
 
 @reset_on_setting_change

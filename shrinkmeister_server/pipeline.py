@@ -243,7 +243,6 @@ def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
 
 
 def _make(request: Request) -> StoredInfo:
-    """Make and store a thumbnail, and return what its record needs."""
     spec, timing = request.spec, request.timing
     validate_options(spec.options)
     with timing.of("fetch"):

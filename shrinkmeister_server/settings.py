@@ -56,9 +56,7 @@ if FILES_WITH_SECRETS or not ALLOWED_HOSTS:
 APPEND_SLASH = False
 ROOT_URLCONF = "shrinkmeister_server.urls"
 WSGI_APPLICATION = "shrinkmeister_server.wsgi.application"
-DATABASES: dict[str, dict[str, str]] = {}
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 # A server reads the thumbnails' own bucket or storage unless the variable lists something else.
 bucket = values["THUMBNAIL_BUCKET"]
@@ -75,7 +73,6 @@ AWS_STORAGE_BUCKET_NAME = bucket
 
 # The only view that reads a body limits it itself.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None
-SECURE_CONTENT_TYPE_NOSNIFF = True
 # A browser also applies a redirect's policy to the request to the bucket, whose rules may need the Referer.
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 # Load balancers and Prometheus ask each machine, without HTTPS.

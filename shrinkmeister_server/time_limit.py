@@ -24,7 +24,6 @@ class TimeLimit:
         return self.clock() > self.end
 
     def check(self) -> None:
-        """Raise SourceTooSlowError after the end."""
         if self.over():
             raise SourceTooSlowError("the source takes longer than THUMBNAIL_MAX_SECONDS")
 

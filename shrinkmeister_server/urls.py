@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from shrinkmeister.protocol.lazy_urls import PATTERN
+from shrinkmeister.protocol.tokens import PATTERN
 from shrinkmeister_server import views
 
 urlpatterns = [

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
 from django.utils.cache import patch_vary_headers
 from django.views import View
@@ -15,8 +14,8 @@ from shrinkmeister.cache.coordination import MakerState
 from shrinkmeister.conf import get_config, get_tokens
 from shrinkmeister.doctor.messages import get_message_cipher
 from shrinkmeister.error_policy import FAILED, RETRY_SECONDS, UNEXPECTED, code_of, policy_of
-from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import CONTENT_TYPES, ThumbnailSpec
+from shrinkmeister.protocol.tokens import Link
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import lasting
 from shrinkmeister_server.batches import max_body, parse_batch
@@ -25,7 +24,6 @@ from shrinkmeister_server.doctor import answer_to
 from shrinkmeister_server.health import get_health
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.observability.access_log import RequestLog, request_log_of
-from shrinkmeister_server.observability.metrics import exposition
 from shrinkmeister_server.pipeline import Request, thumbnail
 from shrinkmeister_server.served import ServedThumbnail
 
@@ -151,7 +149,9 @@ class MetricsView(PoliteView):
     def get(self, request: HttpRequest) -> HttpResponse:
         if not get_server_config().metrics:
             return not_found(request)
-        text, content_type = exposition(getattr(settings, "PROMETHEUS_MULTIPROC_DIR", None))
+        from shrinkmeister_server.observability.metrics import exposition
+
+        text, content_type = exposition()
         return _uncached(HttpResponse(text, content_type=content_type))
 
 
@@ -177,7 +177,7 @@ def _entries(
     for resolution, spec in links:
         if isinstance(spec, errors.TokenError):
             entry = _error_of(spec)
-            request_log.refuse(spec, entry["status"])
+            request_log.refuse(spec)
         else:
             part = RequestLog(spec=spec, thumbnail=True)
             request_log.parts.append(part)
@@ -196,9 +196,7 @@ def _entry(
     # A bug must not lose the other entries. The log line of this one has its traceback.
     except Exception as error:
         part.fail(error)
-        entry = _error_of(error)
-        part.status = entry["status"]
-        return entry
+        return _error_of(error)
 
 
 def _error_of(error: Exception) -> dict[str, Any]:

@@ -40,9 +40,6 @@ class FormerImage:
 class FormerStore(ABC):
     """sorl's key-value store. Methods raise what its database or its Redis raises."""
 
-    #: Whether `sources` can continue after a bookmark.
-    ordered: bool
-
     def sizes(self, images: Sequence[ImageFile]) -> list[Size | None]:
         """Return (width, height) of each thumbnail; None for a source, or if the store has no entry."""
         keys = [image.key for image in images]
@@ -52,14 +49,11 @@ class FormerStore(ABC):
             found[key].size if key in found and add_prefix(key, LIST) not in lists else None for key in keys
         ]
 
-    def sources(self, after: str = "") -> Iterator[tuple[list[str], str]]:
-        """Yield the keys of sources that have thumbnails, some hundreds at a time, each with a bookmark.
-
-        after: the bookmark to continue after, if the store is ordered
-        """
-        keys = self._keys(add_prefix("", LIST), after)
+    def sources(self) -> Iterator[list[str]]:
+        """Yield the keys of sources that have thumbnails, some hundreds at a time."""
+        keys = self._keys(add_prefix("", LIST))
         while batch := list(islice(keys, BATCH)):
-            yield [del_prefix(key) for key in batch], batch[-1]
+            yield [del_prefix(key) for key in batch]
 
     def thumbnails(self, sources: Sequence[str]) -> list[FormerImage]:
         """Return the thumbnails of sources, given by their keys, without those that are sources, too."""
@@ -82,13 +76,11 @@ class FormerStore(ABC):
     def _values(self, keys: list[str]) -> dict[str, str | bytes]: ...
 
     @abstractmethod
-    def _keys(self, prefix: str, after: str) -> Iterator[str]: ...
+    def _keys(self, prefix: str) -> Iterator[str]: ...
 
 
 class _Table(FormerStore):
     """The table of sorl's cached_db store. Reading through that store would fill its cache."""
-
-    ordered = True
 
     def _values(self, keys: list[str]) -> dict[str, str | bytes]:
         from sorl.thumbnail.models import KVStore
@@ -99,11 +91,12 @@ class _Table(FormerStore):
             found.update(rows.values_list("key", "value"))
         return found
 
-    def _keys(self, prefix: str, after: str) -> Iterator[str]:
+    def _keys(self, prefix: str) -> Iterator[str]:
         from sorl.thumbnail.models import KVStore
 
         # By pages of keys, since some databases send the whole answer at once.
         rows = KVStore.objects.filter(key__startswith=prefix).order_by("key").values_list("key", flat=True)
+        after = ""
         while page := list(rows.filter(key__gt=after)[:BATCH]):
             yield from page
             after = page[-1]
@@ -114,13 +107,12 @@ class _Redis(FormerStore):
     """sorl's Redis store."""
 
     connection: Any
-    ordered = False
 
     def _values(self, keys: list[str]) -> dict[str, str | bytes]:
         values = self.connection.mget(keys) if keys else []
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
-    def _keys(self, prefix: str, after: str) -> Iterator[str]:
+    def _keys(self, prefix: str) -> Iterator[str]:
         for key in self.connection.scan_iter(f"{prefix}*", 1000):
             yield key.decode()
 

@@ -1,17 +1,9 @@
-"""The shared cache of a site and its thumbnail server.
-
-get_shared_cache().lookups          what pages ask
-get_shared_cache().records          writing, listing and deleting records
-get_shared_cache().coordination     what servers ask before they make a thumbnail
-get_shared_cache().notes            short texts of commands and of the doctor
-get_shared_cache().connection       bytes under keys: a driver, a prefix, breakers
-"""
+"""The shared cache of a site and its thumbnail server."""
 
 import time
 from collections.abc import Callable
 
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import CacheConnection, RecordCodec
 from shrinkmeister.cache.coordination import Coordination
 from shrinkmeister.cache.lookups import Lookups
 from shrinkmeister.cache.metrics import get_cache_metrics

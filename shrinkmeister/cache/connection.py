@@ -1,4 +1,4 @@
-"""The shared cache as bytes under keys: a driver, a prefix, and breakers for a cache that fails."""
+"""The shared cache as bytes under keys, with breakers for a cache that fails; records as signed bytes."""
 
 import logging
 import math
@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from shrinkmeister.cache.codec import LOG_INTERVAL, RecordCodec
 from shrinkmeister.cache.metrics import CacheMetrics, Operation
 from shrinkmeister.drivers.base import Driver
-from shrinkmeister.exceptions import DriverError
+from shrinkmeister.exceptions import DriverError, RecordError
 from shrinkmeister.protocol.keys import COMPLETE_SINCE_KEY, DISTRUST_BEFORE_KEY
+from shrinkmeister.protocol.records import ChangeRecord, FailureRecord, SourceRecord, ThumbnailRecord
+from shrinkmeister.protocol.signing import Signer
 from shrinkmeister.ttl_cache import TTLCache
 
 logger = logging.getLogger(__name__)
 
+# Log bad data or slowness at most once per this many seconds.
+LOG_INTERVAL = 60.0
 # How long a breaker stays open, so that a page of 100 thumbnails waits for a dead cache only once.
 BREAKER_SECONDS = 5.0
 FAILED: dict[Operation, str] = {
@@ -24,6 +27,7 @@ FAILED: dict[Operation, str] = {
 }
 
 T = TypeVar("T")
+R = TypeVar("R", ThumbnailRecord, SourceRecord, FailureRecord, ChangeRecord)
 
 
 @dataclass(eq=False)
@@ -161,6 +165,28 @@ class CacheConnection:
     def _drop(self, keys: Iterable[str]) -> None:
         if self.local:
             self.local.drop(keys)
+
+
+class RecordCodec:
+    def __init__(self, signer: Signer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._signer = signer
+        self._logged = TTLCache[bool](LOG_INTERVAL, 1, clock)
+
+    def encode(self, records: Mapping[str, R]) -> dict[str, bytes]:
+        return {key: self._signer.sign(key, record.dump()) for key, record in records.items()}
+
+    def decode(self, kind: type[R], key: str | None, found: Mapping[str, bytes]) -> R | None:
+        """Return the record under a key; None, and a log line, if its value is not valid."""
+        if key is None or key not in found:
+            return None
+        try:
+            return kind.load(self._signer.unsign(key, found[key]))
+        except RecordError as error:
+            # After a change of secrets, all records may be invalid.
+            if not self._logged.get("invalid"):
+                self._logged.set("invalid", True)
+                logger.warning("The shared cache has an invalid record under %s, a miss: %s", key, error)
+            return None
 
 
 @dataclass(eq=False)

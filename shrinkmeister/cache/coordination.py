@@ -50,7 +50,6 @@ class Coordination(Part):
     """Never raises DriverError, except where a method says so."""
 
     def look_up(self, spec: ThumbnailSpec, first: bool = False) -> MakerState:
-        """As `look_up_all`, for one thumbnail."""
         return self.look_up_all([spec], first)[0]
 
     def look_up_all(self, specs: Sequence[ThumbnailSpec], first: bool = False) -> list[MakerState]:

@@ -14,11 +14,8 @@ from shrinkmeister.protocol.spec import CACHE_SIZE, Source, ThumbnailSpec
 
 
 class Reader(Protocol):
-    """Where a look-up finds values: the connection, or what a page has read already."""
-
     def get(self, keys: Sequence[str], /) -> Mapping[str, bytes]:
-        """Return the values of those keys that have one."""
-        ...
+        """Return the values of those keys that have one: from the cache, or what a page has read."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,6 @@ class LookupKeys:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> LookupKeys:
-    """Return the keys that `Lookups.look_up` reads."""
     return LookupKeys(
         record_key(spec),
         None if all(filled_sides(spec)) else source_key(spec.source),

@@ -10,8 +10,6 @@ Operation = Literal["read", "write"]
 
 
 class CacheMetrics:
-    """Create one per process, since a registry accepts each name once."""
-
     def __init__(self) -> None:
         from prometheus_client import Counter, Gauge
 
@@ -48,7 +46,5 @@ class CacheMetrics:
         self._open.labels(operation).set(0)
 
 
-@cache
-def get_cache_metrics() -> CacheMetrics:
-    """Return the counters of this process. Raises ImportError without prometheus_client."""
-    return CacheMetrics()
+#: One of a process, since a registry accepts each name once. Raises ImportError without prometheus_client.
+get_cache_metrics = cache(CacheMetrics)

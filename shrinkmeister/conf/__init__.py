@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
 
-from shrinkmeister.conf.config import CACHE_TIMEOUT as CACHE_TIMEOUT
-from shrinkmeister.conf.config import DAY as DAY
-from shrinkmeister.conf.config import MISSING_SERVER_URL
-from shrinkmeister.conf.config import CacheConfig as CacheConfig
-from shrinkmeister.conf.config import Config as Config
-from shrinkmeister.conf.config import SettingError as SettingError
-from shrinkmeister.protocol import lazy_urls
+from shrinkmeister.conf.table import CACHE_TIMEOUT as CACHE_TIMEOUT
+from shrinkmeister.conf.table import DAY as DAY
+from shrinkmeister.conf.table import MISSING_SERVER_URL
+from shrinkmeister.conf.table import CacheConfig as CacheConfig
+from shrinkmeister.conf.table import Config as Config
+from shrinkmeister.conf.table import SettingError as SettingError
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister.secret import Secret
@@ -71,7 +70,6 @@ def get_config() -> Config:
 
 @reset_on_setting_change
 def get_tokens() -> Tokens:
-    """Return what encrypts and decrypts the tokens of this process. Raises SettingError."""
     config = get_config()
     return Tokens(map(Secret.reveal, config.secrets), config.url_ttl)
 
@@ -83,4 +81,4 @@ def lazy_url(spec: ThumbnailSpec, config: Config) -> str:
     """
     if config.server_url is None:
         raise SettingError(*MISSING_SERVER_URL)
-    return lazy_urls.lazy_url(config.server_url, get_tokens(), spec)
+    return f"{config.server_url}/{get_tokens().encrypt(spec)}.{spec.extension}"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import permutations
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
 from django.conf import settings
@@ -36,27 +36,17 @@ PART = 8
 CUT_PART = 4
 CUTS = re.compile(r"[/?#@:\[\]%&=,;]")
 
-E = TypeVar("E", bound=Exception)
-
 
 def described(error: BaseException) -> str:
     """Return the text of an error, or the name of its class if the text shows a credential."""
     return type(error).__name__ if _shows(str(error)) else str(error)
 
 
-def caused(ours: E, error: BaseException) -> E:
-    """Return `ours` with `error` as its cause, unless that or one of its own causes shows a credential.
-
-    Raise it after the `except` block, because within the block Python adds the error as its context.
-    """
-    ours.__cause__ = error if is_safe(error) else None
-    ours.__suppress_context__ = True
-    return ours
-
-
 @contextmanager
 def errors_as(translate: Callable[[Exception], Exception | None]) -> Iterator[None]:
-    """Raise what `translate` makes of an error of the block, with its cause if that is safe to show.
+    """Raise what `translate` makes of an error of the block.
+
+    The error is the cause of that, unless it or one of its own causes shows a credential.
 
     translate: returns None for an error that passes unchanged
     """
@@ -66,10 +56,11 @@ def errors_as(translate: Callable[[Exception], Exception | None]) -> Iterator[No
         ours = translate(error)
         if ours is None:
             raise
-        failed = caused(ours, error)
-    else:
-        return
-    raise failed
+        ours.__cause__ = error if is_safe(error) else None
+        try:
+            raise ours
+        finally:
+            ours.__context__ = None  # Python has added the error
 
 
 def is_safe(error: BaseException) -> bool:

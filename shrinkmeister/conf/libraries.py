@@ -1,6 +1,6 @@
 """Rows for settings of sorl, Django and django-storages, which check them themselves."""
 
-from shrinkmeister.conf.table import BOTH, SERVER, SITE, Setting
+from shrinkmeister.conf.row import BOTH, SERVER, SITE, Setting
 from shrinkmeister.environment import FLAG, MAPPING, NUMBER, TEXT, whole
 
 # They decide how a picture looks. Tokens contain them, so the server does not have them.

@@ -11,13 +11,13 @@ from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
 from shrinkmeister.conf import values
-from shrinkmeister.conf.config import DEFAULT_CACHE_NAME, CacheConfig, Config, SettingError
 from shrinkmeister.conf.libraries import PICTURE_SETTINGS
-from shrinkmeister.conf.strength import MIN_LENGTH, weakness
-from shrinkmeister.conf.table import Setting, settings_of
+from shrinkmeister.conf.row import Setting, settings_of
+from shrinkmeister.conf.secret_strength import MIN_LENGTH, weakness
+from shrinkmeister.conf.table import CacheConfig, Config, SettingError
 from shrinkmeister.exceptions import SpecError
 from shrinkmeister.protocol.spec import EXTENSIONS, URL_SCHEMES, plain_options
-from shrinkmeister.secret import Secret, revealed
+from shrinkmeister.secret import Secret, revealed, without_password
 
 NAME = "THUMBNAIL_SECRET_KEY"
 FALLBACKS = "THUMBNAIL_SECRET_KEY_FALLBACKS"
@@ -60,7 +60,11 @@ class SettingsReader:
         try:
             value = row.read(given)
         except ValueError as error:
-            is_given = f"is of type {type(given).__name__}" if row.secret else f"is {values.shown(given)}"
+            is_given = (
+                f"is of type {type(given).__name__}"
+                if row.secret
+                else f"is {without_password(repr(given))}"
+            )
             self.problem(row.id, f"{row.name} {str(error) or is_given}.", row.hint)
             value = row.read(default)
         return row.default if value is None else value
@@ -98,7 +102,8 @@ class SettingsReader:
                 kind = import_string(name)
                 if not isinstance(kind, type):
                     raise TypeError("it is not a class")
-                return _alias_of_class(kind) or name
+                same = (one for one in aliases if backend_class(aliases[one]) is kind)
+                return next((one for one in same if not aliases[one].get("OPTIONS")), name)
             except (ImportError, TypeError) as error:
                 message = f"THUMBNAIL_STORAGE is {name!r}, which cannot be used: {error}."
         self.problem("E006", message, f"Use one of {sorted(aliases)}, or add it to STORAGES.")
@@ -115,14 +120,13 @@ class SettingsReader:
         return tuple(name for name in folders.values() if name)
 
     def _cache(self, read: dict[str, Any]) -> CacheConfig:
-        given, name = bool(read["name"]), read["name"] or DEFAULT_CACHE_NAME
-        if read["location"] and name in django_settings.CACHES:
+        if read["location"] and read["name"] in django_settings.CACHES:
             self.problem(
                 "E009",
-                f"THUMBNAIL_CACHE_NAME is {name!r}, an alias of CACHES, but {LOCATION} is set too.",
+                f"THUMBNAIL_CACHE_NAME is {read['name']!r}, an alias of CACHES, but {LOCATION} is set too.",
                 f"Remove {LOCATION}, or the alias: the shared cache is in one place.",
             )
-        return CacheConfig(**read | {"backend": str(read["backend"]), "name": name, "name_given": given})
+        return CacheConfig(**read | {"backend": str(read["backend"])})
 
     def _options(self, pictures: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the site's options without those that equal sorl's defaults."""
@@ -150,16 +154,13 @@ def _unusable(key: object) -> str | None:
     return None
 
 
-def _alias_of_class(kind: type) -> str | None:
-    """Return the alias of STORAGES that is this class without options, or None."""
-    for alias, parameters in django_settings.STORAGES.items():
-        if not parameters.get("OPTIONS"):
-            try:
-                if import_string(parameters["BACKEND"]) is kind:
-                    return str(alias)
-            except ImportError:
-                continue  # Django reports it when the alias is opened
-    return None
+def backend_class(parameters: Mapping[str, Any]) -> type | None:
+    """Return the class of an entry of STORAGES, or None if its package is not installed."""
+    try:
+        kind: type = import_string(parameters["BACKEND"])
+    except ImportError:
+        return None  # Django reports it when the alias is opened
+    return kind
 
 
 def _text_folder(entry: Any, sources: tuple[tuple[str, str, str], ...]) -> str | None:

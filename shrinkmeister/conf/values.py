@@ -46,11 +46,6 @@ TEXT_SOURCES_HINT = (
 )
 
 
-def shown(value: object) -> str:
-    """Return how messages show a value: an address without its password."""
-    return without_password(repr(value))
-
-
 def is_plain(name: str) -> bool:
     """Return whether a name has the one spelling that prefixes can be compared with.
 
@@ -127,7 +122,7 @@ def sources(value: Any) -> tuple[tuple[str, str, str], ...]:
         if scheme in SCHEMES and SCHEMES[scheme].fullmatch(container):
             sources.append((scheme, container, folder(prefix)))
         else:
-            wrong.append(shown(entry))
+            wrong.append(without_password(repr(entry)))
     if wrong:
         raise ValueError(f"contains {', '.join(wrong)}, which is not a valid source location")
     return tuple(sources)
@@ -144,7 +139,7 @@ def cache_name(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         # A site may have written the whole cache here, with its password.
         raise ValueError(f"is of type {type(value).__name__}")
-    return value
+    return value or None
 
 
 def cache_location(value: Any) -> Secret:

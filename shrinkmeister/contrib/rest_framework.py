@@ -34,15 +34,11 @@ EXPECTED = "_shrinkmeister_expected"
 
 
 class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
-    """The thumbnail of a file, read-only: {"url", "width", "height", "srcset"}, or null for an empty file.
+    """The thumbnail of a file, read-only: ThumbnailData, or null for an empty file.
 
     geometry  "300x200", "300" or 300 (width), "x200" (height)
     options   sorl's options: {"crop": "center", "quality": 80}
     source    the serializers' option: the attribute with the file, or any value that the tag takes
-
-    `url` is final if the thumbnail is recorded, otherwise the URL at which the thumbnail server makes it.
-    `width` and `height` are null if they are not certain. `srcset` lists the resolutions of
-    THUMBNAIL_ALTERNATIVE_RESOLUTIONS for <img src="{url}" srcset="{srcset}">: ".../a@2x.jpg 2x", or "".
 
     A file that cannot have a thumbnail is null, and an error in the log. With THUMBNAIL_DEBUG the error is
     raised, as by sorl's tag. An invalid geometry or option raises SpecError when the field is created.

@@ -8,13 +8,7 @@ from shrinkmeister.conf import Config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.findings import Finding, ok, wrong
 from shrinkmeister.doctor.http import Response
-from shrinkmeister.doctor.messages import (
-    COMPARED,
-    SERVER_NOTE,
-    SITE_NOTE,
-    Answer,
-    facts_of,
-)
+from shrinkmeister.doctor.messages import COMPARED, SERVER_NOTE, SITE_NOTE, Answer, facts_of
 from shrinkmeister.exceptions import ShrinkmeisterError
 
 CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")

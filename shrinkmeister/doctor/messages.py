@@ -24,7 +24,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 import shrinkmeister
 from shrinkmeister.conf import Config, get_config, reset_on_setting_change
-from shrinkmeister.conf.config import SITE_SETTINGS
+from shrinkmeister.conf.table import SITE_SETTINGS
 from shrinkmeister.exceptions import TokenError, TokenExpiredError
 from shrinkmeister.protocol.encryption import Cipher
 from shrinkmeister.protocol.keys import digest

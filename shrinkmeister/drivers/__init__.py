@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.conf.credentials import caused, described
+from shrinkmeister.conf.credentials import described, errors_as
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 
 DRIVERS = {
@@ -52,19 +52,17 @@ def driver_class(name: str) -> type[Driver]:
 def make_driver(cache: CacheConfig) -> Driver:
     """Return a driver, which connects when it is used. Raises CacheSettingError for wrong settings."""
     kind = driver_class(cache.backend)
-    try:
-        return kind(cache)
-    except CacheSettingError:
-        raise
+
     # Each library raises its own errors for a wrong address or option.
-    except Exception as error:
-        refused = caused(
-            CacheSettingError(
-                f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
-                f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {described(error)}",
-                "Write the location in the driver's syntax, such as 'redis://host:6379/0' or "
-                "'host:11211'. In a password, write '/', '@', '#' and '?' as %2F, %40, %23 and %3F.",
-            ),
-            error,
+    def refused(error: Exception) -> CacheSettingError | None:
+        if isinstance(error, CacheSettingError):
+            return None
+        return CacheSettingError(
+            f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
+            f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {described(error)}",
+            "Write the location in the driver's syntax, such as 'redis://host:6379/0' or 'host:11211'. In "
+            "a password, write '/', '@', '#' and '?' as %2F, %40, %23 and %3F.",
         )
-    raise refused
+
+    with errors_as(refused):
+        return kind(cache)

@@ -2,6 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig, SettingError
 
@@ -26,7 +30,6 @@ class Driver(ABC):
     def __init__(self, cache: CacheConfig) -> None: ...
 
     def get(self, key: str) -> bytes | None:
-        """Return the value, or None."""
         return self.get_many([key]).get(key)
 
     @abstractmethod
@@ -58,20 +61,29 @@ class Driver(ABC):
         return None
 
 
-def required_location(cache: CacheConfig, example: str) -> str:
-    """Return `THUMBNAIL_CACHE_LOCATION`, for a driver that creates its own client."""
-    if cache.location:
-        return cache.location.reveal()
-    if cache.name_given:
+def entry_of_caches(cache: CacheConfig, kind: type, example: str, hint: str) -> dict[str, Any]:
+    """Return the entry of CACHES that is the shared cache, or one with THUMBNAIL_CACHE_LOCATION.
+
+    Its BACKEND is a class: `kind` or a subclass. hint: what to do about another one
+    """
+    entry = settings.CACHES.get(cache.name)
+    if entry is None and not cache.location:
         raise CacheSettingError(
-            f"THUMBNAIL_CACHE_NAME is {cache.name!r}, which is not an alias of CACHES.",
-            f"Add it to CACHES, or set THUMBNAIL_CACHE_LOCATION, for instance to {example!r}.",
+            f"THUMBNAIL_CACHE_LOCATION is not set, and THUMBNAIL_CACHE_NAME is {cache.name!r}, which is "
+            f"not an alias of CACHES.",
+            f"Write the address of the cache for the driver {cache.backend!r}, for instance {example!r}, "
+            f"or an alias of CACHES in THUMBNAIL_CACHE_NAME.",
         )
-    raise CacheSettingError(
-        "THUMBNAIL_CACHE_LOCATION is not set.",
-        f"Write the address of the cache for the driver {cache.backend!r}, for instance {example!r}, or "
-        f"an alias of CACHES in THUMBNAIL_CACHE_NAME.",
-    )
+    if entry is None:
+        return {"BACKEND": kind, "LOCATION": cache.location.reveal()}
+    backend = import_string(entry["BACKEND"])
+    if not issubclass(backend, kind):
+        raise CacheSettingError(
+            f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and CACHES[{cache.name!r}] is a "
+            f"{entry['BACKEND']}.",
+            hint,
+        )
+    return {**entry, "BACKEND": backend}
 
 
 def missing_library(cache: CacheConfig, library: str, error: ImportError) -> CacheSettingError:

@@ -3,11 +3,11 @@
     class TestMyDriver(DriverContract):
         @pytest.fixture
         def driver(self):
-            return MyDriver(CacheConfig("my", "unused", False, Secret("my-server:1234"), ""))
+            return MyDriver(CacheConfig("my", "unused", Secret("my-server:1234"), ""))
 
         @pytest.fixture
         def dead_driver(self):
-            return MyDriver(CacheConfig("my", "unused", False, Secret("127.0.0.1:1"), ""))
+            return MyDriver(CacheConfig("my", "unused", Secret("127.0.0.1:1"), ""))
 
 `driver` needs a real server; the server of `dead_driver` does not answer. Each test uses its own keys, so
 the server need not be empty.

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.cache import caches
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.conf.credentials import caused, described
+from shrinkmeister.conf.credentials import described, errors_as
 from shrinkmeister.drivers.base import CacheSettingError, Driver
 from shrinkmeister.exceptions import DriverError
 
@@ -53,8 +53,9 @@ class DjangoCacheDriver(Driver):
         self._call("delete_many", list(keys))
 
     def _call(self, method: str, *args: Any) -> Any:
-        # The cache is looked up each time, since Django keeps one per thread.
-        try:
+        # Each backend raises the errors of its library. All of them mean that the cache failed.
+        with errors_as(lambda error: DriverError(f"CACHES[{self._alias!r}]: {described(error)}")):
+            # The cache is looked up each time, since Django keeps one per thread.
             try:
                 return getattr(caches[self._alias], method)(*args)
             except Exception:
@@ -63,7 +64,3 @@ class DjangoCacheDriver(Driver):
                 with suppress(AttributeError):  # if creating the cache has failed
                     del caches[self._alias]
                 return getattr(caches[self._alias], method)(*args)
-        # Each backend raises the errors of its library. All of them mean that the cache failed.
-        except Exception as error:
-            failed = caused(DriverError(f"CACHES[{self._alias!r}]: {described(error)}"), error)
-        raise failed

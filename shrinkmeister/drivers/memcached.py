@@ -14,13 +14,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from django.conf import settings
 from django.core.cache.backends.memcached import BaseMemcachedCache
-from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.conf.credentials import caused, described
-from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
+from shrinkmeister.conf.credentials import described, errors_as
+from shrinkmeister.drivers.base import Driver, entry_of_caches, missing_library
 from shrinkmeister.exceptions import DriverError
 
 # Memcached reads a longer one as a Unix time:
@@ -37,18 +35,13 @@ class MemcachedDriver(Driver):
             from pymemcache.client.rendezvous import RendezvousHash
         except ImportError as error:
             raise missing_library(cache, "pymemcache", error) from error
-        if cache.name in settings.CACHES:
-            backend = settings.CACHES[cache.name]["BACKEND"]
-            if not issubclass(import_string(backend), BaseMemcachedCache):
-                raise CacheSettingError(
-                    f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and CACHES[{cache.name!r}] is a "
-                    f"{backend}.",
-                    "Use a backend of django.core.cache.backends.memcached there, or another "
-                    "THUMBNAIL_CACHE_NAME with THUMBNAIL_CACHE_LOCATION.",
-                )
-            location = settings.CACHES[cache.name].get("LOCATION", "")
-        else:
-            location = required_location(cache, "127.0.0.1:11211")
+        location = entry_of_caches(
+            cache,
+            BaseMemcachedCache,
+            "127.0.0.1:11211",
+            "Use a backend of django.core.cache.backends.memcached there, or another THUMBNAIL_CACHE_NAME "
+            "with THUMBNAIL_CACHE_LOCATION.",
+        ).get("LOCATION", "")
         servers = location.split(",") if isinstance(location, str) else list(location)
         self._clients = {
             server: PooledClient(
@@ -109,7 +102,8 @@ class MemcachedDriver(Driver):
         from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
         call = partial(getattr(client, method), *args, **kwargs)
-        try:
+        # For invalid answers, the library raises any error: ValueError, KeyError, RecursionError.
+        with errors_as(lambda error: DriverError(f"Memcached: {described(error)}")):
             try:
                 return call()
             except (OSError, MemcacheUnexpectedCloseError):
@@ -119,10 +113,6 @@ class MemcachedDriver(Driver):
                 while pool.free:
                     pool.destroy(pool.get())
                 return call()
-        # For invalid answers, the library raises any error: ValueError, KeyError, RecursionError.
-        except Exception as error:
-            failed = caused(DriverError(f"Memcached: {described(error)}"), error)
-        raise failed
 
 
 def _expire(timeout: int) -> int:

@@ -10,12 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import methodcaller
 from typing import Any
 
-from django.conf import settings
-from django.utils.module_loading import import_string
-
 from shrinkmeister.conf import CacheConfig
-from shrinkmeister.conf.credentials import caused, described
-from shrinkmeister.drivers.base import CacheSettingError, Driver, missing_library, required_location
+from shrinkmeister.conf.credentials import described, errors_as
+from shrinkmeister.drivers.base import Driver, entry_of_caches, missing_library
 from shrinkmeister.exceptions import DriverError
 
 # redis-py's options in django-redis' CONNECTION_POOL_KWARGS. If a site sets one, the driver adds none.
@@ -31,24 +28,16 @@ class RedisDriver(Driver):
             from django_redis.cache import RedisCache
         except ImportError as error:
             raise missing_library(cache, "django-redis", error) from error
-        if cache.name in settings.CACHES:
-            # Built as Django does it, with timeouts and a retry.
-            parameters = dict(settings.CACHES[cache.name])
-            backend = parameters.pop("BACKEND")
-            location = parameters.pop("LOCATION", "")
-            parameters["OPTIONS"] = _with_defaults(parameters.get("OPTIONS", {}), cache)
-            cache_class = import_string(backend)
-            if not issubclass(cache_class, RedisCache):
-                raise CacheSettingError(
-                    f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and CACHES[{cache.name!r}] is a "
-                    f"{backend}.",
-                    "Use the backend 'django_redis.cache.RedisCache' there, or THUMBNAIL_CACHE_BACKEND = "
-                    "'django', or an unused THUMBNAIL_CACHE_NAME with THUMBNAIL_CACHE_LOCATION.",
-                )
-            shared = cache_class(location, parameters)
-        else:
-            location = required_location(cache, "redis://127.0.0.1:6379/0")
-            shared = RedisCache(location, {"OPTIONS": _with_defaults({}, cache)})
+        entry = entry_of_caches(
+            cache,
+            RedisCache,
+            "redis://127.0.0.1:6379/0",
+            "Use the backend 'django_redis.cache.RedisCache' there, or THUMBNAIL_CACHE_BACKEND = 'django', "
+            "or an unused THUMBNAIL_CACHE_NAME with THUMBNAIL_CACHE_LOCATION.",
+        )
+        # Built as Django does it, with timeouts and a retry.
+        options = _with_defaults(entry.get("OPTIONS", {}), cache)
+        shared = entry.pop("BACKEND")(entry.pop("LOCATION", ""), {**entry, "OPTIONS": options})
         # Creates the client, which parses the address, and connects when it is used.
         self._client = shared.client
         # django-redis shares a pool of connections among all caches with one address, with the options of
@@ -90,15 +79,16 @@ class RedisDriver(Driver):
                 return
 
     def _call(self, command: Any, write: bool = True) -> Any:
-        try:
-            return command(self._client.get_client(write=write))
         # For invalid answers, the library raises any error: ValueError, KeyError, RecursionError.
-        except Exception as error:
-            from redis.exceptions import ClusterCrossSlotError
+        with errors_as(_driver_error):
+            return command(self._client.get_client(write=write))
 
-            hint = CLUSTER if isinstance(error, ClusterCrossSlotError) else ""
-            failed = caused(DriverError(f"Redis: {described(error)}{hint}"), error)
-        raise failed
+
+def _driver_error(error: Exception) -> DriverError:
+    from redis.exceptions import ClusterCrossSlotError
+
+    hint = CLUSTER if isinstance(error, ClusterCrossSlotError) else ""
+    return DriverError(f"Redis: {described(error)}{hint}")
 
 
 def _with_defaults(options: Mapping[str, Any], cache: CacheConfig) -> dict[str, Any]:

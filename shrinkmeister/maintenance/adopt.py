@@ -35,8 +35,7 @@ class Adoption:
     incomplete    those of them that lack an alternative resolution, so that pages do not use them
     unknown       objects below THUMBNAIL_PREFIX that sorl's key-value store does not know
     sources       sources whose size has been adopted
-    sources_only  whether all thumbnails are done
-    bookmark      the name or key to continue after
+    bookmark      the name of the thumbnail to continue after
     """
 
     of: str = ""
@@ -44,7 +43,6 @@ class Adoption:
     incomplete: int = 0
     unknown: int = 0
     sources: int = 0
-    sources_only: bool = False
     bookmark: str = ""
 
 
@@ -53,8 +51,8 @@ def adopt(ttl: int, dry_run: bool = False, restart: bool = False) -> Iterator[Ad
 
     ttl: how many seconds the records live
 
-    Resumes an interrupted run, except with `restart`. Raises SettingError, StorageError, DriverError, and
-    what the key-value store raises.
+    Resumes an interrupted run after its last thumbnail, except with `restart`; records all sources again.
+    Raises SettingError, StorageError, DriverError, and what the key-value store raises.
     """
     if get_namer() is None:
         raise SettingError(
@@ -72,32 +70,28 @@ def adopt(ttl: int, dry_run: bool = False, restart: bool = False) -> Iterator[Ad
             cache.records.adopt(images, ttl)
             cache.notes.set_bookmark(BOOKMARK, json.dumps(asdict(done)))
 
-    if not done.sources_only:
-        for thumbnails in batches(stored_formers(done.bookmark)):
-            images = [former_image(thumbnail.name) for thumbnail in thumbnails]
-            sizes = store.sizes(images)
-            records = _records_of(thumbnails, images, sizes)
-            done.thumbnails += len(records)
-            done.incomplete += sum(not record.has(config.resolutions) for record in records.values())
-            done.unknown += len(thumbnails) - len(records)
-            done.bookmark = thumbnails[-1].names[0]
-            record(records)
-            if not dry_run:
-                # A thumbnail that was deleted meanwhile has lost its entry; see `erase`.
-                now = zip(images, sizes, store.sizes(images), strict=True)
-                gone = [image.name for image, before, after in now if before and not after]
-                cache.records.forget_adopted(former_place(name) for name in gone)
-            yield done
-        done.sources_only, done.bookmark = True, ""
-    if not store.ordered:
-        done.sources = 0  # the store cannot continue after a bookmark
-    for keys, bookmark in store.sources(done.bookmark):
+    for thumbnails in batches(stored_formers(done.bookmark)):
+        images = [former_image(thumbnail.name) for thumbnail in thumbnails]
+        sizes = store.sizes(images)
+        records = _records_of(thumbnails, images, sizes)
+        done.thumbnails += len(records)
+        done.incomplete += sum(not record.has(config.resolutions) for record in records.values())
+        done.unknown += len(thumbnails) - len(records)
+        done.bookmark = thumbnails[-1].names[0]
+        record(records)
+        if not dry_run:
+            # A thumbnail that was deleted meanwhile has lost its entry; see `erase`.
+            now = zip(images, sizes, store.sizes(images), strict=True)
+            gone = [image.name for image, before, after in now if before and not after]
+            cache.records.forget_adopted(former_place(name) for name in gone)
+        yield done
+    done.sources = 0
+    for keys in store.sources():
         records = {}
         for source in store.images(keys).values():
             places = former_places(source)
             done.sources += bool(places)
             records |= dict.fromkeys(places, ThumbnailRecord(*source.size))
-        done.bookmark = bookmark
         record(records)
         yield done
     if not dry_run:

@@ -53,17 +53,13 @@ def rule_of(config: Config) -> dict[str, Any]:
     }
 
 
-def install(config: Config) -> list[str]:
-    """Give the bucket the rule, instead of its former version. Return the names of its other rules.
-
-    Raises SettingError, StorageError, DriverError.
-    """
+def install(config: Config) -> None:
+    """Give the bucket the rule, and keep its others. Raises SettingError, StorageError, DriverError."""
     rule, storage = rule_of(config), _bucket()
-    others = other_rules(storage)
+    rules = [*other_rules(storage), rule]
     # Older records do not know when their objects end.
     get_shared_cache().coordination.distrust()
-    _write_rules(storage, [*others, rule])
-    return [str(other.get("ID", "without a name")) for other in others]
+    _write_rules(storage, rules)
 
 
 def remove() -> None:

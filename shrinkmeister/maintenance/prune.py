@@ -66,7 +66,7 @@ def prune(
 def prune_adopted(dry_run: bool = False) -> Iterator[Pruning]:
     """Delete the thumbnails that sorl's key-value store lists, and its entries."""
     done = Pruning()
-    for keys, _ in get_former_store().sources():
+    for keys in get_former_store().sources():
         _erase(done, keys, dry_run)
         yield done
 
@@ -103,7 +103,7 @@ def clear(dry_run: bool = False) -> Iterator[int]:
 def forget_adopted() -> Iterator[int]:
     """Delete the records of the thumbnails that sorl's key-value store lists; yield how many so far."""
     count = 0
-    for keys, _ in get_former_store().sources() if get_config().adopted_backend else ():
+    for keys in get_former_store().sources() if get_config().adopted_backend else ():
         names = [former_image(one.name).name for one in get_former_store().thumbnails(keys)]
         get_shared_cache().records.forget_adopted(former_place(name) for name in names)
         count += len(names)

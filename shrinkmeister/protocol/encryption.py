@@ -1,13 +1,9 @@
 """Bytes as encrypted text that only holders of the secret can read or write.
 
-    cipher = Cipher(["the secret that client and server share, 32 characters or more"], b"a purpose")
-    cipher.encrypt(b"...")                  'AYy2nDq...'     only letters, digits, - and _
-    cipher.decrypt('AYy2nDq...')   b"...", 0        the index of the secret that decrypts it
-
-The bytes of such a text: version (1), then AES-256-SIV (RFC 5297) of the payload, with the version byte
-as associated data. SIV is deterministic: the same payload gives the same text on every host. HKDF-SHA256
-(RFC 5869) derives a key for each purpose from the secret, so a text of one purpose is invalid for all
-others. `docs/reference/protocol.md` defines each byte.
+The text has only letters, digits, - and _. Its bytes: version (1), then AES-256-SIV (RFC 5297) of the
+payload, with the version byte as associated data. SIV is deterministic: the same payload gives the same
+text on every host. HKDF-SHA256 (RFC 5869) derives a key for each purpose from the secret, so a text of one
+purpose is invalid for all others. `docs/reference/protocol.md` defines each byte.
 """
 
 import re
@@ -25,7 +21,6 @@ ALPHABET = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 def derive_key(secret: str, info: bytes, length: int) -> bytes:
-    """Return the key of a secret for one purpose."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 

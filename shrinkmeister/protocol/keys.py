@@ -35,7 +35,6 @@ OBJECT = re.compile(
 
 
 def digest(canonical: bytes) -> str:
-    """Return 32 characters of a-z and 2-7."""
     return b32encode(sha256(canonical).digest()[:20]).decode().lower()
 
 

@@ -5,7 +5,8 @@
     f1:<digest>   {"v":1,"e":"missing","c":"q1R...","t":1795612345}
     c1:<digest>   {"v":1,"c":"q1R...","t":1795612345}
 
-Each value is validated when it is read, and `signing.py` adds its signature. An invalid value is a miss.
+Each value is validated when it is read: `load` returns the record in what `dump` wrote, and raises
+RecordError for anything else, which is a miss. `signing.py` adds the signature.
 A process caches records by their bytes, since pages read the same bytes again and again.
 """
 
@@ -61,7 +62,6 @@ class ThumbnailRecord:
     @classmethod
     @lru_cache(maxsize=CACHE_SIZE)
     def load(cls, data: bytes) -> Self:
-        """Return the record in what `dump` wrote. Raises RecordError for anything else."""
         fields = _load(data)
         base = fields.get("u")
         if "u" in fields and not (isinstance(base, str) and URL.fullmatch(base)):
@@ -103,7 +103,6 @@ class SourceRecord:
     @classmethod
     @lru_cache(maxsize=CACHE_SIZE)
     def load(cls, data: bytes) -> Self:
-        """Return the record in what `dump` wrote. Raises RecordError for anything else."""
         fields = _load(data)
         if "f" in fields and (type(fields["f"]) is not int or fields["f"] != 1):
             raise RecordError("the flag for flipped sources is not 1")
@@ -128,7 +127,6 @@ class FailureRecord:
 
     @classmethod
     def load(cls, data: bytes) -> Self:
-        """Return the record in what `dump` wrote. Raises RecordError for anything else."""
         fields = _load(data)
         kind, change, end = fields.get("e"), fields.get("c"), fields.get("t")
         if not isinstance(kind, str) or not isinstance(change, str) or type(end) is not int:
@@ -152,7 +150,6 @@ class ChangeRecord:
 
     @classmethod
     def load(cls, data: bytes) -> Self:
-        """Return the record in what `dump` wrote. Raises RecordError for anything else."""
         fields = _load(data)
         mark, end = fields.get("c"), fields.get("t")
         if not (isinstance(mark, str) and mark) or type(end) is not int:

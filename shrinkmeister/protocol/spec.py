@@ -4,8 +4,8 @@
     spec.canonical
     b'["s3","photos","2024/dawn.jpg","300x200",{"crop":"center"}]'
 
-A token encrypts the canonical form, and a key is a digest of it. `docs/reference/protocol.md` defines it
-for other languages.
+A token encrypts the canonical form, which is UTF-8 JSON, and a key is a digest of it.
+`docs/reference/protocol.md` defines it for other languages.
 """
 
 import json
@@ -131,7 +131,6 @@ class Source:
 
     @cached_property
     def canonical(self) -> bytes:
-        """UTF-8 JSON in its one canonical form."""
         return _encode([self.scheme, self.container, self.name])
 
 
@@ -182,12 +181,10 @@ class ThumbnailSpec:
 
     @property
     def format(self) -> str:
-        """Return Pillow's name of the format: "JPEG", "PNG", ..."""
         return str(self.options.get("format", DEFAULT_OPTIONS["format"]))
 
     @property
     def extension(self) -> str:
-        """Return the file extension, without a dot."""
         return EXTENSIONS[self.format]
 
     def full_options(self) -> dict[str, Any]:
@@ -196,7 +193,6 @@ class ThumbnailSpec:
 
     @cached_property
     def canonical(self) -> bytes:
-        """UTF-8 JSON in its one canonical form."""
         source = self.source
         return _encode([source.scheme, source.container, source.name, self.geometry, dict(self.options)])
 

@@ -1,8 +1,9 @@
-"""A spec as an encrypted token, and back.
+"""A spec as an encrypted token, and back; the URLs of the thumbnail server, which contain tokens.
 
     tokens = Tokens(["the secret that client and server share, 32 characters or more"])
     tokens.encrypt(spec)           'AYy2nDq...'     only letters, digits, - and _
     tokens.decrypt('AYy2nDq...')   spec
+    https://thumbs.example.com/<token>.jpg, https://thumbs.example.com/<token>@2x.jpg
 
 A token is the encrypted canonical form of a spec. The same spec gives the same token on every host and
 every render; otherwise browsers and CDNs could not cache its URL. `docs/reference/protocol.md` defines
@@ -10,15 +11,24 @@ each byte.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Self
+from urllib.parse import unquote
 
 from shrinkmeister.exceptions import SpecError, TokenError, TokenExpiredError
 from shrinkmeister.protocol.encryption import MAX_LENGTH, Cipher
-from shrinkmeister.protocol.spec import MAX_INTEGER, ThumbnailSpec
+from shrinkmeister.protocol.spec import EXTENSIONS, MAX_INTEGER, ThumbnailSpec
 
 KEY_INFO = b"shrinkmeister token 1"
+_TOKEN = "(?P<token>[A-Za-z0-9_-]+)"
+# Limited, since the resolution appears in the log.
+_ENDING = rf"(?:@(?P<resolution>[0-9.]{{1,10}})x)?\.(?P<extension>{'|'.join(EXTENSIONS.values())})"
+PATTERN = _TOKEN + _ENDING
+# An app may also send the whole URL, or only the token. The query is ignored, as in URLs.
+_TEXT = re.compile(rf"(?:[^?#]*/)?{_TOKEN}(?:{_ENDING})?(?:[?#].*)?", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -86,3 +96,27 @@ class Tokens:
         except (SpecError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise TokenError("the token is genuine, but its content is not a spec") from error
         return TokenContent(spec, expires, secret)
+
+
+@dataclass(frozen=True)
+class Link:
+    """resolution: "2" of @2x, or None; extension: None if it was not given"""
+
+    token: str
+    extension: str | None = None
+    resolution: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the parts of a URL, a path or a token. Raises TokenError."""
+        match = _TEXT.fullmatch(unquote(text))
+        if not match:
+            raise TokenError("the text is not a token, nor a URL with a token")
+        return cls(**match.groupdict())
+
+    def open(self, tokens: Tokens) -> ThumbnailSpec:
+        """Return the spec in the token. Raises TokenError."""
+        spec = tokens.decrypt(self.token)
+        if self.extension not in (None, spec.extension):
+            raise TokenError("the URL's extension is not that of the token's thumbnail")
+        return spec

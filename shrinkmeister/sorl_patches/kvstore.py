@@ -81,7 +81,7 @@ class Invalidating(KVStoreBase):  # type: ignore[misc]  # sorl has no types
 
 
 def install() -> None:
-    """Change the store, which code may have imported already. Call once, before it is used."""
+    # The store itself, since code may have imported it already.
     default.KVStore._setup = _setup
 
 

@@ -95,7 +95,6 @@ def _plain_name(image: str, config: Config) -> str | None:
 
 @reset_on_setting_change
 def _get_rule() -> Rule:
-    """Raises SettingError."""
     allowed = get_config().text_sources
     if allowed is None:
         # Logged once in a process, and without text of visitors.
@@ -120,7 +119,6 @@ def _get_rule() -> Rule:
 
 
 def check_text_sources() -> None:
-    """Raise SettingError if THUMBNAIL_TEXT_SOURCES names a function that cannot be used."""
     if isinstance(get_config().text_sources, str):
         _get_rule()
 

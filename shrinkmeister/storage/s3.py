@@ -40,11 +40,9 @@ class S3ThumbnailStorage(ThumbnailStorage):
 
     @property
     def client(self) -> Any:
-        """The boto3 client of the bucket."""
         return self.storage.connection.meta.client
 
     def full_name(self, name: str) -> str:
-        """Return the key of an object in the bucket."""
         return self._folder + name
 
     def save(self, name: str, data: bytes, content_type: str, info: StoredInfo) -> None:
@@ -119,7 +117,6 @@ class S3ThumbnailStorage(ThumbnailStorage):
         return {one.get("Key", ""): one.get("Code", "") for one in answer.get("Errors", ())}
 
     def _delete_singly(self, keys: list[str]) -> dict[str, str]:
-        """Delete objects with one request each; return what `_delete_at_once` returns."""
         client = self.client
 
         def refusal(key: str) -> str:
@@ -140,5 +137,4 @@ class S3ThumbnailStorage(ThumbnailStorage):
             self.client.head_bucket(Bucket=self.bucket)
 
     def errors(self, what: str) -> AbstractContextManager[None]:
-        """Turn what boto3 raises in the block into a StorageError that names the bucket."""
         return bucket_errors(f"{what} (bucket {self.bucket!r})")

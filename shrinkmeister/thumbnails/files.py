@@ -7,7 +7,6 @@ A lazy thumbnail has no file yet, and the file of a recorded one may be lost. So
 If the file is missing, this process or the server makes the thumbnail.
 """
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,23 +31,19 @@ from shrinkmeister.storage.listing import with_resolution
 SERVER_SECONDS = 40
 
 
-def _reasons(what: str) -> AbstractContextManager[None]:
-    """Raise NotStoredError for any error of a storage or an engine.
-
-    They raise their libraries' errors. An AttributeError would look like a missing attribute to templates
-    and hasattr().
-    """
-
-    def translate(error: Exception) -> NotStoredError | None:
-        if isinstance(error, NotStoredError | SettingError):
-            return None
-        return _error(f"it could not be made or found: {described(error)}", what)
-
-    return errors_as(translate)
+def _not_stored(error: Exception) -> NotStoredError | None:
+    if isinstance(error, NotStoredError | SettingError):
+        return None
+    return _error(f"it could not be made or found: {described(error)}")
 
 
-def _error(reason: str, what: str) -> NotStoredError:
+def _error(reason: str, what: str = "file") -> NotStoredError:
     return NotStoredError(f"This thumbnail has no {what}: {reason}. Use its .url.")
+
+
+#: Raises NotStoredError for any error of a storage or an engine, which raise those of their libraries. An
+#: AttributeError would look like a missing attribute to templates and hasattr().
+_needs_file = errors_as(_not_stored)
 
 
 @dataclass(frozen=True)
@@ -74,59 +69,57 @@ class Origin:
             return self.thumbnails().url(with_resolution(self.name, resolution))
         return with_resolution(url, resolution)
 
-    def storage(self, what: str = "storage") -> Any:
-        """Return the storage in which the file is, or will be. what: the attribute that needs it"""
+    @_needs_file
+    def storage(self) -> Any:
+        """Return the storage in which the file is, or will be."""
         if self.no_file:
-            raise _error(self.no_file, what)
-        config = get_config()
-        storage = open_thumbnail_storage()
-        if self.spec is None or config.bucket is None:
+            raise _error(self.no_file)
+        bucket, storage = get_config().bucket, open_thumbnail_storage()
+        if self.spec is None or bucket is None:
             return storage
-        with _reasons(what):
-            if place_of(storage, self.name) == Source("s3", config.bucket, self.name):
-                return storage
-            if what == "name":
-                raise _error(
-                    f"thumbnails are in the bucket {config.bucket!r} (THUMBNAIL_BUCKET), but a name refers "
-                    f"to the storage {config.storage!r} (THUMBNAIL_STORAGE)",
-                    what,
-                )
-            return self.thumbnails().storage
+        if place_of(storage, self.name) == Source("s3", bucket, self.name):
+            return storage
+        return self.thumbnails().storage
 
-    def stored(self, what: str) -> tuple[Any, str]:
+    @_needs_file
+    def stored(self, in_site_storage: bool = False) -> tuple[Any, str]:
         """Return that storage and the name in it, after making the file if it is missing.
 
-        what: the attribute that needs the file. A "name" is only that of a file in THUMBNAIL_STORAGE
+        in_site_storage: whether only a file in THUMBNAIL_STORAGE counts, to which a name refers
         """
-        storage = self.storage(what)
-        with _reasons(what):
-            if storage.exists(self.name):
-                return storage, self.name
-            if self.spec is None:
-                raise _error("sorl made it, but its file is lost", what)
-            if get_shared_cache().lookups.look_up(self.spec).thumbnail:
-                # The server trusts a record for days, and would not make the lost file again.
-                get_shared_cache().records.delete([record_key(self.spec)])
-            name = _make(self.spec)
-            forget_page()
-            if storage.exists(name):
-                return storage, name
+        storage, config = self.storage(), get_config()
+        if in_site_storage and storage is not open_thumbnail_storage():
             raise _error(
-                "it was made, but its storage does not contain it. The thumbnail server stores "
-                "thumbnails elsewhere: compare THUMBNAIL_BUCKET, THUMBNAIL_STORAGE and THUMBNAIL_PREFIX",
-                what,
+                f"thumbnails are in the bucket {config.bucket!r} (THUMBNAIL_BUCKET), but a name refers to "
+                f"the storage {config.storage!r} (THUMBNAIL_STORAGE)",
+                "name",
             )
+        if storage.exists(self.name):
+            return storage, self.name
+        if self.spec is None:
+            raise _error("sorl made it, but its file is lost")
+        if get_shared_cache().lookups.look_up(self.spec).thumbnail:
+            # The server trusts a record for days, and would not make the lost file again.
+            get_shared_cache().records.delete([record_key(self.spec)])
+        name = _make(self.spec)
+        forget_page()
+        if storage.exists(name):
+            return storage, name
+        raise _error(
+            "it was made, but its storage does not contain it. The thumbnail server stores thumbnails "
+            "elsewhere: compare THUMBNAIL_BUCKET, THUMBNAIL_STORAGE and THUMBNAIL_PREFIX"
+        )
 
+    @_needs_file
     def size(self) -> Size | None:
         """Return (width, height), after making the file if it is missing; None without a file."""
         if self.no_file:
             return None
-        _, name = self.stored("size")
-        with _reasons("size"):
-            info = self.thumbnails().find(name, {})
-            if info is None:
-                raise StorageError(f"{name} has no size in its metadata")
-            return info.width, info.height
+        _, name = self.stored()
+        info = self.thumbnails().find(name, {})
+        if info is None:
+            raise StorageError(f"{name} has no size in its metadata")
+        return info.width, info.height
 
     def delete(self, delete_file: bool) -> None:
         """Delete the record and, with `delete_file`, the files. Do nothing without a file, as sorl does."""

@@ -110,7 +110,7 @@ class Thumbnail:
 
         If the thumbnail is not stored yet, it is made first. Pages should use `url` instead.
         """
-        return self.origin.stored("name")[1]
+        return self.origin.stored(in_site_storage=True)[1]
 
     def __str__(self) -> str:
         return self.name
@@ -134,7 +134,7 @@ class Thumbnail:
         """Return the opened file of the storage. Raises ReadOnlyError for a mode that writes."""
         if mode != "rb":
             raise ReadOnlyError(f"open() was given the mode {mode!r}, but a thumbnail is read-only ('rb')")
-        storage, name = self.origin.stored("file")
+        storage, name = self.origin.stored()
         return storage.open(name, mode)
 
     @as_sorls
@@ -154,7 +154,6 @@ class Thumbnail:
     @property
     @as_sorls
     def storage(self) -> Any:
-        """The storage in which the file is, or will be."""
         return self.origin.storage()
 
     @property
@@ -175,7 +174,6 @@ class Thumbnail:
 
     @as_sorls
     def write(self, content: Any) -> str:
-        """Raise ReadOnlyError."""
         raise ReadOnlyError("write(): a thumbnail is read-only. Write a copy under another name")
 
     def forget(self) -> None:

@@ -1,14 +1,11 @@
-"""Find secrets in the files of a package for AWS Lambda. Packages are kept in buckets and on disks.
-
-zappa_settings.json  `zappa init` writes it, and users add variables
-zappa_settings.py    Zappa writes `environment_variables` into it
-"""
+"""Find secrets in the files of a package for AWS Lambda. Packages are kept in buckets and on disks."""
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-# Files that may contain variables: Zappa's settings in all forms, editors' copies of them, and .env.
+# Files that may contain variables: zappa_settings.json, editors' copies of it, and .env. Zappa makes
+# zappa_settings.py of `environment_variables`.
 PATTERNS = ("*zappa_settings*", ".env*")
 
 # Variables whose whole value is secret.
@@ -17,7 +14,10 @@ NAMES = ("THUMBNAIL_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_S3_SECRET_ACCESS_
 
 def files_with_secrets(root: Path, variables: Mapping[str, str]) -> list[Path]:
     """Return the files at the top of a package that contain one of the secrets among the variables."""
-    forms = [form.encode() for secret in _secrets(variables) for form in _forms(secret)]
+    forms = set()
+    for secret in filter(None, _secrets(variables)):
+        # As it is, and as it appears in Python's and JSON's quotes.
+        forms |= {secret.encode(), repr(secret)[1:-1].encode(), json.dumps(secret)[1:-1].encode()}
     files = (file for pattern in PATTERNS for file in sorted(root.glob(pattern)) if file.is_file())
     return [file for file in files if any(form in file.read_bytes() for form in forms)]
 
@@ -29,10 +29,3 @@ def _secrets(variables: Mapping[str, str]) -> Iterator[str]:
     # An address without a password is not secret.
     if "@" in (location := variables.get("THUMBNAIL_CACHE_LOCATION", "").strip()):
         yield location
-
-
-def _forms(secret: str) -> set[str]:
-    """Return a secret as it is, and as it appears in Python's and JSON's quotes."""
-    if not secret:
-        return set()
-    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}

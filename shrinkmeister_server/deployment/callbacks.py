@@ -1,21 +1,15 @@
-"""Callbacks of zappa_settings.json. Zappa calls each with its ZappaCLI.
-
-settings  completes the stage that `zappa init` has written, before a command runs
-post      narrows the function's policy and prints the site's settings, after the deployment
-
-The third callback, `zip`, is `package.finish`.
-"""
+"""Callbacks of zappa_settings.json, besides `package.finish`. Zappa calls them with its ZappaCLI."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 from click import ClickException, echo
 
 from shrinkmeister_server.deployment.policy import policy_of
-from shrinkmeister_server.deployment.site import print_settings
-from shrinkmeister_server.deployment.stage import StageError, complete
+from shrinkmeister_server.deployment.site import SHARED, UNKNOWN_URL, site_settings
+from shrinkmeister_server.deployment.stage import StageError, complete, variables_of
 
 # Keys of a stage by which a user sets the function's rights.
 OWN_RIGHTS = ("attach_policy", "role_arn", "role_name")
@@ -30,32 +24,45 @@ PERMISSIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def settings(cli: Any) -> None:
-    """Add missing keys to a stage, as `init` writes them, and keep secrets out of the package."""
-    given = cli.stage_config
+    """Add missing keys to a stage that `zappa init` has written, before a command runs."""
     try:
-        stage = complete(given)
+        stage = complete(cli.stage_config)
+        has_own = not stage.get("manage_roles", True) or any(stage.get(key) for key in OWN_RIGHTS)
+        gives_rights = cli.command in ("deploy", "update") and not has_own
+        policy = policy_of(cli.api_stage, stage) if gives_rights else None
     except StageError as error:
         raise ClickException(str(error)) from error
     for key, value in stage.items():
         cli.override_stage_config_setting(key, value)
     cli.load_settings(cli.vargs.get("settings_file"))
-    if cli.command not in ("deploy", "update"):
-        return
-    moved = sorted(given.get("environment_variables", {}).keys() - stage["environment_variables"].keys())
-    if moved:
-        echo(f"Shrinkmeister: {', '.join(moved)} become variables of the function, outside of the package.")
-    if stage.get("manage_roles", True) and not any(stage.get(key) for key in OWN_RIGHTS):
-        try:
-            # Zappa's own policy allows all of S3.
-            cli.zappa.attach_policy = json.dumps(policy_of(cli.api_stage, stage))
-        except StageError as error:
-            raise ClickException(str(error)) from error
+    if policy:
+        # Zappa's own policy allows all of S3.
+        cli.zappa.attach_policy = json.dumps(policy)
 
 
 def post(cli: Any) -> None:
-    """Print the site's settings, and narrow the policy: last, since an error ends Zappa."""
-    print_settings(cli)
+    """After a deployment, print the site's settings and narrow the policy. An error of that ends Zappa."""
+    variables = variables_of(cli.stage_config)
+    secret = ", ".join(name for name, row in SHARED.items() if row.secret and variables.get(name))
+    echo(f"\nSettings of the site. Its environment needs the same {secret} as the server:\n")
+    echo(site_settings(variables, _server_url(cli)))
+    echo("Then run on the site: python manage.py shrinkmeister doctor\n")
     restrict(cli)
+
+
+def _server_url(cli: Any) -> str:
+    """Return the URL of what Zappa has deployed, as far as Zappa knows it."""
+    if cli.domain:
+        return f"https://{cli.domain}/{cli.base_path or ''}".rstrip("/")
+    if cli.use_function_url:
+        config = cli.zappa.lambda_client.get_function_url_config(FunctionName=cli.lambda_name)
+        return str(config["FunctionUrl"]).rstrip("/")
+    if cli.use_apigateway:
+        url = cli.zappa.get_api_url(
+            cli.lambda_name, cli.api_stage, apigateway_version=cli.apigateway_version
+        )
+        return str(url or UNKNOWN_URL).rstrip("/")
+    return UNKNOWN_URL
 
 
 def restrict(cli: Any) -> None:
@@ -83,12 +90,6 @@ def restrict(cli: Any) -> None:
             f"The policy of {function} may let every AWS account invoke it without its URL. AWS answered "
             f"{error.response['Error']['Code']} to {error.operation_name}. Give {RIGHTS} to the user that "
             f"deploys, and run `zappa update`."
-        ) from error
-    except ParamValidationError as error:
-        raise ClickException(
-            f"The URL of {function} does not answer, because this boto3 does not know the parameter "
-            f"InvokedViaFunctionUrl of lambda:AddPermission. Run `pip install --upgrade boto3` and then "
-            f"`zappa update`."
         ) from error
     for sid, statement in found.items():
         if statement.get("Principal") in ("*", {"AWS": "*"}) and not statement.get("Condition"):

@@ -27,18 +27,10 @@ PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 @dataclass(frozen=True)
 class Target:
-    """The machine on which a package runs, as Lambda names it.
+    """The machine on which a package runs, as Lambda names it."""
 
-    runtime       such as python3.13
-    architecture  x86_64 or arm64
-    """
-
-    runtime: str
-    architecture: str
-
-    @property
-    def python(self) -> str:
-        return self.runtime.removeprefix("python")
+    runtime: str  # such as python3.13
+    architecture: str  # x86_64 or arm64
 
     @property
     def platforms(self) -> list[str]:
@@ -70,7 +62,7 @@ def _replace(root: Path, distribution: Distribution, target: Target) -> None:
     with TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         command += ["--no-deps", "--no-compile", "--only-binary", ":all:", "--target", directory]
-        command += ["--implementation", "cp", "--python-version", target.python]
+        command += ["--implementation", "cp", "--python-version", target.runtime.removeprefix("python")]
         for platform in target.platforms:
             command += ["--platform", platform]
         done = subprocess.run([*command, name], capture_output=True, text=True)

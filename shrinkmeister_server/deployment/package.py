@@ -24,11 +24,7 @@ from shrinkmeister_server.deployment.stage import ALL_SECRETS, FILE, HANDLER, St
 
 # Lambda unpacks no more. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_BYTES = 262_144_000
-# The settings, as Zappa writes them into the package.
-SETTINGS_MODULE = "zappa_settings.py"
 ZAPPAS_HANDLERS = ("handler.lambda_handler", "zappa.handler.lambda_handler")
-# Where Lambda unpacks the package. Tracebacks show it.
-TASK_ROOT = "/var/task"
 
 # Zappa's command line and this module need these, but Zappa's handler does not load them.
 TOOLS = (
@@ -53,11 +49,7 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
     anything.
     """
     target = Target(cli.runtime, cli.architecture)
-    _check_runtime(target)
-    if not str(cli.zip_path).endswith(".zip"):
-        raise ClickException("slim_handler is true, but this package does not need it. Set it to false.")
-    _check_handler(cli.stage_config)
-    _check_variables(cli.stage_config)
+    _check_stage(cli)
     with TemporaryDirectory() as directory:
         root = Path(directory)
         with ZipFile(cli.zip_path) as archive:
@@ -85,31 +77,22 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
                 # Lambda runs the function as another user than the owner of the files.
                 file.chmod(0o755)
                 archive.write(file, file.relative_to(root))
-    zipped = Path(cli.zip_path).stat().st_size
-    echo(
-        f"Shrinkmeister: {zipped / 1e6:.1f} MB, {size / 1e6:.1f} MB unpacked, for {target.runtime} on "
-        f"{target.architecture}"
-    )
 
 
-def _check_runtime(target: Target) -> None:
+def _check_stage(cli: Any) -> None:
     running = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if target.runtime not in RUNTIMES or target.runtime != running:
+    if cli.runtime not in RUNTIMES or cli.runtime != running:
         raise ClickException(
-            f"runtime is {target.runtime!r}, but Zappa runs with {running} and ships its packages. Make "
+            f"runtime is {cli.runtime!r}, but Zappa runs with {running} and ships its packages. Make "
             f"the virtual environment with one of {', '.join(RUNTIMES)}, and set runtime to the same."
         )
-
-
-def _check_handler(stage: dict[str, Any]) -> None:
-    """Refuse a stage with which events other than HTTP requests reach Zappa's handler."""
+    if not str(cli.zip_path).endswith(".zip"):
+        raise ClickException("slim_handler is true, but this package does not need it. Set it to false.")
+    stage = cli.stage_config
     if stage.get("lambda_handler", ZAPPAS_HANDLERS[0]) in ZAPPAS_HANDLERS:
         raise ClickException(
             f"lambda_handler is Zappa's own, which runs code that an event contains. Set it to {HANDLER!r}."
         )
-
-
-def _check_variables(stage: dict[str, Any]) -> None:
     try:
         variables = variables_of(stage)
         packaged = stage.get("environment_variables", {})
@@ -132,7 +115,7 @@ def _check_variables(stage: dict[str, Any]) -> None:
 def _remove_settings(root: Path) -> None:
     """Remove files of settings, which contain secrets. Zappa's own module of settings stays."""
     found = {file for pattern in PATTERNS for file in root.glob(pattern) if file.is_file()}
-    if removed := sorted(file.name for file in found if file.name != SETTINGS_MODULE):
+    if removed := sorted(file.name for file in found if file.name != "zappa_settings.py"):
         echo(f"Shrinkmeister: removed {', '.join(removed)} from the package, because of their secrets.")
     for name in removed:
         (root / name).unlink()
@@ -179,6 +162,6 @@ def _compile(root: Path) -> None:
         maxlevels=100,
         quiet=1,
         stripdir=str(root),
-        prependdir=TASK_ROOT,
+        prependdir="/var/task",  # where Lambda unpacks the package; tracebacks show it
         invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
     )

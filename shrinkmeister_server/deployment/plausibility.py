@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 import botocore
 from botocore.session import Session
 
-from shrinkmeister.conf.strength import MIN_LENGTH, weakness
+from shrinkmeister.conf.secret_strength import MIN_LENGTH, weakness
 from shrinkmeister.environment import as_names
 from shrinkmeister_server.deployment.stage import StageError, region_of, variables_of
 
@@ -66,11 +65,9 @@ def impossible(stage: dict[str, Any]) -> Iterator[str]:
         for one in session.get_available_regions("lambda", partition)
     ]
     if region not in known:
-        near = get_close_matches(region, known, 1)
-        meant = f" Did you mean {near[0]}?" if near else ""
         yield (
-            f"The region is {region!r}, which botocore {botocore.__version__} does not know.{meant} If it "
-            f"is newer, run `pip install --upgrade boto3`."
+            f"The region is {region!r}, which botocore {botocore.__version__} does not know. If it is "
+            f"newer, run `pip install --upgrade boto3`."
         )
     if not variables.get("AWS_S3_ENDPOINT_URL"):
         if (bucket := variables.get("THUMBNAIL_BUCKET")) and not BUCKET.fullmatch(bucket):

@@ -85,16 +85,11 @@ def make_stage(
     subnets: str = "",
     security_groups: str = "",
 ) -> dict[str, Any]:
-    """Return the content of zappa_settings.json under the stage's name. Lists have commas between entries.
+    """Return the content of zappa_settings.json under the stage's name.
 
-    name             the project's; function names consist of it and the stage
-    bucket           for the thumbnails
-    sources          entries of THUMBNAIL_SOURCES: s3://photos, s3://photos/folder/
-    cache            address of the shared cache, for the driver `cache_backend`
-    deployments      the bucket that Zappa makes for the package; attackers must not be able to guess it
-    resolutions      entries of THUMBNAIL_ALTERNATIVE_RESOLUTIONS: "2", "1.5"
-    hosts            names at which browsers reach the function, besides its own
-    subnets          of the private network in which the shared cache is, with security_groups
+    deployments   the bucket that Zappa makes for the package; attackers must not be able to guess it
+
+    The other parameters are options of `init`. Lists have commas between entries.
     """
     network = {"SubnetIds": as_names(subnets), "SecurityGroupIds": as_names(security_groups)}
     stage = {
@@ -178,12 +173,9 @@ def region_of(stage: dict[str, Any]) -> str:
     return str(stage.get("aws_region", "us-east-1"))
 
 
-def write(file: Path, value: Any, private: bool = False) -> None:
-    """Write indented JSON; private: only its owner can read the file."""
-    text = json.dumps(value, indent=4) + "\n"
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
-    with os.fdopen(descriptor, "w") as stream:
-        if private:
-            # The mode above is only for new files.
-            os.fchmod(stream.fileno(), 0o600)
-        stream.write(text)
+def write(file: Path, value: Any) -> None:
+    """Write indented JSON to a file that only its owner can read."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        # The mode above is only for new files.
+        os.fchmod(stream.fileno(), 0o600)
+        stream.write(json.dumps(value, indent=4) + "\n")

@@ -8,7 +8,7 @@ from PIL import Image
 from sorl.thumbnail.engines import pil_engine
 
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
-from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, SourceImage
+from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.inspection import open_image
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
@@ -52,7 +52,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
     def _reductions(self, image: SourceImage) -> tuple[int, ...]:
         return REDUCTIONS if image.whole.format in ("JPEG", "MPO") else ()
 
-    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Any:
         picture = image.whole
         if reduction > 1:
             # The opened image stays whole, for a thumbnail that needs more of it.
@@ -60,7 +60,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
             width, height = picture.size
             picture.draft(None, (width // reduction, height // reduction))
         picture.load()
-        return Decoded(picture, reduction)
+        return picture
 
     def _colorspace(self, image: Any, colorspace: str | None, format: str) -> Any:
         if image.mode == "RGB" and colorspace == "RGB":

@@ -31,21 +31,14 @@ class SourceImage:
     """A source of which only the header is read. `get_image` returns it.
 
     whole    the library's own image, not decoded
-    decoded  the picture that `decode` has kept
+    picture  what `decode` has kept: the source with its sides divided by `reduction`
     """
 
     data: bytes
     whole: Any
     limit: TimeLimit
-    decoded: "Decoded | None" = None
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """A decoded picture, whose sides are the source's divided by the reduction."""
-
-    picture: Any
-    reduction: int
+    picture: Any = None
+    reduction: int = 1
 
 
 class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no types
@@ -62,18 +55,19 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         """
         if not self._needs_all(image, options):
             sizes = [self._scaled_size(image, geometry, options) for geometry in geometries]
-            image.decoded = self._decoded(image, self._reduction(image, sizes), len(sizes) > 1)
+            image.reduction = self._reduction(image, sizes)
+            image.picture = self._decoded(image, image.reduction, len(sizes) > 1)
 
     def create(self, image: SourceImage, geometry: Size, options: dict[str, Any]) -> Any:
         if self._needs_all(image, options):
             return super().create(image.whole, geometry, options)
         size = self._scaled_size(image, geometry, options)
-        reduction = self._reduction(image, [size])
-        decoded = image.decoded
-        if decoded is None or decoded.reduction > reduction:
-            decoded = self._decoded(image, reduction, False)
-        thumbnail = self.colorspace(decoded.picture, geometry, options)
-        thumbnail = self._resized(thumbnail, size, image, decoded.reduction)
+        picture, reduction = image.picture, image.reduction
+        if picture is None or reduction > self._reduction(image, [size]):
+            reduction = self._reduction(image, [size])
+            picture = self._decoded(image, reduction, False)
+        thumbnail = self.colorspace(picture, geometry, options)
+        thumbnail = self._resized(thumbnail, size, image, reduction)
         if options.get("orientation", sorl_settings.THUMBNAIL_ORIENTATION):
             thumbnail = self._turned(thumbnail, image)
         thumbnail = self.crop(thumbnail, geometry, options)
@@ -136,8 +130,8 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         """Return those of REDUCTIONS with which the source's decoder does not shift the picture."""
 
     @abstractmethod
-    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
-        """Decode a source. several: whether the picture will be used more than once"""
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Any:
+        """Return a source's picture. several: whether the picture will be used more than once"""
 
     @abstractmethod
     def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:

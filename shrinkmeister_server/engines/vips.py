@@ -11,14 +11,17 @@ import pyvips
 from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
-from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
-from shrinkmeister_server.engines.shrinking import REDUCTIONS, Decoded, ShrinkingEngine, Size, SourceImage
+from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.time_limit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
     # sorl's engine writes with options that 8.15 introduced. Debian 12 has 8.14.
-    raise OldLibvipsError(f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is required")
+    raise ImportError(
+        f"libvips {pyvips.version(0)}.{pyvips.version(1)} is too old: 8.15 is required. If the system has "
+        "the headers of libvips, pip builds pyvips for that libvips, not for the bundled one. Restore the "
+        "bundled one: `pip install --force-reinstall --no-deps pyvips-binary`"
+    )
 
 # Only these loaders stay allowed, in the whole process. sorl blocks those that libvips does not trust.
 LOADERS = ("Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp")
@@ -94,14 +97,14 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         width, height = self.get_image_size(image)
         return tuple(n for n in REDUCTIONS if width % n == height % n == 0)
 
-    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Decoded:
+    def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Any:
         options: dict[str, Any] = {"access": "sequential"}
         if reduction > 1 and _loader(image.whole) == "jpegload":
             options["shrink"] = reduction
         elif reduction > 1:
             options["scale"] = 1 / reduction
         picture = _opened(image.data, image.limit, **options)
-        return Decoded(picture.copy_memory() if several else picture, reduction)
+        return picture.copy_memory() if several else picture
 
     def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         if size is not None:

@@ -1,9 +1,5 @@
 """The boxes of an AVIF, as far as they describe pictures: ISO/IEC 14496-12 and 23008-12.
 
-    ftyp
-    meta    iinf: item 1 is "av01", iloc: where its bytes are, iprp: ispe is 100 x 100, ipma: of item 1
-    mdat    the bytes of the items
-
 All readers raise IndexError for a box that is broken or ambiguous.
 """
 
@@ -53,7 +49,6 @@ class BoxReader:
         self._read(0, len(data), Group())
 
     def count(self, parts: int = 1) -> None:
-        """Count what the file makes its reader look at."""
         self.parts += parts
         if self.parts > MAX_PARTS:
             raise SourceTooLargeError(f"the source is an AVIF of more than {MAX_PARTS} parts")

@@ -11,7 +11,6 @@ def canvas(data: bytes) -> tuple[int, int]:
 
 
 def chunks(data: bytes) -> Iterator[bytes]:
-    """Yield the kind of each chunk."""
     position = 12
     while position + 8 <= len(data):
         yield data[position : position + 4]

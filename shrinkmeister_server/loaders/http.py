@@ -44,8 +44,7 @@ def load(source: Source, max_bytes: int) -> bytes:
     config = get_server_config()
     # This limits connecting, header and body together, but not DNS, which nothing can interrupt.
     end = time.monotonic() + config.source_seconds
-    # Compared one by one: the setting may be a text, and `in` would find a part of it.
-    is_private = any(host == source.container for host in config.private_hosts)
+    is_private = source.container in config.private_hosts
     try:
         url = parse_url(str(source))
         kind = _SecureConnection if url.scheme == "https" else _Connection

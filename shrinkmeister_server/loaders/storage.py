@@ -1,4 +1,4 @@
-"""Sources in the storages of Django's STORAGES."""
+"""Sources `storage://alias/name` in the storages of Django's STORAGES."""
 
 import errno
 from typing import Any
@@ -17,7 +17,6 @@ from shrinkmeister_server.loaders.s3 import get_s3_storage, load_object
 
 @opens_storage
 def load(source: Source, max_bytes: int) -> bytes:
-    """Return the bytes of a source `storage://alias/name`."""
     try:
         storage = storages[source.container]
     except InvalidStorageError as error:
@@ -56,12 +55,8 @@ def _load_file(storage: Any, source: Source, max_bytes: int) -> bytes:
     except FileNotFoundError:
         # Google's storage raises it for a missing bucket too. Listing a missing bucket fails.
         if compat.is_a(storage, compat.GOOGLE_BACKEND):
-            try:
+            with compat.storage_errors(storage, f"the storage {source.container!r}"):
                 compat.check(storage)
-            except Exception as error:
-                raise errors.StorageError(
-                    f"the storage {source.container!r}: {type(error).__name__}"
-                ) from error
         raise
     with file:
         check_size(file.size, max_bytes)

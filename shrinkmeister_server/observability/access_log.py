@@ -14,11 +14,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from shrinkmeister.conf.credentials import described, is_safe
-from shrinkmeister.error_policy import UNEXPECTED, code_of
+from shrinkmeister.error_policy import UNEXPECTED, code_of, policy_of
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.observability.metrics import get_counter
 from shrinkmeister_server.observability.timing import Timing
 
 logger = logging.getLogger(__name__)
@@ -46,8 +45,7 @@ class RequestLog:
     exception  an unexpected error, which is logged with its traceback
     status     of the answer, or of one thumbnail of a batch
     parts      one log for each thumbnail of a batch
-    refused    how many texts of a batch are invalid tokens
-    logged     whether it has a line of its own
+    refused    one log for each text of a batch that is an invalid token
     """
 
     timing: Timing = field(default_factory=Timing)
@@ -59,26 +57,25 @@ class RequestLog:
     exception: Exception | None = None
     status: int = 200
     parts: list["RequestLog"] = field(default_factory=list)
-    refused: int = 0
-    logged: bool = True
+    refused: list["RequestLog"] = field(default_factory=list)
 
-    def refuse(self, error: Exception, status: int) -> None:
+    def refuse(self, error: Exception) -> None:
         """Count an invalid token of a batch. The batch's own line reports all of them.
 
         With a line for each, one request without a token could write as many lines as a batch may have.
         """
-        part = RequestLog(thumbnail=True, status=status, logged=False)
+        part = RequestLog()
         part.fail(error)
-        self.parts.append(part)
-        self.refused += 1
+        self.refused.append(part)
         self.thumbnail = True
-        self.message = f"{self.refused} tokens are invalid; the last one: {part.message}"
+        self.message = f"{len(self.refused)} tokens are invalid; the last one: {part.message}"
 
     @property
     def outcome(self) -> str:
         return self.failure or self.timing.outcome or "-"
 
     def fail(self, error: Exception, code: str | None = None) -> None:
+        self.status = policy_of(error).status
         self.failed(type(error).__name__, code or code_of(error), described(error))
         if self.code == UNEXPECTED:
             self.exception = error
@@ -116,17 +113,23 @@ class AccessLogMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
-        # Made at start, so that a server without the library does not start.
-        self._count = get_counter() if get_server_config().metrics else None
+        self._count = None
+        if get_server_config().metrics:
+            # At start, so that a server without the library does not start.
+            from shrinkmeister_server.observability.metrics import count
+
+            self._count = count
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_log = request_log_of(request)
         answer = self._get_response(request)
         request_log.status = answer.status_code
-        for one in (*request_log.parts, request_log):
-            if self._count:
+        logs = [*request_log.parts, request_log]
+        if self._count:
+            for one in request_log.refused + logs:
                 self._count(one.outcome, one.code, one.status, one.timing)
-            if one.logged and (one.status >= 400 or request.path_info not in OPERATORS):
+        for one in logs:
+            if one.status >= 400 or request.path_info not in OPERATORS:
                 _write(one, _as_one_line(str(request.method), MAX_METHOD))
         return answer
 

@@ -21,16 +21,11 @@ from shrinkmeister.conf import SettingError, reset_on_setting_change
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.engines import OldLibvipsError
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.inspection import validate, validate_frames, validate_opened
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
-ENGINE_HINT = (
-    "Use a sorl engine, for instance 'sorl.thumbnail.engines.pil_engine.Engine', and install what it "
-    "needs: shrinkmeister[vips] for libvips."
-)
 # Characters of a library's error that are logged. libvips joins all of a source's errors.
 MAX_REASON = 300
 # Python raises these for mistakes in code, such as an engine's or a site's.
@@ -42,8 +37,6 @@ OWN_MODULES = re.compile(r"shrinkmeister(_server)?\..+")
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded thumbnail, and its size in pixels."""
-
     data: bytes
     width: int
     height: int
@@ -72,7 +65,8 @@ def get_engine() -> Any:
         raise SettingError(
             "shrinkmeister.E101",
             f"THUMBNAIL_ENGINE is {path!r}, which cannot be used: {error}.",
-            error.hint if isinstance(error, OldLibvipsError) else ENGINE_HINT,
+            "Use a sorl engine, for instance 'sorl.thumbnail.engines.pil_engine.Engine', and install what "
+            "it needs: shrinkmeister[vips] for libvips.",
         ) from error
 
 
@@ -125,7 +119,6 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
 
 
 def _takes_frames(engine: Any, image: Any, header: Any, options: dict[str, Any]) -> bool:
-    """Return whether the engine decodes more than the first frame of the source."""
     if isinstance(engine, ShrinkingEngine):
         return engine.stays_animated(image, options)
     # sorl's libvips engine decodes all frames of a GIF, even for a still.

@@ -39,7 +39,7 @@ PATIENCE = 5
 
 def driver(backend: str, location: str = "", name: str = "", patience: float = PATIENCE) -> Driver:
     named = name or "shrinkmeister-of-its-own"
-    return make_driver(CacheConfig(backend, named, bool(name), Secret(location), "", patience))
+    return make_driver(CacheConfig(backend, named, Secret(location), "", patience))
 
 
 class TestRedis(DriverContract):
@@ -376,7 +376,7 @@ def test_a_memcached_that_does_not_list_its_keys(tmp_path: Path) -> None:
 
 def test_a_cache_of_django_that_does_not_store_all(settings: Any) -> None:
     settings.CACHES = {"full": {"BACKEND": "tests.cache.test_drivers.FullCache"}}
-    driver = make_driver(CacheConfig("django", "full", True, Secret(""), ""))
+    driver = make_driver(CacheConfig("django", "full", Secret(""), ""))
     with pytest.raises(DriverError, match="did not store 1"):
         driver.set_many({"a": b"1", "b": b"2"}, 60)
 
@@ -437,7 +437,7 @@ def test_an_address_that_cannot_be_read_tells_nothing_of_its_password(settings: 
         settings.CACHES = {**settings.CACHES, "used": backend}
     else:
         settings.THUMBNAIL_CACHE_LOCATION = location
-    cache = CacheConfig("redis", "used", alias, Secret("" if alias else location), "p:")
+    cache = CacheConfig("redis", "used", Secret("" if alias else location), "p:")
     with pytest.raises(CacheSettingError, match="%2F") as refused:
         make_driver(cache)
     assert "secret" not in str(refused.value)

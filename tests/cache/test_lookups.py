@@ -7,8 +7,7 @@ import pytest
 from shrinkmeister import backend, conf
 from shrinkmeister.backend import spec_of, thumbnail_of
 from shrinkmeister.cache import SharedCache
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import CacheConnection, RecordCodec
 from shrinkmeister.conf import get_config
 from shrinkmeister.drivers import make_driver
 from shrinkmeister.protocol.signing import Signer

@@ -63,7 +63,7 @@ def behind(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Ite
             settings.CACHES = {"thumbs": _alias(DRIVERS[kind], location)}
             location = ""
         backend = kind.split()[0]
-        cache = CacheConfig(backend, name or "unused", bool(name), Secret(location), "", TIMEOUT)
+        cache = CacheConfig(backend, name or "unused", Secret(location), "", TIMEOUT)
         yield Behind(make_driver(cache), relay, server.port)
 
 
@@ -181,7 +181,7 @@ def test_a_retry_that_the_site_has_set_stays(
     alias = _alias("django_redis.cache.RedisCache", f"redis://127.0.0.1:{behind.relay.port}/0")
     alias["OPTIONS"]["CONNECTION_POOL_KWARGS"] = {"max_connections": 7, **options}
     settings.CACHES = {"thumbs": alias}
-    driver: Any = make_driver(CacheConfig("redis", "thumbs", True, Secret(""), "", TIMEOUT))
+    driver: Any = make_driver(CacheConfig("redis", "thumbs", Secret(""), "", TIMEOUT))
     pool = driver._client.get_client().connection_pool
     assert pool.max_connections == 7
     assert options.items() <= pool.connection_kwargs.items()
@@ -200,7 +200,7 @@ def test_options_of_the_site_beside_our_retry(behind: Behind, settings: Any) -> 
     with ExitStack() as stack:
         stack.callback(caches["thumbs"].close)
         caches["thumbs"].set("site", 1)
-    driver: Any = make_driver(CacheConfig("redis", "thumbs", True, Secret(""), "", TIMEOUT))
+    driver: Any = make_driver(CacheConfig("redis", "thumbs", Secret(""), "", TIMEOUT))
     assert driver._client.get_client().connection_pool.max_connections == 7
     driver.set("a", b"1", 60)
     assert behind.relay.forget() > 0

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from shrinkmeister.cache import SharedCache
-from shrinkmeister.cache.codec import LOG_INTERVAL, RecordCodec
-from shrinkmeister.cache.connection import BREAKER_SECONDS, CacheConnection
+from shrinkmeister.cache.connection import BREAKER_SECONDS, LOG_INTERVAL, CacheConnection, RecordCodec
 from shrinkmeister.cache.coordination import CHANGE_SECONDS, MakerState
 from shrinkmeister.cache.lookups import Lookup, keys_of
 from shrinkmeister.drivers.base import Driver

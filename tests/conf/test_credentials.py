@@ -25,7 +25,7 @@ from django.utils.log import AdminEmailHandler
 
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
-from shrinkmeister.conf.credentials import caused, credentials_of, described, is_safe
+from shrinkmeister.conf.credentials import credentials_of, described, errors_as, is_safe
 from shrinkmeister.environment import HOSTS, MAPPING, ORIGINS, SECRET, SECRETS, whole
 from shrinkmeister.exceptions import DriverError, ShrinkmeisterError, StorageError
 from shrinkmeister.secret import Secret, without_password
@@ -270,10 +270,14 @@ def test_other_errors_keep_their_text_and_their_cause(settings: Any) -> None:
     settings.THUMBNAIL_CACHE_LOCATION = f"redis://:{PASSWORD}@cache.example.com:6379/0"
     refused = ConnectionError("Error 111 connecting to cache.example.com:6379. Connection refused.")
     assert described(refused) == str(refused)
-    assert caused(DriverError(), refused).__cause__ is refused
+    with pytest.raises(DriverError) as raised, errors_as(lambda error: DriverError()):
+        raise refused
+    assert raised.value.__cause__ is refused
     shown = ValueError("Port could not be cast to integer value as 'ZEBRAFISH'")
     assert described(shown) == "ValueError"
-    assert caused(StorageError(), shown).__cause__ is None
+    with pytest.raises(StorageError) as hidden, errors_as(lambda error: StorageError()):
+        raise shown
+    assert (hidden.value.__cause__, hidden.value.__context__) == (None, None)
     refused.__context__ = shown
     assert not is_safe(refused)
     assert without_password("https://a:b@c@example.com/") == "https://***@example.com/"

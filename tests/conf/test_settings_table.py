@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 
-from shrinkmeister.conf.config import SITE_SETTINGS, SWITCH, Config
-from shrinkmeister.conf.table import EQUAL, SITE, settings_of, site
+from shrinkmeister.conf.row import EQUAL, SITE, settings_of, site
+from shrinkmeister.conf.table import SITE_SETTINGS, SWITCH, Config
 from shrinkmeister.doctor.messages import COMPARED
 from shrinkmeister.environment import FLAG
 from shrinkmeister_server.conf import SETTINGS, VARIABLES, get_server_config

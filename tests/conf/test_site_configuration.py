@@ -20,7 +20,7 @@ import shrinkmeister_server
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import READ_SETTINGS, get_config, get_tokens, reset_on_setting_change
-from shrinkmeister.conf.config import OUR_SETTINGS
+from shrinkmeister.conf.table import OUR_SETTINGS
 from shrinkmeister.exceptions import SourceNotAllowedError
 from shrinkmeister.setting_checks import known_to_sorl
 from shrinkmeister.sources import source_of

@@ -419,9 +419,9 @@ class TestOpen:
     @pytest.mark.parametrize(
         ("pasted", "said"),
         [
-            ("https://thumbs.example.com/", "contains no token"),
-            ("", "contains no token"),
-            ("https://thumbs.example.com/robots.txt", "contains no token"),
+            ("https://thumbs.example.com/", "is not a token, nor a URL with a token"),
+            ("", "is not a token, nor a URL with a token"),
+            ("https://thumbs.example.com/robots.txt", "is not a token, nor a URL with a token"),
             ("AYy2nDq", "canonical form"),
             (token(secret=OTHER_SECRET), "TOKEN_OR_URL"),
             (

@@ -162,7 +162,7 @@ class TestOriginals:
 
         monkeypatch.setattr(storages["default"], "exists", exists)
         with pytest.raises(NotStoredError) as refused:
-            _ = Origin("photos/a.jpg").stored("name") if adopted else thumbnail.name
+            _ = Origin("photos/a.jpg").stored(in_site_storage=True) if adopted else thumbnail.name
         assert "swordfish-42" not in "".join(traceback.format_exception(refused.value))
         assert "OSError" in str(refused.value)
 

@@ -17,8 +17,8 @@ from sorl.thumbnail.templatetags import thumbnail as library
 from shrinkmeister.backend import ShrinkmeisterBackend
 from shrinkmeister.conf import SettingError, get_config, get_tokens
 from shrinkmeister.eager import eager_thumbnails
-from shrinkmeister.protocol.lazy_urls import Link
 from shrinkmeister.protocol.spec import Source
+from shrinkmeister.protocol.tokens import Link
 from shrinkmeister.sorl_patches.filters import SORLS
 from shrinkmeister.sorl_patches.texts import MOST_CHARACTERS, MOST_IMAGES, check_text_sources
 from tests.servers.s3 import S3Server

@@ -39,14 +39,13 @@ from shrinkmeister.sorl_errors import sorl_kind
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister_server.aws_lambda.events import EventError
 from shrinkmeister_server.deployment.stage import StageError
-from shrinkmeister_server.engines import OldLibvipsError
 
 ROOT = Path(str(error_policy.__file__)).parents[1]
 PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
 # No answer of the server is about one of these.
 WITHOUT_ANSWER = {
     *(EmptyFileError, HostNotListedError, NotStoredError, PrivateNameError, ReadOnlyError, RecordError),
-    *(VariableError, EventError, StageError, OldLibvipsError),
+    *(VariableError, EventError, StageError),
     # Only their subclasses are raised.
     *(ShrinkmeisterError, SourceError),
 }

@@ -49,7 +49,7 @@ class TestGate:
             first = threads.submit(stay)
             assert entered.wait(60)
             second = threads.submit(stay)
-            wait_until(lambda: limiter._waiting == 1, "the second to wait", 60)
+            wait_until(lambda: limiter._waiting._value == 0, "the second to wait", 60)
             with pytest.raises(OverloadError, match="1 requests wait already"), limiter.slot(60):
                 pass
             leave.set()
@@ -97,7 +97,7 @@ def test_the_server_sends_away_whom_it_cannot_serve(
         assert entered.wait(60)
         second = visitors.submit(visit, urls[1])
         limiter = get_limiter()
-        wait_until(lambda: limiter._waiting == 1, "the second to wait", 60)
+        wait_until(lambda: limiter._waiting._value == 0, "the second to wait", 60)
         away = server.get(urls[2])
         assert (away.status_code, away["Retry-After"]) == (503, "10")
         # What is made already needs no place.

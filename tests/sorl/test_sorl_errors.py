@@ -167,7 +167,7 @@ class TestRows:
         Photo.objects.create(image=photo).delete()
         assert not Photo.objects.exists()
         assert not storages["default"].exists(photo)
-        (line,) = (one for one in caplog.records if one.name == "shrinkmeister.backend")
+        (line,) = (one for one in caplog.records if one.name == "shrinkmeister.deletion")
         assert (line.levelname, f"'storage://default/{photo}'" in line.getMessage()) == ("ERROR", True)
 
     @pytest.mark.outside

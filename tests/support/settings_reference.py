@@ -1,7 +1,7 @@
 """The page of settings, made from their tables. `python -m tests.support.settings_reference` writes it."""
 
-from shrinkmeister.conf.config import SITE_SETTINGS
-from shrinkmeister.conf.table import EQUAL, SERVER, SITE, Setting
+from shrinkmeister.conf.row import EQUAL, SERVER, SITE, Setting
+from shrinkmeister.conf.table import SITE_SETTINGS
 from shrinkmeister.environment import MISSING
 from shrinkmeister_server.conf import OTHER_SETTINGS, SETTINGS
 from tests import ROOT
@@ -16,7 +16,7 @@ compares most of them. Write commas between the items of a list in a variable. T
 `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or on Lambda the function's role.
 
 `python -m tests.support.settings_reference` writes this page. Its rows are in
-`shrinkmeister/conf/config.py` and `shrinkmeister_server/conf.py`.
+`shrinkmeister/conf/table.py` and `shrinkmeister_server/conf.py`.
 """
 COLUMNS = """\
 | setting | site | server | default | what it does |

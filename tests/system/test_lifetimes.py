@@ -18,8 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from shrinkmeister import backend, deletion
 from shrinkmeister.backend import ShrinkmeisterBackend, make_spec
 from shrinkmeister.cache import SharedCache
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import CacheConnection, RecordCodec
 from shrinkmeister.conf import DAY, get_config
 from shrinkmeister.drivers.base import Driver
 from shrinkmeister.exceptions import SourceMissingError

@@ -22,8 +22,7 @@ from bench.model import (
     written,
 )
 from shrinkmeister.cache import SharedCache, get_shared_cache
-from shrinkmeister.cache.codec import RecordCodec
-from shrinkmeister.cache.connection import CacheConnection
+from shrinkmeister.cache.connection import CacheConnection, RecordCodec
 from shrinkmeister.protocol.keys import record_key
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.signing import Signer

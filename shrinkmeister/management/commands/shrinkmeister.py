@@ -34,7 +34,6 @@ SOURCE = "s3://bucket/key, storage://alias/name, a URL, or a name as in template
 
 class Command(BaseCommand):
     help = "Manage thumbnails and their records, or find out what is wrong with the setup."
-    verbosity = 1
     _next_progress = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -113,10 +112,8 @@ class Command(BaseCommand):
             self._report("Removed the rule from the bucket. Unset THUMBNAIL_EXPIRE_DAYS now.")
             return
         if install:
-            others = lifecycle.install(config)
+            lifecycle.install(config)
             self._report("Installed this rule.")
-            if others:
-                self._report(f"Kept the bucket's other rules: {', '.join(others)}.")
         # The form that `aws s3api put-bucket-lifecycle-configuration` accepts.
         self.stdout.write(json.dumps({"Rules": [lifecycle.rule_of(config)]}, indent=2))
 

@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            from shrinkmeister_server.serving import Server
+            from shrinkmeister_server.waitress_server import Server
         except ImportError as error:
             raise CommandError(
                 'waitress is not installed: pip install "shrinkmeister[waitress]"'

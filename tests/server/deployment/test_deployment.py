@@ -530,13 +530,10 @@ def test_a_source_that_is_a_pattern_is_refused(source: str) -> None:
     assert source in problem
 
 
-@pytest.mark.parametrize(
-    ("region", "meant"), [("eu-centrall-1", "eu-central-1"), ("eu-west-99", "eu-west-")]
-)
-def test_a_region_that_does_not_exist_is_refused(region: str, meant: str) -> None:
+@pytest.mark.parametrize("region", ["eu-centrall-1", "eu-west-99"])
+def test_a_region_that_does_not_exist_is_refused(region: str) -> None:
     (problem,) = judged(impossible, region=region)
     assert region in problem
-    assert meant in problem.replace(region, "")
 
 
 @pytest.mark.parametrize("region", ["eu-central-1", "cn-north-1", "us-gov-west-1"])

@@ -31,7 +31,7 @@ from shrinkmeister_server.conf import SETTINGS
 from tests import ROOT
 from tests.conf.test_environment import manage
 from tests.conftest import left_out_if_missing
-from tests.server.test_serving import SLOW, Slow
+from tests.server.test_waitress_server import SLOW, Slow
 from tests.servers.faulty import FaultyProxy, Request, running_faulty, slow
 from tests.servers.nginx import running_nginx
 from tests.servers.process import (

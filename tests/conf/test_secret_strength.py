@@ -15,7 +15,7 @@ import pytest
 from django.core.checks import Error, Warning, run_checks
 from django.utils.crypto import RANDOM_STRING_CHARS
 
-from shrinkmeister.conf.strength import (
+from shrinkmeister.conf.secret_strength import (
     MIN_CHARACTERS,
     MIN_LENGTH,
     MIN_PAIRS,

@@ -23,8 +23,14 @@ from waitress.wasyncore import close_all, loop
 
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
-from shrinkmeister_server import serving
-from shrinkmeister_server.serving import CLIENT_SECONDS, LOOK_SECONDS, MAX_HEADER_BYTES, Connection, Server
+from shrinkmeister_server import waitress_server
+from shrinkmeister_server.waitress_server import (
+    CLIENT_SECONDS,
+    LOOK_SECONDS,
+    MAX_HEADER_BYTES,
+    Connection,
+    Server,
+)
 from tests.conf.test_environment import manage
 from tests.servers.faulty import Request, running_faulty, slow
 from tests.servers.process import HOST, wait_until
@@ -213,7 +219,7 @@ class TestTime:
 
 def test_the_slowest_clients_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     # With the socket that listens and waitress' own.
-    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 7)
+    monkeypatch.setattr(waitress_server, "MAX_CONNECTIONS", 7)
     with driven() as driver, ExitStack() as clients:
         slow_ones = []
         for _ in range(20):

@@ -2,9 +2,8 @@
 
 With one URL an attacker can test 110,000 guesses of the secret a second on one core, without any server.
 So a secret has to be random. These rules reject repetitions, rows of characters and placeholders. Of the
-values of random generators they reject fewer than one in a billion: tests/protocol/test_strength.py
-computes that for each rule. All clients share the rules, which `docs/reference/protocol.md` defines.
-Nothing here knows Django.
+values of random generators they reject fewer than one in a billion, which a test computes for each rule.
+All clients share the rules, which `docs/reference/protocol.md` defines. Nothing here knows Django.
 """
 
 from itertools import pairwise
