@@ -350,6 +350,7 @@ def test_other_settings_build_nothing_anew(settings: Any, name: str) -> None:
 NOT_KEPT = {
     "DEBUG",
     "FILES_WITH_SECRETS",
+    "INSTALLED_APPS",
     "PORT",
     "PROMETHEUS_MULTIPROC_DIR",
     "UNREAD_VARIABLES",
