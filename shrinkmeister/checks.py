@@ -1,4 +1,4 @@
-"""System checks of the site: `manage.py check` reports wrong settings before a page fails with them."""
+"""Check the site's settings, so that `manage.py check` reports errors before a page fails with them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from shrinkmeister.sorl_patches.texts import check_text_sources
 from shrinkmeister.sources import field_storages, is_elsewhere, place_of
 
 BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
-# The doctor asks the server about what these report.
+# The doctor leaves these warnings out, because it asks the server for the same.
 ABOUT_PLACES = ("shrinkmeister.W013", "shrinkmeister.W015")
 
 
@@ -32,11 +32,11 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         message = f"THUMBNAIL_BACKEND is {path!r}, which cannot be loaded: {error}."
         return [Error(message, f"Write {BACKEND!r}.", id="shrinkmeister.E020")]
     if not (isinstance(backend, type) and issubclass(backend, ShrinkmeisterBackend)):
-        # A site that has gone back to sorl's own backend may have removed our settings.
+        # A site that went back to sorl's own backend may lack other settings, so they are not checked.
         message = f"shrinkmeister is in INSTALLED_APPS but not in use: THUMBNAIL_BACKEND is {path!r}."
         return [Warning(message, f"Set THUMBNAIL_BACKEND = {BACKEND!r}.", id="shrinkmeister.W001")]
     messages = check_settings()
-    # The eager mode works in spite of warnings, and needs no THUMBNAIL_SERVER_URL.
+    # Eager mode works in spite of warnings, and without THUMBNAIL_SERVER_URL.
     valid = not any(message.is_serious() for message in messages)
     messages += map(as_error, server_problems(get_config() if valid else None))
     eager = getattr(settings, "THUMBNAIL_EAGER", False) is True
@@ -55,28 +55,28 @@ def check_client(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
 
 
 def check_fields(config: Config) -> Iterator[CheckMessage]:
-    """Warn of image fields whose files the server does not find by the name of a bucket."""
+    """Warn about image fields in storages that the server cannot read with these settings."""
     for one in field_storages():
         if one.storage is default_storage and config.storage == DEFAULT_STORAGE_ALIAS:
-            continue  # opening it would import boto3 for each command
+            continue  # opening this storage would import boto3 for each command
         try:
             alias = place_of(one.storage, "a.jpg").container
         except SourceNotAllowedError:
             yield Warning(
                 f"The storage of {one.field} is not in STORAGES, so the server cannot find its files.",
-                "Add it to STORAGES of site and server under an alias, and give the field storages[alias].",
+                "Add it to STORAGES of site and server under an alias. Give the field storages[alias].",
                 id="shrinkmeister.W015",
             )
             continue
         except SettingError:
-            continue  # commands run on machines that cannot open it; what opens it reports it
+            continue  # this machine cannot open the storage; the code that needs it reports the error
         listed = any((scheme, name) == ("storage", alias) for scheme, name, _ in config.sources)
         if is_elsewhere(one.storage) and not listed:
             yield Warning(
-                f"{one.field} is in STORAGES[{alias!r}], which has another endpoint or account than "
-                f"STORAGES[{config.storage!r}].",
-                f"Give the server the alias {alias!r} in STORAGES, and list 'storage://{alias}' in "
-                "THUMBNAIL_SOURCES of site and server. If the server's own endpoint and account are those "
-                "of that alias, set THUMBNAIL_STORAGE to it instead.",
+                f"The files of {one.field} are in STORAGES[{alias!r}], which has another endpoint or "
+                f"account than STORAGES[{config.storage!r}], where the thumbnails are.",
+                f"Add the alias {alias!r} to the server's STORAGES, and 'storage://{alias}' to "
+                "THUMBNAIL_SOURCES of site and server. If the server already uses the endpoint and account "
+                f"of {alias!r}, set THUMBNAIL_STORAGE to {alias!r} instead.",
                 id="shrinkmeister.W013",
             )

@@ -1,6 +1,6 @@
-"""Environment variables, cast, and named in every error.
+"""Read environment variables as Python values. Every error names its variable.
 
-The server's settings import this module while Django's settings are being made.
+The server's settings import this module before Django's settings exist.
 """
 
 import json
@@ -28,11 +28,11 @@ class VariableError(ShrinkmeisterError, ImproperlyConfigured):
 
 @dataclass(frozen=True)
 class Form:
-    """How the text of a variable becomes a value.
+    """How to convert the text of a variable to a value.
 
-    cast    raises KeyError or ValueError for a text of another form
-    words   complete the sentence "it has to be ..."
-    hidden  whether the value may hold passwords; errors then show that error's text instead of it
+    cast    converts the text; raises KeyError or ValueError for a text of another form
+    words   complete the sentence "it must be ..."
+    hidden  whether the text may contain passwords; if so, errors show the error of `cast` instead
     """
 
     cast: Callable[[Any], Any]
@@ -42,8 +42,8 @@ class Form:
     def read(self, variables: Mapping[str, str], name: str, default: Any = MISSING) -> Any:
         """Return the value of a variable, or the default if it is unset.
 
-        An empty variable counts as unset, because hosting consoles cannot leave one out. Raises
-        VariableError for a wrong value, and for an unset variable without a default.
+        An empty variable counts as unset, because some hosting consoles cannot remove one. Raises
+        VariableError for an invalid value, and for an unset variable without a default.
         """
         text = variables.get(name, "").strip()
         if not text:
@@ -54,15 +54,15 @@ class Form:
             return self.cast(text)
         except (KeyError, ValueError) as error:
             wrong = str(error)
-        # Raised outside of the except block: the error of a hidden form may hold the whole text.
+        # This is after the except block, because the traceback of `cast` may contain the whole text.
         if self.hidden:
-            raise VariableError(f"The environment variable {name} has to be {self.words}: {wrong}.")
+            raise VariableError(f"The environment variable {name} is not {self.words}: {wrong}.")
         shown = without_password(repr(text))
-        raise VariableError(f"The environment variable {name} is {shown}; it has to be {self.words}.")
+        raise VariableError(f"The environment variable {name} is {shown}, but must be {self.words}.")
 
 
 def whole(least: int = 0) -> Form:
-    """Return the form of whole numbers. It takes numbers too, as a site's settings have them."""
+    """Return the form of whole numbers. It also accepts numbers, because a site's settings contain them."""
 
     def cast(value: Any) -> int:
         number = int(value)
@@ -70,7 +70,7 @@ def whole(least: int = 0) -> Form:
             raise ValueError(value)
         return number
 
-    return Form(cast, f"a whole number, {least} at least")
+    return Form(cast, f"a whole number of at least {least}")
 
 
 def choice(*words: str) -> Form:
@@ -78,13 +78,13 @@ def choice(*words: str) -> Form:
 
 
 def as_names(value: str | Iterable[str]) -> list[str]:
-    """Return the names in a text, which has commas between them, or in a list, as settings have it."""
+    """Return the names in a comma-separated text or in a list. A site's settings contain lists."""
     text = value if isinstance(value, str) else ",".join(value)
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _matching(pattern: str, words: str) -> Form:
-    """Return the form of names that match a pattern when they are joined by commas."""
+    """Return the form of names that match a pattern after commas have joined them."""
 
     def cast(value: str | Iterable[str]) -> list[str]:
         names = as_names(value)
@@ -98,7 +98,7 @@ def _matching(pattern: str, words: str) -> Form:
 def _mapping(text: str) -> dict[str, Any]:
     mapping = json.loads(text)
     if not isinstance(mapping, dict):
-        raise ValueError("it is not an object")
+        raise ValueError("the outer value is not an object")
     for alias, one in mapping.items():
         if not isinstance(one, dict):
             raise ValueError(f"{alias!r} is not an object")
@@ -111,19 +111,17 @@ SECRETS = Form(lambda text: [Secret(one) for one in as_names(text)])
 NUMBER = Form(float, "a number")
 NUMBERS = Form(
     lambda text: [int(one) if one.isdecimal() else float(one) for one in as_names(text)],
-    "numbers between commas, such as 1.5,2",
+    "comma-separated numbers, such as 1.5,2",
 )
 FLAG = Form(lambda text: FLAGS[text.lower()], "true or false")
-NAMES = Form(as_names, "names between commas")
-# ALLOWED_HOSTS of Django takes no ports.
-HOSTS = _matching(rf"{HOST}(,{HOST})*", "host names between commas, without ports or https://")
+NAMES = Form(as_names, "comma-separated names")
+# Django's ALLOWED_HOSTS must not contain ports.
+HOSTS = _matching(rf"{HOST}(,{HOST})*", "comma-separated host names, without ports or https://")
 ORIGINS = _matching(
     rf"\*|{ORIGIN}(,{ORIGIN})*",
-    "origins between commas, such as https://www.example.com (no path, no slash at its end), or *",
+    "comma-separated origins, such as https://www.example.com (no path, no slash at its end), or *",
 )
 HEADER_AND_VALUE = _matching(
     "HTTP_[A-Z0-9_]+,[^,]+", "a header and its value, such as HTTP_X_FORWARDED_PROTO,https"
 )
-MAPPING = Form(
-    _mapping, "a JSON object of objects by their aliases, as Django's setting has them", hidden=True
-)
+MAPPING = Form(_mapping, "a JSON object with an object for each alias, as in Django's setting", hidden=True)

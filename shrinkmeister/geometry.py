@@ -1,7 +1,7 @@
-"""The exact size of a thumbnail before it exists, or None if it is not certain.
+"""Compute the exact size of a thumbnail before it exists. A side that is not certain is None.
 
-The functions follow sorl's engines (get_image_ratio, scale, crop and padding of engines/base.py), with the
-same floating point steps in the same order. Otherwise results could differ by a pixel.
+The functions repeat the floating-point steps of sorl's engines (get_image_ratio, scale, crop and padding
+of engines/base.py) in the same order. Otherwise results could differ by a pixel.
 """
 
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import CACHE_SIZE, ThumbnailSpec
 
 Size = tuple[int, int]
-#: (width, height) in pixels; a side is None if it is not certain.
+#: Sides are (width, height) in pixels. A side that is not certain is None.
 Sides = tuple[int | None, int | None]
 
 
 def certain_sides(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Sides:
-    """Return the size at 1x, each side by itself: for "300", only the width may be certain.
+    """Return the sides at 1x that are certain. For "300", this may be the width alone.
 
-    source: the size of the source if it is known. Without it, only sides that are always filled are certain
+    source: the record of the source, if it exists. Without it, only the sides of filled_sides are certain
     """
     sides = filled_sides(spec)
     options = spec.full_options()
-    # `remove_border` depends on the pixels.
+    # The size after `remove_border` depends on the pixels.
     if all(sides) or source is None or options.get("remove_border"):
         return sides
     return _size_from_source(spec.geometry, options, source) or sides
@@ -34,10 +34,10 @@ def certain_sides(spec: ThumbnailSpec, source: SourceRecord | None = None) -> Si
 
 @lru_cache(maxsize=CACHE_SIZE)
 def filled_sides(spec: ThumbnailSpec) -> Sides:
-    """Return the sides of the geometry if every picture is cropped or padded to them.
+    """Return the sides of the geometry if the options crop or pad every picture to these sides.
 
-    Otherwise no side is certain. sorl rounds the other side first and then scales by it: with "302", a
-    source of 4000x3000 pixels becomes 301x226.
+    Otherwise no side is certain, because sorl first rounds the missing side and then scales by it. With
+    "302", a source of 4000x3000 pixels becomes 301x226.
     """
     options = spec.full_options()
     if options["padding"] or (options["upscale"] and _crops(options)):
@@ -50,7 +50,7 @@ def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceR
     flipped = source.flipped and bool(options["orientation"])
     x, y = source.width, source.height
     if options["cropbox"]:
-        # sorl crops before it rotates. Pillow has lost the EXIF orientation by then, and libvips has not.
+        # sorl crops before it rotates. By then Pillow has lost the EXIF orientation, but libvips has not.
         if flipped:
             return None
         try:
@@ -68,7 +68,7 @@ def _size_from_source(geometry: str, options: Mapping[str, Any], source: SourceR
     factors = (box[0] / float(x), box[1] / float(y))
     factor = max(factors) if _crops(options) else min(factors)
     if options["crop"] == "smart" and factor > 1 and not options["upscale"]:
-        return None  # the source is smaller than its box: sorl's engines crop it differently
+        return None  # sorl's engines disagree about how to crop a source smaller than its box
     if factor < 1 or options["upscale"]:
         x, y = toint(float(x) * factor), toint(float(y) * factor)
     if _crops(options):

@@ -55,7 +55,7 @@ def check_expiry(config: Config) -> Iterator[CheckMessage]:
                 return
             storage = opens_storage(import_string(S3_BACKEND))()
     except SettingError:
-        return  # commands run on machines that cannot open it; what opens it reports it
+        return  # this machine cannot open the storage; the code that needs it reports the error
     if signs_for_too_long(storage):
         yield Warning(
             f"AWS_QUERYSTRING_EXPIRE (querystring_expire) is {storage.querystring_expire}, but signed "

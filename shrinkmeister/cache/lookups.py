@@ -1,4 +1,4 @@
-"""What a page asks the shared cache: the records of a thumbnail, in one round trip."""
+"""Read the records of a thumbnail from the shared cache in one round trip."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from shrinkmeister.protocol.spec import CACHE_SIZE, Source, ThumbnailSpec
 
 class Reader(Protocol):
     def get(self, keys: Sequence[str], /) -> Mapping[str, bytes]:
-        """Return the values of those keys that have one: from the cache, or what a page has read."""
+        """Return the values of the keys that exist, from the cache or from what a page has read."""
 
 
 @dataclass(frozen=True)
 class LookupKeys:
-    """The keys of the records in a Lookup. A key is None where the look-up does not need the record."""
+    """The keys of the records in a Lookup. A key is None if the look-up does not need its record."""
 
     thumbnail: str
     source: str | None
@@ -44,8 +44,8 @@ def keys_of(spec: ThumbnailSpec, adopted: Source | None = None) -> LookupKeys:
 class Lookup:
     """The records of a thumbnail.
 
-    source   that of its source, if the thumbnail's size depends on it
-    adopted  that of the thumbnail which sorl's own backend has made
+    source   the record of the source, if the thumbnail's size depends on it
+    adopted  the record of the thumbnail that sorl's own backend has made
     stale    whether the server has to check that the thumbnail still exists
     """
 
@@ -56,15 +56,15 @@ class Lookup:
 
 
 class Lookups(Part):
-    """Never raises DriverError: a cache that is down is a miss."""
+    """Looks up records. Never raises DriverError, because a cache that is down counts as a miss."""
 
     def look_up(
         self, spec: ThumbnailSpec, adopted: Source | None = None, reader: Reader | None = None
     ) -> Lookup:
         """Return the records of a thumbnail.
 
-        adopted  where sorl's own backend would have stored it
-        reader   the page's, if there is a page
+        adopted  where sorl's own backend would have stored the thumbnail
+        reader   the page's reader; without a page, the cache itself
         """
         keys = keys_of(spec, adopted)
         found = (reader or self.connection).get(keys.all)
@@ -82,7 +82,7 @@ class Lookups(Part):
         return Lookup(record, source, adopted_record, stale)
 
     def image_size(self, image: Source, reader: Reader | None = None) -> tuple[int, int] | None:
-        """Return (width, height) of a source as it is shown, or of an adopted image; None if unknown."""
+        """Return the displayed (width, height) of a source or adopted image, or None if it is unknown."""
         keys = (source_key(image), adopted_key(image))
         found = (reader or self.connection).get(keys)
         if source := self.codec.decode(SourceRecord, keys[0], found):

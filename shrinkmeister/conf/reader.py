@@ -1,4 +1,4 @@
-"""The reader of Django's settings: a Config, and every problem instead of only the first."""
+"""Read Django's settings into a Config, and collect every problem instead of only the first."""
 
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ LOCATION = "THUMBNAIL_CACHE_LOCATION"
 
 
 class SettingsReader:
-    """Reads settings, and collects every problem instead of stopping at the first."""
+    """Reads settings. Collects every problem instead of raising an error for the first."""
 
     def __init__(self) -> None:
         self.problems: list[SettingError] = []
@@ -47,23 +47,23 @@ class SettingsReader:
         return Config(**read, secrets=secrets, cache=self._cache(cache), options=self._options(pictures))
 
     def read(self, rows: Iterable[Setting]) -> dict[str, Any]:
-        """Return the values by their attributes; those of rows without one by their names."""
+        """Return the values. The keys are the rows' attributes, or names for rows without an attribute."""
         return {row.attribute or row.name: self._read(row) for row in rows}
 
     def problem(self, id: str, message: str, hint: str) -> None:
         self.problems.append(SettingError(f"shrinkmeister.{id}", message, hint))
 
     def _read(self, row: Setting) -> Any:
-        # sorl has the defaults of its own settings, but before version 13 another one of THUMBNAIL_STORAGE.
+        # A row without a default uses sorl's. THUMBNAIL_STORAGE has one, because it differs before sorl 13.
         default = getattr(sorl_defaults, row.name, None) if row.default is None else row.default
         given = getattr(django_settings, row.name, default)
         try:
             value = row.read(given)
         except ValueError as error:
             is_given = (
-                f"is of type {type(given).__name__}"
+                f"is of type {type(given).__name__}, which is not valid"
                 if row.secret
-                else f"is {without_password(repr(given))}"
+                else f"is {without_password(repr(given))}, which is not valid"
             )
             self.problem(row.id, f"{row.name} {str(error) or is_given}.", row.hint)
             value = row.read(default)
@@ -85,10 +85,10 @@ class SettingsReader:
         for _, fallback in keys[1:]:
             if weak := weakness(fallback):
                 message = (
-                    f"A key in {FALLBACKS} can be guessed: it {weak}. Until it is removed, guessing it is "
-                    f"enough to make URLs and records."
+                    f"A key in {FALLBACKS} can be guessed: it {weak}. Until you remove the key, "
+                    f"attackers who guess it can make URLs and records."
                 )
-                hint = "Remove it as soon as the rotation is over."
+                hint = "Remove the key as soon as the rotation is over."
                 self.warnings.append(Warning(message, hint, id="shrinkmeister.W003"))
         return tuple(Secret(key) for _, key in keys)
 
@@ -96,7 +96,7 @@ class SettingsReader:
         aliases = django_settings.STORAGES
         if name in aliases:
             return name
-        message = f"THUMBNAIL_STORAGE is {name!r}, and STORAGES has no such alias."
+        message = f"THUMBNAIL_STORAGE is {name!r}, which is not an alias of STORAGES."
         if values.DOTTED_PATH.fullmatch(name):
             try:
                 kind = import_string(name)
@@ -106,7 +106,7 @@ class SettingsReader:
                 return next((one for one in same if not aliases[one].get("OPTIONS")), name)
             except (ImportError, TypeError) as error:
                 message = f"THUMBNAIL_STORAGE is {name!r}, which cannot be used: {error}."
-        self.problem("E006", message, f"Use one of {sorted(aliases)}, or add it to STORAGES.")
+        self.problem("E006", message, f"Use one of {sorted(aliases)}, or add the alias to STORAGES.")
         return name
 
     def _text_sources(self, value: Any, sources: Any) -> tuple[str, ...] | str | None:
@@ -115,7 +115,7 @@ class SettingsReader:
         folders = {entry: _text_folder(entry, sources) for entry in value}
         for entry, name in folders.items():
             if name is None:
-                message = f"THUMBNAIL_TEXT_SOURCES contains {entry!r}, which no image in a text can be in."
+                message = f"THUMBNAIL_TEXT_SOURCES contains {entry!r}, which is not a valid source folder."
                 self.problem("E031", message, values.TEXT_SOURCES_HINT)
         return tuple(name for name in folders.values() if name)
 
@@ -124,33 +124,34 @@ class SettingsReader:
             self.problem(
                 "E009",
                 f"THUMBNAIL_CACHE_NAME is {read['name']!r}, an alias of CACHES, but {LOCATION} is set too.",
-                f"Remove {LOCATION}, or the alias: the shared cache is in one place.",
+                f"Remove {LOCATION}, or set THUMBNAIL_CACHE_NAME to a name that CACHES does not have.",
             )
         return CacheConfig(**read | {"backend": str(read["backend"])})
 
     def _options(self, pictures: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the site's options without those that equal sorl's defaults."""
+        """Return the site's options, except the options that equal sorl's defaults."""
         chosen: dict[str, Any] = {}
         for name, value in pictures.items():
             option = name.removeprefix("THUMBNAIL_").lower()
             if option == "format" and (not isinstance(value, str) or value not in EXTENSIONS):
-                self.problem("E011", f"{name} is {value!r}.", f"Use one of {', '.join(EXTENSIONS)}.")
+                message = f"{name} is {value!r}, which is not valid."
+                self.problem("E011", message, f"Use one of {', '.join(EXTENSIONS)}.")
             try:
                 chosen |= plain_options({option: value})
             except SpecError as error:
                 hint = "Write text, a number, True, False or None."
-                self.problem("E022", f"{name} is {value!r}: {error}.", hint)
+                self.problem("E022", f"{name} is {value!r}, which is not valid: {error}.", hint)
         return MappingProxyType(chosen)
 
 
 def _unusable(key: object) -> str | None:
-    """Return why a text cannot be a key."""
+    """Return why an object cannot be a key, as words that follow the key, or None if it can."""
     if not isinstance(key, str):
         return "is not text"
     if len(key) < MIN_LENGTH:
         return f"has {len(key)} characters; the minimum is {MIN_LENGTH}"
     if key != key.strip() or not key.isprintable():
-        return "contains control characters, or whitespace at an end, which an environment variable loses"
+        return "contains control characters, or has whitespace at an end, which environment variables lose"
     return None
 
 
@@ -159,12 +160,12 @@ def backend_class(parameters: Mapping[str, Any]) -> type | None:
     try:
         kind: type = import_string(parameters["BACKEND"])
     except ImportError:
-        return None  # Django reports it when the alias is opened
+        return None  # Django reports the error when it opens the alias
     return kind
 
 
 def _text_folder(entry: Any, sources: tuple[tuple[str, str, str], ...]) -> str | None:
-    """Return an entry of THUMBNAIL_TEXT_SOURCES with a slash at its end, or None if it is wrong."""
+    """Return an entry of THUMBNAIL_TEXT_SOURCES with a slash at its end, or None if it is not valid."""
     if not isinstance(entry, str) or not values.TEXT_IMAGE.fullmatch(entry):
         return None
     scheme, separator, rest = entry.partition("://")

@@ -49,7 +49,7 @@ class CacheConfig:
     """Where the shared cache is.
 
     name      an alias of CACHES; used if CACHES has it
-    location  one address, or several between commas
+    location  one or several comma-separated addresses
     timeout   seconds to wait for an answer, and as many for a connection
     """
 
@@ -70,7 +70,7 @@ class CacheConfig:
     )
     location: Secret = equal(  # noqa: RUF009 - it returns a field
         SECRET,
-        "Where the shared cache is: `redis://host:6379/0`, `host:11211`, or several between commas.",
+        "Where the shared cache is: `redis://host:6379/0`, `host:11211`, or several, comma-separated.",
         secret=True,
         read=values.cache_location,
         id="E009",

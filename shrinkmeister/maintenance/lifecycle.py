@@ -1,7 +1,7 @@
-"""The rule by which a bucket deletes thumbnails that were written THUMBNAIL_EXPIRE_DAYS ago.
+"""Manage the rule by which S3 deletes thumbnails that were written THUMBNAIL_EXPIRE_DAYS ago.
 
-A record ends a day before the rule may delete its object. So a thumbnail that pages still show is made
-again in time. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
+A record expires a day before S3 may delete its object. If pages still show the thumbnail, the server
+makes it again in time. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
 """
 
 from typing import Any
@@ -18,32 +18,33 @@ RULE_ID = "shrinkmeister"
 
 
 def rule_of(config: Config) -> dict[str, Any]:
-    """Return the rule as S3 accepts it.
+    """Return the lifecycle rule in S3's form.
 
-    Raises SettingError if the settings allow no rule, or if the rule would delete other objects, too.
+    Raises SettingError if a setting is missing, or if the rule would also delete other objects.
     """
     storage = _bucket()
     if config.expire_days is None:
         raise SettingError(
             "shrinkmeister.E024",
             "THUMBNAIL_EXPIRE_DAYS is not set.",
-            "Set it on all servers and sites first: records have to end before their objects do.",
+            "Set it on all servers and sites first, because records must expire before their objects.",
         )
     prefix = storage.full_name(config.prefix)
     if not prefix.endswith("/"):
         raise SettingError(
             "shrinkmeister.E026",
-            f"THUMBNAIL_PREFIX is {config.prefix!r}: the rule would delete all objects that begin with it.",
-            "Set a folder that contains thumbnails alone, such as 'cache/'.",
+            f"THUMBNAIL_PREFIX is {config.prefix!r}, which is empty or has no slash at its end. The rule "
+            "would also delete other objects whose names begin with this prefix.",
+            "Set a folder that contains only thumbnails, such as 'cache/'.",
         )
     stored = storage.walk(config.prefix)
     if other := next((one for one in stored if not is_object_name(one.name, config.prefix)), None):
         raise SettingError(
             "shrinkmeister.E026",
-            f"{other.name!r} is below THUMBNAIL_PREFIX, but not a thumbnail of Shrinkmeister: the rule "
-            f"would delete it.",
-            "Set a THUMBNAIL_PREFIX that only Shrinkmeister uses. If sorl has made the file, first delete "
-            "sorl's thumbnails with `shrinkmeister prune --adopted`.",
+            f"{other.name!r} is below THUMBNAIL_PREFIX, but is not a thumbnail of Shrinkmeister. The "
+            f"rule would delete this object.",
+            "If sorl made it, delete sorl's thumbnails with `shrinkmeister prune --adopted`. Otherwise set "
+            "a THUMBNAIL_PREFIX that only Shrinkmeister uses.",
         )
     return {
         "ID": RULE_ID,
@@ -54,22 +55,22 @@ def rule_of(config: Config) -> dict[str, Any]:
 
 
 def install(config: Config) -> None:
-    """Give the bucket the rule, and keep its others. Raises SettingError, StorageError, DriverError."""
+    """Set Shrinkmeister's rule and keep all others. Raises SettingError, StorageError, DriverError."""
     rule, storage = rule_of(config), _bucket()
     rules = [*other_rules(storage), rule]
-    # Older records do not know when their objects end.
+    # Records from before the rule may outlive their objects, so servers have to check them.
     get_shared_cache().coordination.distrust()
     _write_rules(storage, rules)
 
 
 def remove() -> None:
-    """Remove the rule from the bucket. Raises SettingError, StorageError."""
+    """Remove Shrinkmeister's rule and keep all others. Raises SettingError, StorageError."""
     storage = _bucket()
     _write_rules(storage, other_rules(storage))
 
 
 def other_rules(storage: S3ThumbnailStorage) -> list[dict[str, Any]]:
-    """Return all rules of a bucket but Shrinkmeister's, in S3's form."""
+    """Return all rules of a bucket except Shrinkmeister's, in S3's form."""
     client = storage.client
     with storage.errors("could not read the lifecycle rules"):
         try:
@@ -78,7 +79,7 @@ def other_rules(storage: S3ThumbnailStorage) -> list[dict[str, Any]]:
             if error_code(error) == "NoSuchLifecycleConfiguration":
                 return []
             raise
-    if "Rules" not in answer:  # the answer of OpenStack's Swift
+    if "Rules" not in answer:  # OpenStack's Swift leaves the rules out
         raise StorageError(f"the store of the bucket {storage.bucket!r} does not support lifecycle rules")
     return [rule for rule in answer["Rules"] if rule.get("ID") != RULE_ID]
 
@@ -99,7 +100,7 @@ def _bucket() -> S3ThumbnailStorage:
     if not isinstance(storage, S3ThumbnailStorage):
         raise SettingError(
             "shrinkmeister.E026",
-            "The thumbnails are not stored in a bucket of S3, and other storages have no lifecycle rules.",
-            "Use `shrinkmeister prune --older-than 90d` there.",
+            "The thumbnails are not stored in an S3 bucket, and other storages have no lifecycle rules.",
+            "Delete old thumbnails with `shrinkmeister prune --older-than 90d` instead.",
         )
     return storage

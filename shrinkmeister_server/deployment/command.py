@@ -31,7 +31,7 @@ STAGE = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 QUESTIONS = {
     "region": "AWS region of function and bucket, such as eu-central-1",
     "bucket": "existing bucket for the thumbnails, such as my-thumbnails",
-    "sources": "sources that the server may read, between commas, such as s3://my-photos",
+    "sources": "comma-separated sources that the server may read, such as s3://my-photos",
     "cache": "shared cache, such as redis://my-cache.example.com:6379/0 or host:11211",
 }
 # Its other options: name, default, description.

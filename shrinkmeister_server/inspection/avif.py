@@ -1,9 +1,9 @@
-"""What decoding an AVIF costs: its pictures, by its boxes and by the AV1 bitstreams inside.
+"""Compute from the boxes and AV1 bitstreams of an AVIF how much memory it takes to decode.
 
     meta    iinf: item 1 is "av01", iloc: it is at 300 in the file, iprp: ispe is 100 x 100, ipma: of item 1
     mdat    12 00 0A 0A (a sequence header: 16384 x 16384) 32 ... (a frame)
 
-A decoder allocates memory for the sequence header's size, and then for the container's.
+A decoder of this file allocates memory for 16384 x 16384 pixels, and then for 100 x 100.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,12 @@ from shrinkmeister_server.inspection.av1 import Size
 from shrinkmeister_server.inspection.isobmff import BoxReader, Group
 from shrinkmeister_server.inspection.tiff import validate_exif
 
-# Decoding may hold so many for each pixel: 12 bits of all colours and of transparency. With fewer bits, it
-# may also hold a gain map and the grid that the pictures fill.
+# A decoder may hold this many bytes for each pixel, which is enough for 12 bits per colour and for alpha.
+# With fewer bits, it may also hold a gain map and the grid that the pictures fill.
 BYTES_PER_PIXEL = 8
-# Frames that an AV1 decoder keeps: 8 references, and the one that it decodes.
+# An AV1 decoder keeps this many frames: 8 references, and the frame that it decodes.
 MAX_KEPT = 9
-# Bytes by which all items may exceed the file. In real files, only small items overlap.
+# All items together may have twice the file's bytes and this many. In real files, only small items overlap.
 MAX_SHARED = 1_000_000
 
 
@@ -48,7 +48,7 @@ class _Inspection:
         for group in self.boxes.groups:
             derived += self._validate_items(group)
             self._validate_samples(group)
-        # Their planes are those of the pictures that they consist of.
+        # A derived picture has as many bytes per pixel as the pictures that it consists of.
         for size in derived:
             self._add(size, self.largest)
 
@@ -57,10 +57,13 @@ class _Inspection:
             raise SourceTooLargeError(f"a picture in the source has {size[0]} x {size[1]} pixels")
         self.bytes += _area(size) * pixel * times
         if self.bytes > BYTES_PER_PIXEL * self.max_pixels:
-            raise SourceTooLargeError("the pictures in the source are too large together")
+            raise SourceTooLargeError("the pictures in the source take too much memory in all")
 
     def _validate_items(self, group: Group) -> Iterator[Size]:
-        """Yield the sizes of items that consist of other pictures."""
+        """Add the pictures of all items, and yield the sizes of items that consist of other pictures.
+
+        Raises SourceTooLargeError for too many bytes or pixels, and validates EXIF.
+        """
         known: dict[object, list[tuple[Size, float]]] = {}
         for item, extents in group.places.items():
             sizes = [group.properties[i - 1] for i in group.associations.get(item, []) if i]
@@ -69,12 +72,12 @@ class _Inspection:
             if (key := (kind, in_idat, extents)) not in known:
                 self.read += sum(length for _, length in extents)
                 if self.read > 2 * len(self.data) + MAX_SHARED:
-                    # A decoder copies each item that is in several places.
-                    raise SourceTooLargeError("the items of the source have more bytes than the source")
+                    # A decoder copies the parts of an item, which may overlap those of other items.
+                    raise SourceTooLargeError("the items of the source have more than twice its bytes")
                 start = group.idat if in_idat else 0
                 data = b"".join(self.data[start + at : start + at + length] for at, length in extents)
                 if kind == b"Exif":
-                    validate_exif(data[4:])  # after the offset of its header
+                    validate_exif(data[4:])  # the offset of the header has 4 bytes
                 known[key] = list(self._frames([data])) if kind == b"av01" else []
             for size, pixel in known[key]:
                 self._add(max(size, largest, key=_area), pixel)
@@ -93,7 +96,7 @@ class _Inspection:
                 yield size, sequence.bytes_per_pixel
 
     def _validate_samples(self, group: Group) -> None:
-        """Add the largest frame as often as a decoder keeps one."""
+        """Add the largest frame once for each frame that a decoder keeps."""
         found = list(self._frames(self._samples(group)))
         largest = max([group.size, *(size for size, _ in found)], key=_area)
         self._add(largest, max((pixel for _, pixel in found), default=0), min(len(found), MAX_KEPT))

@@ -1,4 +1,4 @@
-"""The directories of a TIFF: TIFF 6.0, section 2, and BigTIFF. EXIF has the same form."""
+"""Validate the directories of TIFF (TIFF 6.0, section 2), BigTIFF and EXIF, which share one form."""
 
 import re
 import struct
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shrinkmeister.exceptions import SourceTooLargeError
 from shrinkmeister_server.inspection.limits import MAX_EXIF_BYTES, MAX_EXIF_VALUES, MAX_PAGES, MAX_PARTS
 
-# Byte order, and whether offsets have 8 bytes.
+# Each value has the byte order for struct, and whether offsets have 8 bytes, as in BigTIFF.
 ORDERS = {
     b"II*\0": ("<", False),
     b"MM\0*": (">", False),
@@ -21,19 +21,19 @@ ORDERS = {
 WIDTH, LENGTH, BITS, SAMPLES, ROWS_PER_STRIP = 256, 257, 258, 277, 278
 TILE_WIDTH, TILE_LENGTH, TILE_DEPTH = 322, 323, 32998
 _OF_BLOCKS = (WIDTH, LENGTH, BITS, SAMPLES, ROWS_PER_STRIP, TILE_WIDTH, TILE_LENGTH, TILE_DEPTH)
-# Tags of further directories that Pillow and libexif read: Exif, GPS, Interoperability.
+# These tags refer to more directories that Pillow and libexif read: Exif, GPS and Interoperability.
 _INNER = (0x8769, 0x8825, 0xA005)
 
-# The bytes of a value of each type, and struct's letters for whole numbers.
+# _SIZES has the bytes of one value of each type. _NUMBERS has struct's letters of the whole numbers.
 _SIZES = dict.fromkeys((1, 2, 6, 7), 1) | dict.fromkeys((3, 8), 2) | dict.fromkeys((4, 9, 11, 13), 4)
 _SIZES |= dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
 _NUMBERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l", 13: "L", 16: "Q", 17: "q", 18: "Q"}
-# Libraries make one object of bytes or a text of any length, and one of each value of another type. Pillow
-# takes 20 microseconds for a fraction.
+# Libraries make one object for all values of these types, which are bytes and text, and one object for each
+# value of another type. Pillow takes 20 microseconds for a fraction.
 _ONE_OBJECT = (1, 2, 7)
 _FRACTIONS = (5, 10)
 
-# The words before EXIF. Pillow removes up to two of them.
+# EXIF may begin with this word. Pillow removes the word up to two times.
 _PREFIX = re.compile(rb"(?:Exif\0\0){0,2}")
 
 
@@ -41,7 +41,7 @@ _PREFIX = re.compile(rb"(?:Exif\0\0){0,2}")
 class Entry:
     """A tag of a directory.
 
-    position  where the values are in the file
+    position  the offset of the values in the file
     apart     whether the values are outside of the directory
     """
 
@@ -56,7 +56,7 @@ Directory = list[Entry]
 
 
 class Directories:
-    """Reads the directories of one file. Too many entries raise SourceTooLargeError."""
+    """Reads the directories of one file. Raises SourceTooLargeError for more than MAX_PARTS entries."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -65,7 +65,7 @@ class Directories:
         self._entries = 0
 
     def pages(self) -> Iterator[Directory]:
-        """Yield the directories in a row, until one repeats."""
+        """Yield the directory of each page. Stop at a page that refers back to an earlier one."""
         seen = set[int]()
         position = self._number(self._word, 8 if self._big else 4)
         while position and position not in seen:
@@ -74,7 +74,7 @@ class Directories:
             yield directory
 
     def inner(self, directory: Directory) -> Iterator[Directory]:
-        """Yield the directories below one, at any depth, each once."""
+        """Yield each directory that a directory refers to, at any depth, once."""
         seen = set[int]()
         waiting = [directory]
         while waiting:
@@ -86,7 +86,7 @@ class Directories:
                 waiting.append(found)
 
     def numbers(self, entry: Entry) -> tuple[int, ...]:
-        """Return the values of an entry, or none if they are not whole numbers."""
+        """Return the values of an entry, or an empty tuple if they are not whole numbers."""
         if entry.kind not in _NUMBERS:
             return ()
         return self._unpack(f"{entry.count}{_NUMBERS[entry.kind]}", entry.position)
@@ -111,7 +111,7 @@ class Directories:
         return directory, self._number(self._word, first + number * size)
 
     def _number(self, form: str, position: int) -> int:
-        """Return a number, or 0 if it is outside of the file."""
+        """Return the number at a position, or 0 if the position is outside of the file."""
         try:
             (number,) = self._unpack(form, position)
         except struct.error:
@@ -125,9 +125,9 @@ class Directories:
 
 
 def validate(data: bytes, max_values: int = MAX_PARTS) -> None:
-    """Raise SourceTooLargeError for more pages, tags or values than a library should hold as objects.
+    """Raise SourceTooLargeError for too many pages, tags or values, or too many shared values.
 
-    Each tag of a directory may refer to the same bytes. Libraries copy them for each tag.
+    Several tags may refer to the same bytes. Libraries copy these bytes for each tag.
     """
     directories = Directories(data)
     copied = 0
@@ -142,20 +142,23 @@ def validate(data: bytes, max_values: int = MAX_PARTS) -> None:
 
 
 def validate_exif(data: bytes) -> None:
-    """Raise SourceTooLargeError for more EXIF (CIPA DC-008) than a camera or an editor writes."""
+    """Raise SourceTooLargeError for more EXIF (CIPA DC-008) than cameras and editors write."""
     if len(data) > MAX_EXIF_BYTES:
-        raise SourceTooLargeError(f"the source has {len(data)} bytes of EXIF")
+        raise SourceTooLargeError(f"the source has more than {MAX_EXIF_BYTES} bytes of EXIF")
     data = _PREFIX.sub(b"", data, count=1)
     if data[:4] in ORDERS and len(data) >= 16:
         validate(data, MAX_EXIF_VALUES)
 
 
 def _validate(directory: Directory, max_values: int, length: int) -> int:
-    """Return how many bytes of values a library copies for a directory."""
+    """Return how many bytes of values a library copies for a directory.
+
+    Raises SourceTooLargeError for too many values, fractions or copied bytes.
+    """
     values = sum(1 if one.kind in _ONE_OBJECT else one.count for one in directory)
     fractions = sum(one.count for one in directory if one.kind in _FRACTIONS)
     if values > max_values or fractions > MAX_EXIF_VALUES:
-        raise SourceTooLargeError(f"the source has a directory of {values} values")
+        raise SourceTooLargeError(f"a directory has {values} values, {fractions} of them fractions")
     copied = sum(one.count * _SIZES[one.kind] for one in directory if one.apart)
     if copied > 2 * length:
         raise SourceTooLargeError("the source has tags that share their values")
@@ -163,13 +166,13 @@ def _validate(directory: Directory, max_values: int, length: int) -> int:
 
 
 def blocks(data: bytes) -> Iterator[int]:
-    """Yield the bytes that a decoder allocates at least for each page: those of one tile or strip."""
+    """Yield the bytes of one tile or strip for each page. A decoder allocates at least as many."""
     directories = Directories(data)
     for page in directories.pages():
         tags: dict[int, int] = {}
         for entry in page:
             if entry.tag in _OF_BLOCKS:
-                # Libraries disagree about which one of two equal tags counts.
+                # If a page has a tag twice, libraries disagree about which one they use.
                 tags[entry.tag] = max(tags.get(entry.tag, 0), *directories.numbers(entry), 0)
         length = tags.get(LENGTH, 0)
         strip = tags.get(WIDTH, 0) * min(tags.get(ROWS_PER_STRIP, length), length)

@@ -1,4 +1,4 @@
-"""Validate the values of sorl's options. With a wrong value, an engine fails as if it had a bug."""
+"""Validate the values of sorl's options, so that a wrong value does not look like a bug in an engine."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from sorl.thumbnail.parsers import parse_cropbox
 
 from shrinkmeister.exceptions import SpecError
 
-# No picture has so many pixels on a side. A number of hundreds of digits does not fit into a float.
+# No picture has so many pixels on a side. A number with hundreds of digits does not fit into a float.
 MAX_NUMBER = 2**31
 
 
@@ -15,7 +15,7 @@ def validate_options(options: Mapping[str, Any]) -> None:
     """Raise SpecError for an option whose value no engine can use."""
     for name, (fits, form) in FORMS.items():
         if name not in options or (name == "padding_color" and not options.get("padding")):
-            continue  # without padding, its colour is a setting of the site that is not used
+            continue  # sites send the colour that they set, but engines ignore it without padding
         try:
             is_valid = fits(options[name])
         except (TypeError, ValueError, OverflowError):
@@ -38,7 +38,7 @@ def _is_radius(value: Any) -> bool:
 
 FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crop": (lambda value: not value or isinstance(value, str), "text, such as 'center'"),
-    "cropbox": (_is_box, "four numbers, such as '0,0,200,100'"),
+    "cropbox": (_is_box, "left, top, right and bottom of a box, such as '0,0,200,100'"),
     "rounded": (_is_radius, "a number of pixels"),
     "blur": (_is_radius, "a number of pixels"),
     "quality": (lambda value: isinstance(value, int | float | str), "a number"),

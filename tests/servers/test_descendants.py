@@ -34,6 +34,8 @@ RUN = f"""
 import signal, sys
 from pathlib import Path
 from tests.servers.process import running
+# A shell starts its background jobs with SIGINT ignored, and all their children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with running([sys.executable, "-c", {SERVER!r}], Path(sys.argv[1])) as process:
     print(process.pid, flush=True)
     signal.pause()

@@ -124,7 +124,7 @@ def test_a_bucket_that_is_emptied(site: Site, monkeypatch: pytest.MonkeyPatch) -
     """Pages show broken images until one is found lost, and then they heal all at once."""
     cache = get_shared_cache()
     # For the pages no record is due until one of them has shown what is lost.
-    monkeypatch.setattr(cache, "_check_ttl", 3600)
+    monkeypatch.setattr(cache.lookups, "check_ttl", 3600)
     assert set(site.visit_all()) == {200}
     stop, lost = Event(), Event()
 
@@ -145,7 +145,7 @@ def test_a_bucket_that_is_emptied(site: Site, monkeypatch: pytest.MonkeyPatch) -
         try:
             site.empty_bucket()
             assert lost.wait(30), "nobody has seen a broken image"
-            monkeypatch.setattr(cache, "_check_ttl", CHECK_TTL)
+            monkeypatch.setattr(cache.lookups, "check_ttl", CHECK_TTL)
             wait_until(lambda: set(site.visit_all()) == {200}, "all to heal", 30)
         finally:
             stop.set()

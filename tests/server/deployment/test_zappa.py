@@ -418,8 +418,7 @@ def test_a_package_for_arm64_is_made_on_another_machine(deployment: Deployment) 
     settings[STAGE]["architecture"] = "arm64"
     (deployment.folder / "arm64.json").write_text(json.dumps(settings))
     package = ("zappa", "package", STAGE, "--settings_file", "arm64.json", "--output", "arm64.zip")
-    said = Workshop(deployment.folder).run(*package, **deployment.aws.variables)
-    assert "on arm64" in said
+    Workshop(deployment.folder).run(*package, **deployment.aws.variables)
     with zipfile.ZipFile(deployment.folder / "arm64.zip") as archive:
         found = libraries((name, archive.read(name)) for name in archive.namelist())
     (deployment.folder / "arm64.zip").unlink()
