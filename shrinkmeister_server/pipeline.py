@@ -172,7 +172,7 @@ def _made_once(request: Request) -> ServedThumbnail:
                 if record := _made_by_another(state, request):
                     return ServedThumbnail(spec, record)
                 record = _made(request, state.change)
-            # A source that changed has a new mark. There is none if it ended, or if the cache fails.
+            # A source that changed has a new mark. The mark is missing if it expired or the cache fails.
             if not (change := cache.coordination.look_up(spec).change) or change == state.change:
                 return ServedThumbnail(spec, record)
             # The site cleared the thumbnails of the former source before this one was stored.

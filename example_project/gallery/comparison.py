@@ -138,7 +138,7 @@ class ComparisonMiddleware:
         self._get_response = get_response
         # Shrinkmeister's pages read their cache with this method alone, whatever the driver is.
         driver = driver_class(settings.THUMBNAIL_CACHE_BACKEND)
-        driver.get_many = counted(driver.get_many)  # type: ignore[method-assign]
+        driver.get_many = counted(driver.get_many)  # type: ignore[method-assign]  # counts calls
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         chosen = request.GET.get("backend")

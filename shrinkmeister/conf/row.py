@@ -25,7 +25,7 @@ class Setting:
 
     form            how a variable's text becomes the value that Django's settings have
     about           what it does, in Markdown, with links relative to docs/
-    default         None if there is none, or if a library has it
+    default         None if the setting has no default, or if a library defines it
     server_default  the server's, if it is another one; MISSING if the server does not start without a value
     shown           the default in docs/reference/settings.md, if it is not the one above
     differs         what happens if site and server have different values, which the doctor compares

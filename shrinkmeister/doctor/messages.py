@@ -52,7 +52,7 @@ SITE_NOTE, SERVER_NOTE = "site", "server"
 PACKAGES = ("Django", "sorl-thumbnail", "Pillow", "pyvips")
 COMPARED = tuple(row for row in SITE_SETTINGS if row.differs)
 
-M = TypeVar("M")
+M = TypeVar("M", "Question", "Answer")
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,7 @@ def _parse(kind: type[M], payload: bytes) -> M:
     """Return a message without members that a later version has added. Raises TokenError."""
     try:
         given: Any = json.loads(payload)
-        return kind(**{one.name: given[one.name] for one in fields(kind) if one.name in given})  # type: ignore[arg-type]
+        known = {one.name: given[one.name] for one in fields(kind) if one.name in given}
+        return kind(**known)
     except (TypeError, ValueError, RecursionError) as error:
         raise TokenError(f"the {kind.__name__.lower()} is genuine, but malformed: {error}") from error

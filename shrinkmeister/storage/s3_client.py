@@ -65,7 +65,7 @@ class _SharedClient:
 
     @cached_property
     def unsigned_connection(self) -> Any:
-        return super().unsigned_connection  # type: ignore[misc]
+        return super().unsigned_connection  # type: ignore[misc]  # as above
 
 
 class _Renewal:

@@ -565,7 +565,7 @@ class TestOnce:
         self, server: Server, media: Path, photo: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         spec = spec_of()
-        assert get_shared_cache().coordination.lock(spec, 30)  # somebody else has it
+        assert get_shared_cache().coordination.lock(spec, 30)  # another server has it
 
         def finish() -> None:
             get_shared_cache().coordination.unlock(spec)
@@ -593,9 +593,7 @@ class TestOnce:
         monkeypatch.setattr(TIME, time)
         assert size_of(stored(media, server.get(url_of(spec_of())))) == (300, 200)
         assert 15 <= time.now < 15.3
-        assert not get_shared_cache().coordination.lock(spec_of(), 30), (
-            "the lock of somebody else was let go of"
-        )
+        assert not get_shared_cache().coordination.lock(spec_of(), 30), "another server's lock was released"
 
 
 class TestLiveness:

@@ -144,7 +144,7 @@ def wait_for_answer(
 def wait_until(condition: Callable[[], bool], what: str, timeout: float) -> None:
     """Wait for what another process does.
 
-    It cannot notify us, so this asks again and again: the one place of the tests that sleeps.
+    It cannot notify us, so this asks again and again. Tests sleep nowhere else.
     """
     deadline = time.monotonic() + timeout
     while not condition():
