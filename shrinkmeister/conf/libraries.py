@@ -7,15 +7,15 @@ from shrinkmeister.environment import FLAG, MAPPING, NUMBER, TEXT, whole
 PICTURE_SETTINGS = tuple(
     Setting(SITE, form, f"sorl's: {about}", shown=shown, name=f"THUMBNAIL_{name}")
     for name, form, shown, about in (
-        ("FORMAT", TEXT, "JPEG", "the format of thumbnails."),
-        ("QUALITY", whole(), "95", "the quality of JPEG, WebP and AVIF."),
-        ("COLORSPACE", TEXT, "RGB", "`RGB` or `GRAY`."),
-        ("UPSCALE", FLAG, "True", "enlarge small sources."),
-        ("PADDING", FLAG, "False", "fill the geometry with a border."),
-        ("PADDING_COLOR", TEXT, "#ffffff", "the border's colour."),
-        ("PROGRESSIVE", FLAG, "True", "write progressive JPEGs."),
-        ("ORIENTATION", FLAG, "True", "turn sources by their EXIF orientation."),
-        ("BLUR", NUMBER, "0", "the radius of a Gaussian blur."),
+        ("FORMAT", TEXT, "`JPEG`", "the format of thumbnails."),
+        ("QUALITY", whole(), "`95`", "the quality of JPEG, WebP and AVIF."),
+        ("COLORSPACE", TEXT, "`RGB`", "`RGB` or `GRAY`."),
+        ("UPSCALE", FLAG, "`True`", "enlarge small sources."),
+        ("PADDING", FLAG, "`False`", "fill the geometry with a border."),
+        ("PADDING_COLOR", TEXT, "`#ffffff`", "the border's colour."),
+        ("PROGRESSIVE", FLAG, "`True`", "write progressive JPEGs."),
+        ("ORIENTATION", FLAG, "`True`", "turn sources by their EXIF orientation."),
+        ("BLUR", NUMBER, "`0`", "the radius of a Gaussian blur."),
     )
 )
 DJANGO_SETTINGS = (
@@ -24,7 +24,7 @@ DJANGO_SETTINGS = (
         MAPPING,
         "Django's: other storages. On the server a variable with JSON.",
         server_default={"default": {"BACKEND": "storages.backends.s3.S3Storage"}},
-        shown="Django's; server: S3",
+        shown="Django's; on the server S3",
         secret=True,
         name="STORAGES",
     ),
@@ -32,7 +32,7 @@ DJANGO_SETTINGS = (
         BOTH,
         MAPPING,
         "Django's: caches, for THUMBNAIL_CACHE_NAME. On the server a variable with JSON.",
-        shown="Django's; server: none",
+        shown="Django's; on the server none",
         secret=True,
         name="CACHES",
     ),

@@ -190,7 +190,7 @@ class Config:
         "What the server may read: `s3://bucket`, `s3://bucket/folder/`, `storage://alias`, `https://host` "
         "or `http://host`. A site lists the hosts of sources that are URLs, and "
         "[storages elsewhere](../how-to/storages.md).",
-        shown="server: `s3://` + THUMBNAIL_BUCKET, or `storage://` + THUMBNAIL_STORAGE",
+        shown="on the server `s3://` + THUMBNAIL_BUCKET, or `storage://` + THUMBNAIL_STORAGE",
         read=values.sources,
         id="E007",
         hint="Write 's3://bucket', 's3://bucket/folder/', 'storage://alias' or 'https://host'.",
@@ -239,13 +239,13 @@ class Config:
         **SECONDS,
     )
     options: Mapping[str, Any] = combined(*PICTURE_SETTINGS)
-    flatten: bool = site(FLAG, "sorl's: remove transparency.", shown="False")
+    flatten: bool = site(FLAG, "sorl's: remove transparency.", shown="`False`")
     preserve_format: bool = site(
-        FLAG, "sorl's: give a thumbnail the format of its source's name.", shown="False"
+        FLAG, "sorl's: give a thumbnail the format of its source's name.", shown="`False`"
     )
-    remove_url_args: bool = site(FLAG, "sorl's: ignore the query of a source's URL.", shown="True")
-    dummy: bool = site(FLAG, "sorl's: show placeholders, and never a thumbnail.", shown="False")
-    debug: bool = site(FLAG, "sorl's: raise errors of templates.", shown="False")
+    remove_url_args: bool = site(FLAG, "sorl's: ignore the query of a source's URL.", shown="`True`")
+    dummy: bool = site(FLAG, "sorl's: show placeholders, and never a thumbnail.", shown="`False`")
+    debug: bool = site(FLAG, "sorl's: raise errors of templates.", shown="`False`")
     adopted_backend: str | None = site(
         TEXT,
         "What THUMBNAIL_BACKEND was before, as `sorl.thumbnail.base.ThumbnailBackend`: pages "

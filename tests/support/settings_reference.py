@@ -1,6 +1,6 @@
 """The page of settings, made from their tables. `python -m tests.support.settings_reference` writes it."""
 
-from shrinkmeister.conf.row import EQUAL, SERVER, SITE, Setting
+from shrinkmeister.conf.row import BOTH, EQUAL, SERVER, SITE, Setting
 from shrinkmeister.conf.table import SITE_SETTINGS
 from shrinkmeister.environment import MISSING
 from shrinkmeister_server.conf import OTHER_SETTINGS, SETTINGS
@@ -8,20 +8,26 @@ from tests import ROOT
 
 FILE = ROOT / "docs" / "reference" / "settings.md"
 HEAD = """\
+<!-- `python -m tests.support.settings_reference` writes this page, from the rows
+in shrinkmeister/conf/table.py and shrinkmeister_server/conf.py. -->
+
 # Settings
 
-A setting is a Django setting on the site, and an environment variable on the server. "✓" marks the sides
-that have it. "=" means that both sides need the same value; [the doctor](../troubleshooting/doctor.md)
-compares most of them. Write commas between the items of a list in a variable. The keys of S3 are boto3's:
-`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or on Lambda the function's role.
+A setting is a Django setting on the site, and an environment variable on the server. Under each name stands
+who has it, and its default. Where both sides need the same value, [the
+doctor](../troubleshooting/doctor.md) compares most of them.
 
-`python -m tests.support.settings_reference` writes this page. Its rows are in
-`shrinkmeister/conf/table.py` and `shrinkmeister_server/conf.py`.
+In a variable, write commas between the items of a list. The keys of S3 are boto3's: `AWS_ACCESS_KEY_ID` and
+`AWS_SECRET_ACCESS_KEY`, or on Lambda the function's role.
 """
-COLUMNS = """\
-| setting | site | server | default | what it does |
-|---|---|---|---|---|
-"""
+WHO = {
+    EQUAL: "both sides, the same value",
+    BOTH: "both sides",
+    SITE: "site",
+    SERVER: "server",
+}
+
+REQUIRED = "required"
 
 
 def reference() -> str:
@@ -29,23 +35,21 @@ def reference() -> str:
     site = [row for row in SITE_SETTINGS if row.who is SITE]
     server = [*SETTINGS.values(), *OTHER_SETTINGS]
     parts = {"Both sides, and the storages": shared, "The site": site, "The server": server}
-    tables = (f"\n## {title}\n\n{COLUMNS}{''.join(map(_line, rows))}" for title, rows in parts.items())
-    return HEAD + "".join(tables)
+    return HEAD + "".join(f"\n## {title}\n{''.join(map(_entry, rows))}" for title, rows in parts.items())
 
 
-def _line(row: Setting) -> str:
-    mark = "=" if row.who is EQUAL else "✓"
-    site, server = ("" if row.who is SERVER else mark), ("" if row.who is SITE else mark)
-    return f"| `{row.name}` | {site} | {server} | {_default(row)} | {row.about} |\n"
+def _entry(row: Setting) -> str:
+    facts = [WHO[row.who], *([_default(row)] if _default(row) else [])]
+    return f"\n### {row.name}\n\n*{' · '.join(facts)}*\n\n{row.about}\n"
 
 
 def _default(row: Setting) -> str:
     if row.shown:
-        return row.shown
+        return row.shown if row.shown == REQUIRED else f"default {row.shown}"
     if row.server_default not in (None, MISSING) and row.default is not None:
-        return f"`{row.default}`; server: `{row.server_default}`"
+        return f"default `{row.default}`; on the server `{row.server_default}`"
     value = row.server_default if row.default is None else row.default
-    return "" if value is None else f"`{value}`"
+    return "" if value is None else f"default `{value}`"
 
 
 if __name__ == "__main__":
