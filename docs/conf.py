@@ -36,7 +36,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 html_theme = "furo"
 html_title = "Shrinkmeister"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["layout.css"]
 
 linkcheck_anchors = False
 # They answer machines with errors, or need an account.
