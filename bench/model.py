@@ -56,7 +56,6 @@ class Measured:
     command_microseconds: float = _is(40, "microseconds of Redis for a command of the server")
     thumbnail_bytes: float = _is(40_000, "bytes of a thumbnail, 300x200 with quality 95")
     line_bytes: float = _is(600, "bytes of a log line with LOG_FORMAT=emf: 550 to 800")
-    lambda_bytes: float = _is(270, "bytes of Lambda's own log lines for a request: START, END, REPORT")
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,7 @@ class Function:
         0.8, "seconds of a cold start, billed too: 0.56 measured, and what Lambda does"
     )
     cold_share: float = _is(0.01, "share of invocations that start an instance")
+    log_bytes: float = _is(270, "bytes of its own log lines for a request: START, END, REPORT; an estimate")
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def figures(
     stored = site.thumbnails * (1 + site.resolutions) * measured.thumbnail_bytes / 1e9
     records = site.thumbnails * (site.used + site.new) * (1 + 1 / site.sources)
     redis = records * measured.record_bytes
-    logs = requests * (measured.line_bytes + measured.lambda_bytes) / 1e9
+    logs = requests * (measured.line_bytes + function.log_bytes) / 1e9
     metrics = 2 * site.outcomes + 2
     busy = site.peak / MONTH
     page_seconds = measured.page_microseconds / 1e6 * site.page / 100
@@ -350,7 +350,7 @@ def _dollars_of_checks(one: Figures) -> float:
     each = seconds * function.megabytes / 1024 * prices.gb_second
     each += (prices.invocations + CHECK.gets * prices.gets) / 1e6
     measured = Measured()
-    each += (measured.line_bytes + measured.lambda_bytes) / 1e9 * prices.logs
+    each += (measured.line_bytes + function.log_bytes) / 1e9 * prices.logs
     return one.checks * each
 
 
