@@ -22,6 +22,10 @@ class ShrinkmeisterConfig(AppConfig):
 
         register(check_client)
         command.install()
+        if self.apps.is_installed("django.contrib.admin"):
+            from shrinkmeister.sorl_patches import admin
+
+            admin.install()
         page.connect()
         uploads.connect()
         # Read without the Config, which another wrong setting would make impossible.

@@ -11,7 +11,8 @@ from sorl.thumbnail.conf import defaults as sorl_defaults
 
 from shrinkmeister.conf.reader import SettingsReader
 from shrinkmeister.conf.table import Config, SettingError
-from shrinkmeister.drivers import make_driver
+from shrinkmeister.drivers import driver_class, make_driver
+from shrinkmeister.drivers.django_cache import DjangoCacheDriver
 from shrinkmeister.storage.buckets import (
     MOST_SIGNED_SECONDS,
     S3_BACKEND,
@@ -29,6 +30,12 @@ SORLS_OTHER_SETTINGS = {
     *("THUMBNAIL_VIPSHEADER", "THUMBNAIL_VIPSTHUMBNAIL", "THUMBNAIL_VIPS_CACHE_MAX"),
 }
 
+# Caches of Django that no other process reads, and why.
+UNSHARED_CACHES = {
+    "django.core.cache.backends.dummy.DummyCache": "which keeps nothing",
+    "django.core.cache.backends.locmem.LocMemCache": "of which each process has its own",
+}
+
 
 def check_settings() -> list[CheckMessage]:
     """Report what is wrong with the settings that site and server share."""
@@ -40,6 +47,40 @@ def check_settings() -> list[CheckMessage]:
     except SettingError as error:
         problems.append(error)
     return [*map(as_error, problems), *reader.warnings]
+
+
+def is_valid(messages: Iterable[CheckMessage]) -> bool:
+    return not any(message.is_serious() for message in messages)
+
+
+def check_cache(config: Config) -> Iterator[CheckMessage]:
+    """Warn of a shared cache that site and server cannot share.
+
+    The eager mode works with one: tests use DummyCache to know nothing of one another.
+    """
+    if config.eager or not issubclass(driver_class(config.cache.backend), DjangoCacheDriver):
+        return
+    backend = settings.CACHES[config.cache.name]["BACKEND"]
+    if reason := UNSHARED_CACHES.get(backend):
+        name = backend.rpartition(".")[2]
+        yield Warning(
+            f"CACHES[{config.cache.name!r}], to which THUMBNAIL_CACHE_NAME leads, is a {name}, {reason}: "
+            "pages stay lazy.",
+            "Use Redis or Memcached on both sides (THUMBNAIL_CACHE_LOCATION = 'redis://host:6379/0'), or a "
+            "FileBasedCache if both are on one machine.",
+            id="shrinkmeister.W016",
+        )
+
+
+def check_aliases(config: Config) -> Iterator[CheckMessage]:
+    """Report aliases in THUMBNAIL_SOURCES that this process cannot open."""
+    for scheme, alias, _ in config.sources:
+        if scheme == "storage" and alias not in settings.STORAGES:
+            yield Error(
+                f"THUMBNAIL_SOURCES contains 'storage://{alias}', but STORAGES has no alias {alias!r}.",
+                "Add the alias to STORAGES as the other side has it, or remove it from THUMBNAIL_SOURCES.",
+                id="shrinkmeister.E113",
+            )
 
 
 def check_expiry(config: Config) -> Iterator[CheckMessage]:

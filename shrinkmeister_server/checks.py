@@ -10,15 +10,23 @@ from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.conf.credentials import described
-from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, misspelled
-from shrinkmeister_server.conf import VARIABLES, setting_problems
+from shrinkmeister.setting_checks import (
+    as_error,
+    check_aliases,
+    check_cache,
+    check_expiry,
+    check_settings,
+    is_valid,
+    misspelled,
+)
+from shrinkmeister_server.conf import VARIABLES, check_lock, setting_problems
 from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.served import absolute_url
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     messages = [*check_settings(), *map(as_error, setting_problems())]
-    if not messages:
+    if is_valid(messages):
         for make in (get_engine, lambda: absolute_url("health")):
             try:
                 make()
@@ -33,9 +41,10 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                         id="shrinkmeister.E103",
                     )
                 )
-        if not messages:
-            messages += check_expiry(get_config())
-        messages += _check_aliases()
+        config = get_config()
+        if is_valid(messages):
+            messages += check_expiry(config)
+        messages += [*check_aliases(config), *check_cache(config), *check_lock()]
         if sorl_settings.THUMBNAIL_ENGINE == "shrinkmeister_server.engines.pillow.Engine" and _has_vips():
             messages.append(
                 Info(
@@ -55,18 +64,6 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         )
     unread = getattr(settings, "UNREAD_VARIABLES", [])
     return messages + misspelled(unread, (row.name for row in VARIABLES))
-
-
-def _check_aliases() -> list[CheckMessage]:
-    return [
-        Error(
-            f"THUMBNAIL_SOURCES contains 'storage://{alias}', but STORAGES has no alias {alias!r}.",
-            "Add the alias to STORAGES as the site has it, or remove it from THUMBNAIL_SOURCES.",
-            id="shrinkmeister.E113",
-        )
-        for scheme, alias, _ in get_config().sources
-        if scheme == "storage" and alias not in settings.STORAGES
-    ]
 
 
 def _has_vips() -> bool:
