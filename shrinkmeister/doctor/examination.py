@@ -32,13 +32,19 @@ def examine(source: str | None, timeout: float) -> Iterator[Finding]:
 
     Raises SpecError or SourceNotAllowedError, at once, for an invalid source.
     """
+    parsed, refused = None, []
     try:
         config = get_config()
     except SettingError:
         config = None
-    parsed = parse_source(source, config) if config and source is not None else None
+    else:
+        try:
+            parsed = parse_source(source, config) if source is not None else None
+        except SettingError as error:
+            refused.append(wrong("source", error.message, error.hint))
     server = _server(config, parsed, timeout) if config and config.server_url else ()
-    return _completed(chain(_site(), server), [id for id in CHECKS if id != "source" or source is not None])
+    ids = [id for id in CHECKS if id != "source" or (source is not None and not refused)]
+    return chain(_completed(chain(_site(), server), ids), refused)
 
 
 def _completed(findings: Iterable[Finding], ids: list[str]) -> Iterator[Finding]:
@@ -76,7 +82,7 @@ def _site() -> Iterator[Finding]:
 
 
 def _server(config: Config, source: Source | None, timeout: float) -> Iterator[Finding]:
-    """Yield findings about the server, up to one that keeps the rest from being examined."""
+    """Yield findings about the server. Stop after a fault that makes the other checks impossible."""
     question = Question(EXAMINE, token_urlsafe(16), int(time()))
     unwritten = leave_note(question.nonce)
     try:
