@@ -30,6 +30,8 @@ SORLS_OTHER_SETTINGS = {
     *("THUMBNAIL_VIPSHEADER", "THUMBNAIL_VIPSTHUMBNAIL", "THUMBNAIL_VIPS_CACHE_MAX"),
 }
 
+# What a site cannot do without.
+REQUIRED = ("THUMBNAIL_SECRET_KEY", "THUMBNAIL_SERVER_URL")
 # Caches of Django that no other process reads, and why.
 UNSHARED_CACHES = {
     "django.core.cache.backends.dummy.DummyCache": "which keeps nothing",
@@ -118,13 +120,24 @@ def known_to_sorl() -> set[str]:
 
 def misspelled(names: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:
     """Warn of names that are nearly a known one. A site may have other THUMBNAIL_ settings of its own."""
-    known = sorted(known_to_sorl().union(known))
+    names, known = sorted(names), sorted(known_to_sorl().union(known))
+    missing = [name for name in REQUIRED if name not in names]
     return [
         Warning(
             f"{name} is not a setting of sorl-thumbnail or Shrinkmeister.",
-            f"Did you mean {matches[0]}?",
+            f"Did you mean {meant}?",
             id="shrinkmeister.W002",
         )
-        for name in sorted(names)
-        if name not in known and (matches := get_close_matches(name, known, n=1, cutoff=0.85))
+        for name in names
+        if name not in known and (meant := _similar(name, known) or _shortened(name, missing))
     ]
+
+
+def _similar(name: str, known: list[str]) -> str | None:
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.85)), None)
+
+
+def _shortened(name: str, missing: list[str]) -> str | None:
+    """Return the missing setting whose name has more words: THUMBNAIL_SERVER_URL for THUMBNAIL_URL."""
+    words = set(name.split("_"))
+    return next((one for one in missing if words < set(one.split("_"))), None)

@@ -30,7 +30,7 @@ def compare(config: Config, response: Response, secret: int, answer: Answer) -> 
 
 
 def compare_secrets(ours: int, theirs: int) -> Finding:
-    """ours, theirs: place of the shared secret among the secrets of that side, 0 for THUMBNAIL_SECRET_KEY"""
+    """ours, theirs: place of the shared secret among those of that side, 0 for THUMBNAIL_SECRET_KEY"""
     if ours:
         return wrong(
             "secret",

@@ -30,7 +30,8 @@ FIELD_HINT = (
 # What to change if thumbnails are lost.
 LOST_HINT = (
     "S3 answers 403 instead of 404 for a missing object to readers without s3:ListBucket. Lost thumbnails "
-    "come back within THUMBNAIL_CHECK_TTL, or at once after `manage.py shrinkmeister clear`."
+    "come back within THUMBNAIL_CHECK_TTL, or at once after `manage.py shrinkmeister clear`. With "
+    "THUMBNAIL_ADOPTED_BACKEND, run `adopt` after that."
 )
 
 

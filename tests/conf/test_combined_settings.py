@@ -137,6 +137,24 @@ class TestLock:
 
 
 class TestAddresses:
+    @pytest.mark.parametrize("name", ["THUMBNAIL_URL", "THUMBNAIL_SERVER"])
+    def test_a_name_that_lacks_a_word(self, settings: Any, name: str) -> None:
+        setattr(settings, name, "https://thumbs.example.com")
+        assert messages() == {}
+        del settings.THUMBNAIL_SERVER_URL
+        found = messages()
+        assert set(found) == {"shrinkmeister.E003", "shrinkmeister.W002"}
+        assert "THUMBNAIL_SERVER_URL" in found["shrinkmeister.W002"].hint
+
+    @pytest.mark.parametrize("host", ["http://images.intranet", "images.intranet:8080"])
+    def test_a_private_host_that_is_no_source(self, settings: Any, host: str) -> None:
+        settings.THUMBNAIL_SOURCES = ["storage://default", "http://images.intranet"]
+        found = server_messages(settings, THUMBNAIL_PRIVATE_HOSTS=[host, "images.intranet"])
+        assert repr(host) in found["shrinkmeister.W102"].msg
+        assert "shrinkmeister.W102" not in server_messages(
+            settings, THUMBNAIL_PRIVATE_HOSTS=["images.intranet"]
+        )
+
     @pytest.mark.parametrize(
         ("url", "redirect", "warned"),
         [
