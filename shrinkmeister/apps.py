@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import register
 
@@ -22,7 +22,7 @@ class ShrinkmeisterConfig(AppConfig):
 
         register(check_client)
         command.install()
-        if self.apps.is_installed("django.contrib.admin"):
+        if apps.is_installed("django.contrib.admin"):
             from shrinkmeister.sorl_patches import admin
 
             admin.install()

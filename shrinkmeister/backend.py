@@ -129,7 +129,7 @@ def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = No
         origin = Origin(object_name(spec, config.prefix), spec, by_storage=not record.base)
         thumbnail = _final(record, origin, object_name(spec, ""))
         if in_block() and (reason := complaint(thumbnail.url, config)):
-            _warn_once("eager_thumbnails() gave a URL that does not work in e-mails: %s", reason)
+            _warn_once("eager_thumbnails() gives URLs that do not work in e-mails. %s", reason)
         return thumbnail
     sides = (record.width, record.height) if record else certain_sides(spec, known.source)
     if page := current_page():

@@ -66,9 +66,9 @@ def check_signature(config: Config) -> Iterator[CheckMessage]:
 
 
 def complaint(url: str, config: Config) -> str | None:
-    """Return why an e-mail cannot have this URL of a thumbnail, or None."""
+    """Return why an e-mail cannot have this URL of a thumbnail, or None: one text for all thumbnails."""
     if is_relative(url):
-        return f"{url!r} has no host. {RELATIVE_HINT}"
+        return f"The storage of thumbnails gives URLs without a host. {RELATIVE_HINT}"
     if not lasting(url) and (warning := default_signature(config)):
         return f"{warning.msg} {warning.hint}"
     return None

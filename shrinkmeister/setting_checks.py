@@ -129,12 +129,16 @@ def misspelled(names: Iterable[str], known: Iterable[str]) -> list[CheckMessage]
             id="shrinkmeister.W002",
         )
         for name in names
-        if name not in known and (meant := _similar(name, known) or _shortened(name, missing))
+        if name not in known and (meant := _shortened(name, missing) or _similar(name, known))
     ]
 
 
 def _similar(name: str, known: list[str]) -> str | None:
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.85)), None)
+    # All names begin with the same word, which would make any two of them similar: THUMBNAIL_URL and _BLUR.
+    prefix, _, ending = name.partition("_")
+    endings = [one.removeprefix(f"{prefix}_") for one in known if one.startswith(f"{prefix}_")]
+    found = get_close_matches(ending, endings, n=1, cutoff=0.8)
+    return f"{prefix}_{found[0]}" if found else None
 
 
 def _shortened(name: str, missing: list[str]) -> str | None:

@@ -19,6 +19,7 @@ from shrinkmeister.doctor.messages import EXAMINE, Question
 from shrinkmeister.doctor.reach import STRANGE_MESSAGES, answer_in, ask, examine_reach
 from shrinkmeister.doctor.sources import examine_fields, examine_source
 from shrinkmeister.eager import get_maker
+from shrinkmeister.eager_urls import relative_note
 from shrinkmeister.exceptions import TokenError
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import parse_source
@@ -32,19 +33,23 @@ def examine(source: str | None, timeout: float) -> Iterator[Finding]:
 
     Raises SpecError or SourceNotAllowedError, at once, for an invalid source.
     """
-    parsed, refused = None, []
-    try:
-        config = get_config()
-    except SettingError:
-        config = None
-    else:
+    config, parsed, refused = _config(), None, []
+    if config and source is not None:
         try:
-            parsed = parse_source(source, config) if source is not None else None
+            parsed = parse_source(source, config)
         except SettingError as error:
             refused.append(wrong("source", error.message, error.hint))
     server = _server(config, parsed, timeout) if config and config.server_url else ()
     ids = [id for id in CHECKS if id != "source" or (source is not None and not refused)]
     return chain(_completed(chain(_site(), server), ids), refused)
+
+
+def _config() -> Config | None:
+    """Return the site's configuration, or None if it is wrong: the check `site` reports the error."""
+    try:
+        return get_config()
+    except SettingError:
+        return None
 
 
 def _completed(findings: Iterable[Finding], ids: list[str]) -> Iterator[Finding]:
@@ -78,6 +83,8 @@ def _site() -> Iterator[Finding]:
         except SettingError as error:
             yield wrong("site", error.message, error.hint)
             return
+        if note := relative_note():
+            notes.append(note)
     yield ok("site", "the settings of the site are valid", " ".join(notes))
 
 

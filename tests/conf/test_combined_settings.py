@@ -36,7 +36,7 @@ class TestApps:
         with modify_settings(INSTALLED_APPS={"remove": ["sorl.thumbnail"]}):
             message = messages()["shrinkmeister.W017"]
         assert isinstance(message, Warning)
-        assert "'sorl.thumbnail'" in message.hint
+        assert "'sorl.thumbnail'" in str(message.hint)
 
     @pytest.mark.parametrize("debug", [False, True])
     def test_ours_is_missing(
