@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import DEFAULT_STORAGE_ALIAS, settings
@@ -91,11 +92,13 @@ def check_apps() -> Iterator[CheckMessage]:
 
 def check_address(config: Config) -> Iterator[CheckMessage]:
     """Warn of thumbnails that browsers refuse to load into pages that come by HTTPS."""
-    url = config.server_url or ""
-    if getattr(settings, "SECURE_SSL_REDIRECT", False) and url.startswith("http://"):
+    url = urlsplit(config.server_url or "")
+    # Browsers trust the machine that they run on.
+    is_refused = url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1")
+    if is_refused and getattr(settings, "SECURE_SSL_REDIRECT", False):
         yield Warning(
-            f"THUMBNAIL_SERVER_URL is {url!r}, but the site's pages come by HTTPS (SECURE_SSL_REDIRECT): "
-            "browsers do not load pictures by HTTP there.",
+            f"THUMBNAIL_SERVER_URL is {config.server_url!r}, but the site's pages come by HTTPS "
+            "(SECURE_SSL_REDIRECT): browsers do not load pictures by HTTP there.",
             "Give the thumbnail server a certificate, and write its URL with https://.",
             id="shrinkmeister.W019",
         )

@@ -30,9 +30,9 @@ LOCATION = re.compile(r"LOCATION", re.I)
 SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.I)
 # A host with its port, a path, the number of a database, a query: nothing secret.
 PLAIN = re.compile(r"([\w.-]*|\[[0-9a-f:.]+\])(:\d+)?(/[\w./-]*)?(\?[\w=&.-]*)?", re.I)
-# An error shows a credential if it contains this many characters of it in a row. Fewer are enough only for
-# a part that a library cuts out of an address: one error in ten contains 4 characters of a session's token
-# by chance.
+# An error shows a credential if it contains PART characters of it in a row. Fewer would be too strict: by
+# chance, one error in ten contains 4 characters of a session's token. So CUT_PART characters are enough
+# only for a part that a library cuts out of an address.
 PART = 8
 CUT_PART = 4
 CUTS = re.compile(r"[/?#@:\[\]%&=,;]")

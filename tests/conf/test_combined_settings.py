@@ -161,6 +161,7 @@ class TestAddresses:
             ("http://thumbs.example.com", True, True),
             ("http://thumbs.example.com", False, False),
             ("https://thumbs.example.com", True, False),
+            ("http://127.0.0.1:8001", True, False),
         ],
     )
     def test_http_on_pages_by_https(self, settings: Any, url: str, redirect: bool, warned: bool) -> None:
