@@ -10,8 +10,8 @@ from django.template import Context, Engine
 from django.test import modify_settings
 from sorl.thumbnail import default
 
-from shrinkmeister.conf import SettingError
-from shrinkmeister.eager_urls import relative_note
+from shrinkmeister.conf import SettingError, get_config
+from shrinkmeister.eager_urls import complaint, relative_note
 from shrinkmeister.storage import buckets
 from shrinkmeister_server.checks import check_server
 from tests.support.sides import SERVER_SETTINGS
@@ -196,6 +196,18 @@ class TestSignatures:
             "default": {"BACKEND": S3, "OPTIONS": {**options, "querystring_auth": decided}}
         }
         assert messages() == {}
+
+    def test_what_a_block_complains_about(self, settings: Any) -> None:
+        """A site without THUMBNAIL_EAGER may open a block, which no check can foresee."""
+        settings.THUMBNAIL_EAGER = False
+        signed, public = (
+            "https://thumbs.example.com/a.jpg?X-Amz-Signature=1",
+            "https://thumbs.example.com/a.jpg",
+        )
+        assert "AWS_QUERYSTRING_AUTH" in str(complaint(signed, get_config()))
+        assert complaint(public, get_config()) is None
+        settings.AWS_QUERYSTRING_AUTH = True
+        assert complaint(signed, get_config()) is None
 
     def test_a_domain_has_none(self, settings: Any) -> None:
         settings.AWS_S3_CUSTOM_DOMAIN = "cdn.example.com"
