@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import register
 
@@ -22,6 +22,10 @@ class ShrinkmeisterConfig(AppConfig):
 
         register(check_client)
         command.install()
+        if apps.is_installed("django.contrib.admin"):
+            from shrinkmeister.sorl_patches import admin
+
+            admin.install()
         page.connect()
         uploads.connect()
         # Read without the Config, which another wrong setting would make impossible.

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from django.apps import apps
 from django.utils.encoding import filepath_to_uri
 from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import DummyImageFile
@@ -18,7 +17,8 @@ from shrinkmeister.adoption.former import Former, former_of
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import Config, SettingError, get_config, lazy_url
 from shrinkmeister.deletion import delete_source
-from shrinkmeister.eager import get_maker, is_eager
+from shrinkmeister.eager import get_maker, in_block, is_eager
+from shrinkmeister.eager_urls import complaint
 from shrinkmeister.exceptions import (
     EmptyFileError,
     HostNotListedError,
@@ -32,6 +32,7 @@ from shrinkmeister.protocol.keys import object_name
 from shrinkmeister.protocol.records import ThumbnailRecord
 from shrinkmeister.protocol.spec import DEFAULT_OPTIONS, FORMATS, Source, ThumbnailSpec
 from shrinkmeister.sorl_errors import as_sorls
+from shrinkmeister.sorl_patches.tags import check_installed
 from shrinkmeister.sources import source_of
 from shrinkmeister.storage.base import lasting
 from shrinkmeister.thumbnails.files import Origin
@@ -44,13 +45,7 @@ class ShrinkmeisterBackend:
     """sorl's backend interface. A page asks the shared cache and no other service."""
 
     def __init__(self) -> None:
-        # Without the app, sorl's own filters and command would work on thumbnails that sorl does not know.
-        if not apps.is_installed("shrinkmeister"):
-            raise SettingError(
-                "shrinkmeister.E021",
-                "THUMBNAIL_BACKEND is Shrinkmeister's, but INSTALLED_APPS lacks 'shrinkmeister'.",
-                "Add 'shrinkmeister' to INSTALLED_APPS, next to 'sorl.thumbnail'.",
-            )
+        check_installed()
 
     @property
     def default_options(self) -> Mapping[str, Any]:
@@ -132,7 +127,10 @@ def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = No
         # The returned spec names the thumbnail. It differs if the source was changing meanwhile.
         spec, record = get_maker()(spec)
         origin = Origin(object_name(spec, config.prefix), spec, by_storage=not record.base)
-        return _final(record, origin, object_name(spec, ""))
+        thumbnail = _final(record, origin, object_name(spec, ""))
+        if in_block() and (reason := complaint(thumbnail.url, config)):
+            _warn_once("eager_thumbnails() gives URLs that do not work in e-mails. %s", reason)
+        return thumbnail
     sides = (record.width, record.height) if record else certain_sides(spec, known.source)
     if page := current_page():
         page.note(True, math.inf if config.url_ttl is None else time.time() + config.url_ttl)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
 from shrinkmeister.conf import Config, SettingError
@@ -40,7 +41,12 @@ def eager_thumbnails() -> Iterator[None]:
 
 
 def is_eager(config: Config) -> bool:
-    return config.eager or _eager.get() > 0
+    return config.eager or in_block()
+
+
+def in_block() -> bool:
+    """Return whether a block of `eager_thumbnails()` is open here, as for an e-mail."""
+    return _eager.get() > 0
 
 
 def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecord]]:
@@ -55,7 +61,7 @@ def get_maker() -> Callable[[ThumbnailSpec], tuple[ThumbnailSpec, ThumbnailRecor
             "shrinkmeister.E018",
             "Eager mode (THUMBNAIL_EAGER, eager_thumbnails) needs packages that are not installed: "
             f"{error}.",
-            "Install them with `pip install shrinkmeister[server]`.",
+            'Install them with `pip install "shrinkmeister[server]"`.',
         ) from error
     return maker
 
@@ -66,6 +72,12 @@ def server_settings() -> frozenset[str]:
     except ImportError:
         return frozenset()  # the server's package is not installed
     return frozenset(settings)
+
+
+def server_warnings(config: Config) -> Iterator[CheckMessage]:
+    """Yield warnings of the server's settings on a site with valid settings and THUMBNAIL_EAGER."""
+    if config.eager:
+        yield from import_string("shrinkmeister_server.conf.check_lock")()
 
 
 def server_problems(config: Config | None) -> Iterator[SettingError]:

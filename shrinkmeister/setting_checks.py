@@ -11,7 +11,8 @@ from sorl.thumbnail.conf import defaults as sorl_defaults
 
 from shrinkmeister.conf.reader import SettingsReader
 from shrinkmeister.conf.table import Config, SettingError
-from shrinkmeister.drivers import make_driver
+from shrinkmeister.drivers import driver_class, make_driver
+from shrinkmeister.drivers.django_cache import DjangoCacheDriver
 from shrinkmeister.storage.buckets import (
     MOST_SIGNED_SECONDS,
     S3_BACKEND,
@@ -29,6 +30,14 @@ SORLS_OTHER_SETTINGS = {
     *("THUMBNAIL_VIPSHEADER", "THUMBNAIL_VIPSTHUMBNAIL", "THUMBNAIL_VIPS_CACHE_MAX"),
 }
 
+# What a site cannot do without.
+REQUIRED = ("THUMBNAIL_SECRET_KEY", "THUMBNAIL_SERVER_URL")
+# Caches of Django that no other process reads, and why.
+UNSHARED_CACHES = {
+    "django.core.cache.backends.dummy.DummyCache": "which keeps nothing",
+    "django.core.cache.backends.locmem.LocMemCache": "of which each process has its own",
+}
+
 
 def check_settings() -> list[CheckMessage]:
     """Report what is wrong with the settings that site and server share."""
@@ -40,6 +49,40 @@ def check_settings() -> list[CheckMessage]:
     except SettingError as error:
         problems.append(error)
     return [*map(as_error, problems), *reader.warnings]
+
+
+def is_valid(messages: Iterable[CheckMessage]) -> bool:
+    return not any(message.is_serious() for message in messages)
+
+
+def check_cache(config: Config) -> Iterator[CheckMessage]:
+    """Warn of a shared cache that site and server cannot share.
+
+    The eager mode works with one: tests use DummyCache to know nothing of one another.
+    """
+    if config.eager or not issubclass(driver_class(config.cache.backend), DjangoCacheDriver):
+        return
+    backend = settings.CACHES[config.cache.name]["BACKEND"]
+    if reason := UNSHARED_CACHES.get(backend):
+        name = backend.rpartition(".")[2]
+        yield Warning(
+            f"CACHES[{config.cache.name!r}], to which THUMBNAIL_CACHE_NAME leads, is a {name}, {reason}: "
+            "pages stay lazy.",
+            "Use Redis or Memcached on both sides (THUMBNAIL_CACHE_LOCATION = 'redis://host:6379/0'), or a "
+            "FileBasedCache if both are on one machine.",
+            id="shrinkmeister.W016",
+        )
+
+
+def check_aliases(config: Config) -> Iterator[CheckMessage]:
+    """Report aliases in THUMBNAIL_SOURCES that this process cannot open."""
+    for scheme, alias, _ in config.sources:
+        if scheme == "storage" and alias not in settings.STORAGES:
+            yield Error(
+                f"THUMBNAIL_SOURCES contains 'storage://{alias}', but STORAGES has no alias {alias!r}.",
+                "Add the alias to STORAGES as the other side has it, or remove it from THUMBNAIL_SOURCES.",
+                id="shrinkmeister.E113",
+            )
 
 
 def check_expiry(config: Config) -> Iterator[CheckMessage]:
@@ -77,13 +120,28 @@ def known_to_sorl() -> set[str]:
 
 def misspelled(names: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:
     """Warn of names that are nearly a known one. A site may have other THUMBNAIL_ settings of its own."""
-    known = sorted(known_to_sorl().union(known))
+    names, known = sorted(names), sorted(known_to_sorl().union(known))
+    missing = [name for name in REQUIRED if name not in names]
     return [
         Warning(
             f"{name} is not a setting of sorl-thumbnail or Shrinkmeister.",
-            f"Did you mean {matches[0]}?",
+            f"Did you mean {meant}?",
             id="shrinkmeister.W002",
         )
-        for name in sorted(names)
-        if name not in known and (matches := get_close_matches(name, known, n=1, cutoff=0.85))
+        for name in names
+        if name not in known and (meant := _shortened(name, missing) or _similar(name, known))
     ]
+
+
+def _similar(name: str, known: list[str]) -> str | None:
+    # All names begin with the same word, which would make any two of them similar: THUMBNAIL_URL and _BLUR.
+    prefix, _, ending = name.partition("_")
+    endings = [one.removeprefix(f"{prefix}_") for one in known if one.startswith(f"{prefix}_")]
+    found = get_close_matches(ending, endings, n=1, cutoff=0.8)
+    return f"{prefix}_{found[0]}" if found else None
+
+
+def _shortened(name: str, missing: list[str]) -> str | None:
+    """Return the missing setting whose name has more words: THUMBNAIL_SERVER_URL for THUMBNAIL_URL."""
+    words = set(name.split("_"))
+    return next((one for one in missing if words < set(one.split("_"))), None)

@@ -1,24 +1,33 @@
 """System checks of the server: `python -m shrinkmeister_server check`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Info
+from django.core.checks import CheckMessage, Error, Info, Warning
 from sorl.thumbnail.conf import settings as sorl_settings
 
-from shrinkmeister.conf import SettingError, get_config
+from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.conf.credentials import described
-from shrinkmeister.setting_checks import as_error, check_expiry, check_settings, misspelled
-from shrinkmeister_server.conf import VARIABLES, setting_problems
+from shrinkmeister.protocol.spec import URL_SCHEMES
+from shrinkmeister.setting_checks import (
+    as_error,
+    check_aliases,
+    check_cache,
+    check_expiry,
+    check_settings,
+    is_valid,
+    misspelled,
+)
+from shrinkmeister_server.conf import VARIABLES, check_lock, get_server_config, setting_problems
 from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.served import absolute_url
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     messages = [*check_settings(), *map(as_error, setting_problems())]
-    if not messages:
+    if is_valid(messages):
         for make in (get_engine, lambda: absolute_url("health")):
             try:
                 make()
@@ -33,9 +42,11 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                         id="shrinkmeister.E103",
                     )
                 )
-        if not messages:
-            messages += check_expiry(get_config())
-        messages += _check_aliases()
+        config = get_config()
+        if is_valid(messages):
+            messages += check_expiry(config)
+        messages += [*check_aliases(config), *check_cache(config), *check_lock()]
+        messages += _check_private_hosts(config)
         if sorl_settings.THUMBNAIL_ENGINE == "shrinkmeister_server.engines.pillow.Engine" and _has_vips():
             messages.append(
                 Info(
@@ -57,16 +68,15 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
     return messages + misspelled(unread, (row.name for row in VARIABLES))
 
 
-def _check_aliases() -> list[CheckMessage]:
-    return [
-        Error(
-            f"THUMBNAIL_SOURCES contains 'storage://{alias}', but STORAGES has no alias {alias!r}.",
-            "Add the alias to STORAGES as the site has it, or remove it from THUMBNAIL_SOURCES.",
-            id="shrinkmeister.E113",
-        )
-        for scheme, alias, _ in get_config().sources
-        if scheme == "storage" and alias not in settings.STORAGES
-    ]
+def _check_private_hosts(config: Config) -> Iterator[CheckMessage]:
+    hosts = {container for scheme, container, _ in config.sources if scheme in URL_SCHEMES}
+    for host in get_server_config().private_hosts:
+        if host not in hosts:
+            yield Warning(
+                f"THUMBNAIL_PRIVATE_HOSTS contains {host!r}, which is not a host of THUMBNAIL_SOURCES.",
+                "Write host and port as in THUMBNAIL_SOURCES, but without the scheme: 'images.intranet'.",
+                id="shrinkmeister.W102",
+            )
 
 
 def _has_vips() -> bool:

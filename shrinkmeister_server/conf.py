@@ -5,11 +5,12 @@ add a row here and use it. A site with THUMBNAIL_EAGER has ServerConfig's settin
 texts of its own environment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import CheckMessage, Warning
 
 from shrinkmeister.conf import SettingError, reset_on_setting_change
 from shrinkmeister.conf.row import SERVER, SITE, Setting, setting, settings_of
@@ -80,8 +81,8 @@ class ServerConfig:
     max_seconds: int = _row(
         whole(1),
         20,
-        "Seconds for decoding, scaling and encoding one source, fewer than THUMBNAIL_LOCK_SECONDS. Some "
-        "steps [cannot be stopped](limits.md).",
+        "Seconds for decoding, scaling and encoding one source. With THUMBNAIL_SOURCE_SECONDS, fewer than "
+        "THUMBNAIL_LOCK_SECONDS. Some steps [cannot be stopped](limits.md).",
     )
     max_making: int = _row(
         whole(1), 4, "Thumbnails that a process makes at once. Each may hold a decoded source."
@@ -163,6 +164,20 @@ def get_server_config() -> ServerConfig:
 
 def setting_problems() -> list[SettingError]:
     return _read()[1]
+
+
+def check_lock() -> Iterator[CheckMessage]:
+    """Warn of a lock that ends while its thumbnail is still being made."""
+    config = get_server_config()
+    seconds = config.source_seconds + config.max_seconds
+    if seconds >= config.lock_seconds:
+        yield Warning(
+            f"THUMBNAIL_LOCK_SECONDS is {config.lock_seconds}, but THUMBNAIL_SOURCE_SECONDS "
+            f"({config.source_seconds:g}) and THUMBNAIL_MAX_SECONDS ({config.max_seconds}) allow "
+            f"{seconds:g} for one thumbnail: a second server starts to make it, too.",
+            f"Raise THUMBNAIL_LOCK_SECONDS above {seconds:g}, or lower one of the others.",
+            id="shrinkmeister.W101",
+        )
 
 
 def _read() -> tuple[dict[str, Any], list[SettingError]]:

@@ -86,8 +86,8 @@ def thumbnail(request: Request) -> ServedThumbnail:
 def _found(request: Request) -> ThumbnailRecord | None:
     """Return the record of a thumbnail that need not be made.
 
-    Looks in the bucket if the record is due, or if the cache may have lost records. Raises OutOfTimeError,
-    and SourceError if making it failed a short while ago.
+    Looks in the bucket if the record is stale, or if the cache may have lost records. Raises
+    OutOfTimeError, and SourceError if making it failed a short while ago.
     """
     cache = get_shared_cache()
     state = request.state or cache.coordination.look_up(request.spec, first=True)
@@ -114,7 +114,9 @@ def _usable(state: MakerState, request: Request) -> ThumbnailRecord | None:
     record = state.record
     if record is None or not record.has(get_config().resolutions):
         return None
-    return record if request.eager or record.base == served.current_base() else None
+    # A site keeps the server's URLs. A record without one is replaced once the site's own URLs are public.
+    is_kept = request.eager and record.base is not None
+    return record if is_kept or record.base == served.current_base() else None
 
 
 def _checked(request: Request, record: ThumbnailRecord, state: MakerState) -> ThumbnailRecord | None:

@@ -37,7 +37,7 @@ from shrinkmeister.storage.listing import StoredThumbnail, thumbnails_of, with_r
 
 logger = logging.getLogger(__name__)
 
-# In the name of a file that is not UTF-8. No page can ask for such a name.
+# Python has a surrogate for each byte of a file name that is not UTF-8. No page can ask for such a name.
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -69,7 +69,7 @@ class _Namer(ThumbnailBackend):  # type: ignore[misc]  # sorl has no types
 
     def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> _NamedImage:
         source = ImageFile(file_)
-        # As sorl's own method completes the options, from 12.11 to 13.4.
+        # sorl's own method completes the options in this way, from 12.11 to 13.4.
         if sorl_settings.THUMBNAIL_PRESERVE_FORMAT:
             options.setdefault("format", self._get_format(source))
         for key, value in self.default_options.items():

@@ -29,7 +29,7 @@ LIST = "thumbnails"
 class FormerImage:
     """An image in sorl's store.
 
-    key: sorl's own. It identifies the storage better than the entry of an older sorl, which names a class.
+    key: sorl's key, made of name and storage. The entry of an older sorl names only the storage's class.
     """
 
     key: str

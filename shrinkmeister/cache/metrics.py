@@ -15,10 +15,10 @@ class CacheMetrics:
 
         lookups = Counter(
             "shrinkmeister_lookups_total",
-            "Look-ups of thumbnails in the shared cache: hit, miss, or due (a stale record).",
+            "Look-ups of thumbnails in the shared cache: hit, miss, or stale.",
             ["result"],
         )
-        self._hit, self._miss, self._stale = (lookups.labels(one) for one in ("hit", "miss", "due"))
+        self._hit, self._miss, self._stale = (lookups.labels(one) for one in ("hit", "miss", "stale"))
         self._failures = Counter(
             "shrinkmeister_cache_failures_total",
             "Failures of the shared cache. After each, the process does not call it for some seconds.",

@@ -20,8 +20,8 @@ from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister.secret import Secret
 
-# Values that a process keeps depend on these settings: ours, and those of django-storages
-# and django-redis. Django makes its storages anew when STATIC_ROOT or STATIC_URL change.
+# Values that a process keeps depend on these settings of ours, of django-storages and of django-redis.
+# When STATIC_ROOT or STATIC_URL change, Django itself makes its storages anew.
 READ_SETTINGS = re.compile(
     r"CACHES|STORAGES|(MEDIA|STATIC)_(ROOT|URL)|(THUMBNAIL|AWS|AZURE|GS|DROPBOX|SFTP|FTP|LIBCLOUD|DJANGO_REDIS)_\w+"
 )
@@ -32,11 +32,11 @@ T = TypeVar("T")
 def reset_on_setting_change(make: Callable[[], T]) -> Callable[[], T]:
     """Make a value once, and again after a change of READ_SETTINGS, such as override_settings makes."""
     kept: list[T] = []
-    # The first requests come all at once, and would import and build all at once.
+    # The first requests come at the same time. Without a lock, each of them would import and build.
     lock = RLock()
 
     def made() -> T:
-        # Without the lock if there is a value: a page asks hundreds of times.
+        # A page asks hundreds of times, so a value that exists is returned without the lock.
         for value in kept:
             return value
         with lock:

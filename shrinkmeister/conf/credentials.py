@@ -30,8 +30,9 @@ LOCATION = re.compile(r"LOCATION", re.I)
 SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.I)
 # A host with its port, a path, the number of a database, a query: nothing secret.
 PLAIN = re.compile(r"([\w.-]*|\[[0-9a-f:.]+\])(:\d+)?(/[\w./-]*)?(\?[\w=&.-]*)?", re.I)
-# Lengths of the parts that count: of a credential, and of a part that a library has cut out of an address.
-# Shorter parts are in errors by chance: one error in ten contains 4 characters of a session's token.
+# An error shows a credential if it contains PART characters of it in a row. Fewer would be too strict: by
+# chance, one error in ten contains 4 characters of a session's token. So CUT_PART characters are enough
+# only for a part that a library cuts out of an address.
 PART = 8
 CUT_PART = 4
 CUTS = re.compile(r"[/?#@:\[\]%&=,;]")
@@ -136,7 +137,7 @@ def _all_parts() -> frozenset[str]:
 
 
 def _parts(credential: str) -> Iterator[str]:
-    """Yield parts of a credential as it is and as addresses spell it, in the lower case of hosts."""
+    """Yield parts of a credential as it is and as addresses spell it, in lower case as in hosts."""
     for spelled in {credential, unquote(credential), unquote_plus(credential), quote(credential, safe="")}:
         small = spelled.lower()
         yield from filter(None, (small[at : at + PART] for at in range(max(1, len(small) - PART + 1))))

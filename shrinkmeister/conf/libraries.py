@@ -3,7 +3,7 @@
 from shrinkmeister.conf.row import BOTH, SERVER, SITE, Setting
 from shrinkmeister.environment import FLAG, MAPPING, NUMBER, TEXT, whole
 
-# They decide how a picture looks. Tokens contain them, so the server does not have them.
+# These settings decide how a picture looks. Tokens contain their values, so the server needs none of them.
 PICTURE_SETTINGS = tuple(
     Setting(SITE, form, f"sorl's: {about}", shown=shown, name=f"THUMBNAIL_{name}")
     for name, form, shown, about in (
@@ -37,7 +37,7 @@ DJANGO_SETTINGS = (
         name="CACHES",
     ),
 )
-# The command line reads them too, to sign URLs.
+# The command line reads these settings too, to sign URLs.
 S3_SETTINGS = tuple(
     Setting(SERVER, form, f"django-storages': {about}", default, name=f"AWS_{name}")
     for name, form, default, about in (
@@ -47,7 +47,7 @@ S3_SETTINGS = tuple(
         ("S3_SIGNATURE_VERSION", TEXT, "s3v4", "how requests are signed."),
         ("S3_CUSTOM_DOMAIN", TEXT, None, "the domain of the thumbnails' URLs, such as a CDN's."),
         ("S3_URL_PROTOCOL", TEXT, "https:", "the scheme of URLs at that domain."),
-        # django-storages has True. Public thumbnails keep one URL for good.
+        # The default of django-storages is True. With False, the URL of a public thumbnail never ends.
         ("QUERYSTRING_AUTH", FLAG, False, "true for a private bucket: each URL is signed."),
         ("QUERYSTRING_EXPIRE", whole(), 3600, "seconds for which a signed URL works."),
     )

@@ -42,7 +42,7 @@ class SettingsReader:
             self.problem(
                 "E025",
                 "THUMBNAIL_METRICS is True, but prometheus_client is not installed.",
-                "Install it with `pip install shrinkmeister[metrics]`.",
+                'Install it with `pip install "shrinkmeister[metrics]"`.',
             )
         return Config(**read, secrets=secrets, cache=self._cache(cache), options=self._options(pictures))
 

@@ -1,4 +1,4 @@
-"""What a row of the tables of settings says.
+"""The rows of the tables of settings.
 
 A row is a field of a frozen class, named as its setting is: Config and CacheConfig (table.py) have the
 rows of the site, ServerConfig (shrinkmeister_server/conf.py) those of the server. Checks, the server's

@@ -19,8 +19,8 @@ from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister.secret import Secret, revealed
 
 DAY = 24 * 3600
-# Seconds. A page waits no longer for the shared cache, and then leaves it alone for a while: the server
-# finds out what the cache would have known.
+# Seconds for which a page waits for the shared cache. After that, pages do not ask it for a while, and are
+# lazy.
 CACHE_TIMEOUT = 0.08
 SECONDS: dict[str, Any] = {
     "read": values.seconds,
@@ -31,7 +31,7 @@ SWITCH: dict[str, Any] = {"read": values.flag, "id": "E017", "hint": "Write True
 
 
 class SettingError(ShrinkmeisterError, ImproperlyConfigured):
-    """A setting has a value that cannot work. Names the setting, its value, and what to write instead."""
+    """A setting has a value that cannot work. The error names both, and what to write instead."""
 
     def __init__(self, id: str, message: str, hint: str) -> None:
         super().__init__(f"{message} {hint} ({id})")
@@ -78,7 +78,7 @@ class CacheConfig:
     )
     key_prefix: str = equal(
         TEXT,
-        "Stands before each key in the shared cache.",
+        "The text before each key in the shared cache.",
         "shrinkmeister:",
         differs="Neither side finds what the other one writes to the shared cache.",
         read=values.matching(values.KEY_PREFIX, default=False),

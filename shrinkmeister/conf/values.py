@@ -16,7 +16,7 @@ from shrinkmeister.secret import Secret, revealed, without_password
 
 # Later expiry times do not fit into a token.
 MAX_SECONDS = 10**10
-# Storages make one name of several spellings of a folder, but an object has only one name.
+# Storages normalise the spelling of a folder, so only a plain spelling begins the names of its objects.
 PREFIX = re.compile(r"((?!\.{0,2}/)[^/\\\0]+/)*(?!\.{1,2}$)[^/\\\0]*")
 # Pages contain this URL as it is, so it must not need escaping.
 SERVER_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII)

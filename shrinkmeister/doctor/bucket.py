@@ -1,15 +1,14 @@
 """The doctor tries the storage of thumbnails: the server stores a probe, and the site loads it."""
 
-import socket
+import re
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from shrinkmeister.conf import Config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.findings import Finding, ok, skipped, wrong
-from shrinkmeister.doctor.http import Unreachable, load_image
+from shrinkmeister.doctor.http import Unreachable, is_private, load_image
 from shrinkmeister.doctor.messages import PROBE, PROBE_TYPE, REMOVE, Answer, Question, probe_name
 from shrinkmeister.doctor.reach import answer_in, ask
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
@@ -18,9 +17,17 @@ from shrinkmeister.storage.base import lasting
 
 BUCKET_HINT = (
     "Create the bucket THUMBNAIL_BUCKET, and give the server's account s3:GetObject, s3:PutObject, "
-    "s3:DeleteObject and s3:ListBucket on it. Correct STORAGES, AWS_S3_ENDPOINT_URL, AWS_S3_REGION_NAME "
-    "and AWS_S3_CUSTOM_DOMAIN of the server. `prune --older-than` deletes a probe that is left."
+    "s3:DeleteObject and s3:ListBucket on it. Ceph wants s3:DeleteObject on the bucket itself, too, and "
+    "not only on its objects. Correct STORAGES, AWS_S3_ENDPOINT_URL, AWS_S3_REGION_NAME and "
+    "AWS_S3_CUSTOM_DOMAIN of the server. `prune --older-than` deletes a probe that is left."
 )
+NETWORK_HINT = (
+    "The server does not reach the storage. Correct AWS_S3_ENDPOINT_URL (scheme, host and port) or "
+    "AWS_S3_REGION_NAME, or STORAGES of the server. Then check DNS, firewall and proxy, and in a VPC the "
+    "gateway endpoint for S3 or the NAT. The bucket and its rights can be examined only after that."
+)
+# In the name or text of an error that a library raises without an answer of the storage.
+NETWORK = re.compile(r"connect|time.?out|timed out|SSL|proxy|resol|HTTPClientError|ServiceRequest", re.I)
 PUBLIC_HINT = (
     "Let everyone read the objects of the bucket (s3:GetObject, and no block of public access), or set "
     "AWS_QUERYSTRING_AUTH=true on the server for signed URLs. Correct AWS_S3_CUSTOM_DOMAIN, "
@@ -49,7 +56,10 @@ def examine_bucket(config: Config, question: Question, answer: Answer, timeout: 
     finally:
         error = _remove(config, question, timeout)
     if error := answer.bucket_error or error:
-        yield wrong("bucket", f"the server cannot {error}", BUCKET_HINT)
+        # The reason follows the names, which could contain the same words.
+        is_network = NETWORK.search(error.rpartition("): ")[2])
+        hint = NETWORK_HINT if is_network else BUCKET_HINT
+        yield wrong("bucket", f"the server cannot {error}", hint)
     if site:
         yield site
     elif not error:
@@ -105,16 +115,7 @@ def signed_url(name: str, server_url: str, timeout: float) -> Finding:
         hint = f"{lazy} To sign, set AWS_QUERYSTRING_AUTH, or querystring_auth in STORAGES, of the site."
         return ok("signed_url", "the server signs URLs, the site does not", hint)
     host, server_host = urlsplit(url).hostname or "", urlsplit(server_url).hostname or ""
-    if host != server_host and _is_private(host) and not _is_private(server_host):
+    if host != server_host and is_private(host) and not is_private(server_host):
         message = f"the site signs URLs of the private address {host}, the server those of {server_host}"
         return wrong("signed_url", message, SIGNED_HINT)
     return _loaded("signed_url", url, timeout, SIGNED_HINT, ", signed by the site,")
-
-
-def _is_private(host: str) -> bool:
-    """Return whether all addresses of a host are private, so that browsers elsewhere do not reach it."""
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return not any(ip_address(str(address[0]).partition("%")[0]).is_global for *_, address in found)

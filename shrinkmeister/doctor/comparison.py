@@ -12,7 +12,8 @@ from shrinkmeister.doctor.messages import COMPARED, SERVER_NOTE, SITE_NOTE, Answ
 from shrinkmeister.exceptions import ShrinkmeisterError
 
 CACHE_SETTINGS = ("THUMBNAIL_CACHE_BACKEND", "THUMBNAIL_CACHE_KEY_PREFIX")
-# What follows if site and server have different values. The check `cache` compares the cache's settings.
+# What happens if site and server have different values of a setting. Settings of the cache belong to the
+# check `cache`.
 CONSEQUENCES = {row.name: row.differs for row in COMPARED if row.name not in CACHE_SETTINGS}
 # The clocks may differ by this much.
 CLOCK_SECONDS = 60
@@ -29,7 +30,7 @@ def compare(config: Config, response: Response, secret: int, answer: Answer) -> 
 
 
 def compare_secrets(ours: int, theirs: int) -> Finding:
-    """Each side: the place of the shared secret among its secrets, 0 for THUMBNAIL_SECRET_KEY."""
+    """ours, theirs: place of the shared secret among those of that side, 0 for THUMBNAIL_SECRET_KEY"""
     if ours:
         return wrong(
             "secret",
@@ -47,7 +48,7 @@ def compare_secrets(ours: int, theirs: int) -> Finding:
 
 
 def compare_clocks(response: Response, theirs: int) -> Finding:
-    # The server's time has whole seconds, and is of any moment between request and response.
+    # The server's time has whole seconds, and was taken at some moment between request and response.
     ahead, behind = theirs - response.received, response.sent - theirs - 1
     seconds = max(ahead, behind, 0)
     if seconds <= CLOCK_SECONDS:

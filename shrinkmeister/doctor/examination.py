@@ -19,6 +19,7 @@ from shrinkmeister.doctor.messages import EXAMINE, Question
 from shrinkmeister.doctor.reach import STRANGE_MESSAGES, answer_in, ask, examine_reach
 from shrinkmeister.doctor.sources import examine_fields, examine_source
 from shrinkmeister.eager import get_maker
+from shrinkmeister.eager_urls import relative_note
 from shrinkmeister.exceptions import TokenError
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import parse_source
@@ -32,13 +33,23 @@ def examine(source: str | None, timeout: float) -> Iterator[Finding]:
 
     Raises SpecError or SourceNotAllowedError, at once, for an invalid source.
     """
-    try:
-        config = get_config()
-    except SettingError:
-        config = None
-    parsed = parse_source(source, config) if config and source is not None else None
+    config, parsed, refused = _config(), None, []
+    if config and source is not None:
+        try:
+            parsed = parse_source(source, config)
+        except SettingError as error:
+            refused.append(wrong("source", error.message, error.hint))
     server = _server(config, parsed, timeout) if config and config.server_url else ()
-    return _completed(chain(_site(), server), [id for id in CHECKS if id != "source" or source is not None])
+    ids = [id for id in CHECKS if id != "source" or (source is not None and not refused)]
+    return chain(_completed(chain(_site(), server), ids), refused)
+
+
+def _config() -> Config | None:
+    """Return the site's configuration, or None if it is wrong: the check `site` reports the error."""
+    try:
+        return get_config()
+    except SettingError:
+        return None
 
 
 def _completed(findings: Iterable[Finding], ids: list[str]) -> Iterator[Finding]:
@@ -72,11 +83,13 @@ def _site() -> Iterator[Finding]:
         except SettingError as error:
             yield wrong("site", error.message, error.hint)
             return
+        if note := relative_note():
+            notes.append(note)
     yield ok("site", "the settings of the site are valid", " ".join(notes))
 
 
 def _server(config: Config, source: Source | None, timeout: float) -> Iterator[Finding]:
-    """Yield findings about the server, up to one that keeps the rest from being examined."""
+    """Yield findings about the server. Stop after a fault that makes the other checks impossible."""
     question = Question(EXAMINE, token_urlsafe(16), int(time()))
     unwritten = leave_note(question.nonce)
     try:

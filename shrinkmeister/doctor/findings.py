@@ -6,7 +6,7 @@ from dataclasses import dataclass
 OK = "ok"
 WRONG = "wrong"
 UNKNOWN = "unknown"
-# In the order of a report. Scripts rely on these ids: docs/troubleshooting/doctor.md.
+# The ids in the order of a report. Scripts rely on them: docs/troubleshooting/doctor.md.
 CHECKS = (
     *("site", "reach", "health", "secret", "clock", "protocol", "versions", "settings", "cache"),
     *("bucket", "public_url", "signed_url", "sources", "source"),

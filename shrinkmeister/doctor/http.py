@@ -2,11 +2,13 @@
 
 import json
 import re
+import socket
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
+from ipaddress import ip_address
 from threading import Thread
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -29,7 +31,11 @@ UNREACHABLE_HINT = (
 
 
 class Unreachable(Exception):  # noqa: N818 - the doctor reports it as a finding
-    """No answer came, or one that a browser does not show."""
+    """There was no answer, or one that a browser does not show. status: of that answer"""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Response:
 def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Response:
     """Return the answer to one GET. Raises Unreachable.
 
-    timeout    seconds until the whole answer is here
+    timeout    seconds until the whole answer has come
     redirects  whether to follow them
     """
     # urllib would also open files.
@@ -87,7 +93,8 @@ def get(url: str, timeout: float, redirects: bool = False, **headers: str) -> Re
         except Exception as error:  # `result` raises it again
             answer.set_exception(error)
 
-    # urllib's timeout is for each read, and not for DNS. A thread that is left ends with the process.
+    # urllib's timeout applies to each read, and not to DNS. So the request has a thread of its own, which
+    # ends with the process if it is still waiting.
     Thread(target=send, daemon=True).start()
     try:
         return answer.result(timeout)
@@ -104,12 +111,22 @@ def load_image(url: str, timeout: float, content_type: str, body: bytes | None =
     response = get(url, timeout, redirects=True)
     if response.status != 200:
         code = CODE.search(response.body)
-        raise Unreachable(f"the answer is {response.status}" + (f" {code[1].decode()}" if code else ""))
+        message = f"the answer is {response.status}" + (f" {code[1].decode()}" if code else "")
+        raise Unreachable(message, response.status)
     if body is not None and response.body != body:
         raise Unreachable("it is not what the server has stored")
     if response.content_type != content_type:
         raise Unreachable(f"its type is {response.content_type!r}, not {content_type!r}")
     return response
+
+
+def is_private(host: str) -> bool:
+    """Return whether all addresses of a host are private, so that browsers elsewhere do not reach it."""
+    try:
+        found = socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False
+    return not any(ip_address(str(address[0]).partition("%")[0]).is_global for *_, address in found)
 
 
 def _send(request: Request, timeout: float, redirects: bool) -> Response:

@@ -57,7 +57,7 @@ M = TypeVar("M", "Question", "Answer")
 
 @dataclass(frozen=True)
 class Question:
-    """What the site asks."""
+    """A question of the site."""
 
     ask: str  # EXAMINE, or REMOVE to delete the probe that EXAMINE with the same nonce has stored
     nonce: str  # 128 random bits
@@ -72,7 +72,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the server answers; to REMOVE, the first three members and the errors of the bucket."""
+    """An answer of the server. To REMOVE, it has only the first three members and `bucket_error`."""
 
     nonce: str
     time: int  # Unix time of the server
@@ -133,7 +133,7 @@ def probe_name(nonce: str, prefix: str) -> str:
 
 
 def facts_of(config: Config) -> dict[str, dict[str, Any]]:
-    """Return what a side knows about itself, as values of JSON, for `comparison` to compare.
+    """Return what a side knows about itself, as JSON values, which `comparison` compares.
 
     The settings lack the address of the shared cache: it may contain a password, and have two names.
     """

@@ -43,7 +43,7 @@ STRANGE_MESSAGES = {
 def ask(question: Question, config: Config, timeout: float) -> tuple[Response, int]:
     """Ask with each secret of the site until the server knows one. Raises Unreachable.
 
-    Return the last response, and the place of the secret with which it was asked for.
+    Return the last response, and the place of the secret that encrypted its question.
     """
     for secret in range(len(config.secrets)):
         path = f"doctor/{get_message_cipher().encrypt_question(question, secret)}"

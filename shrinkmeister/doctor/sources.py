@@ -3,20 +3,22 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from io import BytesIO
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.images import get_image_dimensions
 
 from shrinkmeister.backend import spec_of
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import Config, lazy_url
+from shrinkmeister.conf import Config, SettingError, lazy_url
 from shrinkmeister.doctor.findings import UNKNOWN, Finding, ok, wrong
-from shrinkmeister.doctor.http import JSON, UNREACHABLE_HINT, Unreachable, get, load_image
+from shrinkmeister.doctor.http import JSON, UNREACHABLE_HINT, Unreachable, get, is_private, load_image
 from shrinkmeister.error_policy import hint_of
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceNotAllowedError
-from shrinkmeister.protocol.spec import CONTENT_TYPES, Source
+from shrinkmeister.protocol.keys import object_name
+from shrinkmeister.protocol.spec import CONTENT_TYPES, URL_SCHEMES, Source, allowed
 from shrinkmeister.sources import FieldStorage, field_storages, place_of
+from shrinkmeister.storage import get_thumbnail_storage
 
 # What to change if the server cannot read the files of a field.
 FIELD_HINT = (
@@ -25,9 +27,16 @@ FIELD_HINT = (
     "need its alias in STORAGES of both sides. The server's log says more."
 )
 
+# What to change if thumbnails are lost.
+LOST_HINT = (
+    "S3 answers 403 instead of 404 for a missing object to readers without s3:ListBucket. Lost thumbnails "
+    "come back within THUMBNAIL_CHECK_TTL, or at once after `manage.py shrinkmeister clear`. With "
+    "THUMBNAIL_ADOPTED_BACKEND, run `adopt` after that."
+)
+
 
 def examine_fields(config: Config, nonce: str, timeout: float) -> Iterator[Finding]:
-    """Return whether the server reads the files of each image field.
+    """Yield whether the server reads the files of each image field.
 
     nonce  part of a file name that does not exist
     """
@@ -50,7 +59,7 @@ def examine_fields(config: Config, nonce: str, timeout: float) -> Iterator[Findi
 def _examine_field(
     of: FieldStorage, missing: Source, place: str, config: Config, timeout: float
 ) -> Finding:
-    """Ask for a missing file. The server answers 404 if it may and can read there."""
+    """Ask for a missing file. 404 means that the server may read that place, and can."""
     try:
         response = get(lazy_url(spec_of(missing, "1x1", {}, config), config), timeout, Accept=JSON)
     except Unreachable as error:
@@ -67,6 +76,10 @@ def _examine_field(
 
 def examine_source(source: Source, config: Config, timeout: float) -> Finding:
     """Return whether a thumbnail comes by its lazy URL, as a page asks for it and a browser loads it."""
+    place = f"{source.scheme}://{source.container}"
+    if source.scheme in URL_SCHEMES and not allowed(source, config.sources):
+        message = f"THUMBNAIL_SOURCES of the site does not list {source}: pages show the image as it is"
+        return wrong("source", message, f"Add {place!r} to THUMBNAIL_SOURCES of site and server.")
     try:
         spec = spec_of(source, "300x300", {}, config)
         # A browser's choice of formats, and errors as JSON.
@@ -77,14 +90,19 @@ def examine_source(source: Source, config: Config, timeout: float) -> Finding:
         return wrong("source", f"no thumbnail of {source}: {error}", UNREACHABLE_HINT)
     if made.status != 302:
         message = f"the server makes no thumbnail of {source}: {made.status} {made.error}".rstrip()
-        return wrong("source", message, hint_of(made.json().get("code")))
+        code = made.json().get("code")
+        is_refused_host = source.scheme in URL_SCHEMES and code == SourceNotAllowedError.code
+        return wrong("source", message, _host_hint(source, place) if is_refused_host else hint_of(code))
     target = urljoin(made.url, str(made.headers.get("Location", "")))
     try:
         image = load_image(target, timeout, CONTENT_TYPES[spec.format])
     except Unreachable as error:
-        message = f"the server has made the thumbnail, but a browser cannot load it: {error}"
-        return wrong("source", message, "See public_url.")
-    record = get_shared_cache().lookups.look_up(spec).thumbnail
+        return _unloaded(object_name(spec, config.prefix), error)
+    try:
+        record = get_shared_cache().lookups.look_up(spec).thumbnail
+    except SettingError:
+        message = "the server has made the thumbnail, but the site cannot look for its record"
+        return wrong("source", message, "See site and cache.")
     if record is None:
         message = "the server has made the thumbnail, but the site finds no record of it"
         return wrong("source", message, "See cache and secret.")
@@ -101,3 +119,36 @@ def examine_source(source: Source, config: Config, timeout: float) -> Finding:
         )
     times = f"{made.milliseconds:,} ms for the redirect, {image.milliseconds:,} ms for the image"
     return ok("source", f"a thumbnail of {source}, {shown} pixels: {times}")
+
+
+def _host_hint(source: Source, place: str) -> str:
+    host = source.container
+    hints = [
+        f"List {place!r} in THUMBNAIL_SOURCES of the server.",
+        f"If the host has a private address there, list {host!r} in THUMBNAIL_PRIVATE_HOSTS, too.",
+    ]
+    if is_private(urlsplit(f"//{host}").hostname or ""):
+        hints[1] = (
+            f"The host has a private address: list {host!r} in THUMBNAIL_PRIVATE_HOSTS of the server."
+        )
+        hints.reverse()
+    return " ".join(hints)
+
+
+def _unloaded(name: str, error: Unreachable) -> Finding:
+    """Return why a browser cannot load a thumbnail that the server has made or found a record of."""
+    message = f"the server has made the thumbnail, but a browser cannot load it: {error}"
+    if error.status not in (403, 404):
+        return wrong("source", message, "See public_url.")
+    try:
+        missing = get_thumbnail_storage().find(name, {}) is None
+    except ShrinkmeisterError:
+        return wrong(
+            "source", message, f"See public_url. If that is ok, the thumbnail is missing. {LOST_HINT}"
+        )
+    if not missing:
+        return wrong("source", message, "See public_url.")
+    message = (
+        f"a record names the thumbnail, but it is missing in its storage: the answer is {error.status}"
+    )
+    return wrong("source", message, LOST_HINT)

@@ -89,5 +89,5 @@ def entry_of_caches(cache: CacheConfig, kind: type, example: str, hint: str) -> 
 def missing_library(cache: CacheConfig, library: str, error: ImportError) -> CacheSettingError:
     return CacheSettingError(
         f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, which needs {library}: {error}.",
-        f"Install it with `pip install shrinkmeister[{cache.backend}]`.",
+        f'Install it with `pip install "shrinkmeister[{cache.backend}]"`.',
     )

@@ -30,11 +30,12 @@ BOOKMARK = "adopt"
 class Adoption:
     """Progress of `adopt`.
 
-    of            the former backend, the storage and the prefix: progress of other ones is not resumed
+    of            former backend, storage and prefix; progress is resumed only if all three are the same
     thumbnails    thumbnails adopted
     incomplete    those of them that lack an alternative resolution, so that pages do not use them
     unknown       objects below THUMBNAIL_PREFIX that sorl's key-value store does not know
     sources       sources whose size has been adopted
+    lost          if no thumbnail is adopted: those that sorl's key-value store lists
     bookmark      the name of the thumbnail to continue after
     """
 
@@ -43,6 +44,7 @@ class Adoption:
     incomplete: int = 0
     unknown: int = 0
     sources: int = 0
+    lost: int = 0
     bookmark: str = ""
 
 
@@ -85,8 +87,10 @@ def adopt(ttl: int, dry_run: bool = False, restart: bool = False) -> Iterator[Ad
             gone = [image.name for image, before, after in now if before and not after]
             cache.records.forget_adopted(former_place(name) for name in gone)
         yield done
-    done.sources = 0
+    done.sources = done.lost = 0
     for keys in store.sources():
+        if not done.thumbnails:
+            done.lost += len(store.thumbnails(keys))
         records = {}
         for source in store.images(keys).values():
             places = former_places(source)

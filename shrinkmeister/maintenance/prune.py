@@ -83,7 +83,7 @@ def _erase(done: Pruning, sources: list[str], dry_run: bool) -> None:
 
 
 def _is_older(thumbnail: StoredThumbnail, than: datetime, storage: ThumbnailStorage) -> bool:
-    """Compare its latest object. A thumbnail with an object that was deleted meanwhile is not older."""
+    """Return whether all its objects are older. One that was deleted meanwhile has no time: it is not."""
     times = [storage.modified(stored) for stored in thumbnail.objects.values()]
     return all(time is not None and time < than for time in times)
 

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -110,11 +111,7 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
         if (storage.bucket_name, storage.location) != (bucket, location):
             raise TypeError("it changes them")
     except ImportError as error:
-        raise SettingError(
-            "shrinkmeister.E013",
-            f"THUMBNAIL_BUCKET is set, and the bucket {bucket!r} needs django-storages: {error}.",
-            "Install it with `pip install shrinkmeister[s3]`.",
-        ) from error
+        raise _without_package(bucket, str(error)) from error
     except TypeError as error:
         raise SettingError(
             "shrinkmeister.E013",
@@ -123,6 +120,20 @@ def bucket_storage(bucket: str, config: Config, location: str = "") -> Any:
             "Set them as class attributes or as OPTIONS, or name another storage in THUMBNAIL_STORAGE.",
         ) from error
     return _prepared(storage, options)
+
+
+def missing_s3_package(bucket: str) -> SettingError | None:
+    """Return the error of `bucket_storage` where a package of the extra `s3` is missing. Loads none."""
+    missing = [name for name in ("storages", "boto3") if find_spec(name) is None]
+    return _without_package(bucket, f"no module named {missing[0]!r}") if missing else None
+
+
+def _without_package(bucket: str, reason: str) -> SettingError:
+    return SettingError(
+        "shrinkmeister.E013",
+        f"THUMBNAIL_BUCKET is {bucket!r}, which needs django-storages and boto3: {reason}.",
+        'Install them with `pip install "shrinkmeister[s3]"`.',
+    )
 
 
 def alias_storage(alias: str) -> Any:

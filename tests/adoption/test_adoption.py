@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +27,7 @@ from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.eager import eager_thumbnails, get_maker
 from shrinkmeister.exceptions import DriverError, StorageError
+from shrinkmeister.maintenance.adopt import adopt as run_adoption
 from shrinkmeister.protocol.keys import object_name
 from shrinkmeister.storage import get_former_storage, listing
 from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
@@ -301,6 +303,22 @@ class TestWhatIsAdopted:
         adopt()
         assert counts(capsys) == [5, 2, 1]
         assert sorted(site.lazy()) == [False] * 5 + [True]
+
+    def test_all_files_are_gone(self, kvstore: str, site: Site, media: Path) -> None:
+        rmtree(media / "cache")
+        *_, done = run_adoption(3600)
+        assert (done.thumbnails, done.lost, done.unknown) == (0, 6, 0)
+
+    @pytest.mark.parametrize(("files", "named"), [(False, "THUMBNAIL_PREFIX"), (True, "THUMBNAIL_KVSTORE")])
+    def test_why_nothing_is_adopted(
+        self, site: Site, media: Path, capsys: pytest.CaptureFixture[str], files: bool, named: str
+    ) -> None:
+        if files:
+            KVStore.objects.all().delete()
+        else:
+            rmtree(media / "cache")
+        adopt()
+        assert named in capsys.readouterr().out.partition("Nothing is adopted")[2]
 
     def test_a_dry_run_writes_nothing(
         self, kvstore: str, site: Site, capsys: pytest.CaptureFixture[str]

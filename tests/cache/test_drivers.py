@@ -285,7 +285,7 @@ def test_a_missing_library_is_named(backend: str, library: str, monkeypatch: pyt
         if name.partition(".")[0] == library:
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ImproperlyConfigured, match=rf"pip install shrinkmeister\[{backend}\]"):
+    with pytest.raises(ImproperlyConfigured, match=rf'pip install "shrinkmeister\[{backend}\]"'):
         driver(backend, "somewhere:1")
 
 

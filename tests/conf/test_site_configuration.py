@@ -99,8 +99,8 @@ BAD: list[tuple[str, str, Any, str]] = [
         "tests.conf.test_site_configuration.SECRET",
     ),
     ("E012", "THUMBNAIL_CACHE_NAME", "shared", "'shared'"),
-    ("E012", "THUMBNAIL_CACHE_BACKEND", "redis", "LocMemCache"),
-    ("E012", "THUMBNAIL_CACHE_BACKEND", "memcached", "LocMemCache"),
+    ("E012", "THUMBNAIL_CACHE_BACKEND", "redis", "SharedMemoryCache"),
+    ("E012", "THUMBNAIL_CACHE_BACKEND", "memcached", "SharedMemoryCache"),
     ("E022", "THUMBNAIL_PADDING_COLOR", b"white", "padding_color=b'white'"),
     ("E016", "THUMBNAIL_ADOPTED_BACKEND", 5, "5"),
     ("E016", "THUMBNAIL_ADOPTED_BACKEND", "no path", "no path"),
@@ -353,6 +353,7 @@ NOT_KEPT = {
     "INSTALLED_APPS",
     "PORT",
     "PROMETHEUS_MULTIPROC_DIR",
+    "SECURE_SSL_REDIRECT",
     "UNREAD_VARIABLES",
     "USE_THOUSAND_SEPARATOR",
 }

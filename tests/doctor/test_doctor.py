@@ -29,7 +29,7 @@ from shrinkmeister.backend import make_spec
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.notes import Notes
 from shrinkmeister.conf import get_config, lazy_url
-from shrinkmeister.doctor.bucket import BUCKET_HINT, PUBLIC_HINT, SIGNED_HINT, signed_url
+from shrinkmeister.doctor.bucket import BUCKET_HINT, NETWORK_HINT, PUBLIC_HINT, SIGNED_HINT, signed_url
 from shrinkmeister.doctor.comparison import CONSEQUENCES, compare_clocks
 from shrinkmeister.doctor.examination import examine
 from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
@@ -47,6 +47,7 @@ from shrinkmeister.doctor.messages import (
     probe_name,
 )
 from shrinkmeister.doctor.reach import STRANGER_HINT
+from shrinkmeister.doctor.sources import LOST_HINT
 from shrinkmeister.error_policy import hint_of
 from shrinkmeister.exceptions import TokenExpiredError
 from shrinkmeister.protocol.encryption import Cipher
@@ -321,7 +322,10 @@ class TestCache:
         alone = {"thumbs": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
         settings.CACHES = {"default": settings.CACHES["default"], **alone}
         on_files.start(CACHES=json.dumps(alone))
-        assert "FileBasedCache" in the_fault(report(), "cache")
+        found = report()
+        assert set(faults(found)) == {"site", "cache"}
+        assert "shrinkmeister.W016" in found["site"][1]
+        assert "FileBasedCache" in found["cache"][1]
 
     def test_dead_for_the_server(self, on_s3: Deployment) -> None:
         on_s3.start(THUMBNAIL_CACHE_LOCATION=f"redis://{NOBODY}/0")
@@ -364,6 +368,12 @@ class TestBucket:
         assert found["bucket"][1].endswith(BUCKET_HINT)
         assert found["public_url"][0] == UNKNOWN
         assert "bucket" in found["public_url"][1]
+
+    def test_the_network_comes_first(self, on_s3: Deployment) -> None:
+        on_s3.start(AWS_S3_ENDPOINT_URL=f"http://{NOBODY}")
+        found = report()
+        assert set(faults(found)) == {"health", "bucket"}
+        assert found["bucket"][1].endswith(f"EndpointConnectionError -> {NETWORK_HINT}")
 
     def test_without_rights(self, on_s3: Deployment) -> None:
         on_s3.start(AWS_SECRET_ACCESS_KEY="wrong")
@@ -893,6 +903,54 @@ class TestSource:
         text = the_fault(report(source), "source")
         assert f": {status} " in text
         assert text.endswith(hint_of(code))
+
+    def test_a_host_that_the_site_does_not_list(self, on_files: Deployment, settings: Any) -> None:
+        """Pages show such an image as it is, whatever the server lists."""
+        place = settings.STORAGES["default"]["OPTIONS"]["base_url"].rstrip("/")
+        on_files.start(
+            THUMBNAIL_SOURCES=f"storage://default,{place}",
+            THUMBNAIL_PRIVATE_HOSTS=place.partition("://")[2],
+        )
+        text = the_fault(report(f"{place}/{PHOTO}"), "source")
+        assert f"Add {place!r} to THUMBNAIL_SOURCES" in text
+        settings.THUMBNAIL_SOURCES = [place]
+        assert not faults(report(f"{place}/{PHOTO}"))
+
+    def test_a_host_with_a_private_address(self, on_files: Deployment, settings: Any) -> None:
+        place = settings.STORAGES["default"]["OPTIONS"]["base_url"].rstrip("/")
+        settings.THUMBNAIL_SOURCES = [place]
+        on_files.start(THUMBNAIL_SOURCES=f"storage://default,{place}")
+        _, _, hint = the_fault(report(f"{place}/{PHOTO}"), "source").partition(" -> ")
+        first, second = hint.index("THUMBNAIL_PRIVATE_HOSTS"), hint.index("THUMBNAIL_SOURCES")
+        assert first < second
+        assert repr(place.partition("://")[2]) in hint
+
+    def test_a_thumbnail_that_is_lost(self, on_s3: Deployment, settings: Any) -> None:
+        """A public bucket that visitors may not list answers 403 for it."""
+        storages["default"].save(PHOTO, ContentFile(picture((800, 600))))
+        on_s3.start()
+        assert not faults(report(PHOTO))
+        (name,) = stored()
+        get_thumbnail_storage().delete([name])
+        text = the_fault(report(PHOTO), "source")
+        assert ": the answer is 403 -> " in text or ": the answer is 404 -> " in text
+        assert text.endswith(LOST_HINT)
+
+    def test_a_driver_that_is_wrong(self, on_files: Deployment, settings: Any) -> None:
+        on_files.start()
+        settings.THUMBNAIL_CACHE_BACKEND = "rediss"
+        found = report(PHOTO)
+        assert set(faults(found)) == {"site", "cache", "source"}
+        assert "shrinkmeister.E012" in found["site"][1]
+
+    def test_a_storage_that_does_not_open(self, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = f"http://{NOBODY}"
+        settings.STORAGES = {
+            "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"bucket": "photos"}}
+        }
+        found = report(PHOTO)
+        assert {"reach", "source"} <= set(faults(found))
+        assert "STORAGES" in found["source"][1]
 
     def test_what_has_no_record(self, on_files: Deployment) -> None:
         on_files.start(THUMBNAIL_CACHE_KEY_PREFIX="other:")

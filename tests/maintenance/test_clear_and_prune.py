@@ -501,6 +501,7 @@ settings.configure(
     THUMBNAIL_SERVER_URL="https://thumbs.example.com",
     THUMBNAIL_CACHE_BACKEND="django",
     THUMBNAIL_CACHE_NAME="default",
+    CACHES={{"default": {{"BACKEND": "tests.site.caches.SharedMemoryCache"}}}},
     TEMPLATES=[{{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}}],
 )
 django.setup()

@@ -15,7 +15,9 @@ from django.core.files.storage import storages
 from sorl.thumbnail import delete, get_thumbnail
 
 from shrinkmeister import eager
-from shrinkmeister.conf import SettingError
+from shrinkmeister.backend import make_spec
+from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.eager import eager_thumbnails
 from shrinkmeister.exceptions import SourceInvalidError, SourceMissingError
 from shrinkmeister_server import pipeline
@@ -92,6 +94,19 @@ class TestSetting:
         settings.THUMBNAIL_EAGER = False
         assert get_thumbnail(photo, "100") == made
 
+    def test_a_record_without_a_url_gets_one(self, media: Path, settings: Any, photo: str) -> None:
+        """Once the site's storage gives public URLs, after signed or relative ones."""
+        backend, location = "django.core.files.storage.FileSystemStorage", str(media)
+        for base in ("/media/", "https://example.com/media/"):
+            options = {"location": location, "base_url": base}
+            settings.STORAGES = {"default": {"BACKEND": backend, "OPTIONS": options}}
+            thumbnail = get_thumbnail(photo, "100")
+            assert thumbnail.url == f"{base}{thumbnail.name}"
+            spec = make_spec(photo, "100", {}, get_config())
+            record = get_shared_cache().lookups.look_up(spec).thumbnail
+            assert record is not None
+            assert record.base == (None if base == "/media/" else f"{base}cache/")
+
     @pytest.mark.django_db
     def test_a_cache_that_keeps_nothing(self, media: Path, photo: str, settings: Any) -> None:
         """So that the tests of a site know nothing of one another."""
@@ -140,6 +155,20 @@ class TestBlock:
         with pytest.raises(SourceMissingError), eager_thumbnails():
             get_thumbnail("photos/gone.jpg", "300")
         assert get_thumbnail("photos/gone.jpg", "300").lazy
+
+    @pytest.mark.parametrize("base", ["/media/", "https://example.com/media/"])
+    def test_urls_without_a_host_are_logged_once(
+        self, tmp_path: Path, settings: Any, caplog: pytest.LogCaptureFixture, base: str
+    ) -> None:
+        backend = "django.core.files.storage.FileSystemStorage"
+        options = {"location": str(tmp_path), "base_url": base}
+        settings.STORAGES = {"default": {"BACKEND": backend, "OPTIONS": options}}
+        name = storages["default"].save("a.jpg", ContentFile(picture((400, 300))))
+        for geometry in ("100", "120"):
+            with eager_thumbnails():
+                get_thumbnail(name, geometry)
+        assert len(caplog.records) == (1 if base == "/media/" else 0)
+        assert all("MEDIA_URL" in record.getMessage() for record in caplog.records)
 
     def test_blocks_within_blocks(self, media: Path, photo: str) -> None:
         with eager_thumbnails():
@@ -191,7 +220,7 @@ def test_what_makes_them_has_to_be_installed(
     media: Path, photo: str, eagerly: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(eager, "MAKER", "no_such_package.make")
-    with pytest.raises(SettingError, match=r"pip install shrinkmeister\[server\]"):
+    with pytest.raises(SettingError, match=r'pip install "shrinkmeister\[server\]"'):
         get_thumbnail(photo, "300")
 
 

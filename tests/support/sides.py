@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import Client
 
 from shrinkmeister_server.conf import OTHER_SETTINGS, SETTINGS
+from tests.site.caches import SharedMemoryCache
 from tests.support.pictures import picture
 
 # What shrinkmeister_server/settings.py sets when the environment is silent.
@@ -34,7 +36,7 @@ SERVER_SETTINGS: dict[str, Any] = {
 def _empty_caches() -> Iterator[None]:
     yield
     for cache in caches.all():
-        if type(cache).__name__ == "LocMemCache":
+        if type(cache) in (LocMemCache, SharedMemoryCache):
             cache.clear()
 
 

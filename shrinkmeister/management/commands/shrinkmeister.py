@@ -65,6 +65,8 @@ class Command(BaseCommand):
             f"{done.sources:,} sources. {done.unknown:,} files below THUMBNAIL_PREFIX are not in sorl's "
             f"key-value store."
         )
+        if not done.thumbnails:
+            self._report(_why_nothing_is_adopted(done))
         if done.incomplete:
             self._report(
                 f"Pages do not use {done.incomplete:,} of the thumbnails, which are not stored in all of "
@@ -144,6 +146,25 @@ class Command(BaseCommand):
     def _report(self, text: str) -> None:
         if self.verbosity > 0:
             self.stdout.write(text)
+
+
+def _why_nothing_is_adopted(done: Adoption) -> str:
+    config = get_config()
+    place = (
+        f"below {config.prefix!r} (THUMBNAIL_PREFIX) in STORAGES[{config.storage!r}] (THUMBNAIL_STORAGE)"
+    )
+    if done.lost:
+        return (
+            f"Nothing is adopted: sorl's key-value store lists {done.lost:,} thumbnails, but none of their "
+            f"files is {place}. Set both settings as they were with sorl's backend, and run the same "
+            "command again. If the files are deleted, the server makes new thumbnails instead."
+        )
+    if done.unknown:
+        return (
+            f"Nothing is adopted: there are files {place}, but sorl's key-value store lists no thumbnail. "
+            "Set THUMBNAIL_KVSTORE as it was with sorl's backend, and use the site's own database or Redis."
+        )
+    return f"Nothing is adopted: sorl's key-value store lists no thumbnail, and no file is {place}."
 
 
 def _formatted(finding: Finding, styles: Any) -> str:

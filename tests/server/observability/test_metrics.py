@@ -79,7 +79,7 @@ class TestServer:
 
     def test_a_look_up_counts_once_for_each_request(self, server: Server, photo: str) -> None:
         """One that makes a thumbnail looks three times."""
-        results = ("hit", "miss", "due")
+        results = ("hit", "miss", "stale")
         before = [count("shrinkmeister_lookups_total", result=one) for one in results]
         for _ in range(3):
             server.get(url_of())
@@ -111,7 +111,7 @@ print("prometheus_client" in sys.modules)
     ) -> None:
         monkeypatch.setitem(sys.modules, "prometheus_client", None)
         settings.THUMBNAIL_METRICS = True
-        with pytest.raises(SettingError, match=re.escape("pip install shrinkmeister[metrics]")):
+        with pytest.raises(SettingError, match=re.escape('pip install "shrinkmeister[metrics]"')):
             get_config()
 
 
@@ -130,9 +130,9 @@ class TestSite:
     def test_one_that_is_stale(self, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         record("a.jpg", crop="center")
         monkeypatch.setattr(get_shared_cache().lookups, "now", lambda: time.time() + 30 * DAY)
-        before = count("shrinkmeister_lookups_total", result="due")
+        before = count("shrinkmeister_lookups_total", result="stale")
         get_thumbnail("a.jpg", "300x200", crop="center")
-        assert count("shrinkmeister_lookups_total", result="due") == before + 1
+        assert count("shrinkmeister_lookups_total", result="stale") == before + 1
 
     def test_a_cache_that_fails_and_answers_again(
         self, media: Path, monkeypatch: pytest.MonkeyPatch

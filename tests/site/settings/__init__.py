@@ -40,7 +40,7 @@ USE_TZ = True
 
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "default"},
-    "shrinkmeister": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shared"},
+    "shrinkmeister": {"BACKEND": "tests.site.caches.SharedMemoryCache", "LOCATION": "shared"},
 }
 
 THUMBNAIL_BACKEND = "shrinkmeister.backend.ShrinkmeisterBackend"
