@@ -66,7 +66,8 @@ if values["THUMBNAIL_SOURCES"] is None:
 THUMBNAIL_FLATTEN = True
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    **(values["CACHES"] or {}),
+    # Django's own check fails without a LOCATION for caches in files.
+    **{alias: {"LOCATION": "", **one} for alias, one in (values["CACHES"] or {}).items()},
 }
 # Credentials come from where boto3 finds them: AWS_ACCESS_KEY_ID, or the role of the Lambda.
 AWS_STORAGE_BUCKET_NAME = bucket
@@ -110,7 +111,7 @@ LOGGING = {
             "stream": "ext://sys.stdout" if values["LOG_FORMAT"] == "emf" else "ext://sys.stderr",
         }
     },
-    "root": {"handlers": ["lines"], "level": values["LOG_LEVEL"].upper()},
+    "root": {"handlers": ["lines"], "level": values["LOG_LEVEL"]},
     "loggers": {
         # access_log.py logs one line for each request.
         "django.request": {"level": "ERROR", "filters": ["django_errors"]},

@@ -138,8 +138,9 @@ class DoctorView(PoliteView):
         cipher = get_message_cipher()
         found = answer_to(*cipher.decrypt_question(question))
         request_log.timing.outcome = "examined"
+        # The outcome stays "examined": the request was answered, and with a finding.
         if failed := "; ".join(filter(None, (found.cache_error, found.bucket_error))):
-            request_log.failed("Unhealthy", "unhealthy", failed)
+            request_log.failed(None, "unhealthy", failed)
         return _uncached(HttpResponse(cipher.encrypt_answer(found), content_type="text/plain"))
 
 

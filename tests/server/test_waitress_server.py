@@ -126,7 +126,7 @@ class Driven:
         return data
 
     def answered(self, client: socket.socket) -> bool:
-        """Whether the application's one byte comes after its header, which the server may send by itself."""
+        """Whether the application's one byte comes after its header, which may come by itself."""
         answer = self.received(client)
         while answer and not answer.endswith(b"\r\n\r\nx"):
             more = self.received(client)
@@ -295,13 +295,6 @@ def tokens_of(server: ThumbnailServer, bucket: str, geometry: str = "300x200") -
 def get(url: str, **headers: str) -> urllib3.BaseHTTPResponse:
     given = {"Host": NAME, **headers}
     return urllib3.request("GET", url, headers=given, redirect=False, retries=False, timeout=600)
-
-
-@pytest.fixture
-def photos(s3_server: S3Server, s3_bucket: Callable[..., str]) -> str:
-    bucket = s3_bucket()
-    s3_server.client().put_object(Bucket=bucket, Key="dawn.jpg", Body=picture((800, 600)))
-    return bucket
 
 
 @pytest.fixture
