@@ -86,8 +86,8 @@ def thumbnail(request: Request) -> ServedThumbnail:
 def _found(request: Request) -> ThumbnailRecord | None:
     """Return the record of a thumbnail that need not be made.
 
-    Looks in the bucket if the record is due, or if the cache may have lost records. Raises OutOfTimeError,
-    and SourceError if making it failed a short while ago.
+    Looks in the bucket if the record is stale, or if the cache may have lost records. Raises
+    OutOfTimeError, and SourceError if making it failed a short while ago.
     """
     cache = get_shared_cache()
     state = request.state or cache.coordination.look_up(request.spec, first=True)
@@ -237,7 +237,8 @@ def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
     try:
         info = _in_bucket(request)
     except errors.StorageError as another:
-        # Whether a missing source matters is unknown then. Otherwise the first error explains more.
+        # The bucket might have shown that a missing source does not matter, so its error is raised.
+        # Every other first error explains more.
         raise (another if isinstance(error, errors.SourceMissingError) else error) from None
     return (served.record_stored(request.spec, info) or served.record_of(info)) if info else None
 

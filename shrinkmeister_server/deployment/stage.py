@@ -37,7 +37,7 @@ ALL_SECRETS = (*SECRETS, "AWS_S3_SECRET_ACCESS_KEY")
 DEFAULTS: dict[str, Any] = {
     "django_settings": "shrinkmeister_server.settings",
     "lambda_handler": HANDLER,
-    # Megabytes. With so many, Lambda gives the function a whole core. A request uses one thread.
+    # Megabytes. From this size on, Lambda gives the function a whole core. A request uses one thread.
     "memory_size": 1769,
     # The waits of VARIABLES and two slow answers of S3 have to fit into it.
     "timeout_seconds": 30,
@@ -140,7 +140,7 @@ def complete(stage: dict[str, Any]) -> dict[str, Any]:
     # Another endpoint has its own regions and addresses.
     bucket = {"AWS_S3_REGION_NAME": region_of(stage), "AWS_S3_ADDRESSING_STYLE": "virtual"}
     added = VARIABLES if given.get("AWS_S3_ENDPOINT_URL") else {**bucket, **VARIABLES}
-    # What is given stands first, and its values count.
+    # Keys of the given stage come first in the file, and their values override the defaults.
     return {
         **stage,
         **DEFAULTS,

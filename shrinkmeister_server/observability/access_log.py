@@ -38,7 +38,7 @@ class RequestLog:
     """What the server knows about a request.
 
     spec       content of its token; None if the token is invalid
-    thumbnail  whether it asks for a thumbnail. Robots ask for anything else, which is no reason to warn
+    thumbnail  whether it asks for a thumbnail. Robots ask for other addresses, which are only INFO
     failure    name of what prevented the answer: the error's class, "Unhealthy" or "Unfinished"
     code       code of a failure, also of one that the doctor has found
     message    text of that failure, which does not name the source
@@ -110,7 +110,7 @@ def request_log_of(request: HttpRequest) -> RequestLog:
 
 
 class AccessLogMiddleware:
-    """The outermost entry of MIDDLEWARE."""
+    """Logs and counts each request. It is the outermost entry of MIDDLEWARE."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
