@@ -1,8 +1,8 @@
 """gunicorn's settings: `gunicorn --config gunicorn.conf.py shrinkmeister_server.wsgi`, behind nginx.
 
-A slow client holds a thread of gunicorn for as long as it likes. So something before it has to read whole
-requests, bodies included. What the environment says is read by the server's own settings; gunicorn itself
-reads WEB_CONCURRENCY, how many workers there are (1).
+A slow client holds a thread of gunicorn for as long as it likes. So a proxy before gunicorn has to read
+whole requests, bodies included. The server's own settings read the environment. gunicorn itself reads only
+WEB_CONCURRENCY, the number of workers (1 by default).
 """
 
 import os
@@ -12,15 +12,16 @@ from shrinkmeister_server.settings import LOGGING
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shrinkmeister_server.settings")
 limits = get_server_config()
-# The last thumbnail of a batch: waiting for another server's, then for a place to make it, then making it.
+# Seconds of the longest request: a batch begins its last thumbnail, waits for another server to make it,
+# waits for a place to make it, and makes it.
 worst = limits.batch_seconds + 2 * limits.wait_seconds + limits.source_seconds + limits.max_seconds
 
 # A thread works while another one waits for S3.
 threads = 2
-# Of a worker that does not answer at all, and of one that is told to stop.
+# Seconds after which gunicorn kills a worker that does not answer, or that has to stop.
 timeout = graceful_timeout = int(worst) + 10
-# Where workers say that they live: a disk that is slow would have them killed.
+# Workers report here that they are alive. On a slow disk, gunicorn would take them for dead.
 worker_tmp_dir = "/dev/shm"
 logconfig_dict = LOGGING
-# There is nobody to talk to, and no home to have a socket in.
+# The service has no home directory, in which gunicorn would put its control socket.
 control_socket_disable = True

@@ -95,6 +95,15 @@ def _matching(pattern: str, words: str) -> Form:
     return Form(cast, words)
 
 
+def _one_text(pattern: str, words: str) -> Form:
+    def cast(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(text)
+        return text
+
+    return Form(cast, words)
+
+
 def _mapping(text: str) -> dict[str, Any]:
     mapping = json.loads(text)
     if not isinstance(mapping, dict):
@@ -102,6 +111,10 @@ def _mapping(text: str) -> dict[str, Any]:
     for alias, one in mapping.items():
         if not isinstance(one, dict):
             raise ValueError(f"{alias!r} is not an object")
+        if not isinstance(one.get("BACKEND"), str):
+            raise ValueError(f"{alias!r} has no BACKEND, the dotted path of a class")
+        if not isinstance(one.get("OPTIONS", {}), dict):
+            raise ValueError(f"OPTIONS of {alias!r} is not an object")
     return mapping
 
 
@@ -120,6 +133,11 @@ HOSTS = _matching(rf"{HOST}(,{HOST})*", "comma-separated host names, without por
 ORIGINS = _matching(
     rf"\*|{ORIGIN}(,{ORIGIN})*",
     "comma-separated origins, such as https://www.example.com (no path, no slash at its end), or *",
+)
+URL = _one_text(r"https?://[^\s/?#]+(/[^\s?#]*)?", "a URL, such as https://s3.example.com")
+REGION = _one_text(r"[A-Za-z0-9-]+", "the name of a region, such as eu-central-1")
+DOMAIN = _one_text(
+    r"[^\s/?#@:]+(:[0-9]+)?(/[^\s?#]*)?", "a domain, such as cdn.example.com, without https://"
 )
 HEADER_AND_VALUE = _matching(
     "HTTP_[A-Z0-9_]+,[^,]+", "a header and its value, such as HTTP_X_FORWARDED_PROTO,https"

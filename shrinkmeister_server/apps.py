@@ -16,7 +16,7 @@ class ServerConfig(AppConfig):
 
 
 def check_server(*args: Any, **kwargs: Any) -> Any:
-    """Django runs checks for commands alone: a server that starts loads none of it."""
+    """Run the server's checks. Only Django's commands do so: a server that starts does not load them."""
     from shrinkmeister_server import checks
 
     return checks.check_server(*args, **kwargs)

@@ -30,8 +30,8 @@ def parse_batch(body: bytes, max_thumbnails: int, max_seconds: float) -> tuple[l
         raise BatchError('The body is not {"thumbnails": ["<token>.jpg", ...]}.')
     if len(texts) > max_thumbnails:
         asked = f"The body asks for {len(texts)} thumbnails"
-        raise BatchTooLargeError(f"{asked}; this server answers for {max_thumbnails} at once.")
+        raise BatchTooLargeError(f"{asked}, but this server answers at most {max_thumbnails} at once.")
     seconds = fields.get("seconds", max_seconds)
     if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
-        raise BatchError('"seconds" of the body is not a number, 0 at least.')
+        raise BatchError('"seconds" in the body is not a number of at least 0.')
     return texts, min(seconds, max_seconds)

@@ -1,11 +1,13 @@
 """System checks of the server: `python -m shrinkmeister_server check`."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning
+from django.core.files.storage import storages
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.conf import Config, SettingError, get_config
@@ -20,32 +22,34 @@ from shrinkmeister.setting_checks import (
     is_valid,
     misspelled,
 )
+from shrinkmeister.storage.buckets import alias_storage, is_s3, opens_storage
 from shrinkmeister_server.conf import VARIABLES, check_lock, get_server_config, setting_problems
 from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.served import absolute_url
+
+# Fixes by the class of an error. botocore's own texts name parameters, and not settings.
+FIXES = {
+    "InvalidRegionError": "Write the region of the bucket in AWS_S3_REGION_NAME.",
+    "NoCredentialsError": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.",
+    "PartialCredentialsError": "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+    "ProfileNotFound": "Name a profile of ~/.aws/config in AWS_PROFILE, or unset the variable.",
+    "UnknownSignatureVersionError": "Remove AWS_S3_SIGNATURE_VERSION, or write s3v4.",
+    "UnsupportedSignatureVersionError": "Remove AWS_S3_SIGNATURE_VERSION, or write s3v4.",
+}
+FIX = (
+    "Compare STORAGES, THUMBNAIL_STORAGE and the AWS_ variables with the options of the storage's library."
+)
 
 
 def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     messages = [*check_settings(), *map(as_error, setting_problems())]
     if is_valid(messages):
-        for make in (get_engine, lambda: absolute_url("health")):
-            try:
-                make()
-            except SettingError as error:
-                messages.append(as_error(error))
-            # Libraries raise errors of their own for the options of a storage or an engine.
-            except Exception as error:
-                messages.append(
-                    Error(
-                        f"THUMBNAIL_ENGINE, STORAGES or an AWS_ variable does not work: {described(error)}",
-                        "Compare them with the documentation, and with the options of django-storages.",
-                        id="shrinkmeister.E103",
-                    )
-                )
         config = get_config()
+        messages += _try("THUMBNAIL_ENGINE", get_engine)
+        messages += _try("The storage of thumbnails", lambda: absolute_url("health"))
         if is_valid(messages):
             messages += check_expiry(config)
-        messages += [*check_aliases(config), *check_cache(config), *check_lock()]
+        messages += [*check_aliases(config), *_check_storages(config), *check_cache(config), *check_lock()]
         messages += _check_private_hosts(config)
         if sorl_settings.THUMBNAIL_ENGINE == "shrinkmeister_server.engines.pillow.Engine" and _has_vips():
             messages.append(
@@ -77,6 +81,39 @@ def _check_private_hosts(config: Config) -> Iterator[CheckMessage]:
                 "Write host and port as in THUMBNAIL_SOURCES, but without the scheme: 'images.intranet'.",
                 id="shrinkmeister.W102",
             )
+
+
+def _try(subject: str, make: Callable[[], object]) -> Iterator[CheckMessage]:
+    """Report what makes a part of the server fail."""
+    try:
+        make()
+    except SettingError as error:
+        yield as_error(error)
+    # Libraries raise errors of their own for the options of a storage or an engine.
+    except Exception as error:
+        # A StorageError leaves out the text of its cause, which may name a source. Here it names none.
+        cause = error.__cause__ or error
+        kind = type(cause).__name__
+        text = described(cause)
+        yield Error(
+            f"{subject} does not work: {kind if text == kind else f'{kind}: {text}'}",
+            FIXES.get(kind, FIX),
+            id="shrinkmeister.E103",
+        )
+
+
+def _check_storages(config: Config) -> Iterator[CheckMessage]:
+    aliases = (alias for scheme, alias, _ in config.sources if scheme == "storage")
+    for alias in dict.fromkeys(aliases):
+        if alias in settings.STORAGES:
+            yield from _try(f"STORAGES[{alias!r}]", partial(_open, alias))
+
+
+@opens_storage
+def _open(alias: str) -> None:
+    if is_s3(storages[alias]):
+        # Only this makes the client, which checks endpoint and region.
+        _ = alias_storage(alias).connection
 
 
 def _has_vips() -> bool:

@@ -49,6 +49,16 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65536:
+        raise ValueError(text)
+    return port
+
+
+LEVELS = choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
 @dataclass(frozen=True)
 class ServerConfig:
     max_source_bytes: int = _row(whole(1), 40_000_000, "Bytes of the largest source that is read.")
@@ -133,15 +143,20 @@ OTHER_SETTINGS = tuple(
             "`[vips]`.",
         ),
         ("AWS_DEFAULT_ACL", TEXT, None, "django-storages': the ACL of new objects."),
-        ("ALLOWED_HOST", HOSTS, None, "Host names at which the server answers, between commas. Required."),
+        ("ALLOWED_HOST", HOSTS, None, "Comma-separated host names at which the server answers. Required."),
         (
             "PORT",
-            whole(1),
+            Form(_port, "a port from 1 to 65535"),
             None,
             "`serve` listens at 0.0.0.0 with this port, or without it at 127.0.0.1:8000.",
         ),
         ("DEBUG", FLAG, False, "Django's."),
-        ("LOG_LEVEL", TEXT, "INFO", "The level of [the log](logs-and-metrics.md)."),
+        (
+            "LOG_LEVEL",
+            Form(lambda text: LEVELS.cast(text.upper()), LEVELS.words),
+            "INFO",
+            "The level of [the log](logs-and-metrics.md): `DEBUG`, `INFO`, `WARNING`, `ERROR`, `CRITICAL`.",
+        ),
         ("LOG_FORMAT", choice("text", "json", "emf"), "text", "`text`, `json`, or `emf` for CloudWatch."),
         ("PROMETHEUS_MULTIPROC_DIR", TEXT, None, "prometheus_client's: a folder for all processes."),
         ("SECURE_SSL_REDIRECT", FLAG, False, "Django's, if no proxy redirects to HTTPS."),

@@ -14,7 +14,7 @@ from shrinkmeister_server.rendering.render import get_engine
 
 logger = logging.getLogger(__name__)
 
-# A test writes to the cache and asks the bucket, and any client can ask for one.
+# An examination writes to the cache and asks the bucket, and any client can request one.
 HEALTH_SECONDS = 5
 
 
@@ -23,7 +23,7 @@ Report = dict[str, str]
 
 
 class Health:
-    """The last report, for HEALTH_SECONDS. One thread makes the next; others get the former meanwhile."""
+    """Keeps a report for HEALTH_SECONDS. While one thread makes the next, the others get the former."""
 
     def __init__(self, examine: Callable[[], Report], clock: Callable[[], float] = time.monotonic) -> None:
         self._examine = examine

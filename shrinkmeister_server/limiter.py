@@ -13,7 +13,9 @@ from shrinkmeister_server.conf import get_server_config
 
 
 class Limiter:
-    """slots        how many thumbnails are made at once
+    """Counts the thumbnails in the making and the waiting requests of a process.
+
+    slots        how many thumbnails are made at once
     max_waiting  how many requests may wait, for a slot or for another server
     """
 

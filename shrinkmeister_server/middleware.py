@@ -12,7 +12,7 @@ from shrinkmeister_server.observability.access_log import OPERATORS, PROBES
 HEADERS = {
     # Django's SecurityMiddleware does not set it on its own answers, which refuse a Host.
     "X-Content-Type-Options": "nosniff",
-    # Browsers load, run and frame nothing of an answer that is text.
+    # Answers are text, of which browsers must load, run and frame nothing.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 # How long browsers keep the answer to a preflight. No browser keeps it longer than a day.
@@ -27,7 +27,7 @@ def headers_middleware(
     def answer_with_headers(request: HttpRequest) -> HttpResponse:
         answer = get_response(request)
         if request.method == "HEAD":
-            # gunicorn warns of a body each time, and Zappa sends it.
+            # gunicorn warns of a body in an answer to HEAD, and Zappa sends it.
             answer.content = b""
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)

@@ -239,7 +239,8 @@ def _made_before(request: Request, error: Exception) -> ThumbnailRecord | None:
     try:
         info = _in_bucket(request)
     except errors.StorageError as another:
-        # Whether a missing source matters is unknown then. Otherwise the first error explains more.
+        # The bucket might have shown that a missing source does not matter, so its error is raised.
+        # Every other first error explains more.
         raise (another if isinstance(error, errors.SourceMissingError) else error) from None
     return (served.record_stored(request.spec, info) or served.record_of(info)) if info else None
 

@@ -31,7 +31,10 @@ class ServedThumbnail:
     settled: bool = True
 
     def url(self, resolution: str | None = None) -> str:
-        """resolution: one of THUMBNAIL_ALTERNATIVE_RESOLUTIONS, "2" for @2x. Raises SettingError."""
+        """Return the final URL. Raises SettingError.
+
+        resolution: one of THUMBNAIL_ALTERNATIVE_RESOLUTIONS, "2" for @2x
+        """
         if self.record.base is None:
             return absolute_url(object_name(self.spec, get_config().prefix, resolution))
         return self.record.base + object_name(self.spec, "", resolution)
@@ -80,7 +83,10 @@ def record_of(info: StoredInfo) -> ThumbnailRecord:
 
 
 def current_base() -> str | None:
-    """Return what a record has of URLs, from a fixed name: a storage makes the URL of a new name slowly."""
+    """Return the beginning of the thumbnails' URLs, as records contain it.
+
+    It is cut from the URL of a fixed name, because a storage makes the URL of a new name slowly.
+    """
     name = f"{'a' * 32}/{'a' * 32}.jpg"
     return base_of(get_thumbnail_storage().url(get_config().prefix + name), name)
 

@@ -1,8 +1,7 @@
 """Django settings of the thumbnail server: the only reader of its environment.
 
 Every variable of shrinkmeister_server/conf.py is a setting of the same name. docs/reference/settings.md
-lists them.
-There is no database.
+lists them. The server has no database.
 """
 
 import os
@@ -16,10 +15,10 @@ from shrinkmeister_server.aws_lambda.events import guard
 from shrinkmeister_server.aws_lambda.packaged_secrets import files_with_secrets
 from shrinkmeister_server.conf import VARIABLES
 
-# First, because Zappa's handler continues without the server if a variable is wrong.
+# This comes first, because Zappa's handler continues without the server if a variable is wrong.
 guard()
 
-# Lambda sets both, and reserves their names.
+# Lambda sets both variables, and reserves their names.
 ON_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 PACKAGE = os.environ.get("LAMBDA_TASK_ROOT")
 
@@ -36,11 +35,11 @@ UNREAD_VARIABLES = [name for name in os.environ if name.startswith("THUMBNAIL_")
 ALLOWED_HOSTS = values["ALLOWED_HOST"] or []
 if not (ALLOWED_HOSTS or ON_LAMBDA):
     raise ImproperlyConfigured("The environment variable ALLOWED_HOST is not set.")
-# A server whose package contains its secret answers nothing, either.
+# A server whose package contains its secret refuses all requests, too.
 FILES_WITH_SECRETS = (
     [file.name for file in files_with_secrets(Path(PACKAGE), os.environ)] if PACKAGE else []
 )
-# Django requires one. The server signs nothing with it, so a new one for each process is enough.
+# Django requires this key. The server signs nothing with it, so each process makes a new one.
 SECRET_KEY = secrets.token_urlsafe(50)
 
 INSTALLED_APPS = ["shrinkmeister_server"]
@@ -66,7 +65,8 @@ if values["THUMBNAIL_SOURCES"] is None:
 THUMBNAIL_FLATTEN = True
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    **(values["CACHES"] or {}),
+    # Django's own check fails without a LOCATION for caches in files.
+    **{alias: {"LOCATION": "", **one} for alias, one in (values["CACHES"] or {}).items()},
 }
 # Credentials come from where boto3 finds them: AWS_ACCESS_KEY_ID, or the role of the Lambda.
 AWS_STORAGE_BUCKET_NAME = bucket
@@ -110,7 +110,7 @@ LOGGING = {
             "stream": "ext://sys.stdout" if values["LOG_FORMAT"] == "emf" else "ext://sys.stderr",
         }
     },
-    "root": {"handlers": ["lines"], "level": values["LOG_LEVEL"].upper()},
+    "root": {"handlers": ["lines"], "level": values["LOG_LEVEL"]},
     "loggers": {
         # access_log.py logs one line for each request.
         "django.request": {"level": "ERROR", "filters": ["django_errors"]},
@@ -122,10 +122,10 @@ LOGGING = {
         "handler": {"level": "WARNING"},
         # Otherwise gunicorn writes its workers' lines in its own form.
         "gunicorn.error": {"handlers": ["lines"], "level": "INFO", "propagate": False},
-        # Its lines contain paths, and its queue logs one line for each request that waits.
+        # waitress logs paths, and its queue logs one line for each request that waits.
         "waitress": {"level": "ERROR", "filters": ["django_errors"]},
         "waitress.queue": {"level": "ERROR"},
-        # They log many lines about one source, with bytes of it. Our own line says what is wrong with it.
+        # Both log many lines about one source, with bytes of it. The access log says what is wrong with it.
         "PIL": {"level": "CRITICAL"},
         "pyvips": {"level": "CRITICAL"},
     },

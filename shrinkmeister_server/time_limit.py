@@ -11,7 +11,7 @@ from shrinkmeister.exceptions import SourceTooSlowError
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """end: a time of the clock, in seconds"""
+    """A time at which work on a source is given up. end: a time of the clock, in seconds"""
 
     end: float
     clock: Callable[[], float] = time.monotonic

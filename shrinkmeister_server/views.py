@@ -37,7 +37,7 @@ OpenedText = tuple[str | None, ThumbnailSpec | errors.TokenError]
 
 
 class PoliteView(View):
-    """Answers a method that it does not have, and an error of its own, like all errors."""
+    """Answers errors, and methods that it does not have, as text or as JSON."""
 
     http_method_names = ["get", "head", "options"]
     only_json = False
@@ -56,7 +56,7 @@ class PoliteView(View):
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> HttpResponse:
         allowed = [method.upper() for method in self.http_method_names]
-        sentence = f"This address only answers {' and '.join(allowed[:-1])}."
+        sentence = f"This address answers only {' and '.join(allowed[:-1])}."
         answer = _error_answer(request, _error(405, "method-not-allowed", sentence))
         answer["Allow"] = ", ".join(allowed)
         return answer
@@ -138,8 +138,9 @@ class DoctorView(PoliteView):
         cipher = get_message_cipher()
         found = answer_to(*cipher.decrypt_question(question))
         request_log.timing.outcome = "examined"
+        # The outcome stays "examined": the request was answered, and with a finding.
         if failed := "; ".join(filter(None, (found.cache_error, found.bucket_error))):
-            request_log.failed("Unhealthy", "unhealthy", failed)
+            request_log.failed(None, "unhealthy", failed)
         return _uncached(HttpResponse(cipher.encrypt_answer(found), content_type="text/plain"))
 
 
@@ -249,12 +250,12 @@ def _body(request: HttpRequest, max_thumbnails: int) -> bytes:
     if not (length.isascii() and length.isdecimal()):
         raise errors.BatchLengthError("The request has no Content-Length, without which no body is read.")
     if len(length) > MAX_LENGTH_DIGITS or int(length) > limit:
-        sentence = f"The body has more than {limit} bytes, for {max_thumbnails} thumbnails at most."
+        sentence = f"The body has more than {limit} bytes, the limit for {max_thumbnails} thumbnails."
         raise errors.BatchTooLargeError(sentence)
     try:
         return request.body
     except UnreadablePostError as error:
-        raise errors.BatchError("The body has not come to its end.") from error
+        raise errors.BatchError("The connection ended before the body did.") from error
 
 
 def _opened(text: str) -> OpenedText:
@@ -266,6 +267,6 @@ def _opened(text: str) -> OpenedText:
 
 
 def _max_age(url: str) -> int:
-    """Return the max-age of a redirect in seconds: short, and less than a signed URL works."""
+    """Return the max-age of a redirect: at most half of the seconds for which a signed URL works."""
     most = get_server_config().redirect_max_age
     return most if lasting(url) else min(most, get_thumbnail_storage().url_lifetime // 2)

@@ -27,7 +27,7 @@ MAX_HEADER_BYTES = 32_768
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
-    """answers: how many requests threads have begun to answer"""
+    """A client's connection. answers: how many requests threads have begun to answer"""
 
     answers = 0
 

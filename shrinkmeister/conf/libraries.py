@@ -1,7 +1,7 @@
 """Rows for settings of sorl, Django and django-storages, which check them themselves."""
 
 from shrinkmeister.conf.row import BOTH, SERVER, SITE, Setting
-from shrinkmeister.environment import FLAG, MAPPING, NUMBER, TEXT, whole
+from shrinkmeister.environment import DOMAIN, FLAG, MAPPING, NUMBER, REGION, TEXT, URL, choice, whole
 
 # These settings decide how a picture looks. Tokens contain their values, so the server needs none of them.
 PICTURE_SETTINGS = tuple(
@@ -41,12 +41,12 @@ DJANGO_SETTINGS = (
 S3_SETTINGS = tuple(
     Setting(SERVER, form, f"django-storages': {about}", default, name=f"AWS_{name}")
     for name, form, default, about in (
-        ("S3_ENDPOINT_URL", TEXT, None, "the URL of an S3 that is not Amazon's."),
-        ("S3_REGION_NAME", TEXT, None, "the region of the bucket."),
-        ("S3_ADDRESSING_STYLE", TEXT, None, "`virtual` or `path`."),
+        ("S3_ENDPOINT_URL", URL, None, "the URL of an S3 that is not Amazon's."),
+        ("S3_REGION_NAME", REGION, None, "the region of the bucket."),
+        ("S3_ADDRESSING_STYLE", choice("auto", "virtual", "path"), None, "`auto`, `virtual` or `path`."),
         ("S3_SIGNATURE_VERSION", TEXT, "s3v4", "how requests are signed."),
-        ("S3_CUSTOM_DOMAIN", TEXT, None, "the domain of the thumbnails' URLs, such as a CDN's."),
-        ("S3_URL_PROTOCOL", TEXT, "https:", "the scheme of URLs at that domain."),
+        ("S3_CUSTOM_DOMAIN", DOMAIN, None, "the domain of the thumbnails' URLs, such as a CDN's."),
+        ("S3_URL_PROTOCOL", choice("https:", "http:"), "https:", "the scheme of URLs at that domain."),
         # The default of django-storages is True. With False, the URL of a public thumbnail never ends.
         ("QUERYSTRING_AUTH", FLAG, False, "true for a private bucket: each URL is signed."),
         ("QUERYSTRING_EXPIRE", whole(), 3600, "seconds for which a signed URL works."),

@@ -188,7 +188,8 @@ class Config:
     sources: tuple[tuple[str, str, str], ...] = both(
         NAMES,
         "What the server may read: `s3://bucket`, `s3://bucket/folder/`, `storage://alias`, `https://host` "
-        "or `http://host`. A site lists the hosts of sources that are URLs, and "
+        "or `http://host`. Thumbnails that are stored "
+        "[stay](../understand/security.md#urls). A site lists the hosts of sources that are URLs, and "
         "[storages elsewhere](../how-to/storages.md).",
         shown="on the server `s3://` + THUMBNAIL_BUCKET, or `storage://` + THUMBNAIL_STORAGE",
         read=values.sources,

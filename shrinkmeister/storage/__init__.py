@@ -3,7 +3,7 @@
 The server writes to it, the site deletes from it, and what it contains is the truth for both.
 """
 
-from shrinkmeister.conf import get_config, reset_on_setting_change
+from shrinkmeister.conf import SettingError, get_config, reset_on_setting_change
 from shrinkmeister.storage.base import ThumbnailStorage
 from shrinkmeister.storage.buckets import bucket_storage, is_s3, open_thumbnail_storage
 from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
@@ -25,5 +25,12 @@ def get_former_storage() -> ThumbnailStorage:
     config = get_config()
     storage = open_thumbnail_storage()
     if is_s3(storage):
+        if not storage.bucket_name:
+            raise SettingError(
+                "shrinkmeister.E005",
+                f"THUMBNAIL_BUCKET is not set, and the storage {config.storage!r} on S3 has no bucket.",
+                "Set THUMBNAIL_BUCKET to the bucket of the thumbnails. To keep them elsewhere, describe "
+                "that storage in STORAGES.",
+            )
         return S3ThumbnailStorage(bucket_storage(storage.bucket_name, config, storage.location))
     return DjangoThumbnailStorage(storage)

@@ -137,10 +137,17 @@ def _without_package(bucket: str, reason: str) -> SettingError:
 
 
 def alias_storage(alias: str) -> Any:
-    """Return a new instance of an S3 storage of STORAGES."""
+    """Return a new instance of an S3 storage of STORAGES. Raises SettingError if it has no bucket."""
     parameters = settings.STORAGES[alias]
     options = parameters.get("OPTIONS", {})
-    return _prepared(shared_client_class(import_string(parameters["BACKEND"]))(**options), options)
+    storage = shared_client_class(import_string(parameters["BACKEND"]))(**options)
+    if not storage.bucket_name:
+        raise SettingError(
+            "shrinkmeister.E113",
+            f"THUMBNAIL_SOURCES contains 'storage://{alias}', a storage on S3 without a bucket.",
+            f"Add bucket_name to the OPTIONS of {alias!r} in STORAGES.",
+        )
+    return _prepared(storage, options)
 
 
 def _prepared(storage: Any, options: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from shrinkmeister.conf.values import SERVER_URL_HINT, server_url
 from shrinkmeister.environment import as_names
 from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister_server.deployment.plausibility import check, doubtful
@@ -17,6 +18,8 @@ from shrinkmeister_server.deployment.stage import (
     ARCHITECTURES,
     FILE,
     POLICY_FILE,
+    RUNNING,
+    RUNTIMES,
     StageError,
     make_stage,
     read_stage,
@@ -53,8 +56,6 @@ def main(arguments: Sequence[str]) -> str | None:
         options.run(options)
     except ShrinkmeisterError as error:
         return str(error)
-    except OSError as error:
-        return f"{error.filename}: {error.strerror}."
     except (EOFError, KeyboardInterrupt):
         return "\nStopped. No file was written."
     return None
@@ -75,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, default, text in OPTIONS:
         init.add_argument(f"--{name}", default=default, help=f"{text} (default: {default or 'none'})")
     init.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64")
+    init.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        help="Python on Lambda (default: the one that runs this, which Zappa needs; an image may differ)",
+    )
     init.add_argument("--force", action="store_true", help=f"replace an existing {FILE}")
 
     policy = command(_policy, "policy", f"Write {POLICY_FILE} with the rights that {FILE} needs.")
@@ -92,6 +98,7 @@ def _init(options: argparse.Namespace) -> None:
             f"secret, set the environment variable THUMBNAIL_SECRET_KEY to it."
         )
     _check_options(options)
+    options.runtime = options.runtime or RUNNING
     # Other users of the machine can see options, so an address with a password is better a variable.
     options.cache = options.cache or os.environ.get("THUMBNAIL_CACHE_LOCATION")
     given = {name: getattr(options, name) for name in QUESTIONS}
@@ -108,11 +115,13 @@ def _init(options: argparse.Namespace) -> None:
         if again == answers:
             raise StageError("No answer has changed. No file was written.")
         answers = again
+    # An error of the first leaves the second as it is, with its secret.
+    write(POLICY_FILE, policy_of(options.stage, stage))
     write(FILE, {options.stage: stage})
     for doubt in doubtful(stage):
         print(f"Note: {doubt}", file=sys.stderr)
     print(f"Wrote {FILE}, which contains the secret: do not share it.")
-    _policy(options)
+    _report_policy(options.stage, stage)
     print(f"\nNext: zappa deploy {options.stage}")
     print("\nSettings of the site:\n")
     print(site_settings(variables_of(stage)))
@@ -140,6 +149,12 @@ def _check_options(options: argparse.Namespace) -> None:
         raise StageError(f"The name is {options.name!r}. It may only contain letters, digits, _ and -.")
     if not STAGE.fullmatch(options.stage):
         raise StageError(f"The stage is {options.stage!r}. Zappa only accepts letters, digits and _.")
+    if not options.runtime and RUNNING not in RUNTIMES:
+        raise StageError(
+            f"This is {RUNNING}. On Lambda, the server needs one of {', '.join(RUNTIMES)}, and Zappa "
+            f"packages for the Python that it runs with. Make the virtual environment with one of them. "
+            f"For an image, give the Python of the image as --runtime."
+        )
     if bool(as_names(options.subnets)) != bool(as_names(options.security_groups)):
         raise StageError("--subnets or --security-groups is missing: a network needs both.")
 
@@ -147,6 +162,10 @@ def _check_options(options: argparse.Namespace) -> None:
 def _policy(options: argparse.Namespace) -> None:
     name, stage = read_stage(options.stage)
     write(POLICY_FILE, policy_of(name, stage))
+    _report_policy(name, stage)
+
+
+def _report_policy(name: str, stage: dict[str, Any]) -> None:
     print(f"Wrote {POLICY_FILE}. `zappa deploy {name}` or `zappa update {name}` gives it to the function.")
     sources = as_names(variables_of(stage).get("THUMBNAIL_SOURCES", ""))
     if others := ", ".join(one for one in sources if one.startswith("storage://")):
@@ -155,6 +174,11 @@ def _policy(options: argparse.Namespace) -> None:
 
 def _site(options: argparse.Namespace) -> None:
     _, stage = read_stage(options.stage)
+    if options.server_url != UNKNOWN_URL:
+        try:
+            server_url(options.server_url)
+        except ValueError as error:
+            raise StageError(f"--server-url is {options.server_url!r}. {SERVER_URL_HINT}") from error
     print(site_settings(variables_of(stage), options.server_url), end="")
 
 

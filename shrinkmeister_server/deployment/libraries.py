@@ -17,9 +17,7 @@ from click import ClickException
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
-# These runtimes use Amazon Linux 2023. Python 3.11 and earlier use Amazon Linux 2, whose glibc does not run
-# cryptography's wheels. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
-RUNTIMES = ("python3.12", "python3.13", "python3.14")
+# The newest versions of symbols in the runtimes of RUNTIMES.
 NEWEST = {"GLIBC": "2.34", "GLIBCXX": "3.4.29", "CXXABI": "1.3.13"}
 MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}

@@ -6,7 +6,6 @@ whether bytecode is current. Also, Zappa's zip contains what only Zappa's comman
 
 import compileall
 import shutil
-import sys
 from collections.abc import Collection
 from importlib.metadata import distributions
 from pathlib import Path
@@ -18,9 +17,17 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from click import ClickException, echo
 
 from shrinkmeister_server.aws_lambda.packaged_secrets import PATTERNS
-from shrinkmeister_server.deployment.libraries import RUNTIMES, Target, replace_foreign, unfit_libraries
+from shrinkmeister_server.deployment.libraries import Target, replace_foreign, unfit_libraries
 from shrinkmeister_server.deployment.plausibility import check, doubtful
-from shrinkmeister_server.deployment.stage import ALL_SECRETS, FILE, HANDLER, StageError, variables_of
+from shrinkmeister_server.deployment.stage import (
+    ALL_SECRETS,
+    FILE,
+    HANDLER,
+    RUNNING,
+    RUNTIMES,
+    StageError,
+    variables_of,
+)
 
 # Lambda unpacks no more. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_BYTES = 262_144_000
@@ -80,10 +87,9 @@ def finish(cli: Any, services: Collection[str] = SERVICES) -> None:
 
 
 def _check_stage(cli: Any) -> None:
-    running = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if cli.runtime not in RUNTIMES or cli.runtime != running:
+    if cli.runtime not in RUNTIMES or cli.runtime != RUNNING:
         raise ClickException(
-            f"runtime is {cli.runtime!r}, but Zappa runs with {running} and ships its packages. Make "
+            f"runtime is {cli.runtime!r}, but Zappa runs with {RUNNING} and ships its packages. Make "
             f"the virtual environment with one of {', '.join(RUNTIMES)}, and set runtime to the same."
         )
     if not str(cli.zip_path).endswith(".zip"):

@@ -29,13 +29,15 @@ def policy_of(name: str, stage: dict[str, Any]) -> dict[str, Any]:
 def _statements(name: str, stage: dict[str, Any]) -> Iterator[dict[str, Any]]:
     variables = variables_of(stage)
     for key in ("project_name", "aws_region"):
-        if not isinstance(stage.get(key), str):
+        if not stage.get(key):
             raise StageError(f"{key} of the stage {name!r} is missing.")
     region = stage["aws_region"]
     try:
         arn = f"arn:{Session().get_partition_for_region(region)}"
     except UnknownRegionError as error:
-        raise StageError(str(error)) from error
+        raise StageError(
+            f"aws_region of the stage {name!r} is {region!r}, which botocore does not know."
+        ) from error
     bucket = TEXT.read(variables, "THUMBNAIL_BUCKET", None)
     if not bucket:
         raise StageError("THUMBNAIL_BUCKET is not set in environment_variables. Lambda keeps no files.")

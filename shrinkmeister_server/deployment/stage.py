@@ -13,6 +13,20 @@ from shrinkmeister_server.conf import VARIABLES as SERVER_VARIABLES
 FILE = Path("zappa_settings.json")
 POLICY_FILE = Path("iam_policy.json")
 ARCHITECTURES = ("x86_64", "arm64")
+# These runtimes use Amazon Linux 2023. Python 3.11 and earlier use Amazon Linux 2, whose glibc does not run
+# cryptography's wheels. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+RUNTIMES = ("python3.12", "python3.13", "python3.14")
+RUNNING = f"python{sys.version_info.major}.{sys.version_info.minor}"
+# The types of the keys that are read here. Zappa reads all others.
+TYPES: dict[str, type] = {
+    **dict.fromkeys(
+        ("environment_variables", "aws_environment_variables", "callbacks", "vpc_config"), dict
+    ),
+    **dict.fromkeys(("project_name", "aws_region", "s3_bucket", "runtime"), str),
+    "function_url_config": dict,
+    "exclude_glob": list,
+}
+JSON_NAMES: dict[type, str] = {dict: "an object", list: "an array", str: "text in quotes"}
 HANDLER = "shrinkmeister_server.lambda_handler.handler"
 POST = "shrinkmeister_server.deployment.callbacks.post"
 # These variables are set at the function. Its package, which is stored in buckets and on disks, lacks them.
@@ -23,7 +37,7 @@ ALL_SECRETS = (*SECRETS, "AWS_S3_SECRET_ACCESS_KEY")
 DEFAULTS: dict[str, Any] = {
     "django_settings": "shrinkmeister_server.settings",
     "lambda_handler": HANDLER,
-    # Megabytes. With so many, Lambda gives the function a whole core. A request uses one thread.
+    # Megabytes. From this size on, Lambda gives the function a whole core. A request uses one thread.
     "memory_size": 1769,
     # The waits of VARIABLES and two slow answers of S3 have to fit into it.
     "timeout_seconds": 30,
@@ -78,6 +92,7 @@ def make_stage(
     cache: str,
     secret: str,
     deployments: str,
+    runtime: str = RUNNING,
     cache_backend: str = "redis",
     resolutions: str = "",
     hosts: str = "",
@@ -96,7 +111,7 @@ def make_stage(
         "project_name": name,
         "aws_region": region,
         "s3_bucket": deployments,
-        "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "runtime": runtime,
         "architecture": architecture,
         "attach_policy": POLICY_FILE.name,
         **({"vpc_config": network} if as_names(subnets) else {}),
@@ -125,7 +140,7 @@ def complete(stage: dict[str, Any]) -> dict[str, Any]:
     # Another endpoint has its own regions and addresses.
     bucket = {"AWS_S3_REGION_NAME": region_of(stage), "AWS_S3_ADDRESSING_STYLE": "virtual"}
     added = VARIABLES if given.get("AWS_S3_ENDPOINT_URL") else {**bucket, **VARIABLES}
-    # What is given stands first, and its values count.
+    # Keys of the given stage come first in the file, and their values override the defaults.
     return {
         **stage,
         **DEFAULTS,
@@ -145,19 +160,32 @@ def read_stage(name: str | None) -> tuple[str, dict[str, Any]]:
         stages = json.loads(FILE.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise StageError(f"{FILE} does not exist in this folder. `init` writes it.") from error
+    except OSError as error:
+        raise StageError(f"{FILE} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise StageError(f"{FILE} is not JSON: {error}.") from error
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise StageError(f"{FILE} has to be a JSON object of stages, each an object. `init` writes it.")
     if name is None and len(stages) == 1:
         (name,) = stages
-    if name is None or name not in stages:
+    if not stages:
+        raise StageError(f"{FILE} has no stage. `init --force` writes one.")
+    if name is None:
         raise StageError(f"{FILE} has the stages {', '.join(stages)}. Name one of them.")
+    if name not in stages:
+        raise StageError(f"{FILE} has no stage {name!r}. Its stages are: {', '.join(stages)}.")
     return name, stages[name]
 
 
 def variables_of(stage: dict[str, Any]) -> dict[str, str]:
-    """Return the environment of the function without Lambda's own variables. Raises StageError."""
+    """Return the environment of the function without Lambda's own variables.
+
+    Raises StageError for a value of another type, also for one of the other keys that are read here.
+    """
+    for key, kind in TYPES.items():
+        if key in stage and not isinstance(stage[key], kind):
+            # The message leaves the value out, because it may contain a secret.
+            raise StageError(f"{key} of {FILE} has another type. Write {JSON_NAMES[kind]}.")
     variables = {**stage.get("aws_environment_variables", {}), **stage.get("environment_variables", {})}
     for name, value in variables.items():
         if not isinstance(value, str):
@@ -174,8 +202,11 @@ def region_of(stage: dict[str, Any]) -> str:
 
 
 def write(file: Path, value: Any) -> None:
-    """Write indented JSON to a file that only its owner can read."""
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        # The mode above is only for new files.
-        os.fchmod(stream.fileno(), 0o600)
-        stream.write(json.dumps(value, indent=4) + "\n")
+    """Write indented JSON to a file that only its owner can read. Raises StageError."""
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            # The mode above is only for new files.
+            os.fchmod(stream.fileno(), 0o600)
+            stream.write(json.dumps(value, indent=4) + "\n")
+    except OSError as error:
+        raise StageError(f"{file} cannot be written: {error.strerror}.") from error

@@ -38,9 +38,9 @@ class RequestLog:
     """What the server knows about a request.
 
     spec       content of its token; None if the token is invalid
-    thumbnail  whether it asks for a thumbnail. Robots ask for anything else, which is no reason to warn
-    failure    name of what prevented the thumbnail: the error's class, or "Unhealthy"
-    code       code of that failure
+    thumbnail  whether it asks for a thumbnail. Robots ask for other addresses, which are only INFO
+    failure    name of what prevented the answer: the error's class, "Unhealthy" or "Unfinished"
+    code       code of a failure, also of one that the doctor has found
     message    text of that failure, which does not name the source
     exception  an unexpected error, which is logged with its traceback
     status     of the answer, or of one thumbnail of a batch
@@ -80,7 +80,8 @@ class RequestLog:
         if self.code == UNEXPECTED:
             self.exception = error
 
-    def failed(self, name: str, code: str, message: str) -> None:
+    def failed(self, name: str | None, code: str, message: str) -> None:
+        """Note a failure. name: its outcome; None keeps the outcome of the request"""
         self.failure, self.code, self.message = name, code, _as_one_line(message, MAX_MESSAGE)
 
     def fields(self, method: str) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def request_log_of(request: HttpRequest) -> RequestLog:
 
 
 class AccessLogMiddleware:
-    """The outermost entry of MIDDLEWARE."""
+    """Logs and counts each request. It is the outermost entry of MIDDLEWARE."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

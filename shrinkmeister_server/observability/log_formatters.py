@@ -28,7 +28,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class EmfFormatter(JsonFormatter):
-    """Writes the same, and CloudWatch makes metrics of the lines of requests.
+    """Writes the lines of JsonFormatter. CloudWatch makes metrics of those of requests.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """

@@ -81,8 +81,23 @@ def test_a_missing_variable(name: str) -> None:
         ("THUMBNAIL_MAX_PIXELS", "0", "THUMBNAIL_MAX_PIXELS is '0'"),
         ("THUMBNAIL_WAIT_SECONDS", "-1", "THUMBNAIL_WAIT_SECONDS is '-1'"),
         ("THUMBNAIL_ENGINE", "os.path.join", "THUMBNAIL_ENGINE is 'os.path.join'"),
-        ("AWS_S3_ENDPOINT_URL", "localhost", "shrinkmeister.E103"),
+        ("AWS_S3_ENDPOINT_URL", "localhost", "AWS_S3_ENDPOINT_URL is 'localhost'"),
+        ("AWS_S3_REGION_NAME", "eu central", "AWS_S3_REGION_NAME is 'eu central'"),
+        ("AWS_S3_ADDRESSING_STYLE", "host", "AWS_S3_ADDRESSING_STYLE is 'host'"),
+        ("AWS_S3_CUSTOM_DOMAIN", "https://cdn.example.com", "AWS_S3_CUSTOM_DOMAIN is 'https://"),
+        ("AWS_S3_URL_PROTOCOL", "https", "AWS_S3_URL_PROTOCOL is 'https'"),
+        ("AWS_PROFILE", "nobody", "AWS_PROFILE"),
+        ("AWS_QUERYSTRING_AUTH", "true", "AWS_ACCESS_KEY_ID"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL is 'loud'"),
+        ("PORT", "70000", "PORT is '70000'"),
         ("STORAGES", "default", "variable STORAGES "),
+        ("STORAGES", '{"default": {}}', "variable STORAGES "),
+        ("STORAGES", '{"default": {"BACKEND": 5}}', "variable STORAGES "),
+        ("STORAGES", '{"default": {"BACKEND": "a.B", "OPTIONS": []}}', "variable STORAGES "),
+        ("CACHES", '{"shrinkmeister": {}}', "variable CACHES "),
+        ("CACHES", '{"shrinkmeister": {"BACKEND": "no.such.Cache"}}', "variable CACHES "),
+        ("THUMBNAIL_BUCKET", None, "shrinkmeister.E005"),
+        ("DJANGO_SETTINGS_MODULE", "no.such.settings", "'no.such.settings'"),
         ("CACHES", "[]", "variable CACHES "),
         ("CACHES", '{"shrinkmeister": "redis://"}', "'shrinkmeister'"),
         ("THUMBNAIL_ENGINE", "no.such.Engine", "THUMBNAIL_ENGINE is 'no.such.Engine'"),
@@ -94,8 +109,43 @@ def test_a_missing_variable(name: str) -> None:
 )
 def test_a_wrong_variable(name: str, value: str | None, said: str) -> None:
     status, output = manage("check", **{name: value})
-    assert status != 0
+    assert status == 1
     assert said in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["inti"], 1, "'inti'"),
+        (["check", "--settings=no.such.settings"], 1, "'no.such.settings'"),
+        (["check", "--nonsense"], 2, "--nonsense"),
+        (["serve", "localhost"], 2, "'localhost'"),
+        (["serve", "no-such-host.invalid:8000"], 1, "no-such-host.invalid:8000"),
+        (["serve", "[::1:8000"], 1, "[::1:8000"),
+        (["serve", "127.0.0.1:70000"], 2, "'127.0.0.1:70000'"),
+        (["serve", "--threads=0"], 2, "'0'"),
+        (["serve", "--threads=-3"], 2, "'-3'"),
+    ],
+)
+def test_a_wrong_command(arguments: list[str], status: int, said: str) -> None:
+    found, output = manage(*arguments)
+    assert found == status
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_a_wrong_command_needs_no_variable() -> None:
+    status, output = manage("inti", **dict.fromkeys(NEEDED))
+    assert status == 1
+    assert "'inti'" in output
+
+
+def test_a_cache_in_files_without_a_folder_is_checked() -> None:
+    cache = '{"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache"}}'
+    status, output = manage("check", CACHES=cache)
+    assert status == 0
+    assert "caches.W003" in output
 
 
 def test_a_misspelled_variable() -> None:
@@ -163,11 +213,11 @@ def test_a_wrong_variable_tells_no_password(name: str, value: str) -> None:
 
 
 def test_casts() -> None:
-    variables = {"N": "5", "F": "no", "L": "a, b,,c", "M": '{"a": {}}', "E": ""}
+    variables = {"N": "5", "F": "no", "L": "a, b,,c", "M": '{"a": {"BACKEND": "b"}}', "E": ""}
     assert whole().read(variables, "N") == 5
     assert FLAG.read(variables, "F") is False
     assert NAMES.read(variables, "L") == ["a", "b", "c"]
-    assert MAPPING.read(variables, "M") == {"a": {}}
+    assert MAPPING.read(variables, "M") == {"a": {"BACKEND": "b"}}
     assert TEXT.read(variables, "E", "default") == "default"
     with pytest.raises(ImproperlyConfigured, match="variable E "):
         TEXT.read(variables, "E")

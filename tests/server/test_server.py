@@ -26,6 +26,7 @@ from shrinkmeister.cache.record_store import RecordStore
 from shrinkmeister.conf import DAY, get_tokens, reset_on_setting_change
 from shrinkmeister.exceptions import DriverError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
 from shrinkmeister_server import health, pipeline, served, views
 from shrinkmeister_server.health import HEALTH_SECONDS, Health, Report, examine
@@ -127,6 +128,21 @@ class TestMaking:
             os.utime(media / name, (then, then))
             assert server.get(url).status_code == 302
             assert made.call_count == times
+
+    def test_the_allow_list_bounds_what_is_read_and_made(
+        self, server: Server, photo: str, settings: Any
+    ) -> None:
+        """A stored thumbnail of a source that is no longer listed stays, also without its record."""
+        first = server.get(url_of(spec_of()))
+        settings.THUMBNAIL_SOURCES = ["storage://default/elsewhere/"]
+        assert server.get(url_of(spec_of()))["Location"] == first["Location"]
+        caches["shrinkmeister"].clear()
+        assert server.get(url_of(spec_of()))["Location"] == first["Location"]
+        assert server.get(url_of(spec_of(geometry="200x100"))).status_code == 403
+        get_thumbnail_storage().delete([get_thumbnail(photo, "300x200", crop="center").object_name])
+        get_shared_cache().records.forget(spec_of().source, [])
+        caches["shrinkmeister"].clear()
+        assert server.get(url_of(spec_of())).status_code == 403
 
     def test_a_thumbnail_outlives_its_source(self, server: Server, media: Path, photo: str) -> None:
         url = url_of(spec_of())

@@ -298,13 +298,6 @@ def get(url: str, **headers: str) -> urllib3.BaseHTTPResponse:
 
 
 @pytest.fixture
-def photos(s3_server: S3Server, s3_bucket: Callable[..., str]) -> str:
-    bucket = s3_bucket()
-    s3_server.client().put_object(Bucket=bucket, Key="dawn.jpg", Body=picture((800, 600)))
-    return bucket
-
-
-@pytest.fixture
 def variables(
     s3_server: S3Server, s3_bucket: Callable[..., str], photos: str, redis_location: str
 ) -> dict[str, str]:

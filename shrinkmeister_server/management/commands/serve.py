@@ -25,7 +25,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--threads",
-            type=int,
+            type=_threads,
             help=f"default: THUMBNAIL_MAX_MAKING + THUMBNAIL_MAX_WAITING + {SPARE_THREADS}",
         )
 
@@ -42,7 +42,8 @@ class Command(BaseCommand):
         threads = options["threads"] or config.max_making + config.max_waiting + SPARE_THREADS
         try:
             server = Server(application, address, threads, max_body(config.max_batch))
-        except OSError as error:
+        # waitress raises ValueError for a host without an address.
+        except (OSError, ValueError) as error:
             raise CommandError(f"Cannot listen on {address}: {error}") from error
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, server.stop)
@@ -54,3 +55,9 @@ def _address(text: str) -> str:
     if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise ArgumentTypeError(f"{text!r} is not host:port, such as 0.0.0.0:8001")
     return text
+
+
+def _threads(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)

@@ -25,6 +25,7 @@ from shrinkmeister.conf import Config, get_config
 from shrinkmeister.doctor.messages import facts_of
 from shrinkmeister.environment import NAMES, SECRET, TEXT
 from shrinkmeister_server.conf import VARIABLES
+from shrinkmeister_server.deployment.command import main
 from shrinkmeister_server.deployment.package import finish
 from shrinkmeister_server.deployment.plausibility import check, doubtful, impossible
 from shrinkmeister_server.deployment.policy import function_name, policy_of
@@ -32,6 +33,7 @@ from shrinkmeister_server.deployment.site import SHARED, site_settings
 from shrinkmeister_server.deployment.stage import (
     DEFAULTS,
     HANDLER,
+    RUNTIMES,
     SECRETS,
     StageError,
     complete,
@@ -61,9 +63,12 @@ TYPED = (
     "THUMBNAIL_EXPIRE_DAYS",
 )
 RUNNING = f"python{sys.version_info.major}.{sys.version_info.minor}"
+# `init` refuses a Python that Lambda lacks, unless it is told another one.
+RUNTIME = () if RUNNING in RUNTIMES else ("--runtime", "python3.13")
 INIT = [
     *("init", "--region", "eu-central-1", "--bucket", "my-thumbnails", "--sources", "s3://my-photos"),
     *("--cache", "redis://user:password@my-cache.example.com:6379/0", "--resolutions", "1.5,2"),
+    *RUNTIME,
 ]
 
 
@@ -270,7 +275,7 @@ def on_a_terminal(directory: Path, typed: bytes, *arguments: str) -> subprocess.
     terminal, ours = pty.openpty()
     os.write(terminal, typed)
     done = subprocess.run(
-        [sys.executable, "-m", "shrinkmeister_server", "init", *arguments],
+        [sys.executable, "-m", "shrinkmeister_server", "init", *RUNTIME, *arguments],
         cwd=directory,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         stdin=ours,
@@ -375,7 +380,38 @@ def test_what_cannot_be_written_or_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "zappa_settings.json").mkdir()
     for arguments in ([*INIT, "--force"], ["site"]):
         done = command(tmp_path, *arguments)
-        assert (done.returncode, done.stderr) == (1, "zappa_settings.json: Is a directory.\n")
+        assert done.returncode == 1
+        assert done.stderr.startswith("zappa_settings.json ")
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["zappa_settings.json", "iam_policy.json"])
+def test_init_that_cannot_write_keeps_the_secret_of_before(tmp_path: Path, name: str) -> None:
+    other = ({"zappa_settings.json", "iam_policy.json"} - {name}).pop()
+    (tmp_path / name).mkdir()
+    (tmp_path / other).write_text("{}")
+    done = command(tmp_path, *INIT, "--force")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{name} ")
+    assert "Traceback" not in done.stderr
+    if other == "zappa_settings.json":
+        assert (tmp_path / other).read_text() == "{}"
+
+
+def test_init_refuses_a_python_that_lambda_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shrinkmeister_server.deployment.command.RUNNING", "python3.11")
+    arguments = [one for one in INIT if one not in RUNTIME]
+    message = main(arguments)
+    assert message is not None
+    assert all(one in message for one in ("python3.11", *RUNTIMES, "--runtime"))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(SystemExit) as refused:
+        main([*arguments, "--runtime", "python3.11"])
+    assert refused.value.code == 2
+    assert main([*arguments, "--runtime", "python3.13"]) is None
+    stage = json.loads((tmp_path / "zappa_settings.json").read_text())["production"]
+    assert stage["runtime"] == "python3.13"
 
 
 @pytest.mark.parametrize(
@@ -386,6 +422,11 @@ def test_what_cannot_be_written_or_read_is_named(tmp_path: Path) -> None:
         ({"test": {}}, "project_name of the stage 'test' is missing"),
         ({"test": {"environment_variables": {"THUMBNAIL_TTL": "abc"}}}, "THUMBNAIL_TTL is 'abc'"),
         ({"test": {"environment_variables": {"THUMBNAIL_TTL": 86400}}}, "THUMBNAIL_TTL is of type int"),
+        ({"test": {"environment_variables": [1]}}, "environment_variables of zappa_settings.json"),
+        ({"test": {"aws_environment_variables": "a"}}, "aws_environment_variables of zappa_settings"),
+        ({"test": {"vpc_config": []}}, "vpc_config of zappa_settings.json"),
+        ({"test": {"aws_region": None}}, "aws_region of zappa_settings.json"),
+        ({}, "no stage"),
     ],
 )
 def test_settings_that_nothing_can_read_are_told(tmp_path: Path, settings: Any, told: str) -> None:
@@ -422,6 +463,12 @@ def test_a_stage_has_to_be_named_where_there_are_several(tmp_path: Path) -> None
         "zappa_settings.json has the stages test, production. Name one of them.\n",
     )
     assert command(tmp_path, "site", "test").returncode == 0
+    unknown = command(tmp_path, "site", "tset")
+    assert unknown.returncode == 1
+    assert "'tset'" in unknown.stderr
+    wrong = command(tmp_path, "site", "test", "--server-url", "thumbs")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("--server-url is 'thumbs'")
     (tmp_path / "zappa_settings.json").write_text("{")
     assert "is not JSON" in command(tmp_path, "site").stderr
 

@@ -46,7 +46,7 @@ from tests.servers.process import (
 )
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import PATIENT, ThumbnailServer, running_thumbnail_server
-from tests.support.pictures import picture, size_of
+from tests.support.pictures import size_of
 
 pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails]
 
@@ -81,14 +81,6 @@ def replaced(text: str, *pairs: tuple[str, str]) -> str:
         assert old in text, old
         text = text.replace(old, new)
     return text
-
-
-@pytest.fixture
-def photos(s3_server: S3Server, s3_bucket: Callable[..., str]) -> str:
-    """A bucket with a photo."""
-    bucket = s3_bucket()
-    s3_server.client().put_object(Bucket=bucket, Key="dawn.jpg", Body=picture((800, 600)))
-    return bucket
 
 
 @pytest.fixture

@@ -203,6 +203,14 @@ def test_the_server_checks_the_aliases_that_it_may_read(settings: Any) -> None:
     assert "shrinkmeister.E113" in {message.id for message in check_server(None)}
     settings.STORAGES = {**settings.STORAGES, "r2": settings.STORAGES["default"]}
     assert "shrinkmeister.E113" not in {message.id for message in check_server(None)}
+    settings.AWS_STORAGE_BUCKET_NAME = None
+    settings.STORAGES = {**settings.STORAGES, "r2": {"BACKEND": "storages.backends.s3.S3Storage"}}
+    (found,) = (message for message in check_server(None) if message.id == "shrinkmeister.E113")
+    assert "'r2'" in str(found.hint)
+    settings.STORAGES["r2"]["OPTIONS"] = {"bucket_name": "photos", "endpoint_url": "localhost"}
+    settings.STORAGES = {**settings.STORAGES}
+    (found,) = (message for message in check_server(None) if message.id == "shrinkmeister.E103")
+    assert "'r2'" in found.msg
 
 
 def test_commands_run_where_a_storage_cannot_be_opened(settings: Any) -> None:

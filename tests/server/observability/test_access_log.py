@@ -15,6 +15,7 @@ import urllib3
 
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import DAY, get_tokens
+from shrinkmeister.doctor.messages import EXAMINE, Question, get_message_cipher
 from shrinkmeister.exceptions import DriverError, StorageError
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
@@ -208,6 +209,24 @@ class TestOthers:
         assert (told["level"], told["status"], told["outcome"]) == ("ERROR", 503, "Unhealthy")
         assert told["code"] == "unhealthy"
         assert told["error"] == "cache: refused 302 made"
+
+    @pytest.mark.usefixtures("media")
+    def test_the_doctors_request_is_examined_whatever_it_finds(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    ) -> None:
+        def examined() -> dict[str, Any]:
+            question = Question(ask=EXAMINE, nonce="n" * 22, time=int(time.time()))
+            sealed = get_message_cipher().encrypt_question(question)
+            assert server.get(f"/doctor/{sealed}").status_code == 200
+            (record,) = (one for one in log.records if hasattr(one, "request_log"))
+            log.clear()
+            return dict(vars(record)["request_log"])
+
+        assert (examined()["outcome"], "code" in examined()) == ("examined", False)
+        monkeypatch.setattr(get_shared_cache().notes, "note", Mock(side_effect=DriverError("refused")))
+        told = examined()
+        assert (told["status"], told["outcome"]) == (200, "examined")
+        assert (told["code"], told["error"]) == ("unhealthy", "refused")
 
 
 class TestFloods:
