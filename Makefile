@@ -7,7 +7,7 @@
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail
 #   make corners what depends on versions, with the newest and the oldest of each
 #   make docs    the documentation as HTML in docs/_build; warnings are errors. make docs-serve shows it on port 8080
-#   make package sdist and wheel in dist/, and the fast tests with the wheel
+#   make package sdist and wheel in dist/, what is in them, the clients, and the fast tests with each
 #   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
 #   make bench   all measurements, some 40 minutes; bench/README.md has each of them
 

@@ -126,7 +126,7 @@ class Driven:
         return data
 
     def answered(self, client: socket.socket) -> bool:
-        """Whether the application's one byte comes after its header, which the server may send by itself."""
+        """Whether the application's one byte comes after its header, which the server may send alone."""
         answer = self.received(client)
         while answer and not answer.endswith(b"\r\n\r\nx"):
             more = self.received(client)
