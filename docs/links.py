@@ -1,7 +1,7 @@
 """Checks all links of the documentation and of the other Markdown files: `make docs-links`.
 
-Links inside of the repository are always checked. Links to other sites are checked if PROBE answers, as it does
-on a machine with access to the internet. Otherwise the last line of the output says that they were skipped.
+Links inside of the repository are always checked. Links to other sites are checked if PROBE answers, because the
+machine then has access to the internet. Otherwise the last line of the output says that they were skipped.
 """
 
 import re

@@ -67,6 +67,18 @@ def test_the_classifiers_are_the_versions_of_the_matrix() -> None:
     assert re.findall(r"Django :: (\d\.\d)", classifiers) == sorted({*sum(djangos.values(), ())})
 
 
+def test_the_page_of_extras_lists_each_once() -> None:
+    configuration = ConfigParser(interpolation=None)
+    configuration.read(ROOT / "setup.cfg")
+    page = (ROOT / "docs" / "reference" / "extras.md").read_text(encoding="utf-8")
+    listed = [
+        name
+        for row in re.findall(r"^\| (`.+?`) \|", page, re.MULTILINE)
+        for name in re.findall("`(.+?)`", row)
+    ]
+    assert sorted(listed) == sorted(configuration["options.extras_require"])
+
+
 def test_go_can_download_its_module() -> None:
     """Go reserves paths without a dot in the first element for its own library."""
     paths = [
