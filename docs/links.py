@@ -1,7 +1,8 @@
 """Checks all links of the documentation and of the other Markdown files: `make docs-links`.
 
-Links inside of the repository are always checked. Links to other sites are checked if PROBE answers, because the
-machine then has access to the internet. Otherwise the last line of the output says that they were skipped.
+Links inside of the repository are always checked. Links to other sites are checked if PROBE answers, as it
+does where this machine has access to the internet. Otherwise the output ends with a line that they were
+skipped.
 """
 
 import re
@@ -35,13 +36,7 @@ def main() -> int:
     # The builder resolves all pages. So it also warns of each broken link between pages.
     command = [
         sys.executable,
-        "-m",
-        "sphinx",
-        "--builder",
-        "linkcheck",
-        "--fail-on-warning",
-        "--keep-going",
-        "--quiet",
+        *"-m sphinx --builder linkcheck --fail-on-warning --keep-going --quiet".split(),
     ]
     if not online:
         command += ["--define", "linkcheck_ignore=.*"]
