@@ -36,7 +36,7 @@ def main() -> int:
     # The builder resolves all pages. So it also warns of each broken link between pages.
     command = [
         sys.executable,
-        *"-m sphinx --builder linkcheck --fail-on-warning --keep-going --quiet".split(),
+        *["-m", "sphinx", "--builder", "linkcheck", "--fail-on-warning", "--keep-going", "--quiet"],
     ]
     if not online:
         command += ["--define", "linkcheck_ignore=.*"]
