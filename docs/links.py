@@ -5,6 +5,7 @@ does where this machine has access to the internet. Otherwise the output ends wi
 skipped.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from markdown_it import MarkdownIt
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 # Folders with Markdown files of others.
-NOT_OURS = {"node_modules", "vendor", "_build"}
+NOT_OURS = {"node_modules", "vendor", "_build", "var"}
 PROBE = "https://docs.djangoproject.com/"
 PROBE_SECONDS = 10
 # MyST's label of the heading below it.
@@ -52,8 +53,11 @@ def main() -> int:
 
 
 def markdown_files() -> list[Path]:
-    hidden = (path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.parts))
-    return sorted(path for path in hidden if not NOT_OURS & {*path.parts})
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in NOT_OURS and not name.startswith(".")]
+        found += [Path(folder, name) for name in names if name.endswith(".md")]
+    return sorted(found)
 
 
 def broken_links(path: Path) -> Iterator[str]:
