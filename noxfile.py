@@ -210,10 +210,9 @@ def run_client(session: nox.Session, folder: str, *command: str) -> str | None:
 
 
 def tracked_files() -> set[str]:
-    """Return the files that git knows, and new ones that it does not ignore."""
-    command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return {name for name in listed.split("\0") if name and Path(name).exists()}
+    """Return the files that git knows. Others do not belong into a release."""
+    listed = subprocess.run(("git", "ls-files", "-z"), capture_output=True, text=True, check=True).stdout
+    return {*filter(None, listed.split("\0"))}
 
 
 def make_environment(session: nox.Session, path: str, *pinned: str, extra: str = "test") -> str:
