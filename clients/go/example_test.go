@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log"
 
-	"shrinkmeister"
+	shrinkmeister "example.com/shrinkmeister/clients/go"
 )
 
 func Example() {

@@ -1,4 +1,4 @@
-module shrinkmeister
+module example.com/shrinkmeister/clients/go
 
 go 1.25.0
 

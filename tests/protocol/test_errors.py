@@ -3,12 +3,10 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shrinkmeister import error_policy
 from shrinkmeister.conf import SettingError
 from shrinkmeister.drivers.base import CacheSettingError
 from shrinkmeister.environment import VariableError
@@ -39,8 +37,8 @@ from shrinkmeister.sorl_errors import sorl_kind
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister_server.aws_lambda.events import EventError
 from shrinkmeister_server.deployment.stage import StageError
+from tests import INSTALLED, ROOT
 
-ROOT = Path(str(error_policy.__file__)).parents[1]
 PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
 # No answer of the server is about one of these.
 WITHOUT_ANSWER = {
@@ -65,7 +63,7 @@ def kinds(kind: type[ShrinkmeisterError] = ShrinkmeisterError) -> Iterator[type[
 
 def test_all_errors_have_one_root() -> None:
     named = {kind.__name__ for kind in kinds()}
-    for path in (*ROOT.glob("shrinkmeister/**/*.py"), *ROOT.glob("shrinkmeister_server/**/*.py")):
+    for path in INSTALLED.glob("shrinkmeister*/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 bases = " ".join(map(ast.unparse, node.bases))

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"shrinkmeister"
+	shrinkmeister "example.com/shrinkmeister/clients/go"
 )
 
 const (

@@ -1,12 +1,12 @@
-module shrinkmeister/example
+module example.com/shrinkmeister/clients/go/example
 
 go 1.25.0
 
-replace shrinkmeister => ..
+replace example.com/shrinkmeister/clients/go => ..
 
 require (
 	github.com/redis/go-redis/v9 v9.22.0
-	shrinkmeister v0.0.0-00010101000000-000000000000
+	example.com/shrinkmeister/clients/go v0.0.0-00010101000000-000000000000
 )
 
 require (

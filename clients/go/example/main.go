@@ -18,7 +18,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"shrinkmeister"
+	shrinkmeister "example.com/shrinkmeister/clients/go"
 )
 
 func main() {
