@@ -111,16 +111,18 @@ def thumbnail_of(spec: ThumbnailSpec, config: Config, former: Former | None = No
     """Return the thumbnail of a spec. former: the adopted thumbnail of sorl that may stand in for it."""
     known = get_shared_cache().lookups.look_up(spec, former.place if former else None, current_page())
     name, record, thumbnail = object_name(spec, config.prefix), known.thumbnail, None
-    if record and not known.stale:
+    # The adopted one comes first. A page without an answer of the cache is lazy, so the server may have
+    # made the same thumbnail once more, and the URLs of a site that swaps would change.
+    if former and known.adopted:
+        origin = Origin(former.name, by_storage=not known.adopted.base)
+        thumbnail = _with_all_resolutions(known.adopted, origin, filepath_to_uri(former.name), config)
+    if not thumbnail and record and not known.stale:
         origin = Origin(name, spec, by_storage=not record.base)
         thumbnail = _with_all_resolutions(record, origin, name.removeprefix(config.prefix), config)
         # Without a URL in its record, the thumbnail is in a private bucket. If the site cannot sign, the
         # server does.
         if thumbnail and not record.base and lasting(thumbnail.url):
             thumbnail = None
-    if not thumbnail and former and known.adopted:
-        origin = Origin(former.name, by_storage=not known.adopted.base)
-        thumbnail = _with_all_resolutions(known.adopted, origin, filepath_to_uri(former.name), config)
     if thumbnail:
         return thumbnail
     if is_eager(config):

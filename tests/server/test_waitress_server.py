@@ -322,6 +322,7 @@ class TestServer:
             yield server
 
     def test_slow_clients_hold_no_thread(self, server: ThumbnailServer, photos: str) -> None:
+        assert f"{server.url}/" in server.log.read_text()
         url = tokens_of(server, photos)
         assert get(url).status == 302, server.log.read_text()
         with ExitStack() as clients:
