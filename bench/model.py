@@ -51,11 +51,11 @@ FOUND = Step(commands=1, gets=0, puts=0, seconds=0.01)
 
 @dataclass(frozen=True)
 class Measured:
-    record_bytes: float = _is(300, "bytes of Redis for a record, tables of the database included")
-    page_microseconds: float = _is(204, "microseconds of Redis for any 100 of a million records")
-    command_microseconds: float = _is(40, "microseconds of Redis for a command of the server")
-    thumbnail_bytes: float = _is(40_000, "bytes of a thumbnail, 300x200 with quality 95")
-    line_bytes: float = _is(600, "bytes of a log line with LOG_FORMAT=emf: 550 to 800")
+    record_bytes: float = _is(300, "bytes of memory that Redis uses for a record, its hash tables included")
+    page_microseconds: float = _is(204, "microseconds for Redis to read any 100 of a million records")
+    command_microseconds: float = _is(40, "microseconds for Redis to execute a command of the server")
+    thumbnail_bytes: float = _is(40_000, "bytes of a thumbnail of 300x200 pixels with quality 95")
+    line_bytes: float = _is(600, "bytes of a log line with LOG_FORMAT=emf (550 to 800)")
 
 
 @dataclass(frozen=True)
@@ -64,46 +64,50 @@ class Function:
 
     megabytes: float = _is(1769, "MB of memory of an instance")
     cold_seconds: float = _is(
-        0.8, "seconds of a cold start, billed too: 0.56 measured, and what Lambda does"
+        0.8, "billed seconds of a cold start: 0.56 measured, plus an estimate for what Lambda does"
     )
-    cold_share: float = _is(0.01, "share of invocations that start an instance")
-    log_bytes: float = _is(270, "bytes of its own log lines for a request: START, END, REPORT; an estimate")
+    cold_share: float = _is(0.01, "share of requests that start an instance")
+    log_bytes: float = _is(
+        270, "bytes of Lambda's own log lines START, END and REPORT for a request, estimated"
+    )
 
 
 @dataclass(frozen=True)
 class Site:
     thumbnails: float = _is(1e6, "thumbnails in the bucket")
-    used: float = _is(0.2, "share of them that visitors look at in a month")
-    views: float = _is(30, "views of each of those in a month")
-    page: float = _is(30, "thumbnails of a page")
-    new: float = _is(0.05, "new ones in a month, as a share of all")
-    again: float = _is(0.01, "made again, because their record had ended; a share of all")
-    besides: float = _is(0.2, "further requests of lazy URLs, for each that makes or checks a thumbnail")
-    sources: float = _is(3, "thumbnails of a source, which has a record too")
-    outcomes: float = _is(8, "outcomes in the log, each with two metrics, and one with two more")
+    used: float = _is(0.2, "share of all thumbnails that visitors view in a month")
+    views: float = _is(30, "views of each of these in a month")
+    page: float = _is(30, "thumbnails on a page")
+    new: float = _is(0.05, "share of all thumbnails that are new in a month")
+    again: float = _is(0.01, "share of all thumbnails that are made again because their record expired")
+    besides: float = _is(
+        0.2, "further requests for lazy URLs, for each request that makes or checks a thumbnail"
+    )
+    sources: float = _is(3, "thumbnails per source; each source also has a record")
+    outcomes: float = _is(8, "different outcomes in the log; each has two metrics, and one has four")
     browser: float = _is(0.5, "share of views that the browser's own cache answers")
-    cdn: float = _is(0.9, "share of the others that the CDN answers")
-    resolutions: float = _is(0, "alternative resolutions, each one more PUT and object")
-    peak: float = _is(4, "times the average, in the busiest minutes")
-    check_days: float = _is(7, "days of THUMBNAIL_CHECK_TTL")
+    cdn: float = _is(0.9, "share of the other views that the CDN answers")
+    resolutions: float = _is(0, "alternative resolutions; each adds one PUT and one object")
+    peak: float = _is(4, "load in the busiest minutes, relative to the average")
+    check_days: float = _is(7, "THUMBNAIL_CHECK_TTL in days")
 
 
 @dataclass(frozen=True)
 class Prices:
     """List prices in US dollars, of us-east-1, without discounts for large amounts."""
 
-    gb_second: float = _is(0.0000166667, "Lambda, a GB-second (x86)")
-    invocations: float = _is(0.20, "Lambda, a million requests")
-    puts: float = _is(5.00, "S3, a million PUT or LIST")
-    gets: float = _is(0.40, "S3, a million GET or HEAD")
-    stored: float = _is(0.023, "S3 Standard, a GB a month, first 50 TB")
-    redis: float = _is(0.0168, "ElastiCache, a GiB an hour: cache.r7g.large, $0.219 for 13.07 GiB")
-    node: float = _is(0.016, "ElastiCache, an hour of the smallest node: cache.t4g.micro, 0.5 GiB")
-    logs: float = _is(0.50, "CloudWatch, a GB of log")
-    metric: float = _is(0.30, "CloudWatch, a metric a month")
-    transfer: float = _is(0.085, "CloudFront, a GB to the internet, first 10 TB")
-    cdn: float = _is(1.00, "CloudFront, a million HTTPS requests")
-    transition: float = _is(10.00, "S3, a million transitions to another class")
+    gb_second: float = _is(0.0000166667, "Lambda, per GB-second (x86)")
+    invocations: float = _is(0.20, "Lambda, per million requests")
+    puts: float = _is(5.00, "S3, per million PUT or LIST requests")
+    gets: float = _is(0.40, "S3, per million GET or HEAD requests")
+    stored: float = _is(0.023, "S3 Standard, per GB and month, first 50 TB")
+    redis: float = _is(0.0168, "ElastiCache, per GiB and hour: cache.r7g.large costs $0.219 for 13.07 GiB")
+    node: float = _is(0.016, "ElastiCache, per hour of the smallest node: cache.t4g.micro with 0.5 GiB")
+    logs: float = _is(0.50, "CloudWatch, per GB of log")
+    metric: float = _is(0.30, "CloudWatch, per metric and month")
+    transfer: float = _is(0.085, "CloudFront, per GB to the internet, first 10 TB")
+    cdn: float = _is(1.00, "CloudFront, per million HTTPS requests")
+    transition: float = _is(10.00, "S3, per million transitions to another storage class")
 
 
 @dataclass(frozen=True)
@@ -235,7 +239,7 @@ def figures(
         "Redis": max(redis / GIB / USABLE * prices.redis, prices.node) * NODES * HOURS,
         "Lambda, GB-seconds": above(gb_seconds, free.gb_seconds) * prices.gb_second,
         "Lambda, requests": above(requests, free.invocations) / 1e6 * prices.invocations,
-        "S3, requests of the server": puts / 1e6 * prices.puts + gets / 1e6 * prices.gets,
+        "S3, requests from the server": puts / 1e6 * prices.puts + gets / 1e6 * prices.gets,
         "S3, storage": stored * prices.stored,
         "CloudWatch, logs": above(logs, free.logs) * prices.logs,
         "CloudWatch, metrics": above(metrics, free.metrics) * prices.metric,
@@ -286,27 +290,27 @@ def tables() -> dict[str, str]:
 
 Row = tuple[str, Callable[[Figures], float]]
 MONTHLY: list[Row] = [
-    ("pages, each one command to Redis", lambda one: one.pages),
-    ("thumbnails made", lambda one: one.made),
-    ("stale records, for which the server looks in the bucket", lambda one: one.checks),
-    ("other requests of the server", lambda one: one.found),
+    ("pages, with one command to Redis each", lambda one: one.pages),
+    ("requests that make a thumbnail", lambda one: one.made),
+    ("requests that check the bucket for a stale record", lambda one: one.checks),
+    ("other requests to the server", lambda one: one.found),
     ("Lambda, GB-seconds", lambda one: one.gb_seconds),
-    ("S3, PUTs of the server", lambda one: one.puts),
-    ("S3, GETs and HEADs of the server", lambda one: one.gets),
-    ("S3, GETs of the CDN", lambda one: one.origin),
+    ("S3, PUTs from the server", lambda one: one.puts),
+    ("S3, GETs and HEADs from the server", lambda one: one.gets),
+    ("S3, GETs from the CDN", lambda one: one.origin),
     ("S3, GB stored", lambda one: one.stored),
     ("Redis, records", lambda one: one.records),
     ("Redis, GB", lambda one: one.redis / 1e9),
     ("GB of log", lambda one: one.logs),
-    ("GB to browsers", lambda one: one.transfer),
+    ("GB from the CDN to browsers", lambda one: one.transfer),
 ]
 PEAK: list[Row] = [
-    ("pages a second", lambda one: one.peak_pages),
-    ("requests of the server a second", lambda one: one.peak_requests),
-    ("Lambda instances that work at once", lambda one: one.concurrency),
-    ("PUTs a second", lambda one: one.peak_puts),
-    ("GETs and HEADs a second, those of the CDN included", lambda one: one.peak_gets),
-    ("share of the core of Redis", lambda one: one.redis_share),
+    ("pages per second", lambda one: one.peak_pages),
+    ("requests to the server per second", lambda one: one.peak_requests),
+    ("Lambda instances that run simultaneously", lambda one: one.concurrency),
+    ("PUTs per second", lambda one: one.peak_puts),
+    ("GETs and HEADs per second, including those from the CDN", lambda one: one.peak_gets),
+    ("load of the one core that Redis uses", lambda one: one.redis_share),
     ("GB of records", lambda one: one.redis / 1e9),
 ]
 
@@ -323,8 +327,8 @@ def _costs(by_size: dict[str, Figures]) -> str:
     ]
     ours = " | ".join(number(one.ours) for one in by_size.values())
     each = " | ".join(number(one.ours / SIZES[name] * 1e6) for name, one in by_size.items())
-    lines += [f"| **all but the CDN** | {ours} |", f"| the same for a million thumbnails | {each} |"]
-    return "\n".join([_head("dollars a month", by_size), *lines])
+    lines += [f"| **all but the CDN** | {ours} |", f"| all but the CDN, per million thumbnails | {each} |"]
+    return "\n".join([_head("dollars per month", by_size), *lines])
 
 
 def _checks() -> str:
@@ -337,7 +341,7 @@ def _checks() -> str:
     names = " | ".join(f"dollars, {name}" for name in SIZES)
     return "\n".join(
         [
-            f"| days | checks of a thumbnail in a month | {names} |",
+            f"| `THUMBNAIL_CHECK_TTL` in days | checks per used thumbnail and month | {names} |",
             f"|---:|---:|{'---:|' * len(SIZES)}",
             *rows,
         ]
@@ -367,11 +371,15 @@ def _assumptions() -> str:
         for group, value in groups.items()
         for one in fields(value)
     ]
-    steps = {"NEW": NEW, "CHECK": CHECK, "FOUND": FOUND}
+    steps = [
+        ("makes a thumbnail", "NEW", NEW),
+        ("checks the bucket", "CHECK", CHECK),
+        ("finds a record", "FOUND", FOUND),
+    ]
     rows += [
-        f"| a request | `{name}` | {step.seconds:g} s | Lambda; {step.commands} commands to Redis, "
-        f"{step.gets} GET or HEAD, {step.puts} PUT |"
-        for name, step in steps.items()
+        f"| a request that {what} | `{name}` | {step.seconds:g} s | time on Lambda; commands to Redis: "
+        f"{step.commands}; GET or HEAD: {step.gets}; PUT: {step.puts} |"
+        for what, name, step in steps
     ]
     return "\n".join(["| | name | value | meaning |", "|---|---|---:|---|", *rows])
 
