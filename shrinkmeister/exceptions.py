@@ -135,4 +135,4 @@ class StorageBusyError(StorageError):
 
 
 class StorageDeniedError(StorageError):
-    """A storage denies access or does not exist: keys, rights or names are wrong. A retry does not help."""
+    """A bucket or folder denies access, or a bucket does not exist. A retry does not help."""

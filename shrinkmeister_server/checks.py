@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, storages
 from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.conf import Config, SettingError, get_config
@@ -22,6 +22,7 @@ from shrinkmeister.setting_checks import (
     is_valid,
     misspelled,
 )
+from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.buckets import alias_storage, is_s3, opens_storage
 from shrinkmeister_server.conf import VARIABLES, check_lock, get_server_config, setting_problems
 from shrinkmeister_server.rendering.render import get_engine
@@ -48,7 +49,7 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         messages += _try("THUMBNAIL_ENGINE", get_engine)
         messages += _try("The storage of thumbnails", lambda: absolute_url("health"))
         if is_valid(messages):
-            messages += check_expiry(config)
+            messages += [*check_expiry(config), *_check_folder(config)]
         messages += [*check_aliases(config), *_check_storages(config), *check_cache(config), *check_lock()]
         messages += _check_private_hosts(config)
         if sorl_settings.THUMBNAIL_ENGINE == "shrinkmeister_server.engines.pillow.Engine" and _has_vips():
@@ -114,6 +115,22 @@ def _open(alias: str) -> None:
     if is_s3(storages[alias]):
         # Only this makes the client, which checks endpoint and region.
         _ = alias_storage(alias).connection
+
+
+def _check_folder(config: Config) -> Iterator[CheckMessage]:
+    """Warn of a folder that this process cannot write to. Another user may run the server."""
+    storage = get_thumbnail_storage().storage
+    if not isinstance(storage, FileSystemStorage):
+        return
+    folder = storage.path(config.prefix)
+    while not os.path.exists(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)  # the server makes what is missing below it
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Warning(
+            f"This user cannot write to {folder!r}, the folder of the thumbnails.",
+            "Give the user of the server that right. With systemd, list the folder in ReadWritePaths.",
+            id="shrinkmeister.W103",
+        )
 
 
 def _has_vips() -> bool:

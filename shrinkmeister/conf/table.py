@@ -187,14 +187,15 @@ class Config:
     )
     sources: tuple[tuple[str, str, str], ...] = both(
         NAMES,
-        "What the server may read: `s3://bucket`, `s3://bucket/folder/`, `storage://alias`, `https://host` "
-        "or `http://host`. Thumbnails that are stored "
-        "[stay](../understand/security.md#urls). A site lists the hosts of sources that are URLs, and "
-        "[storages elsewhere](../how-to/storages.md).",
+        "What the server may read: `s3://bucket`, `storage://alias`, `https://host` or `http://host`, each "
+        "with a folder if you like: `s3://bucket/folder/`, `storage://alias/folder/`. Thumbnails "
+        "that are stored [stay](../understand/security.md#urls). A site lists the hosts of sources that "
+        "are URLs, and [storages elsewhere](../how-to/storages.md).",
         shown="on the server `s3://` + THUMBNAIL_BUCKET, or `storage://` + THUMBNAIL_STORAGE",
         read=values.sources,
         id="E007",
-        hint="Write 's3://bucket', 's3://bucket/folder/', 'storage://alias' or 'https://host'.",
+        hint="Write 's3://bucket', 'storage://alias' or 'https://host', or a folder of one, as "
+        "'storage://alias/folder/'. An environment variable separates them by commas, without brackets.",
     )
     text_sources: tuple[str, ...] | str | None = site(
         NAMES,

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from shrinkmeister.conf import Config
+from django.core.files.storage import FileSystemStorage
+
+from shrinkmeister.conf import Config, SettingError
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.findings import Finding, ok, skipped, wrong
 from shrinkmeister.doctor.http import Unreachable, is_private, load_image
@@ -14,6 +16,7 @@ from shrinkmeister.doctor.reach import answer_in, ask
 from shrinkmeister.exceptions import ShrinkmeisterError, TokenError
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import lasting
+from shrinkmeister.storage.buckets import is_s3, open_thumbnail_storage
 
 BUCKET_HINT = (
     "Create the bucket THUMBNAIL_BUCKET, and give the server's account s3:GetObject, s3:PutObject, "
@@ -26,6 +29,17 @@ NETWORK_HINT = (
     "AWS_S3_REGION_NAME, or STORAGES of the server. Then check DNS, firewall and proxy, and in a VPC the "
     "gateway endpoint for S3 or the NAT. The bucket and its rights can be examined only after that."
 )
+FOLDER_HINT = (
+    "The user that runs the server has to be able to write, read and delete in the folder of the "
+    "thumbnails, which is `location` in STORAGES of the server, or else MEDIA_ROOT. Correct owner and "
+    "rights. With systemd, list the folder in ReadWritePaths; in a container, mount it writable. Its "
+    "disk must not be full, and `base_url` there has to be a whole URL. `prune --older-than` deletes a "
+    "probe that is left."
+)
+STORAGE_HINT = (
+    "Correct STORAGES of the server. Its account has to be able to write, read, list and delete there. "
+    "`prune --older-than` deletes a probe that is left."
+)
 # In the name or text of an error that a library raises without an answer of the storage.
 NETWORK = re.compile(r"connect|time.?out|timed out|SSL|proxy|resol|HTTPClientError|ServiceRequest", re.I)
 PUBLIC_HINT = (
@@ -33,32 +47,67 @@ PUBLIC_HINT = (
     "AWS_QUERYSTRING_AUTH=true on the server for signed URLs. Correct AWS_S3_CUSTOM_DOMAIN, "
     "AWS_S3_ENDPOINT_URL or base_url in STORAGES of the server, and the type that this address sends."
 )
+PUBLIC_FOLDER_HINT = (
+    "Let a web server serve the folder of the thumbnails (MEDIA_ROOT) at this address: a site's static() "
+    "and runserver do that only with DEBUG on. Or correct base_url in STORAGES of the server, or the type "
+    "that this address sends."
+)
+PUBLIC_STORAGE_HINT = (
+    "Let everyone read the files of this storage, or let it sign URLs. Correct STORAGES of the server, and "
+    "the type that this address sends."
+)
 SIGNED_HINT = (
     "Correct STORAGES or the AWS_S3 settings of the site: keys of an account with s3:GetObject; "
     "region_name, for which boto3 otherwise takes us-east-1; an endpoint_url that browsers reach; "
     "signature_version 's3v4'. Set the site's clock by NTP."
 )
 PLACE_HINT = (
-    "Set THUMBNAIL_BUCKET, THUMBNAIL_PREFIX and STORAGES to the same bucket on both sides. The site's "
+    "Set THUMBNAIL_BUCKET, THUMBNAIL_PREFIX and STORAGES to the same bucket or folder on both sides. For a "
+    "folder of the site's machine, that is MEDIA_ROOT and `location`. The site's "
     "delete(), prune and signed URLs need it."
 )
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What to change for one kind of storage."""
+
+    store: str  # if the server cannot use it
+    load: str  # if browsers cannot load its files
+
+
+ON_S3 = Hints(BUCKET_HINT, PUBLIC_HINT)
+IN_FOLDER = Hints(FOLDER_HINT, PUBLIC_FOLDER_HINT)
+ELSEWHERE = Hints(STORAGE_HINT, PUBLIC_STORAGE_HINT)
+
+
+def hints_for(bucket: str | None) -> Hints:
+    """Return the hints for the server's THUMBNAIL_BUCKET, or without one for the storage of both sides."""
+    try:
+        storage = None if bucket else open_thumbnail_storage()
+    except SettingError:
+        return ELSEWHERE
+    if bucket or is_s3(storage):
+        return ON_S3
+    return IN_FOLDER if isinstance(storage, FileSystemStorage) else ELSEWHERE
 
 
 def examine_bucket(config: Config, question: Question, answer: Answer, timeout: float) -> Iterator[Finding]:
     name, url, site = probe_name(question.nonce, config.prefix), answer.bucket_url, None
     urls = list(skipped(["public_url", "signed_url"], "bucket"))
     bucket = answer.facts["settings"].get("THUMBNAIL_BUCKET")
+    hints = hints_for(bucket)
     place = f"the bucket {bucket!r}" if bucket else "the storage of thumbnails"
     try:
         if url:
-            urls = [_loaded("public_url", url, timeout, PUBLIC_HINT), signed_url(name, url, timeout)]
+            urls = [_loaded("public_url", url, timeout, hints.load), signed_url(name, url, timeout)]
             site = _seen_by_site(name, place)
     finally:
         error = _remove(config, question, timeout)
     if error := answer.bucket_error or error:
         # The reason follows the names, which could contain the same words.
-        is_network = NETWORK.search(error.rpartition("): ")[2])
-        hint = NETWORK_HINT if is_network else BUCKET_HINT
+        is_network = hints is ON_S3 and NETWORK.search(error.rpartition("): ")[2])
+        hint = NETWORK_HINT if is_network else hints.store
         yield wrong("bucket", f"the server cannot {error}", hint)
     if site:
         yield site

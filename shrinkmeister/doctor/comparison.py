@@ -1,5 +1,6 @@
 """Findings from the server's answer: secret, clock, versions, settings and shared cache of both sides."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,19 @@ CONSEQUENCES = {row.name: row.differs for row in COMPARED if row.name not in CAC
 # The clocks may differ by this much.
 CLOCK_SECONDS = 60
 Facts = Mapping[str, Any]
+# What to change if the shared cache fails, by the words of its error. Redis and Memcached say these.
+FULL = re.compile(r"maxmemory|out of memory|OOM")
+FULL_HINT = (
+    "The cache is full. Give it more memory, or let it evict old keys: in Redis, "
+    "`maxmemory-policy allkeys-lru` with a `maxmemory`."
+)
+LOCATION_HINT = (
+    "Make THUMBNAIL_CACHE_LOCATION, or CACHES, equal on both sides: host, port, and the number of the "
+    "database in redis://host:6379/0."
+)
+UNSHARED_HINT = (
+    "A LocMemCache belongs to one process: use Redis, Memcached or, on one machine, FileBasedCache."
+)
 
 
 def compare(config: Config, response: Response, secret: int, answer: Answer) -> Iterator[Finding]:
@@ -104,13 +118,13 @@ def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding
         except ShrinkmeisterError as failed:
             error = described(failed)
     if error is not None or answer.cache_error is not None:
-        side = "site" if error is not None else "server"
-        return wrong(
-            "cache",
-            f"the {side} cannot use the shared cache: {error or answer.cache_error}",
+        side, said = ("site", error) if error is not None else ("server", str(answer.cache_error))
+        hint = (
             f"Start the cache, or correct THUMBNAIL_CACHE_LOCATION or CACHES of the {side}. If the cache "
-            "is only slow, raise THUMBNAIL_CACHE_WAIT_SECONDS.",
+            "is only slow, raise THUMBNAIL_CACHE_WAIT_SECONDS."
         )
+        message = f"the {side} cannot use the shared cache: {said}"
+        return wrong("cache", message, FULL_HINT if FULL.search(said) else hint)
     if answer.cache_read and site_reads:
         return ok("cache", "each side reads what the other one writes")
     if answer.cache_read or site_reads:
@@ -123,14 +137,13 @@ def compare_caches(config: Config, answer: Answer, error: str | None) -> Finding
         )
     ours, theirs = facts_of(config)["settings"], answer.facts["settings"]
     different = [name for name in CACHE_SETTINGS if name in theirs and ours[name] != theirs[name]]
-    return wrong(
-        "cache",
-        "site and server use different caches: pages stay lazy",
-        "".join(f"{_both(name, ours, theirs)}. " for name in different)
-        + "Make THUMBNAIL_CACHE_LOCATION, or CACHES, equal on both sides: host, port, and the number of "
-        "the database in redis://host:6379/0. A LocMemCache belongs to one process: use Redis, Memcached "
-        "or, on one machine, FileBasedCache.",
-    )
+    if different:
+        message = "; ".join(_both(name, ours, theirs) for name in different)
+        return wrong("cache", f"{message}: pages stay lazy", "Make them equal on both sides.")
+    hint = LOCATION_HINT
+    if ours["THUMBNAIL_CACHE_BACKEND"] == "django":
+        hint = f"{hint} {UNSHARED_HINT}"
+    return wrong("cache", "site and server use different caches: pages stay lazy", hint)
 
 
 def _both(name: str, ours: Facts, theirs: Facts) -> str:

@@ -20,6 +20,7 @@ from shrinkmeister.doctor.reach import STRANGE_MESSAGES, answer_in, ask, examine
 from shrinkmeister.doctor.sources import examine_fields, examine_source
 from shrinkmeister.eager import get_maker
 from shrinkmeister.eager_urls import relative_note
+from shrinkmeister.error_policy import LOG_HINT
 from shrinkmeister.exceptions import TokenError
 from shrinkmeister.protocol.spec import Source
 from shrinkmeister.sources import parse_source
@@ -107,7 +108,7 @@ def _server(config: Config, source: Source | None, timeout: float) -> Iterator[F
         id, message, hint = STRANGE_MESSAGES[response.status]
         if id == "clock":
             yield from skipped(["secret"], id)
-        yield wrong(id, f"{message}: {error}", hint)
+        yield wrong(id, f"{message}: {error}" if response.status == 200 else message, hint)
         return
     yield from compare(config, response, secret, answer)
     yield compare_caches(config, answer, unwritten)
@@ -125,12 +126,14 @@ def _health(config: Config, timeout: float) -> Finding:
     try:
         response = get(f"{config.server_url}/healthz", timeout, Accept=JSON)
     except Unreachable as error:
-        return Finding("health", UNKNOWN, f"/healthz: {error}")
+        return Finding("health", UNKNOWN, f"/healthz: {error}", UNREACHABLE_HINT)
     parts = response.json()
     if response.status not in (200, 503) or not {"cache", "bucket", "engine"} <= parts.keys():
-        message = f"/healthz answers {response.status}: a proxy may block it"
-        return Finding("health", UNKNOWN, message)
-    if failed := " and ".join(part for part, state in parts.items() if state != "ok"):
-        message = f"/healthz reports that {failed} of the server failed"
-        return wrong("health", message, "The server's log has the reason.")
-    return ok("health", "/healthz reports that cache, bucket and engine of the server work")
+        message = f"/healthz answers {response.status}"
+        return Finding("health", UNKNOWN, message, "A proxy may block it.")
+    if failed := [part for part, state in parts.items() if state != "ok"]:
+        message = f"/healthz reports that {' and '.join(failed)} of the server failed"
+        shown = " and ".join(part for part in failed if part in CHECKS)
+        hint = f"See {shown} below for the reason and the remedy." if shown else LOG_HINT
+        return wrong("health", message, hint)
+    return ok("health", "/healthz reports that cache, bucket and engine of the server answer")

@@ -6,6 +6,7 @@ from shrinkmeister.conf import Config
 from shrinkmeister.doctor.findings import Finding, ok, wrong
 from shrinkmeister.doctor.http import JSON, Response, get
 from shrinkmeister.doctor.messages import QUESTION_SECONDS, Answer, Question, get_message_cipher
+from shrinkmeister.error_policy import LOG_HINT
 from shrinkmeister.exceptions import TokenError
 
 # What to change if something else answers at THUMBNAIL_SERVER_URL.
@@ -14,12 +15,13 @@ STRANGER_HINT = (
     "(https://abc.execute-api.eu-central-1.amazonaws.com/production). Or correct what is in front of the "
     "server: a login page, a CDN, a firewall, or a proxy that waits for it in vain (502, 503, 504)."
 )
-# What to change if the server refuses the question.
-REFUSAL_HINT = (
-    "For 400, add {url.hostname} to ALLOWED_HOST of the server. For 404, correct the path {url.path!r} of "
-    "THUMBNAIL_SERVER_URL, or install the site's version of Shrinkmeister on the server. For 500, run "
-    "`python -m shrinkmeister_server check` there; the server's log has the reason, too."
-)
+# What to change if the server refuses the question, by its status.
+REFUSAL_HINTS = {
+    400: "Add {url.hostname} to ALLOWED_HOST of the server.",
+    404: "Correct the path {url.path!r} of THUMBNAIL_SERVER_URL, or install the site's version of "
+    "Shrinkmeister on the server.",
+    500: "Run `python -m shrinkmeister_server check` there; the server's log has the reason, too.",
+}
 # Check, message and hint if site and server cannot decrypt each other's messages, by the server's status.
 STRANGE_MESSAGES = {
     200: (
@@ -72,6 +74,6 @@ def examine_reach(url: str, response: Response) -> Finding:
         message = f"{url} is not a thumbnail server: it answers {status} {response.content_type!r}"
         return wrong("reach", message, STRANGER_HINT)
     if status not in STRANGE_MESSAGES:
-        hint = REFUSAL_HINT.format(url=urlsplit(url))
+        hint = REFUSAL_HINTS.get(status, LOG_HINT).format(url=urlsplit(url))
         return wrong("reach", f"the server answers {status}: {sentence}", hint)
     return ok("reach", f"{url} answers in {response.milliseconds:,} ms")

@@ -19,12 +19,19 @@ from shrinkmeister.protocol.keys import object_name
 from shrinkmeister.protocol.spec import CONTENT_TYPES, URL_SCHEMES, Source, allowed
 from shrinkmeister.sources import FieldStorage, field_storages, place_of
 from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.buckets import is_s3
 
 # What to change if the server cannot read the files of a field.
 FIELD_HINT = (
     "List {entry} in THUMBNAIL_SOURCES of the server. Give its account s3:GetObject and s3:ListBucket "
     "there, at AWS_S3_ENDPOINT_URL. Files at another endpoint, in another account or in another storage "
     "need its alias in STORAGES of both sides. The server's log says more."
+)
+# The same for a storage other than S3.
+FILES_HINT = (
+    "List {entry} in THUMBNAIL_SOURCES of the server. STORAGES of both sides need the same storage under "
+    "this alias: for a folder, `location` of the server is MEDIA_ROOT of the site. The user or the account "
+    "of the server has to be able to read there. The server's log says more."
 )
 
 # What to change if thumbnails are lost.
@@ -70,8 +77,9 @@ def _examine_field(
         message = f"{of.field} has a callable upload_to, and the server may not read all of {place}"
         return Finding("sources", UNKNOWN, message, "Name one of its files with --source.")
     message = f"the server cannot read the files of {of.field} in {place}: {response.status}"
-    hint = FIELD_HINT.format(entry=repr(f"{missing.scheme}://{missing.container}"))
-    return wrong("sources", f"{message} {response.error}".rstrip(), hint)
+    hint = FIELD_HINT if is_s3(of.storage) else FILES_HINT
+    entry = f"{place}/" if of.folder else place
+    return wrong("sources", f"{message} {response.error}".rstrip(), hint.format(entry=repr(entry)))
 
 
 def examine_source(source: Source, config: Config, timeout: float) -> Finding:

@@ -57,6 +57,13 @@ def make_driver(cache: CacheConfig) -> Driver:
     def refused(error: Exception) -> CacheSettingError | None:
         if isinstance(error, CacheSettingError):
             return None
+        # Django raises an error of its own for a backend in CACHES that cannot be imported.
+        missing = next((one for one in (error, error.__cause__) if isinstance(one, ImportError)), None)
+        if missing:
+            return CacheSettingError(
+                f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, without a package: {described(missing)}",
+                f"Install the package that has the module {missing.name!r}: with pip, where this runs.",
+            )
         return CacheSettingError(
             f"THUMBNAIL_CACHE_BACKEND is {cache.backend!r}, and its driver cannot be built with "
             f"THUMBNAIL_CACHE_NAME {cache.name!r} and THUMBNAIL_CACHE_LOCATION: {described(error)}",

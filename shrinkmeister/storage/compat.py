@@ -4,13 +4,14 @@ Django defines neither. FileSystemStorage lists bare names, folder by folder. dj
 lists whole names of all files below a folder, and a new version may change that.
 """
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 from shrinkmeister.conf.credentials import described, errors_as
-from shrinkmeister.exceptions import StorageError
+from shrinkmeister.exceptions import StorageDeniedError, StorageError
 from shrinkmeister.storage.listing import StoredObject, name_below
 
 AZURE_BACKEND = "storages.backends.azure_storage.AzureStorage"
@@ -20,6 +21,8 @@ GOOGLE_MISSING = "google.api_core.exceptions.NotFound"
 # The longest name in any object store:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MOST_NAME_BYTES = 1024
+# The user of this process has no right on the file or folder, or the file system is read-only.
+DENIED_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def is_a(thing: Any, path: str) -> bool:
@@ -47,7 +50,15 @@ def storage_errors(storage: Any, what: str) -> AbstractContextManager[None]:
 
     A storage raises whatever its library raises. All of it means here that the storage failed.
     """
-    return errors_as(lambda error: StorageError(f"{what} ({type(storage).__name__}): {described(error)}"))
+    return errors_as(
+        lambda error: failure_of(error)(f"{what} ({type(storage).__name__}): {described(error)}")
+    )
+
+
+def failure_of(error: Exception) -> type[StorageError]:
+    """Return the class of the failure that an error of a storage means."""
+    denied = isinstance(error, OSError) and error.errno in DENIED_ERRNOS
+    return StorageDeniedError if denied else StorageError
 
 
 def delete_file(storage: Any, name: str) -> None:

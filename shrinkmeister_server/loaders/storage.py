@@ -43,7 +43,8 @@ def load(source: Source, max_bytes: int) -> bytes:
         if too_long or len(source.name.encode()) > compat.MOST_NAME_BYTES:
             raise errors.SourceMissingError("the storage cannot have a file with so long a name") from error
         cause = error if is_safe(error) else None
-        raise errors.StorageError(f"the storage {source.container!r}: {type(error).__name__}") from cause
+        kind = compat.failure_of(error)
+        raise kind(f"the storage {source.container!r}: {type(error).__name__}") from cause
 
 
 def _load_file(storage: Any, source: Source, max_bytes: int) -> bytes:

@@ -18,6 +18,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from socket import create_server
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -29,8 +30,20 @@ from shrinkmeister.backend import make_spec
 from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.cache.notes import Notes
 from shrinkmeister.conf import get_config, lazy_url
-from shrinkmeister.doctor.bucket import BUCKET_HINT, NETWORK_HINT, PUBLIC_HINT, SIGNED_HINT, signed_url
-from shrinkmeister.doctor.comparison import CONSEQUENCES, compare_clocks
+from shrinkmeister.doctor.bucket import (
+    BUCKET_HINT,
+    ELSEWHERE,
+    FOLDER_HINT,
+    IN_FOLDER,
+    NETWORK_HINT,
+    ON_S3,
+    PUBLIC_FOLDER_HINT,
+    PUBLIC_HINT,
+    SIGNED_HINT,
+    hints_for,
+    signed_url,
+)
+from shrinkmeister.doctor.comparison import CONSEQUENCES, FULL_HINT, compare_clocks
 from shrinkmeister.doctor.examination import examine
 from shrinkmeister.doctor.findings import CHECKS, OK, UNKNOWN, WRONG, Finding
 from shrinkmeister.doctor.http import UNREACHABLE_HINT, Response
@@ -46,7 +59,7 @@ from shrinkmeister.doctor.messages import (
     get_message_cipher,
     probe_name,
 )
-from shrinkmeister.doctor.reach import STRANGER_HINT
+from shrinkmeister.doctor.reach import REFUSAL_HINTS, STRANGER_HINT
 from shrinkmeister.doctor.sources import LOST_HINT
 from shrinkmeister.error_policy import hint_of
 from shrinkmeister.exceptions import TokenExpiredError
@@ -57,6 +70,7 @@ from tests.servers.canned import answering
 from tests.servers.demo import MANAGE
 from tests.servers.faulty import running_faulty, s3_error
 from tests.servers.process import HOST
+from tests.servers.redis import running_redis
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server
 from tests.support.pictures import picture
@@ -340,6 +354,14 @@ class TestCache:
         on_s3.start()
         assert "CACHES of the site" in the_fault(report(), "cache")
 
+    def test_full(self, on_s3: Deployment, stack: ExitStack, tmp_path: Path, settings: Any) -> None:
+        redis = stack.enter_context(running_redis(tmp_path, "--maxmemory", "1"))
+        settings.THUMBNAIL_CACHE_LOCATION = redis.url
+        on_s3.start(THUMBNAIL_CACHE_LOCATION=redis.url)
+        found = report()
+        assert set(faults(found)) == {"health", "cache"}
+        assert found["cache"][1].endswith(FULL_HINT)
+
     @pytest.mark.parametrize("lost", ["site", "server"])
     def test_in_one_direction_only(
         self, on_s3: Deployment, monkeypatch: pytest.MonkeyPatch, lost: str
@@ -423,11 +445,33 @@ class TestBucket:
         found = report(PHOTO)
         assert set(faults(found)) == {"bucket", "source"}
         assert "'/media/cache/" in found["bucket"][1]
+        assert found["bucket"][1].endswith(FOLDER_HINT)
         assert found["public_url"][0] == UNKNOWN
         assert probe_name("", "cache/").rpartition("/")[0] not in str(stored())
 
 
+def test_hints_fit_the_storage(settings: Any) -> None:
+    kinds = {
+        "storages.backends.s3.S3Storage": ON_S3,
+        "django.core.files.storage.FileSystemStorage": IN_FOLDER,
+        "django.core.files.storage.InMemoryStorage": ELSEWHERE,
+    }
+    for backend, hints in kinds.items():
+        settings.STORAGES = {"default": {"BACKEND": backend}}
+        assert hints_for(None) == hints
+        assert hints_for("thumbnails") == ON_S3
+
+
 class TestPublicUrl:
+    def test_a_folder_that_no_web_server_serves(
+        self, on_files: Deployment, settings: Any, stack: ExitStack
+    ) -> None:
+        url = stack.enter_context(answering(lambda path: (404, HTML, b"")))
+        given = {"default": {**settings.STORAGES["default"]}}
+        given["default"]["OPTIONS"] = {**given["default"]["OPTIONS"], "base_url": f"{url}/"}
+        on_files.start(STORAGES=json.dumps(given))
+        assert the_fault(report(), "public_url").endswith(f" 404 -> {PUBLIC_FOLDER_HINT}")
+
     def test_a_private_bucket(
         self, on_s3: Deployment, settings: Any, s3_bucket: Callable[..., str]
     ) -> None:
@@ -660,7 +704,8 @@ class TestReach:
     def test_under_another_name(self, on_files: Deployment, settings: Any) -> None:
         url = on_files.start().url
         settings.THUMBNAIL_SERVER_URL = url.replace("127.0.0.1", "localhost")
-        assert "localhost to ALLOWED_HOST" in the_fault(report(), "reach")
+        text = the_fault(report(), "reach")
+        assert text.endswith("-> " + REFUSAL_HINTS[400].format(url=urlsplit("http://localhost")))
 
     def test_over_tls_that_it_does_not_speak(self, on_files: Deployment, settings: Any) -> None:
         settings.THUMBNAIL_SERVER_URL = on_files.start().url.replace("http:", "https:")
@@ -999,6 +1044,13 @@ class TestCommand:
         text, status = doctor()
         assert status == 0
         assert "WRONG" not in text
+
+    def test_what_could_not_run_is_one_line(self, settings: Any) -> None:
+        settings.THUMBNAIL_SERVER_URL = f"http://{NOBODY}"
+        text, status = doctor()
+        assert status == 1
+        assert [line[:6].strip() for line in text.splitlines() if line[0] != " "] == ["ok", "WRONG", "?"]
+        assert all(id in text.partition("?")[2] for id in CHECKS[2:-1])
 
     def test_another_server_cannot_control_the_terminal(self, settings: Any, stack: ExitStack) -> None:
         away = {"Location": "http://elsewhere/\x1b]0;owned\x07\x1b[2J"}

@@ -1,5 +1,7 @@
 """What each storage of thumbnails does, whatever keeps the files: one contract, on the real parts."""
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +16,7 @@ from django.utils import timezone
 from django.utils.encoding import filepath_to_uri
 
 from shrinkmeister.conf import SettingError
-from shrinkmeister.exceptions import StorageError
+from shrinkmeister.exceptions import StorageDeniedError, StorageError
 from shrinkmeister.storage import get_former_storage
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
 from shrinkmeister.storage.compat import delete_file, walk
@@ -330,6 +332,31 @@ def test_a_storage_that_raises_for_what_is_missing(tmp_path: Path) -> None:
         delete_file(stubborn, name)
     with pytest.raises(StorageError):
         DjangoThumbnailStorage(stubborn).delete([name])
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EACCES, StorageDeniedError),
+        (errno.EPERM, StorageDeniedError),
+        (errno.EROFS, StorageDeniedError),
+        (errno.ENOSPC, StorageError),
+        (errno.EIO, StorageError),
+    ],
+    ids=lambda given: errno.errorcode.get(given, "") if isinstance(given, int) else "",
+)
+def test_a_folder_that_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[StorageError]
+) -> None:
+    storage = FileSystemStorage(location=tmp_path)
+
+    def refuse(*arguments: Any) -> str:
+        raise OSError(number, os.strerror(number), str(tmp_path))
+
+    monkeypatch.setattr(storage, "_save", refuse)
+    with pytest.raises(StorageError) as raised:
+        DjangoThumbnailStorage(storage).save("cache/a/x.jpg", b"x", "image/jpeg", StoredInfo(1, 1))
+    assert type(raised.value) is kind
 
 
 class WithoutUrls(FileSystemStorage):

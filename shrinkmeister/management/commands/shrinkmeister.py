@@ -124,12 +124,21 @@ class Command(BaseCommand):
             examination = examine(source, timeout)
         except ShrinkmeisterError as error:
             raise CommandError(str(error), returncode=2) from error
-        findings = []
+        findings: list[Finding] = []
+        skipped: list[Finding] = []
         try:
             for finding in examination:
                 findings.append(finding)
-                if not options["json"]:
+                if options["json"]:
+                    continue
+                # A check that could not run has no hint. All that wait for one fault get one line.
+                if finding.status != UNKNOWN or finding.hint:
                     self._report(_formatted(finding, self.style))
+                else:
+                    skipped.append(finding)
+            for message in dict.fromkeys(finding.message for finding in skipped):
+                ids = ", ".join(finding.id for finding in skipped if finding.message == message)
+                self._report(_formatted(Finding("", UNKNOWN, f"{message}: {ids}"), self.style))
         finally:
             if options["json"]:
                 self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))

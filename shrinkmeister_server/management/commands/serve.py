@@ -47,7 +47,9 @@ class Command(BaseCommand):
             raise CommandError(f"Cannot listen on {address}: {error}") from error
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, server.stop)
-        self.stdout.write(f"Serving thumbnails at http://{address.rpartition(':')[0]}:{server.effective_port}/")
+        self.stdout.write(
+            f"Serving thumbnails at http://{address.rpartition(':')[0]}:{server.effective_port}/"
+        )
         self.stdout.flush()  # a journal would show the line at the end only
         server.run()
 

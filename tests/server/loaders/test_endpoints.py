@@ -36,6 +36,9 @@ pytestmark = [pytest.mark.outside, pytest.mark.makes_thumbnails, pytest.mark.dja
 SECRET = "the secret of site and server which is long enough"
 S3 = "storages.backends.s3.S3Storage"
 
+# Where the image fields of tests.site have their files.
+FOLDERS = ("photos", "covers", "portraits")
+
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
@@ -184,7 +187,9 @@ class TestWrongSetUp:
         elsewhere.start(**changed)
         found = [finding for finding in examine(None, 60) if finding.status != OK]
         assert {(one.id, one.status) for one in found} == {("sources", WRONG)}
-        assert {one.hint for one in found} == {FIELD_HINT.format(entry="'storage://r2'")}
+        assert {one.hint for one in found} == {
+            FIELD_HINT.format(entry=f"'storage://r2/{folder}/'") for folder in FOLDERS
+        }
         assert all(f": {status} " in one.message for one in found)
 
     def test_the_doctor_of_a_bucket_that_the_server_does_not_reach(
@@ -195,7 +200,9 @@ class TestWrongSetUp:
         elsewhere.start()
         found = {finding.id: finding for finding in examine(None, 60) if finding.status != OK}
         assert found.keys() == {"sources"}
-        assert found["sources"].hint == FIELD_HINT.format(entry=f"'s3://{elsewhere.bucket}'")
+        assert found["sources"].hint in {
+            FIELD_HINT.format(entry=f"'s3://{elsewhere.bucket}/media/{folder}/'") for folder in FOLDERS
+        }
 
 
 def test_the_server_checks_the_aliases_that_it_may_read(settings: Any) -> None:

@@ -1,7 +1,9 @@
 """Settings that are valid one by one, but do not work together or with what is installed."""
 
 import logging
+import os
 from importlib import util
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from django.test import modify_settings
 from sorl.thumbnail import default
 
 from shrinkmeister.conf import SettingError, get_config
+from shrinkmeister.drivers.django_cache import DjangoCacheDriver
 from shrinkmeister.eager_urls import complaint, relative_note
 from shrinkmeister.storage import buckets
 from shrinkmeister_server.checks import check_server
@@ -116,6 +119,36 @@ class TestStorages:
         if feature:
             assert "boto3" in found["shrinkmeister.E013"].msg
             assert '"shrinkmeister[s3]"' in found["shrinkmeister.E013"].hint
+
+
+class TestFolder:
+    @pytest.mark.parametrize("writable", [True, False])
+    def test_the_user_may_not_write(
+        self, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+    ) -> None:
+        options = {"location": str(tmp_path / "media"), "base_url": "https://www.example.com/media/"}
+        settings.STORAGES = {"default": {"BACKEND": FILES, "OPTIONS": options}}
+        # An administrator may write everywhere.
+        monkeypatch.setattr(os, "access", lambda path, mode: writable or path != str(tmp_path))
+        found = server_messages(settings)
+        assert ("shrinkmeister.W103" in found) == (not writable)
+        assert writable or repr(str(tmp_path)) in found["shrinkmeister.W103"].msg
+
+    def test_a_bucket_has_no_folder(self, settings: Any) -> None:
+        settings.THUMBNAIL_BUCKET = "thumbnails"
+        assert "shrinkmeister.W103" not in server_messages(settings)
+
+
+@pytest.mark.parametrize("error", [ImportError, ModuleNotFoundError])
+def test_a_driver_that_lacks_a_package(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, error: type[ImportError]
+) -> None:
+    def lacking(driver: Any, cache: Any) -> None:
+        raise error("no package of that name", name="async_timeout")
+
+    monkeypatch.setattr(DjangoCacheDriver, "__init__", lacking)
+    found = messages()["shrinkmeister.E012"]
+    assert "async_timeout" in str(found.hint)
 
 
 class TestLock:
