@@ -10,6 +10,7 @@ from shrinkmeister.cache import get_shared_cache
 from shrinkmeister.conf import get_config
 from shrinkmeister.maintenance.adopt import BOOKMARK
 from shrinkmeister.protocol.keys import (
+    COMPLETE_SINCE_KEY,
     adopted_key,
     folder_name,
     is_object_name,
@@ -91,6 +92,9 @@ def _is_older(thumbnail: StoredThumbnail, than: datetime, storage: ThumbnailStor
 def clear(dry_run: bool = False) -> Iterator[int]:
     """Delete all records from the shared cache; yield how many so far."""
     count = 0
+    if not dry_run:
+        # Otherwise servers would take a thumbnail without a record for one that was never made.
+        get_shared_cache().records.delete([COMPLETE_SINCE_KEY])
     for keys in batches(_record_keys()):
         if not dry_run:
             get_shared_cache().records.delete(keys)

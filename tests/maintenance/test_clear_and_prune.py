@@ -121,6 +121,14 @@ class TestClear:
         # One more sentence, both times, for a cache that cannot list its keys.
         assert len(said.splitlines()) == (4 if cache == "django" else 2)
 
+    def test_the_server_records_what_is_stored(
+        self, cache: str, site: Site, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shrinkmeister("clear")
+        monkeypatch.setattr("shrinkmeister_server.pipeline.render", lambda *args: pytest.fail("made again"))
+        assert server.get(lazy(PHOTOS[0], GEOMETRIES[0]).url).status_code == 302
+        assert site.lazy() == [False, True, True, True]
+
     @pytest.mark.parametrize("cache", ["redis", "memcached"], indirect=True)
     def test_records_of_what_is_gone_go_too(self, cache: str, site: Site) -> None:
         get_thumbnail_storage().delete(sorted(objects()))
