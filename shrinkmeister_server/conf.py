@@ -61,72 +61,89 @@ LEVELS = choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @dataclass(frozen=True)
 class ServerConfig:
-    max_source_bytes: int = _row(whole(1), 40_000_000, "Bytes of the largest source that is read.")
+    max_source_bytes: int = _row(whole(1), 40_000_000, "Bytes of the largest source that the server reads.")
     source_seconds: float = _row(
         Form(_seconds, "a number of seconds above 0"),
         20,
-        "Seconds for reading a source: one by URL from connecting to its last byte, one in a bucket from "
-        "its first byte on.",
+        "Seconds for reading a source. For a URL, this time begins with the connection. For an object in a "
+        "bucket, it begins with the first byte.",
     )
     private_hosts: Sequence[str] = _row(
         NAMES,
         [],
-        "Hosts of THUMBNAIL_SOURCES, as `images.intranet` or `10.0.0.5:8080`, that may have private or "
-        "loopback addresses. A site needs this with THUMBNAIL_EAGER.",
+        "Hosts in THUMBNAIL_SOURCES that may have "
+        "[private or loopback addresses](../how-to/private-networks.md), such as `images.intranet` or "
+        "`10.0.0.5:8080`.",
     )
     max_pixels: int = _row(
         whole(1),
         50_000_000,
-        "Pixels of the largest source that is decoded, and of the largest picture that is held for a "
-        "thumbnail. All frames of an animation that stays one are counted.",
+        "Pixels of the largest source that the server decodes, and of the largest intermediate image. If "
+        "an animation stays an animation, the pixels of all its frames count.",
     )
     max_side: int = _row(
-        whole(1), 8_192, "Pixels of the longest side of a thumbnail or alternative resolution."
+        whole(1), 8_192, "Pixels of the longest side of a thumbnail, also in its alternative resolutions."
     )
     max_frames: int = _row(
         whole(1),
         100,
-        "Frames of the longest animation that stays one (GIF from GIF). Stills have no such limit.",
+        "Frames of the longest GIF of which the server makes an animated GIF. Thumbnails that show one "
+        "frame do not have this limit.",
     )
     max_seconds: int = _row(
         whole(1),
         20,
-        "Seconds for decoding, scaling and encoding one source. With THUMBNAIL_SOURCE_SECONDS, fewer than "
-        "THUMBNAIL_LOCK_SECONDS. Some steps [cannot be stopped](limits.md).",
+        "Seconds for decoding, scaling and encoding one source. Some steps "
+        "[cannot be interrupted](limits.md#time).",
     )
     max_making: int = _row(
-        whole(1), 4, "Thumbnails that a process makes at once. Each may hold a decoded source."
+        whole(1),
+        4,
+        "Thumbnails that a process makes simultaneously. Each may hold a decoded source "
+        "[in memory](limits.md#memory).",
     )
     max_waiting: int = _row(
-        whole(), 32, "Requests of a process that wait for a thumbnail. Others are answered with 503."
+        whole(),
+        32,
+        "Requests of a process that may wait for a thumbnail. The server answers 503 to all further ones.",
     )
     lock_seconds: int = _row(
-        whole(1), 60, "Seconds after which another server may make a thumbnail that is not finished."
+        whole(1),
+        60,
+        "Seconds after which the lock of a thumbnail expires, so that another server may make it. Set it "
+        "above THUMBNAIL_SOURCE_SECONDS and THUMBNAIL_MAX_SECONDS together.",
     )
     wait_seconds: int = _row(
-        whole(), 15, "Seconds for which a request waits for another server's thumbnail."
+        whole(),
+        15,
+        "Seconds for which a request waits while another server makes its thumbnail. It may then wait as "
+        "long again, until its own process may make one more.",
     )
-    redirect_max_age: int = _row(whole(), 300, "Seconds for which browsers and CDNs may keep a redirect.")
+    redirect_max_age: int = _row(whole(), 300, "Seconds for which browsers and CDNs may cache a redirect.")
     error_ttl: int = _row(
         whole(),
         60,
-        "Seconds for which a missing or bad source is not read again, unless it changes. At most 3600; "
-        "0 turns this off.",
+        "Seconds for which the server does not read a missing or invalid source again, unless the site "
+        "saves a new file there: at most 3600. 0 turns this off.",
     )
     max_batch: int = _row(
         whole(),
         100,
-        "Thumbnails that an app may ask for [in one request](http.md#several-thumbnails); 0 for none.",
+        "Thumbnails that an app may request in one "
+        "[batch request](http.md#several-thumbnails). 0 turns batch requests off.",
     )
     batch_seconds: int = _row(
-        whole(), 10, "Seconds for which such a request makes thumbnails. The URLs of the rest make them."
+        whole(),
+        10,
+        "Seconds after which a batch request does not begin another thumbnail. The server makes the "
+        "remaining thumbnails when a browser loads their lazy URLs.",
     )
     cors_origins: Sequence[str] = _row(
         ORIGINS,
         [],
-        "Origins whose pages may read thumbnails (canvas, WebGL, `fetch`) and ask for JSON, as "
+        "Origins whose scripts may read thumbnails (canvas, WebGL, `fetch`) and request JSON, such as "
         "`https://www.example.com`, or `*` for all. The bucket needs "
-        "[a rule of its own](http.md#headers).",
+        "[its own CORS rule](http.md#headers).",
     )
     metrics: bool = False  # THUMBNAIL_METRICS, whose row is in Config
 
@@ -139,29 +156,64 @@ OTHER_SETTINGS = tuple(
             "THUMBNAIL_ENGINE",
             TEXT,
             "shrinkmeister_server.engines.pillow.Engine",
-            "sorl's: the dotted path of an engine. `shrinkmeister_server.engines.vips.Engine` needs "
-            "`[vips]`.",
+            "sorl's: the dotted path of the library's engine. `shrinkmeister_server.engines.vips.Engine` "
+            "needs [`shrinkmeister[vips]`](extras.md).",
         ),
-        ("AWS_DEFAULT_ACL", TEXT, None, "django-storages': the ACL of new objects."),
-        ("ALLOWED_HOST", HOSTS, None, "Comma-separated host names at which the server answers. Required."),
+        ("AWS_DEFAULT_ACL", TEXT, None, "django-storages': the ACL of new thumbnails in the bucket."),
+        (
+            "ALLOWED_HOST",
+            HOSTS,
+            None,
+            "The host names of the server, separated by commas. Required, except on Lambda: there the "
+            "server starts without it, but does not make thumbnails.",
+        ),
         (
             "PORT",
             Form(_port, "a port from 1 to 65535"),
             None,
-            "`serve` listens at 0.0.0.0 with this port, or without it at 127.0.0.1:8000.",
+            "The port at which `serve` listens on all addresses (0.0.0.0). Without this variable, it "
+            "listens at 127.0.0.1:8000.",
         ),
-        ("DEBUG", FLAG, False, "Django's."),
+        ("DEBUG", FLAG, False, "Django's: show tracebacks in answers. Use it only for development."),
         (
             "LOG_LEVEL",
             Form(lambda text: LEVELS.cast(text.upper()), LEVELS.words),
             "INFO",
             "The level of [the log](logs-and-metrics.md): `DEBUG`, `INFO`, `WARNING`, `ERROR`, `CRITICAL`.",
         ),
-        ("LOG_FORMAT", choice("text", "json", "emf"), "text", "`text`, `json`, or `emf` for CloudWatch."),
-        ("PROMETHEUS_MULTIPROC_DIR", TEXT, None, "prometheus_client's: a folder for all processes."),
-        ("SECURE_SSL_REDIRECT", FLAG, False, "Django's, if no proxy redirects to HTTPS."),
-        ("SECURE_HSTS_SECONDS", whole(), 0, "Django's, if no proxy sends the header."),
-        ("SECURE_PROXY_SSL_HEADER", HEADER_AND_VALUE, None, "Django's, as `HTTP_X_FORWARDED_PROTO,https`."),
+        (
+            "LOG_FORMAT",
+            choice("text", "json", "emf"),
+            "text",
+            "The format of the log: `text`, `json`, or `emf` for CloudWatch.",
+        ),
+        (
+            "PROMETHEUS_MULTIPROC_DIR",
+            TEXT,
+            None,
+            "prometheus_client's: a folder in which all processes collect their metrics. Empty it before "
+            "each start.",
+        ),
+        (
+            "SECURE_SSL_REDIRECT",
+            FLAG,
+            False,
+            "Django's: redirect HTTP to HTTPS. Set it if no proxy does that.",
+        ),
+        (
+            "SECURE_HSTS_SECONDS",
+            whole(),
+            0,
+            "Django's: the seconds in the header Strict-Transport-Security. Set it if no proxy sends this "
+            "header.",
+        ),
+        (
+            "SECURE_PROXY_SSL_HEADER",
+            HEADER_AND_VALUE,
+            None,
+            "Django's: the header with which a proxy reports HTTPS, and its value, such as "
+            "`HTTP_X_FORWARDED_PROTO,https`.",
+        ),
     )
 )
 # All environment variables of the server.

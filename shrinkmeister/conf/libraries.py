@@ -9,12 +9,12 @@ PICTURE_SETTINGS = tuple(
     for name, form, shown, about in (
         ("FORMAT", TEXT, "`JPEG`", "the format of thumbnails."),
         ("QUALITY", whole(), "`95`", "the quality of JPEG, WebP and AVIF."),
-        ("COLORSPACE", TEXT, "`RGB`", "`RGB` or `GRAY`."),
-        ("UPSCALE", FLAG, "`True`", "enlarge small sources."),
-        ("PADDING", FLAG, "`False`", "fill the geometry with a border."),
-        ("PADDING_COLOR", TEXT, "`#ffffff`", "the border's colour."),
+        ("COLORSPACE", TEXT, "`RGB`", "the colours of thumbnails, `RGB` or `GRAY`."),
+        ("UPSCALE", FLAG, "`True`", "enlarge sources that are smaller than the thumbnail."),
+        ("PADDING", FLAG, "`False`", "add a border, so that each thumbnail fills its geometry."),
+        ("PADDING_COLOR", TEXT, "`#ffffff`", "the colour of this border."),
         ("PROGRESSIVE", FLAG, "`True`", "write progressive JPEGs."),
-        ("ORIENTATION", FLAG, "`True`", "turn sources by their EXIF orientation."),
+        ("ORIENTATION", FLAG, "`True`", "rotate sources by their EXIF orientation."),
         ("BLUR", NUMBER, "`0`", "the radius of a Gaussian blur."),
     )
 )
@@ -22,7 +22,7 @@ DJANGO_SETTINGS = (
     Setting(
         BOTH,
         MAPPING,
-        "Django's: other storages. On the server a variable with JSON.",
+        "Django's: the storages. On the server, write them as JSON.",
         server_default={"default": {"BACKEND": "storages.backends.s3.S3Storage"}},
         shown="Django's; on the server S3",
         secret=True,
@@ -31,7 +31,8 @@ DJANGO_SETTINGS = (
     Setting(
         BOTH,
         MAPPING,
-        "Django's: caches, for THUMBNAIL_CACHE_NAME. On the server a variable with JSON.",
+        "Django's: the caches, one of which THUMBNAIL_CACHE_NAME may name. On the server, write them as "
+        "JSON.",
         shown="Django's; on the server none",
         secret=True,
         name="CACHES",
@@ -41,14 +42,29 @@ DJANGO_SETTINGS = (
 S3_SETTINGS = tuple(
     Setting(SERVER, form, f"django-storages': {about}", default, name=f"AWS_{name}")
     for name, form, default, about in (
-        ("S3_ENDPOINT_URL", URL, None, "the URL of an S3 that is not Amazon's."),
+        ("S3_ENDPOINT_URL", URL, None, "the URL of an S3-compatible store that is not Amazon's."),
         ("S3_REGION_NAME", REGION, None, "the region of the bucket."),
-        ("S3_ADDRESSING_STYLE", choice("auto", "virtual", "path"), None, "`auto`, `virtual` or `path`."),
-        ("S3_SIGNATURE_VERSION", TEXT, "s3v4", "how requests are signed."),
+        (
+            "S3_ADDRESSING_STYLE",
+            choice("auto", "virtual", "path"),
+            None,
+            "the form of the bucket's URLs, `auto`, `virtual` or `path`.",
+        ),
+        ("S3_SIGNATURE_VERSION", TEXT, "s3v4", "the version of the signatures of requests."),
         ("S3_CUSTOM_DOMAIN", DOMAIN, None, "the domain of the thumbnails' URLs, such as a CDN's."),
-        ("S3_URL_PROTOCOL", choice("https:", "http:"), "https:", "the scheme of URLs at that domain."),
+        (
+            "S3_URL_PROTOCOL",
+            choice("https:", "http:"),
+            "https:",
+            "the scheme of URLs at AWS_S3_CUSTOM_DOMAIN.",
+        ),
         # The default of django-storages is True. With False, the URL of a public thumbnail never ends.
-        ("QUERYSTRING_AUTH", FLAG, False, "true for a private bucket: each URL is signed."),
-        ("QUERYSTRING_EXPIRE", whole(), 3600, "seconds for which a signed URL works."),
+        (
+            "QUERYSTRING_AUTH",
+            FLAG,
+            False,
+            "sign the URLs of thumbnails. Set it to true if the bucket is private.",
+        ),
+        ("QUERYSTRING_EXPIRE", whole(), 3600, "seconds after which a signed URL expires."),
     )
 )

@@ -56,13 +56,15 @@ class CacheConfig:
     backend: str = equal(
         TEXT,
         "The driver of the shared cache: `redis`, `memcached`, `django`, a name that an installed package "
-        "registers, or a dotted path.",
+        "registers, or the dotted path of [your own](../how-to/shared-cache.md#a-driver-of-your-own).",
         "redis",
         differs="Site and server use different caches, and pages stay lazy.",
     )
     name: str = equal(
         TEXT,
-        "An alias of `CACHES`. If it exists, that cache is the shared one and needs no location.",
+        "An alias of `CACHES`. If `CACHES` contains it, this is the shared cache, and "
+        "THUMBNAIL_CACHE_LOCATION is ignored. The other side may use an alias of another name, or "
+        "THUMBNAIL_CACHE_LOCATION.",
         "shrinkmeister",
         read=values.cache_name,
         id="E009",
@@ -70,7 +72,9 @@ class CacheConfig:
     )
     location: Secret = equal(  # noqa: RUF009 - it returns a field
         SECRET,
-        "Where the shared cache is: `redis://host:6379/0`, `host:11211`, or several, comma-separated.",
+        "The address of the shared cache: `redis://host:6379/0` or `host:11211`. Separate several "
+        "addresses by commas. With Memcached, list the same servers on both sides, in the same spelling. "
+        "With Redis, a site may add replicas after the primary.",
         secret=True,
         read=values.cache_location,
         id="E009",
@@ -78,7 +82,7 @@ class CacheConfig:
     )
     key_prefix: str = equal(
         TEXT,
-        "The text before each key in the shared cache.",
+        "The text at the beginning of each key in the shared cache.",
         "shrinkmeister:",
         differs="Neither side finds what the other one writes to the shared cache.",
         read=values.matching(values.KEY_PREFIX, default=False),
@@ -87,8 +91,9 @@ class CacheConfig:
     )
     timeout: float = both(
         NUMBER,
-        "Seconds to wait for the shared cache, and as many again if a connection was lost. After a failure "
-        "it is left alone for 5 seconds: pages are lazy, and the server looks in the bucket.",
+        "Seconds to wait for the shared cache. If a connection was lost, the wait can be twice as long. "
+        "After a failure, the process does not use the cache for 5 seconds. Meanwhile pages show lazy "
+        "URLs, and the server checks the bucket.",
         CACHE_TIMEOUT,
         server_default=0.5,
         name="THUMBNAIL_CACHE_WAIT_SECONDS",
@@ -112,8 +117,9 @@ class Config:
         Setting(
             EQUAL,
             SECRET,
-            'Encrypts the URLs. Random text of 32 characters or more, from `python -c "import secrets; '
-            'print(secrets.token_urlsafe(48))"` ([why](../understand/security.md#the-secret)).',
+            "The secret that encrypts the lazy URLs: random text of 32 characters or more "
+            '([why](../understand/security.md#the-secret)). To make one, run `python -c "import secrets; '
+            'print(secrets.token_urlsafe(48))"`.',
             server_default=MISSING,
             shown="required",
             secret=True,
@@ -125,7 +131,8 @@ class Config:
         Setting(
             EQUAL,
             SECRETS,
-            "Other keys, whose URLs are valid too ([rotation](../how-to/rotate-the-secret.md)).",
+            "Former secret keys. Lazy URLs that they encrypted are still valid "
+            "([rotation](../how-to/rotate-the-secret.md)).",
             server_default=[],
             secret=True,
             name="THUMBNAIL_SECRET_KEY_FALLBACKS",
@@ -136,20 +143,20 @@ class Config:
     )
     server_url: str | None = site(
         TEXT,
-        "Where browsers reach the server; not needed with THUMBNAIL_EAGER.",
+        "The URL at which browsers reach the server. With THUMBNAIL_EAGER, you do not need it.",
         read=values.server_url,
         id="E003",
         hint=values.SERVER_URL_HINT,
     )
     url_ttl: int | None = site(
         whole(1),
-        "Seconds for which a lazy URL works at least. It expires after twice as many at most.",
+        "A lazy URL works for at least this many seconds, and for at most twice as many.",
         shown="never",
         **SECONDS,
     )
     bucket: str | None = equal(
         TEXT,
-        "The bucket of the thumbnails. Without it they are in the storage THUMBNAIL_STORAGE.",
+        "The bucket of the thumbnails. If it is not set, thumbnails are in the storage THUMBNAIL_STORAGE.",
         differs="The site signs URLs, deletes and prunes in another bucket than the server writes to.",
         read=lambda value: values.matching(values.BUCKET)(value or None),
         id="E005",
@@ -157,7 +164,8 @@ class Config:
     )
     storage: str = equal(
         TEXT,
-        "sorl's: an alias of `STORAGES`, or the dotted path of a storage class.",
+        "sorl's: the storage of the thumbnails, as an alias of `STORAGES` or the dotted path of a storage "
+        "class.",
         "default",
         differs="Without THUMBNAIL_BUCKET the site deletes and prunes in another storage than the server "
         "writes to.",
@@ -176,7 +184,8 @@ class Config:
     )
     resolutions: tuple[str, ...] = equal(
         NUMBERS,
-        "sorl's: factors such as `[1.5, 2]`, with the same spelling on both sides.",
+        "sorl's: the factors of additional, larger thumbnails, such as `[1.5, 2]`. Write them in the same "
+        "spelling on both sides.",
         server_default=[],
         differs="Resolutions that only the site lists are answered with 404, and its pages stay lazy. "
         "Those that only the server lists are made in vain.",
@@ -187,10 +196,12 @@ class Config:
     )
     sources: tuple[tuple[str, str, str], ...] = both(
         NAMES,
-        "What the server may read: `s3://bucket`, `storage://alias`, `https://host` or `http://host`, each "
-        "with a folder if you like: `s3://bucket/folder/`, `storage://alias/folder/`. Thumbnails "
-        "that are stored [stay](../understand/security.md#urls). A site lists the hosts of sources that "
-        "are URLs, and [storages elsewhere](../how-to/storages.md).",
+        "The places from which the server may read sources: `s3://bucket`, `storage://alias`, "
+        "`https://host` or `http://host`. Each may end with a folder, as in `s3://bucket/folder/`. If you "
+        "remove an entry, the server still redirects to "
+        "[thumbnails that are stored already](../understand/security.md#urls). On a site, list only the "
+        "hosts whose images templates name by URL, and the aliases of "
+        "[storages with another account or endpoint](../how-to/storages.md#several-accounts-or-endpoints).",
         shown="on the server `s3://` + THUMBNAIL_BUCKET, or `storage://` + THUMBNAIL_STORAGE",
         read=values.sources,
         id="E007",
@@ -199,8 +210,8 @@ class Config:
     )
     text_sources: tuple[str, ...] | str | None = site(
         NAMES,
-        "Images in visitors' texts that may be shown as thumbnails: folders, or the dotted path of a "
-        "function ([why](../how-to/texts-of-visitors.md)).",
+        "The images in visitors' texts that pages may show as thumbnails. Write a list of folders, or the "
+        "dotted path of a function ([why](../how-to/texts-of-visitors.md)).",
         read=values.text_sources,
         id="E031",
         hint=values.TEXT_SOURCES_HINT,
@@ -208,16 +219,17 @@ class Config:
     cache: CacheConfig = combined()  # noqa: RUF009 - it returns a field
     ttl: int = equal(
         whole(1),
-        "Seconds until a record ends if no visitor looks at its thumbnail: 30 days. A site needs this with "
-        "THUMBNAIL_EAGER.",
+        "Seconds after which a record expires if no visitor views its thumbnail: 30 days. The server uses "
+        "this setting, and so does a site in eager mode, because it writes records itself.",
         30 * DAY,
         differs="With THUMBNAIL_EAGER, records of the site end at other times than those of the server.",
         **SECONDS,
     )
     check_ttl: int = equal(
         whole(1),
-        "Seconds for which pages trust a record: 7 days. Then one visitor is sent to the server, which "
-        "looks in the bucket, so that [lost thumbnails come back](../troubleshooting/failures.md).",
+        "Pages trust a record for 53 to 100 % of these seconds: by default, for 3.7 to 7 days. Then they "
+        "show the lazy URL until one request has made the server check the bucket. So the server [makes "
+        "lost thumbnails again](../troubleshooting/failures.md).",
         7 * DAY,
         differs="If the site's is shorter, thumbnails stay lazy that the server does not find stale. If it "
         "is longer, lost thumbnails stay broken for longer.",
@@ -225,8 +237,10 @@ class Config:
     )
     expire_days: int | None = equal(
         whole(2),
-        "Days after which [a rule of the bucket](../how-to/expiry-and-deletion.md) deletes "
-        "thumbnails, 2 at least. Thumbnails that visitors look at are made again before.",
+        "Days after which [a lifecycle rule of the bucket](../how-to/expiry-and-deletion.md) deletes "
+        "thumbnails: at least 2. The setting itself does not delete anything. It makes each record expire "
+        "a day before S3 may delete its thumbnail. The server makes a thumbnail again when a visitor views "
+        "it after that.",
         differs="The rule of `shrinkmeister lifecycle` does not fit the records: pages show thumbnails "
         "that the bucket has deleted, or have them made again too early.",
         read=values.number(1, 36500, int),
@@ -236,49 +250,61 @@ class Config:
     )
     local_ttl: int | None = site(
         whole(1),
-        "Seconds, for instance 10, for which a process reuses what its pages found in the shared cache. "
-        "For so long a page may show a thumbnail that another process has deleted.",
+        "Seconds for which a process reuses the records that its pages have read from the shared cache, "
+        "for instance 10. During this time, a page may show a thumbnail that another process has deleted.",
         **SECONDS,
     )
     options: Mapping[str, Any] = combined(*PICTURE_SETTINGS)
-    flatten: bool = site(FLAG, "sorl's: remove transparency.", shown="`False`")
-    preserve_format: bool = site(
-        FLAG, "sorl's: give a thumbnail the format of its source's name.", shown="`False`"
+    flatten: bool = site(
+        FLAG,
+        "sorl's: in JPEG thumbnails, show transparent pixels of the source as white. With padding, show "
+        "them in the colour of the border.",
+        shown="`False`",
     )
-    remove_url_args: bool = site(FLAG, "sorl's: ignore the query of a source's URL.", shown="`True`")
-    dummy: bool = site(FLAG, "sorl's: show placeholders, and never a thumbnail.", shown="`False`")
-    debug: bool = site(FLAG, "sorl's: raise errors of templates.", shown="`False`")
+    preserve_format: bool = site(
+        FLAG,
+        "sorl's: make each thumbnail in the format that the extension of its source names.",
+        shown="`False`",
+    )
+    remove_url_args: bool = site(FLAG, "sorl's: ignore the query string of a source's URL.", shown="`True`")
+    dummy: bool = site(FLAG, "sorl's: show placeholders instead of thumbnails.", shown="`False`")
+    debug: bool = site(
+        FLAG, "sorl's: raise the errors of template tags instead of logging them.", shown="`False`"
+    )
     adopted_backend: str | None = site(
         TEXT,
-        "What THUMBNAIL_BACKEND was before, as `sorl.thumbnail.base.ThumbnailBackend`: pages "
-        "[keep its thumbnails](../how-to/swap-a-site.md).",
+        "The former value of THUMBNAIL_BACKEND, such as `sorl.thumbnail.base.ThumbnailBackend`. Pages then "
+        "[still show its thumbnails](../how-to/swap-a-site.md).",
         read=values.matching(values.DOTTED_PATH),
         id="E016",
         hint=values.FORMER_BACKEND_HINT,
     )
     eager: bool = site(
         FLAG,
-        "Make thumbnails at once, [where no browser will ask](../how-to/tests-commands-emails.md).",
+        "The site makes each thumbnail immediately, in its own process, for "
+        "[tests, commands and e-mails](../how-to/tests-commands-emails.md).",
         False,
         **SWITCH,
     )
     cleanup: bool = site(
         FLAG,
-        "Delete the thumbnails of a file that a model instance [loses](../how-to/expiry-and-deletion.md).",
+        "When a model instance is deleted, or saved with another file, the site deletes "
+        "[the thumbnails of the former file](../how-to/expiry-and-deletion.md).",
         False,
         **SWITCH,
     )
     prefetch: bool = site(
         FLAG,
-        "Fetch with a page's first look-up what it looked up last time; 50,000 keys are remembered in each "
-        "process. `prefetch_thumbnails()` works without it too.",
+        "The first look-up of a page fetches all records that the page used last time. Each process "
+        "remembers up to 50,000 keys for this. `prefetch_thumbnails()` also works without this setting.",
         True,
         **SWITCH,
     )
     metrics: bool = both(
         FLAG,
-        "Count for [Prometheus](logs-and-metrics.md); needs `[metrics]`. The server shows its counts at "
-        "`/metrics`, those of all its processes with PROMETHEUS_MULTIPROC_DIR.",
+        "Collect [metrics for Prometheus](logs-and-metrics.md#metrics). This needs "
+        '`pip install "shrinkmeister[metrics]"`. The server shows its metrics at `/metrics`. With several '
+        "processes, set PROMETHEUS_MULTIPROC_DIR.",
         False,
         **SWITCH,
     )

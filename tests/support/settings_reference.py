@@ -13,13 +13,28 @@ in shrinkmeister/conf/table.py and shrinkmeister_server/conf.py. -->
 
 # Settings
 
-A setting is a Django setting on the site, and an environment variable on the server. Under each name stands
-who has it, and its default. Where both sides need the same value, [the
-doctor](../troubleshooting/doctor.md) compares most of them.
+On the site, each of these settings is a Django setting. On the server, it is an environment variable. Below
+each name you find the side that has the setting, and its default. Where both sides need the same value,
+[the doctor](../troubleshooting/doctor.md) compares most of them.
 
-In a variable, write commas between the items of a list. The keys of S3 are boto3's: `AWS_ACCESS_KEY_ID` and
-`AWS_SECRET_ACCESS_KEY`, or on Lambda the function's role.
+In an environment variable, separate the items of a list by commas. If a text begins with "sorl's:",
+"Django's:", "django-storages':" or "prometheus_client's:", that library defines the setting.
+
+A lazy URL is a URL of the thumbnail server, which a page shows until the thumbnail exists. A record is the
+entry of a stored thumbnail in the shared cache. See [how it works](../understand/how-it-works.md).
 """
+# The texts below the headings.
+SHARED_NOTE = """
+On the server, boto3 reads the S3 keys from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`. On Lambda, it
+uses the function's role. The `AWS_` settings of this page are those of the server. A site has settings of
+the same names, which belong to django-storages, with its own defaults.
+"""
+SERVER_NOTE = """
+A site in [eager mode](../how-to/tests-commands-emails.md) makes thumbnails itself. There, the `THUMBNAIL_`
+settings of this section are Django settings.
+"""
+# Their values lead to the same cache, and may differ.
+SAME_CACHE = {"THUMBNAIL_CACHE_NAME", "THUMBNAIL_CACHE_LOCATION"}
 WHO = {
     EQUAL: "both sides, the same value",
     BOTH: "both sides",
@@ -34,12 +49,19 @@ def reference() -> str:
     shared = [row for row in SITE_SETTINGS if row.who is not SITE]
     site = [row for row in SITE_SETTINGS if row.who is SITE]
     server = [*SETTINGS.values(), *OTHER_SETTINGS]
-    parts = {"Both sides, and the storages": shared, "The site": site, "The server": server}
-    return HEAD + "".join(f"\n## {title}\n{''.join(map(_entry, rows))}" for title, rows in parts.items())
+    parts = (
+        ("Both sides, and the storages", SHARED_NOTE, shared),
+        ("The site", "", site),
+        ("The server", SERVER_NOTE, server),
+    )
+    return HEAD + "".join(
+        f"\n## {title}\n{note}{''.join(map(_entry, rows))}" for title, note, rows in parts
+    )
 
 
 def _entry(row: Setting) -> str:
-    facts = [WHO[row.who], *([_default(row)] if _default(row) else [])]
+    who = "both sides, the same cache" if row.name in SAME_CACHE else WHO[row.who]
+    facts = [who, *([_default(row)] if _default(row) else [])]
     return f"\n### {row.name}\n\n*{' · '.join(facts)}*\n\n{row.about}\n"
 
 
