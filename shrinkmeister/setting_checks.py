@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from importlib.util import find_spec
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
@@ -17,6 +16,7 @@ from shrinkmeister.storage.buckets import (
     MOST_SIGNED_SECONDS,
     S3_BACKEND,
     is_s3,
+    missing_s3_package,
     open_thumbnail_storage,
     opens_storage,
     signs_for_too_long,
@@ -94,7 +94,7 @@ def check_expiry(config: Config) -> Iterator[CheckMessage]:
     try:
         storage = open_thumbnail_storage()
         if not is_s3(storage):
-            if not config.bucket or find_spec("storages") is None:
+            if not config.bucket or missing_s3_package(config.bucket):
                 return
             storage = opens_storage(import_string(S3_BACKEND))()
     except SettingError:

@@ -10,7 +10,7 @@ class ServerConfig(AppConfig):
     def ready(self) -> None:
         # Every answer needs these. Lambda gives a whole core while they are loaded here.
         import shrinkmeister.conf.reader
-        import shrinkmeister.protocol.tokens  # noqa: F401
+        import shrinkmeister.protocol.tokens  # noqa: F401 - only to load it
 
         register(check_server)
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
 
-from shrinkmeister.conf.table import CACHE_TIMEOUT as CACHE_TIMEOUT
+from shrinkmeister.conf.cache_table import CACHE_TIMEOUT as CACHE_TIMEOUT
+from shrinkmeister.conf.cache_table import CacheConfig as CacheConfig
 from shrinkmeister.conf.table import DAY as DAY
 from shrinkmeister.conf.table import MISSING_SERVER_URL
-from shrinkmeister.conf.table import CacheConfig as CacheConfig
 from shrinkmeister.conf.table import Config as Config
 from shrinkmeister.conf.table import SettingError as SettingError
 from shrinkmeister.protocol.spec import ThumbnailSpec

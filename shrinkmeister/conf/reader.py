@@ -11,10 +11,11 @@ from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
 
 from shrinkmeister.conf import values
+from shrinkmeister.conf.cache_table import CacheConfig
 from shrinkmeister.conf.libraries import PICTURE_SETTINGS
 from shrinkmeister.conf.row import Setting, settings_of
 from shrinkmeister.conf.secret_strength import MIN_LENGTH, weakness
-from shrinkmeister.conf.table import CacheConfig, Config, SettingError
+from shrinkmeister.conf.table import Config, SettingError
 from shrinkmeister.exceptions import SpecError
 from shrinkmeister.protocol.spec import EXTENSIONS, URL_SCHEMES, plain_options
 from shrinkmeister.secret import Secret, revealed, without_password

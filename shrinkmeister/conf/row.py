@@ -1,8 +1,9 @@
 """The rows of the tables of settings.
 
-A row is a field of a frozen class, named as its setting is: Config and CacheConfig (table.py) have the
-rows of the site, ServerConfig (shrinkmeister_server/conf.py) those of the server. Checks, the server's
-environment, the command line, `init`, the doctor and docs/reference/settings.md read them.
+A row is a field of a frozen class, named as its setting is: Config (table.py) and CacheConfig
+(cache_table.py) have the rows of the site, ServerConfig (shrinkmeister_server/conf.py) those of the server.
+Checks, the server's environment, the command line, `init`, the doctor and docs/reference/settings.md read
+them.
 """
 
 from collections.abc import Callable, Iterator

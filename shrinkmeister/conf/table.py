@@ -1,4 +1,4 @@
-"""The site's table of settings: each field of Config and CacheConfig is a row.
+"""The site's table of settings: each field of Config is a row. Those of the cache are in cache_table.py.
 
 A field `url_ttl` is the setting THUMBNAIL_URL_TTL, and `cache.name` is THUMBNAIL_CACHE_NAME. To add a
 setting, add a field here and use it.
@@ -12,16 +12,14 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from shrinkmeister.conf import values
+from shrinkmeister.conf.cache_table import CacheConfig
 from shrinkmeister.conf.libraries import DJANGO_SETTINGS, PICTURE_SETTINGS, S3_SETTINGS
 from shrinkmeister.conf.row import EQUAL, Setting, both, combined, equal, settings_of, site
-from shrinkmeister.environment import FLAG, MISSING, NAMES, NUMBER, NUMBERS, SECRET, SECRETS, TEXT, whole
+from shrinkmeister.environment import FLAG, MISSING, NAMES, NUMBERS, SECRET, SECRETS, TEXT, whole
 from shrinkmeister.exceptions import ShrinkmeisterError
 from shrinkmeister.secret import Secret, revealed
 
 DAY = 24 * 3600
-# Seconds for which a page waits for the shared cache. After that, pages do not ask it for a while, and are
-# lazy.
-CACHE_TIMEOUT = 0.08
 SECONDS: dict[str, Any] = {
     "read": values.seconds,
     "id": "E004",
@@ -42,66 +40,6 @@ class SettingError(ShrinkmeisterError, ImproperlyConfigured):
 
 
 MISSING_SERVER_URL = ("shrinkmeister.E003", "THUMBNAIL_SERVER_URL is not set.", values.SERVER_URL_HINT)
-
-
-@dataclass(frozen=True)
-class CacheConfig:
-    """Where the shared cache is.
-
-    name      an alias of CACHES; used if CACHES has it
-    location  one or several comma-separated addresses
-    timeout   seconds to wait for an answer, and as many for a connection
-    """
-
-    backend: str = equal(
-        TEXT,
-        "The driver of the shared cache: `redis`, `memcached`, `django`, a name that an installed package "
-        "registers, or the dotted path of [your own](../how-to/shared-cache.md#a-driver-of-your-own).",
-        "redis",
-        differs="Site and server use different caches, and pages stay lazy.",
-    )
-    name: str = equal(
-        TEXT,
-        "An alias of `CACHES`. If `CACHES` contains it, this is the shared cache, and "
-        "THUMBNAIL_CACHE_LOCATION is ignored. The other side may use an alias of another name, or "
-        "THUMBNAIL_CACHE_LOCATION.",
-        "shrinkmeister",
-        read=values.cache_name,
-        id="E009",
-        hint="Write an alias of CACHES, or remove the setting.",
-    )
-    location: Secret = equal(  # noqa: RUF009 - it returns a field
-        SECRET,
-        "The address of the shared cache: `redis://host:6379/0` or `host:11211`. Separate several "
-        "addresses by commas. With Memcached, list the same servers on both sides, in the same spelling. "
-        "With Redis, a site may add replicas after the primary.",
-        secret=True,
-        read=values.cache_location,
-        id="E009",
-        hint="Write an address, such as 'redis://host:6379/0'.",
-    )
-    key_prefix: str = equal(
-        TEXT,
-        "The text at the beginning of each key in the shared cache.",
-        "shrinkmeister:",
-        differs="Neither side finds what the other one writes to the shared cache.",
-        read=values.matching(values.KEY_PREFIX, default=False),
-        id="E008",
-        hint="Use at most 200 ASCII characters without spaces.",
-    )
-    timeout: float = both(
-        NUMBER,
-        "Seconds to wait for the shared cache. If a connection was lost, the wait can be twice as long. "
-        "After a failure, the process does not use the cache for 5 seconds. Meanwhile pages show lazy "
-        "URLs, and the server checks the bucket.",
-        CACHE_TIMEOUT,
-        server_default=0.5,
-        name="THUMBNAIL_CACHE_WAIT_SECONDS",
-        optional=True,
-        read=values.number(0, 60, int, float),
-        id="E023",
-        hint="Write seconds above 0 and up to 60, or remove the setting for its default.",
-    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tests import ROOT
 FILE = ROOT / "docs" / "reference" / "settings.md"
 HEAD = """\
 <!-- `python -m tests.support.settings_reference` writes this page, from the rows
-in shrinkmeister/conf/table.py and shrinkmeister_server/conf.py. -->
+in shrinkmeister/conf (table.py, cache_table.py, libraries.py) and shrinkmeister_server/conf.py. -->
 
 # Settings
 
