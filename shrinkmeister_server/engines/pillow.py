@@ -1,13 +1,11 @@
 """`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.pillow.Engine"`: the server's own default."""
 
-from contextlib import suppress
-from io import BytesIO
 from typing import Any
 
 from PIL import Image
 from sorl.thumbnail.engines import pil_engine
 
-from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
+from shrinkmeister_server.engines.colours.pillow_colours import managed
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.inspection import open_image
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
@@ -17,7 +15,6 @@ from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 REDUCING_GAP = 3.0
 # The metadata that a thumbnail keeps. Pillow would also write the source's comments.
 KEPT = {"background", "duration", "gamma", "loop", "transparency"}
-SPACES: dict[str, Space] = {"1": "GRAY", "L": "GRAY", "LA": "GRAY", "P": "RGB", "RGB": "RGB", "RGBA": "RGB"}
 # EXIF 2.32, tag 0x0112.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,7 +36,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
         if isinstance(image, list):
             image = [_bare(frame) for frame in image]
         else:
-            image, profile = _managed(_bare(image), info.get("icc_profile"))
+            image, profile = managed(_bare(image), info.get("icc_profile"))
             kept |= {"icc_profile": profile} if profile else {}
         super().write(image, {**options, "image_info": kept}, thumbnail)
 
@@ -78,22 +75,6 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
     def _turned(self, picture: Any, image: SourceImage) -> Any:
         turn = TURNS.get(self._get_exif_orientation(image.whole))
         return picture if turn is None else picture.transpose(turn)
-
-
-def _managed(picture: Any, icc: object) -> tuple[Any, bytes | None]:
-    """Return a picture whose colours look the same, and its profile."""
-    space = SPACES.get(picture.mode)
-    if space and (profile := Profile.parse(icc)):
-        return picture, profile.written(space)
-    if picture.mode in ("RGB", "RGBA") and isinstance(icc, bytes) and has_tables(icc):
-        from PIL import ImageCms
-
-        with suppress(ImageCms.PyCMSError, OSError):
-            source = ImageCms.ImageCmsProfile(BytesIO(icc))
-            converted: Any = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"))
-            converted.info = picture.info
-            return converted, None
-    return picture, None
 
 
 def _bare(picture: Any) -> Any:

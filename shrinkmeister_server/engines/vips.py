@@ -3,7 +3,6 @@
 It needs less memory than Pillow's engine, and less time for PNG and WebP: see bench/RESULTS.md.
 """
 
-from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyvips
 from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
-from shrinkmeister_server.engines.profiles import Profile, Space, has_tables
+from shrinkmeister_server.engines.colours.vips_colours import PROFILE, managed
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.time_limit import TimeLimit
 
@@ -28,8 +27,6 @@ LOADERS = ("Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp")
 pyvips.operation_block_set("VipsForeignLoad", True)
 for loader in LOADERS:
     pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
-
-PROFILE = "icc-profile-data"
 
 
 class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl has no types
@@ -57,7 +54,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         return image
 
     def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
-        super().write(_managed(image), options, thumbnail)
+        super().write(managed(image), options, thumbnail)
 
     def is_valid_image(self, raw_data: bytes) -> bool:
         try:
@@ -146,24 +143,6 @@ def _opened(data: bytes, limit: TimeLimit, **options: Any) -> Any:
     image = pyvips.Image.new_from_source(source, "", fail_on="truncated", **options)
     image.set_progress(True)
     image.signal_connect("eval", look)
-    return image
-
-
-def _managed(image: Any) -> Any:
-    """Return a picture whose colours look the same, with a new profile or without one."""
-    if not image.get_typeof(PROFILE):
-        return image
-    icc = image.get(PROFILE)
-    space: Space = "RGB" if image.bands > 2 else "GRAY"
-    image = image.copy()
-    if image.interpretation in ("srgb", "b-w") and (profile := Profile.parse(icc)):
-        image.set_type(pyvips.GValue.blob_type, PROFILE, profile.written(space))
-        return image
-    if image.interpretation == "srgb" and has_tables(icc):
-        with suppress(pyvips.Error):
-            # Computed at once, or an error would occur only while the picture is written.
-            image = image.icc_transform("srgb", embedded=True, intent="perceptual").copy_memory().copy()
-    image.remove(PROFILE)
     return image
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageCms
 from sorl.thumbnail import get_thumbnail
 
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister_server.engines.profiles import Profile
+from shrinkmeister_server.engines.colours.profiles import Profile
 from shrinkmeister_server.rendering.render import get_engine
 from tests.server.inspection.test_hostile_images import ENGINES
 from tests.server.test_server import save, spec_of, stored, url_of

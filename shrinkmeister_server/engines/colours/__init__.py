@@ -1,0 +1,1 @@
+"""The colours of a thumbnail: what its pixels mean, and the profile that it carries."""
