@@ -1,4 +1,4 @@
-"""What a few bytes make a decoder allocate or compute: JPEG 2000, AVIF, ICO, BMP, WebP and PNM.
+"""What a few bytes make a decoder allocate or compute: JPEG 2000, AVIF, HEIC, ICO, BMP, WebP and PNM.
 
 Each kind of file is refused with the right error, and what it takes of the memory is measured in a process
 of its own. docs/reference/limits.md has the table.
@@ -18,7 +18,7 @@ from PIL import Image, features
 from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.inspection import validate
 from tests import ROOT
-from tests.support import hostile_avif, hostile_jpeg2000, hostile_plain
+from tests.support import hostile_avif, hostile_heic, hostile_jpeg2000, hostile_plain
 from tests.support.pictures import encoded, picture
 from tests.support.sides import Server
 
@@ -30,7 +30,12 @@ ENGINES = {
     # The inspection is its only guard.
     "sorl": "sorl.thumbnail.engines.pil_engine.Engine",
 }
-MODULES = {"AVIF": hostile_avif, "JPEG2000": hostile_jpeg2000, "others": hostile_plain}
+MODULES = {
+    "AVIF": hostile_avif,
+    "HEIC": hostile_heic,
+    "JPEG2000": hostile_jpeg2000,
+    "others": hostile_plain,
+}
 # What an engine that refuses a file may take: the file once more, and what its libraries load.
 MEGABYTES = 32
 
