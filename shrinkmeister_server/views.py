@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
@@ -250,6 +251,17 @@ def _expires(stored: ServedThumbnail, url: str) -> int | None:
 
 
 def _prefers_json(request: HttpRequest, other: str) -> bool:
+    return _accepts_json_first(request.META.get("HTTP_ACCEPT"), other)
+
+
+# Browsers of a few versions send the same header again and again, and parsing it takes as long as decrypting a
+# token.
+@lru_cache(maxsize=64)
+def _accepts_json_first(accept: str | None, other: str) -> bool:
+    """Return whether JSON precedes another type in an Accept header. None: there is no header"""
+    request = HttpRequest()
+    if accept is not None:
+        request.META["HTTP_ACCEPT"] = accept
     return request.get_preferred_type([other, *JSON_TYPES]) in JSON_TYPES
 
 
