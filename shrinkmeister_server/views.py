@@ -254,8 +254,7 @@ def _prefers_json(request: HttpRequest, other: str) -> bool:
     return _accepts_json_first(request.META.get("HTTP_ACCEPT"), other)
 
 
-# Browsers of a few versions send the same header again and again, and parsing it takes as long as decrypting a
-# token.
+# Browsers send a few different headers, and parsing one takes as long as decrypting a token.
 @lru_cache(maxsize=64)
 def _accepts_json_first(accept: str | None, other: str) -> bool:
     """Return whether JSON precedes another type in an Accept header. None: there is no header"""

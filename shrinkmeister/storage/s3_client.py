@@ -72,8 +72,8 @@ class _SharedClient:
 def _send_at_once(params: Any, **kwargs: Any) -> None:
     """Send the body of a PUT with its head.
 
-    botocore would first wait for the answer "100 Continue", which pays for large bodies only. If S3 redirects
-    to another region, botocore sends a thumbnail again.
+    botocore would first wait for the answer "100 Continue", which pays for large bodies only. If S3
+    redirects to another region, botocore sends a thumbnail again.
     """
     params["headers"].pop("Expect", None)
 
