@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
-from django.utils.cache import patch_vary_headers
 from django.views import View
 
 from shrinkmeister import exceptions as errors
@@ -87,7 +86,7 @@ class ThumbnailView(PoliteView):
             answer, scope = HttpResponseRedirect(url), "public"
         # A CDN that ignores Vary would show the JSON as an image. Such CDNs do not keep private answers.
         answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}" if stored.settled else "no-store"
-        patch_vary_headers(answer, ["Accept"])
+        answer["Vary"] = "Accept"
         answer["Server-Timing"] = request_log.timing.header()
         return answer
 
