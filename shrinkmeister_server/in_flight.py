@@ -47,11 +47,10 @@ class InFlight(Generic[T]):
     def join(self, key: Hashable) -> tuple[Making[T], bool]:
         """Return what is in the making under a key, and whether the caller leads.
 
-        A leader has to call `lead`, and a follower `follow`.
+        A leader has to call `lead`. Others may call `follow`.
         """
         with self._lock:
             if making := self._makings.get(key):
-                making.followers += 1
                 return making, False
             making = self._makings[key] = Making(key)
             return making, True
@@ -72,6 +71,8 @@ class InFlight(Generic[T]):
 
         Returns early, with False, if the follower's client is gone.
         """
+        with self._lock:
+            making.followers += 1
         try:
             while not making.ended.is_set():
                 left = end - time.monotonic()

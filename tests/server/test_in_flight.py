@@ -51,7 +51,6 @@ class TestInFlight:
     def test_followers_get_the_error_of_the_leader(self) -> None:
         in_flight = InFlight[str]()
         making, _ = in_flight.join("key")
-        in_flight.join("key")
 
         def fail() -> str:
             raise KeyError
@@ -76,32 +75,33 @@ class TestInFlight:
     def test_waiting_has_an_end(self) -> None:
         in_flight = InFlight[str]()
         making, _ = in_flight.join("key")
-        in_flight.join("key")
         assert not in_flight.follow(making, time.monotonic(), never)
         assert making.followers == 0
 
     def test_a_client_that_is_gone_does_not_wait(self) -> None:
         in_flight = InFlight[str]()
         making, _ = in_flight.join("key")
-        in_flight.join("key")
         assert not in_flight.follow(making, FOREVER, lambda: True)
         assert making.followers == 0
 
     def test_only_what_nobody_follows_is_abandoned(self) -> None:
         in_flight = InFlight[str]()
         making, _ = in_flight.join("key")
-        in_flight.join("key")
-        assert not in_flight.abandon(making)
+        abandoned = []
+
+        def is_gone() -> bool:
+            abandoned.append(in_flight.abandon(making))
+            return True
+
+        in_flight.follow(making, FOREVER, is_gone)
+        assert abandoned == [False]
         assert in_flight.join("key") == (making, False)
-        for _ in range(2):
-            in_flight.follow(making, 0, never)
         assert in_flight.abandon(making)
         assert in_flight.join("key")[1]
 
     def test_what_is_closed_has_no_more_followers(self) -> None:
         in_flight = InFlight[str]()
         making, _ = in_flight.join("key")
-        in_flight.join("key")
         in_flight.close(making)
         another, leads = in_flight.join("key")
         assert leads
@@ -241,6 +241,15 @@ class TestVisitors:
         wait_until(lambda: len(stage.loads) == 2, "the second one to make it", SECONDS)
         stage.leave.set()
         assert (first.result().status_code, second.result().status_code) == (302, 302)
+
+    def test_one_that_may_not_wait_does_not_follow(self, stage: Stage, settings: Any) -> None:
+        settings.THUMBNAIL_MAX_WAITING = 0
+        first = stage.visit()
+        assert stage.entered.wait(SECONDS)
+        assert stage.visit().result(SECONDS).status_code == 503
+        assert get_in_flight()._makings[SPEC, False].followers == 0
+        stage.leave.set()
+        assert first.result().status_code == 302
 
     def test_a_site_does_not_share_what_a_browser_may_not_read(
         self, stage: Stage, settings: Any, monkeypatch: pytest.MonkeyPatch

@@ -364,6 +364,8 @@ def refuses(port: int) -> bool:
         socket.create_connection((HOST, port), 60).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # the port was closed while the connection waited there
     return False
 
 
