@@ -89,6 +89,8 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
         options["colorspace"] = sorl_defaults.THUMBNAIL_COLORSPACE
     if "progressive" in options:
         options["progressive"] = bool(options["progressive"])  # libvips takes nothing else
+    # Templates may write it as text. libjpeg takes 0 as 1, and libvips does not take it.
+    options["quality"] = max(1, int(options["quality"]))
     engine, image = _opened(automatic.engines_for(get_engine(), header, options), data, limit)
     try:
         with _engine_errors("the engine could not make the thumbnail", limit):

@@ -65,6 +65,8 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
         try:
             theirs = made(SORLS[engine], settings, SOURCES[name], geometry, **options)
         except ShrinkmeisterError as error:
+            if engine == VIPS and name.endswith(".bmp"):
+                continue  # Pillow makes these: test_automatic.py compares them
             with pytest.raises(type(error)):
                 made(engine, settings, SOURCES[name], geometry, **options)
             continue
@@ -76,7 +78,7 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
                 continue
             # Subsampled colour and dithering differ by as much; a picture that is turned wrongly, by 50.
             assert difference(one.data, other.data) < 6, row
-    assert compared > 0 or engine == VIPS  # libvips has no loader that is trusted for some
+    assert compared > 0 or (engine == VIPS and name.endswith(".bmp"))
 
 
 def difference(one: bytes, other: bytes) -> float:
@@ -215,8 +217,12 @@ def test_an_engine_says_what_a_valid_image_is(engine: str, settings: Any) -> Non
 
 
 @pytest.mark.libvips
-def test_vips_writes_files_as_small_as_pillows(settings: Any, server: Server, photographs: Any) -> None:
-    sizes = [len(made(e, settings, photographs["jpeg"], "300")[0].data) for e in (PILLOW, VIPS)]
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_vips_writes_files_as_small_as_pillows(
+    format: str, settings: Any, server: Server, photographs: Any
+) -> None:
+    options = {"format": format}
+    sizes = [len(made(e, settings, photographs["jpeg"], "300", **options)[0].data) for e in (PILLOW, VIPS)]
     assert sizes[1] < sizes[0] * 1.1
 
 
