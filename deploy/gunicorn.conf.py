@@ -16,6 +16,8 @@ limits = get_server_config()
 # waits for a place to make it, and makes it.
 worst = limits.batch_seconds + 2 * limits.wait_seconds + limits.source_seconds + limits.max_seconds
 
+# Workers share the memory of what is loaded before they start. libvips is loaded later, by each of them.
+preload_app = True
 # A thread works while another one waits for S3.
 threads = 2
 # Seconds after which gunicorn kills a worker that does not answer, or that has to stop.

@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning
 from django.core.files.storage import FileSystemStorage, storages
-from sorl.thumbnail.conf import settings as sorl_settings
 
 from shrinkmeister.conf import Config, SettingError, get_config
 from shrinkmeister.conf.credentials import described
@@ -25,6 +24,7 @@ from shrinkmeister.setting_checks import (
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.buckets import alias_storage, is_s3, opens_storage
 from shrinkmeister_server.conf import VARIABLES, check_lock, get_server_config, setting_problems
+from shrinkmeister_server.engines import automatic
 from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.served import absolute_url
 
@@ -52,14 +52,8 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
             messages += [*check_expiry(config), *_check_folder(config)]
         messages += [*check_aliases(config), *_check_storages(config), *check_cache(config), *check_lock()]
         messages += _check_private_hosts(config)
-        if sorl_settings.THUMBNAIL_ENGINE == "shrinkmeister_server.engines.pillow.Engine" and _has_vips():
-            messages.append(
-                Info(
-                    "libvips is installed. For PNG and WebP it is faster than Pillow, with less memory.",
-                    "Set THUMBNAIL_ENGINE=shrinkmeister_server.engines.vips.Engine.",
-                    id="shrinkmeister.I101",
-                )
-            )
+        if is_valid(messages):
+            messages += _check_libvips()
     folder = getattr(settings, "PROMETHEUS_MULTIPROC_DIR", None)
     if folder and not os.path.isdir(folder):
         messages.append(
@@ -71,6 +65,17 @@ def check_server(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
         )
     unread = getattr(settings, "UNREAD_VARIABLES", [])
     return messages + misspelled(unread, (row.name for row in VARIABLES))
+
+
+def _check_libvips() -> Iterator[CheckMessage]:
+    if type(get_engine()) is automatic.Engine and not automatic.get_vips_engine():
+        yield Info(
+            "Pillow makes all thumbnails, because libvips is missing or older than 8.15. libvips is faster "
+            "for PNG and WebP, and needs less memory.",
+            'Install it with `pip install "shrinkmeister[vips]"`. If the system has the headers of an '
+            "older libvips, also run `pip install --force-reinstall --no-deps pyvips-binary`.",
+            id="shrinkmeister.I101",
+        )
 
 
 def _check_private_hosts(config: Config) -> Iterator[CheckMessage]:
@@ -131,11 +136,3 @@ def _check_folder(config: Config) -> Iterator[CheckMessage]:
             "Give the user of the server that right. With systemd, list the folder in ReadWritePaths.",
             id="shrinkmeister.W103",
         )
-
-
-def _has_vips() -> bool:
-    try:
-        import shrinkmeister_server.engines.vips  # noqa: F401 - only to find out whether this works
-    except (ImportError, OSError):  # OSError: the library that it binds is missing
-        return False
-    return True

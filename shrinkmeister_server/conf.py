@@ -155,9 +155,9 @@ OTHER_SETTINGS = tuple(
         (
             "THUMBNAIL_ENGINE",
             TEXT,
-            "shrinkmeister_server.engines.pillow.Engine",
-            "sorl's: the dotted path of the library's engine. `shrinkmeister_server.engines.vips.Engine` "
-            "needs [`shrinkmeister[vips]`](extras.md).",
+            "shrinkmeister_server.engines.automatic.Engine",
+            "sorl's: the dotted path of the engine. The default uses libvips where it is faster, if "
+            "[it is installed](extras.md), and Pillow otherwise: see [engines](python.md#engines).",
         ),
         ("AWS_DEFAULT_ACL", TEXT, None, "django-storages': the ACL of new thumbnails in the bucket."),
         (

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from shrinkmeister.cache import get_shared_cache
-from shrinkmeister.conf import get_config
+from shrinkmeister.conf import SettingError, get_config
 from shrinkmeister.conf.credentials import described
 from shrinkmeister.doctor.messages import (
     PROBE,
@@ -20,6 +20,8 @@ from shrinkmeister.doctor.messages import (
 from shrinkmeister.exceptions import ShrinkmeisterError, StorageError
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import StoredInfo
+from shrinkmeister_server.engines import automatic
+from shrinkmeister_server.rendering.render import get_engine
 from shrinkmeister_server.served import absolute_url
 
 
@@ -31,8 +33,17 @@ def answer_to(question: Question, secret: int) -> Answer:
     config, now = get_config(), int(time.time())
     found = _try_bucket(question.ask, probe_name(question.nonce, config.prefix))
     if question.ask != REMOVE:
-        found |= {"facts": facts_of(config), **_try_cache(question.nonce)}
+        facts = facts_of(config)
+        facts["versions"]["engine"] = _engine()
+        found |= {"facts": facts, **_try_cache(question.nonce)}
     return Answer(nonce=question.nonce, time=now, secret=secret, **found)
+
+
+def _engine() -> str:
+    try:
+        return automatic.described(get_engine())
+    except SettingError:  # the health check reports it
+        return "none"
 
 
 def _try_cache(nonce: str) -> dict[str, Any]:

@@ -66,6 +66,21 @@ var extensions = map[string]string{
 	"AVIF": "avif",
 }
 
+// formatName returns the name that specs contain: "JPEG" for "jpg", "WEBP" for "webp". It returns other texts as
+// they are.
+func formatName(text string) string {
+	lower := strings.ToLower(text)
+	if lower == "jpeg" {
+		return "JPEG"
+	}
+	for name, extension := range extensions {
+		if extension == lower {
+			return name
+		}
+	}
+	return text
+}
+
 // with returns the site's options, overridden by those of a call, including defaults.
 func (site members) with(call Options) (members, error) {
 	all := make(members, 0, len(site)+len(call))
@@ -77,6 +92,9 @@ func (site members) with(call Options) (members, error) {
 		value, err := plain(name, value, 0)
 		if err != nil {
 			return nil, err
+		}
+		if format, isText := value.(string); isText && name == "format" {
+			value = formatName(format)
 		}
 		all = append(all, member{name, value})
 	}

@@ -20,8 +20,6 @@ from importlib.metadata import PackageNotFoundError, version
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from sorl.thumbnail.conf import settings as sorl_settings
-
 import shrinkmeister
 from shrinkmeister.conf import Config, get_config, reset_on_setting_change
 from shrinkmeister.conf.table import SITE_SETTINGS
@@ -144,7 +142,7 @@ def facts_of(config: Config) -> dict[str, dict[str, Any]]:
             versions[package] = version(package)
     return {
         "protocols": PROTOCOLS,
-        "versions": {**versions, "engine": sorl_settings.THUMBNAIL_ENGINE},
+        "versions": versions,
         "settings": {**settings, "THUMBNAIL_ALTERNATIVE_RESOLUTIONS": sorted(config.resolutions)},
     }
 

@@ -50,7 +50,8 @@ EXTENSIONS: Mapping[str, str] = {
 }
 CONTENT_TYPES: Mapping[str, str] = {name: f"image/{name.lower()}" for name in EXTENSIONS}
 
-# The formats by the source's extension, for THUMBNAIL_PRESERVE_FORMAT as in sorl.
+# The formats by the names that callers may write, in any case. They are also the extensions of sources for
+# THUMBNAIL_PRESERVE_FORMAT, as in sorl.
 FORMATS: Mapping[str, str] = {
     "jpeg": "JPEG",
     **{extension: name for name, extension in EXTENSIONS.items()},
@@ -232,6 +233,8 @@ def _kept(source: Source, geometry: str, options: tuple[tuple[str, type, Any], .
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options as JSON values, without defaults and without those that do not change the picture."""
     plain = {str(name): _plain(name, value) for name, value in options.items() if name not in CALL_OPTIONS}
+    if isinstance(format := plain.get("format"), str):
+        plain["format"] = FORMATS.get(format.lower(), format)
     return {name: value for name, value in plain.items() if not _default(name, value)}
 
 

@@ -1,4 +1,4 @@
-"""`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.pillow.Engine"`: the server's own default."""
+"""`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.pillow.Engine"`: Pillow makes all thumbnails."""
 
 from typing import Any
 

@@ -22,6 +22,10 @@ if not pyvips.at_least_libvips(8, 15):
         "bundled one: `pip install --force-reinstall --no-deps pyvips-binary`"
     )
 
+# A server makes several thumbnails at once, so more threads for each would only take memory.
+# sorl's engine turns the cache of operations off.
+pyvips.vips_lib.vips_concurrency_set(1)
+
 # Only these loaders stay allowed, in the whole process. sorl blocks those that libvips does not trust.
 LOADERS = ("Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp")
 pyvips.operation_block_set("VipsForeignLoad", True)
@@ -113,6 +117,12 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         return picture.autorot()
 
     def _get_raw_data(self, image: Any, format_: str, quality: int, **options: Any) -> Any:
+        if format_ == "PNG":
+            # Without filters, which are libvips' default, files are a quarter larger than Pillow's.
+            return image.write_to_buffer(".png", filter="all", keep="icc")
+        if format_ == "AVIF":
+            # As fast as Pillow, and as small. The default effort, 4, takes seven times as long.
+            return image.write_to_buffer(".avif", Q=quality, effort=2, keep="icc")
         if format_ != "JPEG":
             return super()._get_raw_data(image, format_, quality, **options)
         # From a quality of 90, libvips would not subsample colours, and files would be twice as large as

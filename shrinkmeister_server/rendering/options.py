@@ -36,11 +36,15 @@ def _is_radius(value: Any) -> bool:
     return not value or (isinstance(value, int | float | str) and 0 <= int(value) < MAX_NUMBER)
 
 
+def _is_quality(value: Any) -> bool:
+    return isinstance(value, int | str) and 0 <= int(value) <= 100
+
+
 FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crop": (lambda value: not value or isinstance(value, str), "text, such as 'center'"),
     "cropbox": (_is_box, "left, top, right and bottom of a box, such as '0,0,200,100'"),
     "rounded": (_is_radius, "a number of pixels"),
     "blur": (_is_radius, "a number of pixels"),
-    "quality": (lambda value: isinstance(value, int | float | str), "a number"),
+    "quality": (_is_quality, "a whole number from 0 to 100"),
     "padding_color": (lambda value: isinstance(value, str), "text, such as '#ffffff'"),
 }

@@ -9,10 +9,10 @@ from traceback import walk_tb
 from types import SimpleNamespace
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from sorl.thumbnail.conf import defaults as sorl_defaults
-from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.engines.base import EngineBase
 from sorl.thumbnail.parsers import parse_cropbox, parse_geometry
 
@@ -21,6 +21,7 @@ from shrinkmeister.conf import SettingError, reset_on_setting_change
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.engines import automatic
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.inspection import validate, validate_frames, validate_opened
 from shrinkmeister_server.observability.timing import Timing
@@ -53,8 +54,9 @@ class Rendering:
 
 @reset_on_setting_change
 def get_engine() -> Any:
-    """Return the sorl engine that THUMBNAIL_ENGINE names. Raises SettingError."""
-    path = sorl_settings.THUMBNAIL_ENGINE
+    """Return the sorl engine that THUMBNAIL_ENGINE names, or the automatic one. Raises SettingError."""
+    # Not of sorl's settings: their default is sorl's own engine, also on a site in eager mode.
+    path = getattr(settings, "THUMBNAIL_ENGINE", automatic.PATH)
     try:
         engine = import_string(path)()
         if not isinstance(engine, EngineBase):
@@ -81,17 +83,15 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     limit = TimeLimit.after(get_server_config().max_seconds)
     with _engine_errors("the source is broken", limit):
         header = validate(TimedBytes(data, limit))
-    engine = get_engine()
     options = spec.full_options()
     if "colorspace" not in spec.options:
         # sorl distinguishes its default from a "RGB" that a template asks for (convert_engine.py).
         options["colorspace"] = sorl_defaults.THUMBNAIL_COLORSPACE
     if "progressive" in options:
         options["progressive"] = bool(options["progressive"])  # libvips takes nothing else
-    with _engine_errors("the source is not an image that the engine opens", limit):
-        # Engines use this much of sorl's ImageFile. Those that run programs read the extension of its name.
-        image = engine.get_image(SimpleNamespace(name="source", read=lambda: data, limit=limit))
-        validate_opened(image)
+    # Templates may write it as text. libjpeg takes 0 as 1, and libvips does not take it.
+    options["quality"] = max(1, int(options["quality"]))
+    engine, image = _opened(automatic.engines_for(get_engine(), header, options), data, limit)
     try:
         with _engine_errors("the engine could not make the thumbnail", limit):
             frames = validate_frames(header, data) if _takes_frames(engine, image, header, options) else 1
@@ -116,6 +116,21 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     finally:
         engine.cleanup(image)
     return Rendering(thumbnail, alternatives, source)
+
+
+def _opened(engines: Sequence[Any], data: bytes, limit: TimeLimit) -> tuple[Any, Any]:
+    """Return the first engine that opens a source, and the source as its image."""
+    for engine in engines:
+        try:
+            with _engine_errors("the source is not an image that the engine opens", limit):
+                # Engines use this much of sorl's ImageFile. Those that run programs read the extension.
+                image = engine.get_image(SimpleNamespace(name="source", read=lambda: data, limit=limit))
+                validate_opened(image)
+                return engine, image
+        except (errors.SourceFormatError, errors.SourceInvalidError):
+            if engine is engines[-1]:
+                raise
+    raise AssertionError("no engine")
 
 
 def _takes_frames(engine: Any, image: Any, header: Any, options: dict[str, Any]) -> bool:

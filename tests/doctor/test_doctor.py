@@ -260,7 +260,7 @@ class TestAllWell:
         on_files.start()
         found = report(PHOTO)
         assert {status for status, _ in found.values()} == {OK}, found
-        assert "shrinkmeister_server.engines.pillow.Engine" in found["versions"][1]
+        assert "shrinkmeister_server.engines.automatic.Engine (Pillow " in found["versions"][1]
         assert [name.rpartition(".")[2] for name in stored()] == ["jpg"]
 
     def test_a_private_bucket_with_signed_urls(

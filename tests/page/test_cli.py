@@ -304,7 +304,7 @@ class TestOptions:
         ("arguments", "said"),
         [
             (["url", str(DAWN), "300x"], "the geometry is '300x'; write pixels as text: '300x200'"),
-            (["url", str(DAWN), "300", "--format", "JPG"], "the format is 'JPG'; one of ['JPEG', "),
+            (["url", str(DAWN), "300", "--format", "TIFF"], "the format is 'TIFF'; one of ['JPEG', "),
             (["url", str(DAWN), "300", "--crop"], "argument --crop: expected one argument. See"),
             (["url", str(DAWN), "300", "--option", "crop"], "'crop' has no '='; write quality=80. See"),
             (["url", str(DAWN), "300", "--option", "a b=1"], "'a b'"),

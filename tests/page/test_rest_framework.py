@@ -142,7 +142,7 @@ class TestWhatItSays:
         assert serializer.validated_data == {"title": "a"}
 
     @pytest.mark.parametrize(
-        ("geometry", "options"), [("300 x 200", {}), ("0", {}), ("300", {"format": "JPG"})]
+        ("geometry", "options"), [("300 x 200", {}), ("0", {}), ("300", {"format": "TIFF"})]
     )
     def test_what_cannot_be_is_an_error_at_once(self, geometry: str, options: dict[str, Any]) -> None:
         with pytest.raises(SpecError):

@@ -45,6 +45,16 @@ const EXTENSIONS = new Map([
   ["AVIF", "avif"],
 ]);
 
+// The formats by the names that callers may write, in any case.
+const FORMATS = new Map([
+  ["jpg", "JPEG"],
+  ["jpeg", "JPEG"],
+  ["png", "PNG"],
+  ["gif", "GIF"],
+  ["webp", "WEBP"],
+  ["avif", "AVIF"],
+]);
+
 const HOST = /^[a-z0-9.-]+(:[0-9]+)?$/;
 // The kinds of places of sources, and the syntax of a container in each.
 const SCHEMES = new Map([
@@ -211,12 +221,23 @@ export class Spec {
  */
 export function plainOptions(options) {
   const pictureOptions = optionsOf(options).filter(([name]) => !CALL_OPTIONS.has(name));
-  const plain = pictureOptions.map(([name, value]) => member(name, value, 0));
+  const plain = pictureOptions.map(([name, value]) => withFormatName(member(name, value, 0)));
   const { format = "JPEG" } = Object.fromEntries(plain);
   if (!EXTENSIONS.has(format)) {
     throw new SpecError(`the format is ${shown(format)}; one of ${[...EXTENSIONS.keys()].join(", ")}`);
   }
   return Object.fromEntries(plain.filter(([name, value]) => DEFAULTS.get(name) !== value));
+}
+
+/**
+ * Return the option `format` with the name that specs contain: "JPEG" for "jpg", "WEBP" for "webp".
+ *
+ * @param {[string, Value]} option
+ * @returns {[string, Value]}
+ */
+function withFormatName([name, value]) {
+  if (name !== "format" || typeof value !== "string") return [name, value];
+  return [name, FORMATS.get(value.toLowerCase()) ?? value];
 }
 
 /**

@@ -30,6 +30,16 @@ final readonly class Options
         'flatten' => false,
     ];
 
+    /** The formats by the names that callers may write, in any case. */
+    private const FORMATS = [
+        'jpg' => 'JPEG',
+        'jpeg' => 'JPEG',
+        'png' => 'PNG',
+        'gif' => 'GIF',
+        'webp' => 'WEBP',
+        'avif' => 'AVIF',
+    ];
+
     /** Options that do not change the picture. */
     private const CALL_OPTIONS = ['raise_errors', 'image_info'];
 
@@ -57,6 +67,9 @@ final readonly class Options
                 continue;
             }
             $value = self::value(self::name($name), $value, 0);
+            if ($name === 'format' && is_string($value)) {
+                $value = self::FORMATS[strtolower($value)] ?? $value;
+            }
             if (!array_key_exists($name, self::DEFAULTS) || self::DEFAULTS[$name] !== $value) {
                 $plain[$name] = $value;
             }

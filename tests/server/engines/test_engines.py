@@ -6,7 +6,6 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from django.core.checks import Info
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from PIL import Image, ImageChops, ImageStat
@@ -15,7 +14,6 @@ from sorl.thumbnail.engines.base import EngineBase
 from shrinkmeister.conf import SettingError
 from shrinkmeister.exceptions import ShrinkmeisterError, SourceInvalidError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister_server.checks import check_server
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.render import Picture, get_engine, render
@@ -67,6 +65,8 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
         try:
             theirs = made(SORLS[engine], settings, SOURCES[name], geometry, **options)
         except ShrinkmeisterError as error:
+            if engine == VIPS and name.endswith(".bmp"):
+                continue  # Pillow makes these: test_automatic.py compares them
             with pytest.raises(type(error)):
                 made(engine, settings, SOURCES[name], geometry, **options)
             continue
@@ -78,7 +78,7 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
                 continue
             # Subsampled colour and dithering differ by as much; a picture that is turned wrongly, by 50.
             assert difference(one.data, other.data) < 6, row
-    assert compared > 0 or engine == VIPS  # libvips has no loader that is trusted for some
+    assert compared > 0 or (engine == VIPS and name.endswith(".bmp"))
 
 
 def difference(one: bytes, other: bytes) -> float:
@@ -217,24 +217,13 @@ def test_an_engine_says_what_a_valid_image_is(engine: str, settings: Any) -> Non
 
 
 @pytest.mark.libvips
-def test_vips_writes_files_as_small_as_pillows(settings: Any, server: Server, photographs: Any) -> None:
-    sizes = [len(made(e, settings, photographs["jpeg"], "300")[0].data) for e in (PILLOW, VIPS)]
-    assert sizes[1] < sizes[0] * 1.1
-
-
-@pytest.mark.libvips
-def test_libvips_is_recommended_where_it_is_installed(
-    server: Server, media: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_vips_writes_files_as_small_as_pillows(
+    format: str, settings: Any, server: Server, photographs: Any
 ) -> None:
-    settings.THUMBNAIL_LOCK_SECONDS = 60  # other tests need a shorter one, of which a check warns
-    messages = check_server(None)
-    assert [(type(m), m.id) for m in messages] == [(Info, "shrinkmeister.I101")]
-    assert VIPS in str(messages[0].hint)
-    settings.THUMBNAIL_ENGINE = VIPS
-    assert check_server(None) == []
-    settings.THUMBNAIL_ENGINE = PILLOW
-    monkeypatch.setitem(sys.modules, VIPS.rpartition(".")[0], None)
-    assert check_server(None) == []
+    options = {"format": format}
+    sizes = [len(made(e, settings, photographs["jpeg"], "300", **options)[0].data) for e in (PILLOW, VIPS)]
+    assert sizes[1] < sizes[0] * 1.1
 
 
 def test_an_old_libvips_is_named(server: Server, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
