@@ -28,8 +28,9 @@ pyvips.operation_block_set("VipsForeignLoad", True)
 for loader in LOADERS:
     pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
 
-# How finely a weight of a filter is rounded.
-SHARE = 256
+# libvips averages pixels, as in sorl's engine, before its filter scales by this factor or more. The filter
+# alone refuses to scale down a very long picture.
+GAP = 2.0
 
 
 class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl has no types
@@ -101,8 +102,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
 
     def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         if size is not None and reduction > 1 and _loader(image.whole) == "jpegload":
-            width, height = self.get_image_size(image)
-            picture = _reduced(picture, (width / reduction, height / reduction), size)
+            picture = _reduced(picture, self.get_image_size(image), reduction, size)
         elif size is not None:
             picture = self._scale(picture, *size)
         # Later steps read the picture more than once, and not line by line.
@@ -145,32 +145,17 @@ def _opened(data: bytes, limit: TimeLimit, **options: Any) -> Any:
     return image
 
 
-def _reduced(picture: Any, shown: tuple[float, float], size: Size) -> Any:
-    """Scale a JPEG that was shrunk on load. shown: how many of its pixels the source fills, with fractions
+def _reduced(picture: Any, source: Size, reduction: int, size: Size) -> Any:
+    """Scale a JPEG whose sides were divided by `reduction` on load.
 
-    libvips drops the last row or column if the source fills it only in part, and its filter keeps the
-    centre of a picture. So the centre of what the source shows is first moved there, by a quarter of a
-    pixel at most.
+    libvips drops the last row or column if the source fills it only in part. Its filter keeps the centre of
+    a picture, so a missing row would shift all others. A picture with as many pixels as the source divides
+    without a remainder, so its first pixel stays in place. libvips computes only what the crop leaves.
     """
-    width, height = (round(pixels) for pixels in shown)
-    picture = picture.embed(0, 0, width, height, extend="copy")
-    if width != shown[0]:
-        picture = picture.conv(_shift((width - shown[0]) / 2), precision="integer")
-    if height != shown[1]:
-        picture = picture.conv(_shift((height - shown[1]) / 2).rot90(), precision="integer")
-    return picture.reduce(shown[0] / size[0], shown[1] / size[1])
-
-
-def _shift(pixels: float) -> Any:
-    """Return the mask that moves a picture to the right: the cubic filter of Keys, with a of -0.5."""
-    weights = [round(SHARE * _cubic(abs(tap + pixels))) for tap in range(-2, 3)]
-    return pyvips.Image.new_from_array([weights], scale=sum(weights))
-
-
-def _cubic(x: float) -> float:
-    if x < 1:
-        return 1.5 * x**3 - 2.5 * x**2 + 1
-    return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
+    width, height = size
+    large = picture.embed(0, 0, *source, extend="copy")
+    scaled = large.reduce(source[0] / (reduction * width), source[1] / (reduction * height), gap=GAP)
+    return scaled.crop(0, 0, width, height)
 
 
 def _is_animation(image: SourceImage) -> bool:

@@ -56,6 +56,18 @@ def test_each_of_these_thumbnails_is_shrunk_on_load(engine: str) -> None:
     assert [one._reduction(image, [size]) for size in sizes] == [8, 4, 2]
 
 
+@pytest.mark.parametrize("size", [(60_001, 801), (801, 60_001), (40_003, 19), (17, 17)])
+def test_long_and_tiny_sources(size: tuple[int, int], engine: str) -> None:
+    data = encoded(Image.new("L", size, 90), "JPEG")
+    for geometry in ("10", "5x5", "2x2", "1"):
+        spec = ThumbnailSpec(
+            Source("s3", "photos", "one.jpg"), geometry, {"format": "PNG", "crop": "center"}
+        )
+        with Image.open(BytesIO(render(data, spec, (), Timing()).thumbnail.data)) as image:
+            assert image.size[0] == int(geometry.partition("x")[0])
+            assert image.convert("L").getextrema() == (90, 90)
+
+
 def waves(width: int, height: int) -> Image.Image:
     across = Image.new("L", (width, 1))
     across.putdata([round(64 + 60 * sin(2 * pi * (x + 0.5) / WAVE)) for x in range(width)])
