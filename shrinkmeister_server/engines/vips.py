@@ -151,11 +151,13 @@ def _reduced(picture: Any, source: Size, reduction: int, size: Size) -> Any:
     libvips drops the last row or column if the source fills it only in part. Its filter keeps the centre of
     a picture, so a missing row would shift all others. A picture with as many pixels as the source divides
     without a remainder, so its first pixel stays in place. libvips computes only what the crop leaves.
+    One side after the other, because libvips computes wide rows of what it extends.
     """
     width, height = size
-    large = picture.embed(0, 0, *source, extend="copy")
-    scaled = large.reduce(source[0] / (reduction * width), source[1] / (reduction * height), gap=GAP)
-    return scaled.crop(0, 0, width, height)
+    high = picture.embed(0, 0, picture.width, source[1], extend="copy")
+    low = high.reducev(source[1] / (reduction * height), gap=GAP).crop(0, 0, picture.width, height)
+    wide = low.embed(0, 0, source[0], height, extend="copy")
+    return wide.reduceh(source[0] / (reduction * width), gap=GAP).crop(0, 0, width, height)
 
 
 def _is_animation(image: SourceImage) -> bool:
