@@ -30,9 +30,12 @@ WARM_UPS = 2
 # name, width, height, Pillow's format, how it is written
 SOURCES: tuple[tuple[str, int, int, str, dict[str, int]], ...] = (
     ("12 MP JPEG", 4000, 3000, "JPEG", {"quality": 85}),
+    ("12 MP JPEG, odd", 4001, 3001, "JPEG", {"quality": 85}),
     ("24 MP JPEG", 6000, 4000, "JPEG", {"quality": 85}),
     ("12 MP PNG", 4000, 3000, "PNG", {}),
+    ("12 MP PNG, odd", 4001, 3001, "PNG", {}),
     ("5 MP WebP", 2592, 1944, "WEBP", {"quality": 80}),
+    ("12 MP WebP, odd", 4001, 3001, "WEBP", {"quality": 80}),
 )
 PLOTTED = "12 MP JPEG"
 TINY = (90, 60)
@@ -297,6 +300,7 @@ can be compared. All are medians but the fastest.
   lose is in it: 1.0 means equal pixels, and not that sorl's is the better picture. Of a 4:3 source 25 rows
   are cut off: 12 above by sorl and us, 13 by sharp. It is compared where both have a row; but the blocks of
   its JPEG lie elsewhere in the picture, and its losses with them, which alone takes 0.016 from its SSIM.
+- "Odd" sources have 4001x3001 pixels: sides that 2, 4 and 8 do not divide evenly.
 - The sources are noise and edges on which decoders and filters work as on photographs; the noise is the
   same in each run.
 """

@@ -127,7 +127,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
 
     @abstractmethod
     def _reductions(self, image: SourceImage) -> tuple[int, ...]:
-        """Return those of REDUCTIONS with which the source's decoder does not shift the picture."""
+        """Return those of REDUCTIONS by which the source's decoder can divide its sides."""
 
     @abstractmethod
     def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Any:

@@ -32,6 +32,10 @@ pyvips.operation_block_set("VipsForeignLoad", True)
 for loader in LOADERS:
     pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
 
+# libvips averages pixels, as in sorl's engine, before its filter scales by this factor or more. The filter
+# alone refuses to scale down a very long picture.
+GAP = 2.0
+
 
 class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl has no types
     """sorl's libvips engine with the scaled decoding of libjpeg and libwebp, which reads line by line."""
@@ -89,14 +93,7 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         return image
 
     def _reductions(self, image: SourceImage) -> tuple[int, ...]:
-        if _loader(image.whole) == "webpload":
-            return REDUCTIONS
-        if _loader(image.whole) != "jpegload":
-            return ()
-        # libvips drops pixels that the source fills in part, and shifts the others by a part of a pixel.
-        # That is invisible, but too much for an SSIM of 0.998.
-        width, height = self.get_image_size(image)
-        return tuple(n for n in REDUCTIONS if width % n == height % n == 0)
+        return REDUCTIONS if _loader(image.whole) in ("jpegload", "webpload") else ()
 
     def _decoded(self, image: SourceImage, reduction: int, several: bool) -> Any:
         options: dict[str, Any] = {"access": "sequential"}
@@ -108,7 +105,9 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         return picture.copy_memory() if several else picture
 
     def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
-        if size is not None:
+        if size is not None and reduction > 1 and _loader(image.whole) == "jpegload":
+            picture = _reduced(picture, self.get_image_size(image), reduction, size)
+        elif size is not None:
             picture = self._scale(picture, *size)
         # Later steps read the picture more than once, and not line by line.
         return picture.copy_memory()
@@ -154,6 +153,21 @@ def _opened(data: bytes, limit: TimeLimit, **options: Any) -> Any:
     image.set_progress(True)
     image.signal_connect("eval", look)
     return image
+
+
+def _reduced(picture: Any, source: Size, reduction: int, size: Size) -> Any:
+    """Scale a JPEG whose sides were divided by `reduction` on load.
+
+    libvips drops the last row or column if the source fills it only in part. Its filter keeps the centre of
+    a picture, so a missing row would shift all others. A picture with as many pixels as the source divides
+    without a remainder, so its first pixel stays in place. libvips computes only what the crop leaves.
+    One side after the other, because libvips computes wide rows of what it extends.
+    """
+    width, height = size
+    high = picture.embed(0, 0, picture.width, source[1], extend="copy")
+    low = high.reducev(source[1] / (reduction * height), gap=GAP).crop(0, 0, picture.width, height)
+    wide = low.embed(0, 0, source[0], height, extend="copy")
+    return wide.reduceh(source[0] / (reduction * width), gap=GAP).crop(0, 0, width, height)
 
 
 def _is_animation(image: SourceImage) -> bool:
