@@ -50,6 +50,8 @@ def validate(file: BytesIO) -> Any:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
     _validate_pixels(image.size)
+    if image.format == "PNG" and png.is_damaged(data):
+        raise SourceInvalidError("the source is a PNG with a damaged chunk")
     if image.format in ("JPEG", "MPO"):
         _validate_scans(data)
     if image.format == "TIFF":
@@ -81,11 +83,18 @@ def validate_frames(image: Any, data: bytes) -> int:
 
 
 def validate_opened(image: Any) -> None:
-    """Raise SourceFormatError if one of sorl's engines has opened the source as another format."""
+    """Validate what one of sorl's own engines has opened.
+
+    Raises SourceFormatError if it is of another format, and Pillow's errors for a damaged PNG.
+    """
     from PIL import Image
 
-    if isinstance(image, Image.Image) and image.format not in FORMATS:
-        raise SourceFormatError(f"the engine has opened the source as {image.format}")
+    if isinstance(image, Image.Image):
+        if image.format not in FORMATS:
+            raise SourceFormatError(f"the engine has opened the source as {image.format}")
+        if image.format == "PNG":
+            # sorl decodes it to read its EXIF, and swallows the error. Missing rows would be black.
+            image.load()
 
 
 def open_image(file: BytesIO) -> Any:

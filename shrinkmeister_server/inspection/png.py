@@ -1,5 +1,6 @@
 """The chunks of a PNG: https://www.w3.org/TR/png/#5Chunk-layout"""
 
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 
@@ -24,3 +25,16 @@ def exif(data: bytes) -> Iterator[bytes]:
             yield data[start:end]
         elif name in (b"tEXt", b"iTXt") and data.startswith(_TEXTS, start):
             yield data[data.index(b"\0", start) + 1 : end]
+
+
+def is_damaged(data: bytes) -> bool:
+    """Return whether the checksum of a chunk is wrong that a decoder needs. Libraries do not compare it."""
+    view = memoryview(data)
+    for name, start, end in chunks(data):
+        if name == b"IEND":
+            break
+        # Names of chunks that a decoder may skip begin with a small letter.
+        is_critical = name[:1].isupper()
+        if is_critical and zlib.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4]):
+            return True
+    return False
