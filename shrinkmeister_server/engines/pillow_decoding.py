@@ -4,7 +4,9 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
+
+from shrinkmeister_server.inspection import load_png
 
 ORIENTATION = 0x0112  # EXIF 2.32
 # TIFF 6.0. In photometric interpretation 0, white is zero. Sample format 1 is unsigned, and 2 is signed.
@@ -30,7 +32,7 @@ def is_converted(image: Any) -> bool:
 
 def decoded(image: Any) -> Any:
     """Decode a source, and return it with 8 bits per channel. Raises Pillow's errors for a damaged one."""
-    image.load()
+    _load(image)
     if image.mode in DEEP_MODES:
         picture, dropped = _eight_bits(image), "transparency"
     elif (turn := _avif_turn(image)) is not None:
@@ -45,18 +47,24 @@ def decoded(image: Any) -> Any:
 def orientation(image: Any) -> int | None:
     """Return the EXIF orientation by which browsers turn a source.
 
-    sorl swallows all errors here. For a PNG, Pillow decodes the picture first, because EXIF may follow it.
-    If that fails and the error is swallowed, Pillow later returns the missing rows in black.
+    sorl swallows all errors here, also those of a PNG's pixels, which EXIF may follow.
     """
-    if image.format == "PNG":
-        image.load()
-    elif image.format not in ("JPEG", "MPO", "WEBP"):
+    if image.format not in ("JPEG", "MPO", "PNG", "WEBP"):
         return None
+    if image.format == "PNG":
+        _load(image)
     # A source with broken EXIF is shown as it is. Pillow's reader raises errors of any type for it.
     with suppress(Exception):
         found = image.getexif().get(ORIENTATION)
         return found if isinstance(found, int) else None
     return None
+
+
+def _load(image: Any) -> None:
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        load_png(image)
+    else:
+        image.load()
 
 
 def _avif_turn(image: Any) -> Any:

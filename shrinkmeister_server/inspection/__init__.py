@@ -93,8 +93,21 @@ def validate_opened(image: Any) -> None:
         if image.format not in FORMATS:
             raise SourceFormatError(f"the engine has opened the source as {image.format}")
         if image.format == "PNG":
-            # sorl decodes it to read its EXIF, and swallows the error. Missing rows would be black.
-            image.load()
+            load_png(image)
+
+
+def load_png(image: Any) -> None:
+    """Decode a PNG that Pillow has opened. Raises Pillow's errors for a damaged one.
+
+    sorl decodes it to read its EXIF, and swallows the error. Pillow does not raise an error of the pixels a
+    second time, so the missing rows would be black.
+    """
+    file = image.fp
+    try:
+        image.load()
+    except ValueError:
+        # Pillow refuses large texts behind the pixels, before it reports an error of the pixels.
+        open_image(BytesIO(png.without_texts(file.getvalue()))).load()
 
 
 def open_image(file: BytesIO) -> Any:

@@ -9,6 +9,8 @@ from shrinkmeister_server.inspection.limits import MAX_PARTS
 # Pillow reads texts with these keywords as EXIF; some of them are written in hexadecimal digits.
 _TEXTS = (b"exif\0", b"Raw profile type exif\0")
 
+_KINDS_OF_TEXT = (b"tEXt", b"iTXt", b"zTXt")
+
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield each chunk's name, and the start and end of its data."""
@@ -23,8 +25,14 @@ def exif(data: bytes) -> Iterator[bytes]:
     for name, start, end in islice(chunks(data), MAX_PARTS):
         if name == b"eXIf":
             yield data[start:end]
-        elif name in (b"tEXt", b"iTXt") and data.startswith(_TEXTS, start):
+        elif name in _KINDS_OF_TEXT and data.startswith(_TEXTS, start):
             yield data[data.index(b"\0", start) + 1 : end]
+
+
+def without_texts(data: bytes) -> bytes:
+    found = islice(chunks(data), MAX_PARTS)
+    kept = (data[start - 8 : end + 4] for name, start, end in found if name not in _KINDS_OF_TEXT)
+    return data[:8] + b"".join(kept)
 
 
 def is_damaged(data: bytes) -> bool:

@@ -2,7 +2,8 @@
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from io import BytesIO
 from itertools import product
 from typing import Any
@@ -45,7 +46,7 @@ def shown(rendering: Rendering) -> Any:
     return image.convert("RGBA")
 
 
-def assert_alike(image: Any, points: dict[tuple[int, int], tuple[int, ...]], most: int = 6) -> None:
+def assert_alike(image: Any, points: Mapping[tuple[int, int], tuple[int, ...]], most: int = 6) -> None:
     for place, wanted in points.items():
         found = image.getpixel(place)
         assert all(abs(one - other) <= most for one, other in zip(found, wanted, strict=True)), (
@@ -103,6 +104,21 @@ class TestDamage:
         with pytest.raises(SourceInvalidError):
             rendered(library, settings, damaged(kind), **options)
 
+    @pytest.mark.parametrize("library", [PILLOW, VIPS, SORL])
+    @pytest.mark.parametrize("kind", ["whole", "lost", "no zlib"])
+    def test_a_text_that_pillow_refuses(
+        self, library: str, kind: str, server: Server, settings: Any
+    ) -> None:
+        """It is behind the pixels, so these are all that matters."""
+        data = damaged(kind)
+        text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2_000_000)))
+        data = data[:-12] + text + data[-12:]
+        if kind == "whole":
+            assert shown(rendered(library, settings, data)).size == (32, 24)
+        else:
+            with pytest.raises(SourceInvalidError):
+                rendered(library, settings, data)
+
     def test_a_checksum_that_no_decoder_needs(self, settings: Any, server: Server) -> None:
         text = chunk(b"tEXt", b"a\0b", 5)
         data = png([chunk(b"IDAT", part) for part in idats()] + [text])
@@ -137,26 +153,29 @@ def gray(order: str, kind: str, scale: float) -> bytes:
     return pixels(lambda x: struct.pack(order + kind, type(scale)(x * scale)))
 
 
-# From black on the left to 63 * 1000 of 65535 on the right: 245.
+# From black on the left to 63,000 of 65,535 on the right, which is 245.
 RAMP = {(1, 12): (8, 8, 8, 255), (16, 12): (126, 126, 126, 255), (30, 12): (237, 237, 237, 255)}
+NUMBERS = {
+    "H": (16, 1000, 1),
+    "h": (16, 500, 2),
+    "I": (32, 65536000, 1),
+    "i": (32, 32768000, 2),
+    "f": (32, 1000 / 65535, 3),
+}
+
+
+def deep_tiff(order: str, kind: str) -> bytes:
+    bits, scale, form = NUMBERS[kind]
+    return tiff([gray(order, kind, scale)], bits, 1, tags={FORMAT: [form]}, order=order)
+
+
 GRAYS: dict[str, Callable[[], bytes]] = {
     "PNG": lambda: deep_png(),
     "PPM": lambda: b"P5 64 48 65535\n" + gray(">", "H", 1000),
     "JPEG 2000": lambda: encoded(Image.open(BytesIO(deep_png())), "JPEG2000"),
     **{
-        f"TIFF of {kind}, {order}": lambda order=order, kind=kind, bits=bits, scale=scale, form=form: tiff(
-            [gray(order, kind, scale)], bits, 1, tags={FORMAT: [form]}, order=order
-        )
-        for order, (kind, bits, scale, form) in product(
-            "<>",
-            [
-                ("H", 16, 1000, 1),
-                ("h", 16, 500, 2),
-                ("I", 32, 65536000, 1),
-                ("i", 32, 32768000, 2),
-                ("f", 32, 1000 / 65535, 3),
-            ],
-        )
+        f"TIFF of {kind}, {order}": partial(deep_tiff, order, kind)
+        for order, kind in product("<>", NUMBERS)
     },
     "TIFF, white is zero": lambda: tiff([pixels(lambda x: struct.pack("<H", 65535 - 1000 * x))], 16, 0),
 }
@@ -198,7 +217,7 @@ class TestDepth:
 
 
 def ycbcr(x: int) -> list[int]:
-    return list(Image.new("RGB", (1, 1), (4 * x, 0, 255 - 4 * x)).convert("YCbCr").getpixel((0, 0)))
+    return list(Image.new("RGB", (1, 1), (4 * x, 0, 255 - 4 * x)).convert("YCbCr").tobytes())
 
 
 COLOURS = {(1, 12): (10, 0, 245, 255), (16, 12): (130, 0, 125, 255), (30, 12): (242, 0, 13, 255)}
@@ -258,7 +277,7 @@ class TestAvif:
         """Red grows to the right and green downwards, before the boxes turn the picture."""
         data = picture((64, 48), "AVIF", orientation=orientation)
         assert b"irot" in data or b"imir" in data
-        upright = Image.open(BytesIO(picture((64, 48), "PNG", orientation=orientation)))
+        upright: Any = Image.open(BytesIO(picture((64, 48), "PNG", orientation=orientation)))
         wanted = ImageOps.exif_transpose(upright).convert("RGBA")
         rendering = rendered(engine, settings, data, **options)
         source = rendering.source
@@ -324,7 +343,8 @@ class TestAnimations:
         data = animation((100, 100), transparent)
         made = rendered(engine, settings, data, "200x100", format="GIF", **options).thumbnail
         assert (made.width, made.height) == (200, 100)
-        with Image.open(BytesIO(made.data)) as image:
+        opened: Any = Image.open(BytesIO(made.data))
+        with opened as image:
             assert (image.size, image.n_frames, image.info["loop"]) == ((200, 100), 3, 3)
             for number, colour in enumerate([(255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)]):
                 image.seek(number)
