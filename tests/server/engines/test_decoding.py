@@ -278,7 +278,7 @@ class TestAvif:
         data = picture((64, 48), "AVIF", orientation=orientation)
         assert b"irot" in data or b"imir" in data
         upright: Any = Image.open(BytesIO(picture((64, 48), "PNG", orientation=orientation)))
-        wanted = ImageOps.exif_transpose(upright).convert("RGBA")
+        wanted: Any = ImageOps.exif_transpose(upright).convert("RGBA")
         rendering = rendered(engine, settings, data, **options)
         source = rendering.source
         assert (source.width, source.height, source.flipped) == (*wanted.size, False)
