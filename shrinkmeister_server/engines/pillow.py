@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from PIL import Image
 from sorl.thumbnail.engines import pil_engine
+from sorl.thumbnail.helpers import EngineError
 
 from shrinkmeister_server.engines.colours.pillow_colours import managed
+from shrinkmeister_server.engines.pillow_decoding import TURNS, decoded, is_converted, orientation
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.inspection import open_image
+from shrinkmeister_server.inspection.tiff import has_deep_planes
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
 # With at least this gap, two steps of a resize are "very similar" to one: here SSIM >= 0.998.
@@ -15,20 +17,17 @@ from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 REDUCING_GAP = 3.0
 # The metadata that a thumbnail keeps. Pillow would also write the source's comments.
 KEPT = {"background", "duration", "gamma", "loop", "transparency"}
-# EXIF 2.32, tag 0x0112.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl has no types
     """sorl's Pillow engine with libjpeg's scaled decoding, which scales in two steps."""
+
+    def prepare(self, image: SourceImage, options: dict[str, Any]) -> SourceImage:
+        if image.whole.format == "TIFF" and has_deep_planes(image.data):
+            raise EngineError("Pillow does not read planes of more than 8 bits")
+        if is_converted(image.whole):
+            image.whole = decoded(image.whole)
+        return image
 
     def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
         info = options.get("image_info", {})
@@ -56,8 +55,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
             picture = self._opened(image.data, image.limit)
             width, height = picture.size
             picture.draft(None, (width // reduction, height // reduction))
-        picture.load()
-        return picture
+        return decoded(picture)
 
     def _colorspace(self, image: Any, colorspace: str | None, format: str) -> Any:
         if image.mode == "RGB" and colorspace == "RGB":
@@ -75,6 +73,9 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
     def _turned(self, picture: Any, image: SourceImage) -> Any:
         turn = TURNS.get(self._get_exif_orientation(image.whole))
         return picture if turn is None else picture.transpose(turn)
+
+    def _get_exif_orientation(self, image: Any) -> int | None:
+        return orientation(image)
 
 
 def _bare(picture: Any) -> Any:

@@ -12,6 +12,13 @@ from sorl.thumbnail.helpers import EngineError
 
 from shrinkmeister_server.engines.colours.vips_colours import PROFILE, managed
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
+from shrinkmeister_server.engines.vips_decoding import (
+    fail_on,
+    from_ycbcr,
+    mark_ycbcr,
+    one_page,
+    to_eight_bits,
+)
 from shrinkmeister_server.time_limit import TimeLimit
 
 if not pyvips.at_least_libvips(8, 15):
@@ -74,6 +81,9 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
     def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and _is_animation(image)
 
+    def colorspace(self, image: Any, geometry: Size, options: dict[str, Any]) -> Any:
+        return super().colorspace(to_eight_bits(from_ycbcr(image)), geometry, options)
+
     def _colorspace(self, image: Any, colorspace: str | None) -> Any:
         converted = super()._colorspace(image, colorspace)
         if image.interpretation == "cmyk" and converted.get_typeof(PROFILE):
@@ -103,6 +113,21 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             options["scale"] = 1 / reduction
         picture = _opened(image.data, image.limit, **options)
         return picture.copy_memory() if several else picture
+
+    def _scale(self, image: Any, width: int, height: int) -> Any:
+        return one_page(super()._scale(image, width, height))
+
+    def _crop(self, image: Any, width: int, height: int, x_offset: int, y_offset: int) -> Any:
+        return one_page(super()._crop(image, width, height, x_offset, y_offset))
+
+    def _cropbox(self, image: Any, x: int, y: int, x2: int, y2: int) -> Any:
+        return one_page(super()._cropbox(image, x, y, x2, y2))
+
+    def _remove_border(self, image: Any, image_width: int, image_height: int) -> Any:
+        return one_page(super()._remove_border(image, image_width, image_height))
+
+    def _entropy_crop(self, image: Any, geometry_width: int, geometry_height: int, *size: int) -> Any:
+        return one_page(super()._entropy_crop(image, geometry_width, geometry_height, *size))
 
     def _resized(self, picture: Any, size: Size | None, image: SourceImage, reduction: int) -> Any:
         if size is not None and reduction > 1 and _loader(image.whole) == "jpegload":
@@ -149,7 +174,8 @@ def _opened(data: bytes, limit: TimeLimit, **options: Any) -> Any:
             image.set_kill(True)
 
     source = pyvips.Source.new_from_memory(data)
-    image = pyvips.Image.new_from_source(source, "", fail_on="truncated", **options)
+    image = pyvips.Image.new_from_source(source, "", fail_on=fail_on(data), **options)
+    mark_ycbcr(image, data)
     image.set_progress(True)
     image.signal_connect("eval", look)
     return image

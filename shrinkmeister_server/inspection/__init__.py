@@ -53,6 +53,8 @@ def validate(file: BytesIO) -> Any:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise SourceTooLargeError("the source has more pixels than Pillow opens") from error
     _validate_pixels(image.size)
+    if image.format == "PNG" and png.is_damaged(data):
+        raise SourceInvalidError("the source is a PNG with a damaged chunk")
     if image.format in ("JPEG", "MPO"):
         _validate_scans(data)
     if image.format == "TIFF":
@@ -84,11 +86,31 @@ def validate_frames(image: Any, data: bytes) -> int:
 
 
 def validate_opened(image: Any) -> None:
-    """Raise SourceFormatError if one of sorl's engines has opened the source as another format."""
+    """Validate what one of sorl's own engines has opened.
+
+    Raises SourceFormatError if it is of another format, and Pillow's errors for a damaged PNG.
+    """
     from PIL import Image
 
-    if isinstance(image, Image.Image) and image.format not in (*FORMATS, HEIC):
-        raise SourceFormatError(f"the engine has opened the source as {image.format}")
+    if isinstance(image, Image.Image):
+        if image.format not in (*FORMATS, HEIC):
+            raise SourceFormatError(f"the engine has opened the source as {image.format}")
+        if image.format == "PNG":
+            load_png(image)
+
+
+def load_png(image: Any) -> None:
+    """Decode a PNG that Pillow has opened. Raises Pillow's errors for a damaged one.
+
+    sorl decodes it to read its EXIF, and swallows the error. Pillow does not raise an error of the pixels a
+    second time, so the missing rows would be black.
+    """
+    file = image.fp
+    try:
+        image.load()
+    except ValueError:
+        # Pillow refuses large texts behind the pixels, before it reports an error of the pixels.
+        open_image(BytesIO(png.without_texts(file.getvalue()))).load()
 
 
 def open_image(file: BytesIO) -> Any:

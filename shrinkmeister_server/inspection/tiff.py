@@ -21,6 +21,9 @@ ORDERS = {
 WIDTH, LENGTH, BITS, SAMPLES, ROWS_PER_STRIP = 256, 257, 258, 277, 278
 TILE_WIDTH, TILE_LENGTH, TILE_DEPTH = 322, 323, 32998
 _OF_BLOCKS = (WIDTH, LENGTH, BITS, SAMPLES, ROWS_PER_STRIP, TILE_WIDTH, TILE_LENGTH, TILE_DEPTH)
+COMPRESSION, PHOTOMETRIC, PLANAR, SUBSAMPLING = 259, 262, 284, 530
+YCBCR = 6
+JPEG_COMPRESSIONS = (6, 7)
 # These tags refer to more directories that Pillow and libexif read: Exif, GPS and Interoperability.
 _INNER = (0x8769, 0x8825, 0xA005)
 
@@ -148,6 +151,30 @@ def validate_exif(data: bytes) -> None:
     data = _PREFIX.sub(b"", data, count=1)
     if data[:4] in ORDERS and len(data) >= 16:
         validate(data, MAX_EXIF_VALUES)
+
+
+def is_raw_ycbcr(data: bytes) -> bool:
+    """Return whether the first page has an uncompressed or losslessly compressed Y, Cb and Cr per pixel."""
+    tags = _first_page(data)
+    compression = tags.get(COMPRESSION, (1,))[0]
+    is_full = tags.get(SUBSAMPLING, (2, 2)) == (1, 1)
+    return tags.get(PHOTOMETRIC, (0,))[0] == YCBCR and is_full and compression not in JPEG_COMPRESSIONS
+
+
+def has_deep_planes(data: bytes) -> bool:
+    """Return whether the first page has a plane for each colour, with more than 8 bits per sample."""
+    tags = _first_page(data)
+    return (
+        tags.get(PLANAR, (1,))[0] == 2 and max(tags.get(BITS, (1,))) > 8 and tags.get(SAMPLES, (1,))[0] > 1
+    )
+
+
+def _first_page(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Return the tags of the first page that describe its pixels."""
+    directories = Directories(data)
+    page = next(directories.pages(), [])
+    kinds = (BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR, SUBSAMPLING)
+    return {one.tag: numbers for one in page if one.tag in kinds and (numbers := directories.numbers(one))}
 
 
 def _validate(directory: Directory, max_values: int, length: int) -> int:
