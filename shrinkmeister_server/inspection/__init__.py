@@ -15,10 +15,13 @@ from typing import Any
 
 from shrinkmeister.exceptions import SourceFormatError, SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.inspection import avif, gif, ico, jpeg, jpeg2000, limits, png, tiff, webp
+from shrinkmeister_server.inspection import avif, gif, heif, ico, jpeg, jpeg2000, limits, png, tiff, webp
 
 # Pillow's names of the allowed formats. Those that Pillow loads by default come first, and are tried first.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "AVIF", "ICO", "JPEG2000", "MPO", "TIFF", "WEBP")
+
+# The name in pillow-heif. Pillow does not open it: its own reader of AVIF would take some of these files.
+HEIC = "HEIF"
 
 # Brands with which Pillow opens a file as an AVIF.
 _AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
@@ -57,7 +60,7 @@ def validate(file: BytesIO) -> Any:
             raise SourceInvalidError("the source is a TIFF with a JPEG in arithmetic coding")
         _validate_blocks(islice(tiff.blocks(data), 1))
     # Decoders of WebP and AVIF read EXIF when they open a source.
-    tiff.validate_exif(image.info.get("exif", b""))
+    tiff.validate_exif(image.info.get("exif") or b"")
     return image
 
 
@@ -84,7 +87,7 @@ def validate_opened(image: Any) -> None:
     """Raise SourceFormatError if one of sorl's engines has opened the source as another format."""
     from PIL import Image
 
-    if isinstance(image, Image.Image) and image.format not in FORMATS:
+    if isinstance(image, Image.Image) and image.format not in (*FORMATS, HEIC):
         raise SourceFormatError(f"the engine has opened the source as {image.format}")
 
 
@@ -96,6 +99,8 @@ def open_image(file: BytesIO) -> Any:
     from PIL import Image, UnidentifiedImageError
 
     silence_libraries()
+    if heif.is_heic(file.getvalue()):
+        return _open_heic(file)
     # Few sources need all plugins, and loading them takes 30 ms.
     for load_plugins in (Image.preinit, Image.init):
         load_plugins()
@@ -107,6 +112,18 @@ def open_image(file: BytesIO) -> Any:
     if any(accept(start) is True for accept in accepts if accept):
         raise SourceInvalidError("the source is broken, or of a kind that Pillow does not read")
     raise SourceFormatError("the source is not an image of a known format")
+
+
+def _open_heic(file: BytesIO) -> Any:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        hint = "Install shrinkmeister[heif] on the server"
+        raise SourceFormatError(f"the source is a HEIC, which this server does not read. {hint}") from error
+    try:
+        return HeifImageFile(file)  # type: ignore[no-untyped-call]
+    except SyntaxError as error:
+        raise SourceInvalidError("the source is a broken HEIC") from error
 
 
 @cache
@@ -145,6 +162,9 @@ def _validate_pixels(size: Size) -> None:
 def _validate_headers(data: bytes) -> None:
     """Validate what Pillow allocates or computes before it knows the size of a picture, or besides it."""
     max_pixels = get_server_config().max_pixels
+    if heif.is_heic(data):
+        heif.validate(data, max_pixels)
+        return
     is_icon = data.startswith(b"\0\0\1\0")
     # A box of 256 bytes begins like an ICO, but Pillow tries AVIF first, and libvips opens a HEIF.
     if data[4:8] == b"ftyp" and (is_icon or data[8:12] in _AVIF_BRANDS):

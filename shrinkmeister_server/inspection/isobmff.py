@@ -1,9 +1,9 @@
-"""The boxes of an AVIF, as far as they describe pictures: ISO/IEC 14496-12 and 23008-12.
+"""The boxes of an AVIF or a HEIC, as far as they describe pictures: ISO/IEC 14496-12 and 23008-12.
 
 All readers raise IndexError for a box that is broken or ambiguous.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -14,11 +14,14 @@ from shrinkmeister_server.inspection.limits import MAX_PARTS
 # In a real file, the deepest box is inside moov, trak, mdia, minf and stbl.
 MAX_DEPTH = 10
 
+# All items together may have twice the file's bytes and this many. In real files, only small items overlap.
+MAX_SHARED = 1_000_000
+
 # The kinds of boxes that contain boxes, and the bytes before the first one.
 _CONTAINERS = {
     b"meta": 4, b"iprp": 0, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0
 }  # fmt: skip
-_ONCE = {b"idat", b"ipco", b"iinf", b"iloc", b"tkhd", b"stsz", b"stco", b"co64", b"stsc"}
+_ONCE = {b"pitm", b"iref", b"idat", b"ipco", b"iinf", b"iloc", b"tkhd", b"stsz", b"stco", b"co64", b"stsc"}
 
 
 @dataclass
@@ -31,6 +34,11 @@ class Group:
     in_idat: set[int] = field(default_factory=set)
     properties: list[Size] = field(default_factory=list)
     associations: dict[int, list[int]] = field(default_factory=dict)
+    # Index of a property -> start and end of a decoder's configuration.
+    configurations: dict[int, tuple[int, int]] = field(default_factory=dict)
+    primary: int = 0
+    # Kind -> (item, items that it refers to), ...
+    references: dict[bytes, list[tuple[int, list[int]]]] = field(default_factory=dict)
     idat: int = 0
     size: Size = (0, 0)
     seen: set[bytes] = field(default_factory=set)
@@ -40,23 +48,40 @@ class Group:
 
 
 class BoxReader:
-    """Reads the boxes of a file. Raises SourceTooLargeError for more than MAX_PARTS parts."""
+    """Reads the boxes of a file, and the kinds of those around all others.
+
+    Raises SourceTooLargeError for more than MAX_PARTS parts.
+    """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.parts = 0
+        self.parts = self.bytes = 0
+        self.top: set[bytes] = set()
         self.groups: list[Group] = []
         self._read(0, len(data), Group())
 
     def count(self, parts: int = 1) -> None:
         self.parts += parts
         if self.parts > MAX_PARTS:
-            raise SourceTooLargeError(f"the source is an AVIF of more than {MAX_PARTS} parts")
+            raise SourceTooLargeError(f"the source has more than {MAX_PARTS} parts")
+
+    def read(self, extents: Iterable[tuple[int, int]], start: int = 0) -> bytes:
+        """Return the bytes of an item. Raises SourceTooLargeError if all items have too many.
+
+        extents: offsets from `start`, and lengths. They may overlap those of other items
+        """
+        extents = list(extents)
+        self.bytes += sum(length for _, length in extents)
+        if self.bytes > 2 * len(self.data) + MAX_SHARED:
+            raise SourceTooLargeError("the items of the source have more than twice its bytes")
+        return b"".join(self.data[start + at : start + at + length] for at, length in extents)
 
     def _read(self, start: int, end: int, group: Group, depth: int = 0) -> None:
         if depth > MAX_DEPTH:
             raise IndexError("too many boxes in boxes")
         for kind, first, last in self._boxes(start, end, top=depth == 0):
+            if depth == 0:
+                self.top.add(kind)
             if kind in _CONTAINERS:
                 inner = group
                 if kind in (b"meta", b"trak"):
@@ -76,9 +101,15 @@ class BoxReader:
                 group.idat = first
             case b"ipco":
                 # Other properties than sizes count as (0, 0).
-                for name, start, _ in self._boxes(first, last):
+                for name, start, end in self._boxes(first, last):
+                    if name == b"hvcC":
+                        group.configurations[len(group.properties) + 1] = start, end
                     sides = self._number(start + 4), self._number(start + 8)
                     group.properties.append(sides if name == b"ispe" else (0, 0))
+            case b"pitm":
+                group.primary = bits(32 if bits(32) >> 24 else 16)
+            case b"iref":
+                self._read_references(bits, group)
             case b"iinf":
                 self._read_types(bits, group)
             case b"iloc":
@@ -132,6 +163,14 @@ class BoxReader:
             kind = entry(32).to_bytes(4)
             if group.types.setdefault(item, kind) != kind:
                 raise IndexError("an item of two types")
+
+    def _read_references(self, bits: Bits, group: Group) -> None:
+        width = 32 if bits(32) >> 24 else 16
+        for kind, first, last in self._boxes(bits.position // 8, bits.end // 8):
+            entry = Bits(self.data, first, last)
+            item, number = entry(width), entry(16)
+            self.count(number)
+            group.references.setdefault(kind, []).append((item, [entry(width) for _ in range(number)]))
 
     def _read_places(self, bits: Bits, group: Group) -> None:
         version = bits(32) >> 24
