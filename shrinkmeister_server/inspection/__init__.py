@@ -26,6 +26,9 @@ HEIC = "HEIF"
 # Brands with which Pillow opens a file as an AVIF.
 _AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 
+# ISO/IEC 18181-2: a bare codestream, and one in boxes.
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+
 # How a file of each format begins, and the readers of its parts and of its EXIF.
 _READERS: dict[bytes, tuple[Callable[[bytes], Iterator[object]], Callable[[bytes], Iterator[bytes]]]] = {
     b"\xff\xd8": (jpeg.segments, jpeg.exif),
@@ -128,8 +131,10 @@ def open_image(file: BytesIO) -> Any:
         load_plugins()
         with suppress(UnidentifiedImageError):
             return Image.open(file, formats=_readable_formats())
-    # Pillow's own message contains an address in memory.
     start = file.getvalue()[:16]
+    if start.startswith(_JPEG_XL):
+        raise SourceFormatError("the source is a JPEG XL, which this server does not read")
+    # Pillow's own message contains an address in memory.
     accepts = [Image.OPEN[name][1] for name in _readable_formats()]
     if any(accept(start) is True for accept in accepts if accept):
         raise SourceInvalidError("the source is broken, or of a kind that Pillow does not read")
@@ -138,14 +143,26 @@ def open_image(file: BytesIO) -> Any:
 
 def _open_heic(file: BytesIO) -> Any:
     try:
-        from pillow_heif import HeifImageFile
+        reader = _heic_reader()
     except ImportError as error:
         hint = "Install shrinkmeister[heif] on the server"
         raise SourceFormatError(f"the source is a HEIC, which this server does not read. {hint}") from error
     try:
-        return HeifImageFile(file)  # type: ignore[no-untyped-call]
+        return reader(file)
     except SyntaxError as error:
         raise SourceInvalidError("the source is a broken HEIC") from error
+
+
+@cache
+def _heic_reader() -> Any:
+    from pillow_heif import HeifImageFile
+
+    class PrimaryPicture(HeifImageFile):
+        """A HEIC as its primary picture alone. The inspection counts the pixels of no other one."""
+
+        n_frames = 1
+
+    return PrimaryPicture
 
 
 @cache

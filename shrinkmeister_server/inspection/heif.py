@@ -12,8 +12,8 @@ from shrinkmeister_server.inspection.isobmff import BoxReader, Group
 # The brands of files with HEVC. Files of the others may contain pictures of any codec.
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 _GENERAL_BRANDS = (b"mif1", b"msf1")
-# A decoder may decode so many times the pixels of the largest source. In a real file, a picture has a
-# preview, transparency, and pictures of depth, which are smaller.
+# A decoder may fill so many times the pixels of the largest source. In a real file, these are tiles, the
+# canvas that they fill, transparency, and a preview, a gain map and depth, which are smaller.
 WORK = 4
 # Slices after the first one may each have all pixels of a picture. In a real file they share them.
 _MIN_SLICES = 16
@@ -100,8 +100,9 @@ class _Inspection:
             raise SourceFormatError("the source is a HEIF with pictures of another codec than HEVC")
         largest = max((width * height for width, height in sizes), default=0)
         self._limit(largest, 1)
+        # A decoder also fills the canvas of a grid or a pile, each time that another picture uses it.
         self._limit(largest * times, WORK)
-        return largest * times if kind == b"hvc1" else 0
+        return largest * times
 
     def _bitstream(self, item: int) -> tuple[list[Size], float]:
         """Return all sizes that a bitstream names, and how many pictures it has."""
