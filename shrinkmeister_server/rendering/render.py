@@ -21,6 +21,8 @@ from shrinkmeister.conf import SettingError, reset_on_setting_change
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.engines import pillow
+from shrinkmeister_server.engines.damage import repaired
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.inspection import validate, validate_frames, validate_opened
 from shrinkmeister_server.observability.timing import Timing
@@ -79,9 +81,31 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     caused by this machine.
     """
     limit = TimeLimit.after(get_server_config().max_seconds)
+    engine = get_engine()
+    try:
+        return _render(engine, data, spec, resolutions, timing, limit)
+    except errors.SourceInvalidError:
+        if not (get_server_config().allow_truncated and data.startswith(b"\xff\xd8")):
+            raise
+        with _engine_errors("the source is broken", limit):
+            complete = repaired(data, limit)
+        if complete is None:
+            raise
+    if isinstance(engine, ShrinkingEngine):
+        engine = pillow.Engine()  # libvips refuses a repaired JPEG that has many restart markers
+    return _render(engine, complete, spec, resolutions, timing, limit)
+
+
+def _render(
+    engine: Any,
+    data: bytes,
+    spec: ThumbnailSpec,
+    resolutions: tuple[str, ...],
+    timing: Timing,
+    limit: TimeLimit,
+) -> Rendering:
     with _engine_errors("the source is broken", limit):
         header = validate(TimedBytes(data, limit))
-    engine = get_engine()
     options = spec.full_options()
     if "colorspace" not in spec.options:
         # sorl distinguishes its default from a "RGB" that a template asks for (convert_engine.py).
