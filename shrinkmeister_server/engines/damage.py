@@ -20,33 +20,36 @@ from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 # The part of the rows that may be missing, with THUMBNAIL_ALLOW_TRUNCATED.
 MAX_MISSING = 0.1
 # A decoder fills what is missing with the middle of all levels, give or take rounding.
-GRAY = range(126, 131)
+GRAY = (127, 128, 129)
 
 _END = b"\xff\xd9"
-_SOS, _EOI = 0xDA, 0xD9
+_SOS, _EOI, _DRI = 0xDA, 0xD9, 0xDD
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _PROGRESSIVE = (0xC2, 0xCA)
 
 
-def _bits(seed: bytes) -> bytes:
-    return shake_128(seed).digest(2000).replace(b"\xff", b"\xfe")
+def _bits(seed: int) -> bytes:
+    return shake_128(bytes([seed])).digest(2000).replace(b"\xff", b"\xfe")
 
 
-# A decoder that waits for a restart marker skips all other bits, so one attempt has these markers.
-_INSERTED = (
-    _bits(b"one"),
-    _bits(b"two"),
-    b"".join(bytes((0xFF, 0xD0 + number % 8)) + _bits(bytes([number])) for number in range(16)),
-)
+_BITS = _bits(0)
+# A decoder that waits for a restart marker skips all bits before it. It accepts one of eight markers.
+_RESTARTS = b"".join(bytes((0xFF, 0xD0 + number % 8)) + _bits(number) for number in range(16))
 
 
 @dataclass(frozen=True)
 class Scan:
-    """The header of a scan. complete: whether another marker follows its data"""
+    """The header of a scan of a progressive JPEG.
+
+    first, last  the coefficients that it has; the first one of all makes the coarse picture
+    refines      whether it refines levels that an earlier scan has brought
+    complete     whether another marker follows its data
+    """
 
     components: frozenset[int]
     first: int
     last: int
+    refines: bool
     complete: bool
 
 
@@ -56,12 +59,14 @@ class Layout:
 
     end         the offset at which its data ends
     marked      whether the end has its marker
+    restarts    whether its data may have restart markers
     components  the components of its frame, the luma first
     """
 
     end: int
     marked: bool
     progressive: bool
+    restarts: bool
     components: tuple[int, ...]
     scans: tuple[Scan, ...]
 
@@ -91,8 +96,8 @@ def repaired(data: bytes, limit: TimeLimit) -> bytes | None:
 
 
 def _layout(data: bytes) -> Layout:
-    progressive, components = False, tuple[int, ...]()
-    scans: list[tuple[frozenset[int], int, int]] = []
+    progressive, restarts, components = False, False, tuple[int, ...]()
+    headers: list[bytes] = []
     end, marked = len(data.rstrip(b"\xff")), False
     for marker, start, stop in islice(jpeg.markers(data, 2), 2 * MAX_PARTS):
         if marker == _EOI or stop > len(data):
@@ -101,16 +106,21 @@ def _layout(data: bytes) -> Layout:
         segment = data[start:stop]
         if marker in _FRAMES and not components:
             progressive, components = marker in _PROGRESSIVE, tuple(segment[8::3])
+        elif marker == _DRI:
+            restarts = True
         elif marker == _SOS and len(segment) > 5:
-            scans.append((frozenset(segment[3:-3:2]), segment[-3], segment[-2]))
-    last = len(scans) - 1
-    return Layout(
-        end,
-        marked,
-        progressive,
-        components,
-        tuple(Scan(*scan, complete=marked or number < last) for number, scan in enumerate(scans)),
+            headers.append(segment)
+    scans = tuple(
+        Scan(
+            components=frozenset(header[3:-3:2]),
+            first=header[-3],
+            last=header[-2],
+            refines=header[-1] >> 4 > 0,
+            complete=marked or number < len(headers),
+        )
+        for number, header in enumerate(headers, 1)
     )
+    return Layout(end, marked, progressive, restarts, components, scans)
 
 
 def _has_detail(layout: Layout) -> bool:
@@ -118,11 +128,13 @@ def _has_detail(layout: Layout) -> bool:
 
     Later scans make the levels finer, which is hardly visible in a thumbnail.
     """
+    luma = layout.components[0]
     colours, detail = set[int](), set[int]()
     for scan in layout.scans:
-        if scan.first == 0:
+        # What is missing of the luma in an incomplete scan can be counted.
+        if scan.first == 0 and (scan.complete or luma in scan.components):
             colours |= scan.components
-        if scan.complete and layout.components[0] in scan.components:
+        if scan.complete and luma in scan.components:
             detail |= {*range(scan.first, scan.last + 1)}
     return set(layout.components) <= colours and detail >= {*range(64)}
 
@@ -131,16 +143,14 @@ def _missing(data: bytes, layout: Layout, limit: TimeLimit) -> float:
     """Return the part of the rows that a JPEG has no data for."""
     from PIL import ImageChops
 
-    if not layout.scans or not set(layout.components) <= set[int]().union(
-        *(scan.components for scan in layout.scans)
-    ):
-        return 1
-    if layout.progressive and layout.scans[-1].first > 0:
+    if not layout.scans or set(layout.components).difference(*(scan.components for scan in layout.scans)):
+        return 1  # a whole colour is missing
+    if layout.progressive and (layout.scans[-1].first > 0 or layout.scans[-1].refines):
         return 0  # only detail is missing, because the scan of the coarse picture is complete
     start = data[: layout.end]
     expected = _decoded(start + _END, layout.progressive, limit)
     rows = expected.height
-    for bits in _INSERTED:
+    for bits in (_BITS, _RESTARTS) if layout.restarts else (_BITS,):
         changed = ImageChops.difference(expected, _decoded(start + bits + _END, layout.progressive, limit))
         if box := changed.getbbox():
             rows = min(rows, box[1])
