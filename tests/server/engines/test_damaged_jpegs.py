@@ -12,7 +12,7 @@ from shrinkmeister.exceptions import SourceInvalidError
 from shrinkmeister_server.engines.damage import repaired, validate_end
 from shrinkmeister_server.rendering.render import Picture
 from shrinkmeister_server.time_limit import NEVER
-from tests.server.engines.test_engines import PILLOW, VIPS, made
+from tests.server.engines.test_engines import PILLOW, VIPS, difference, made
 from tests.support.pictures import encoded, picture
 from tests.support.sides import Server
 
@@ -107,6 +107,19 @@ def test_a_progressive_jpeg_may_lack_its_last_scans(engine: str, settings: Any) 
     third_scan = [found.start() for found in re.finditer(b"\xff\xda", data)][2]
     with pytest.raises(SourceInvalidError):
         made(engine, settings, data[: third_scan + 100].rstrip(b"\xff"), "100")
+
+
+def test_a_progressive_jpeg_that_ends_while_it_refines_the_coarse_picture(
+    engine: str, settings: Any
+) -> None:
+    settings.THUMBNAIL_ALLOW_TRUNCATED = True
+    data = picture(SIZE, quality=90, progressive=True)
+    # The header of a scan of three components, of the first coefficient, whose last bit follows.
+    header = data.index(b"\x00\x00\x10", data.index(b"\xff\xda"))
+    assert data[header - 11 : header - 8] == b"\xff\xda\0"
+    thumbnail = made(engine, settings, data[: header + 300].rstrip(b"\xff"), "100", format="PNG")[0]
+    whole = made(engine, settings, data, "100", format="PNG")[0]
+    assert difference(thumbnail.data, whole.data) < 6
 
 
 def test_a_progressive_jpeg_that_ends_in_its_first_scan_is_refused(engine: str, settings: Any) -> None:
