@@ -128,13 +128,13 @@ def _has_detail(layout: Layout) -> bool:
 
     Later scans make the levels finer, which is hardly visible in a thumbnail.
     """
-    luma = layout.components[0]
+    luma = set(layout.components[:1])
     colours, detail = set[int](), set[int]()
     for scan in layout.scans:
         # What is missing of the luma in an incomplete scan can be counted.
-        if scan.first == 0 and (scan.complete or luma in scan.components):
+        if scan.first == 0 and (scan.complete or luma & scan.components):
             colours |= scan.components
-        if scan.complete and luma in scan.components:
+        if scan.complete and luma & scan.components:
             detail |= {*range(scan.first, scan.last + 1)}
     return set(layout.components) <= colours and detail >= {*range(64)}
 
@@ -147,7 +147,7 @@ def _missing(data: bytes, layout: Layout, limit: TimeLimit) -> float:
         return 1  # a whole colour is missing
     if layout.progressive and (layout.scans[-1].first > 0 or layout.scans[-1].refines):
         return 0  # only detail is missing, because the scan of the coarse picture is complete
-    start = data[: layout.end]
+    start = data[: layout.end].rstrip(b"\xff")  # markers may have more than one of these bytes
     expected = _decoded(start + _END, layout.progressive, limit)
     rows = expected.height
     for bits in (_BITS, _RESTARTS) if layout.restarts else (_BITS,):
@@ -163,5 +163,6 @@ def _decoded(data: bytes, progressive: bool, limit: TimeLimit) -> Any:
     At this size, luma depends on the coarse picture alone.
     """
     picture = open_image(TimedBytes(data, limit))
-    picture.draft("L" if progressive else None, (picture.width // 8, picture.height // 8))
+    eighth = max(1, picture.width // 8), max(1, picture.height // 8)
+    picture.draft("L" if progressive else None, eighth)
     return picture.convert("L" if progressive else "RGB")

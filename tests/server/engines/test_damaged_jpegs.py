@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from shrinkmeister.exceptions import SourceInvalidError
+from shrinkmeister.exceptions import SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.engines.damage import repaired, validate_end
 from shrinkmeister_server.rendering.render import Picture
 from shrinkmeister_server.time_limit import NEVER
@@ -136,6 +136,33 @@ def test_a_jpeg_that_is_gray_at_its_end_is_whole(engine: str, settings: Any) -> 
     for options in ({}, {"progressive": True}, {"restart_marker_blocks": 3}):
         data = encoded(gray, "JPEG", **options)
         assert last_pixel(made(engine, settings, data, "100", format="PNG")[0]) == GRAY
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 3), (17, 9)], ids=str)
+def test_small_gray_jpegs_are_whole(size: tuple[int, int], engine: str, settings: Any) -> None:
+    for mode in ("RGB", "L", "CMYK"):
+        for progressive in (False, True):
+            gray = Image.new("RGB", size, GRAY).convert(mode)
+            data = encoded(gray, "JPEG", quality=95, progressive=progressive)
+            assert made(engine, settings, data, "20x20", upscale=False)[0].width <= size[0]
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8",
+        b"\xff\xd8\xff\xd9",
+        b"\xff\xd8\xff\xc2\0\x08\x08\0\x10\0\x10\0\xff\xda\0\x06\0\0\x3f\0" + bytes(50),
+        b"\xff\xd8\xff\xc2\0\x02\xff\xda\0\x02" + bytes(50),
+        b"\xff\xd8" + 100_000 * b"\xff\xda\0\x02",
+    ],
+    ids=["start", "start and end", "no component", "no header", "many scans"],
+)
+def test_broken_headers_are_refused(data: bytes, allowed: bool, engine: str, settings: Any) -> None:
+    settings.THUMBNAIL_ALLOW_TRUNCATED = allowed
+    with pytest.raises((SourceInvalidError, SourceTooLargeError)):
+        made(engine, settings, data, "20x20")
 
 
 def test_a_file_in_which_only_the_end_marker_is_missing(engine: str, settings: Any) -> None:
