@@ -17,6 +17,7 @@ from shrinkmeister.conf.row import SERVER, SITE, Setting, setting, settings_of
 from shrinkmeister.conf.table import SITE_SETTINGS
 from shrinkmeister.environment import (
     FLAG,
+    FLAGS,
     HEADER_AND_VALUE,
     HOSTS,
     NAMES,
@@ -47,6 +48,13 @@ def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not 0 < number < float("inf"):
         raise ValueError(value)
     return number
+
+
+def _flag(value: Any) -> bool:
+    text = str(value).lower()
+    if text not in FLAGS:
+        raise ValueError(value)
+    return FLAGS[text]
 
 
 def _port(text: str) -> int:
@@ -89,6 +97,12 @@ class ServerConfig:
         100,
         "Frames of the longest GIF of which the server makes an animated GIF. Thumbnails that show one "
         "frame do not have this limit.",
+    )
+    allow_truncated: bool = _row(
+        Form(_flag, FLAG.words),
+        False,
+        "Make thumbnails of JPEGs [whose end is missing](limits.md#damaged-files), with gray instead of up "
+        "to a tenth of the rows. Without this setting, the server answers 422, as for more missing rows.",
     )
     max_seconds: int = _row(
         whole(1),

@@ -1,5 +1,6 @@
 """`THUMBNAIL_ENGINE = "shrinkmeister_server.engines.pillow.Engine"`: Pillow makes all thumbnails."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sorl.thumbnail.engines import pil_engine
@@ -38,6 +39,10 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
             image, profile = managed(_bare(image), info.get("icc_profile"))
             kept |= {"icc_profile": profile} if profile else {}
         super().write(image, {**options, "image_info": kept}, thumbnail)
+
+    def _last_pixel(self, picture: Any) -> Sequence[float]:
+        levels = picture.getpixel((picture.width - 1, picture.height - 1))
+        return levels if isinstance(levels, tuple) else (levels,)
 
     def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)

@@ -15,6 +15,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.engines.base import EngineBase
 from sorl.thumbnail.helpers import toint
 
+from shrinkmeister_server.engines.damage import GRAY, validate_end
 from shrinkmeister_server.time_limit import NEVER, TimeLimit
 
 Size = tuple[int, int]
@@ -32,6 +33,7 @@ class SourceImage:
 
     whole    the library's own image, not decoded
     picture  what `decode` has kept: the source with its sides divided by `reduction`
+    ends     whether the end of its data has been examined
     """
 
     data: bytes
@@ -39,6 +41,7 @@ class SourceImage:
     limit: TimeLimit
     picture: Any = None
     reduction: int = 1
+    ends: bool = False
 
 
 class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no types
@@ -60,7 +63,9 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
 
     def create(self, image: SourceImage, geometry: Size, options: dict[str, Any]) -> Any:
         if self._needs_all(image, options):
-            return super().create(image.whole, geometry, options)
+            thumbnail = super().create(image.whole, geometry, options)
+            self._validate_end(image, image.whole)
+            return thumbnail
         size = self._scaled_size(image, geometry, options)
         picture, reduction = image.picture, image.reduction
         if picture is None or reduction > self._reduction(image, [size]):
@@ -68,6 +73,7 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
             picture = self._decoded(image, reduction, False)
         thumbnail = self.colorspace(picture, geometry, options)
         thumbnail = self._resized(thumbnail, size, image, reduction)
+        self._validate_end(image, thumbnail)
         if options.get("orientation", sorl_settings.THUMBNAIL_ORIENTATION):
             thumbnail = self._turned(thumbnail, image)
         thumbnail = self.crop(thumbnail, geometry, options)
@@ -116,6 +122,21 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
             scaled = [one for size in sizes if size for one in zip(source, size, strict=True)]
             most = min(pixels // (MARGIN * max(1, wanted)) for pixels, wanted in scaled)
         return next((reduction for reduction in self._reductions(image) if reduction <= most), 1)
+
+    def _validate_end(self, image: SourceImage, picture: Any) -> None:
+        """Raise SourceInvalidError for a JPEG whose last rows are missing. Neither library reports that.
+
+        picture  the source, or a smaller picture of it. Missing rows are gray there, up to the last pixel.
+        """
+        if image.ends or not image.data.startswith(b"\xff\xd8"):
+            return
+        if all(level in GRAY for level in self._last_pixel(picture)):
+            validate_end(image.data, image.limit)
+            image.ends = True
+
+    @abstractmethod
+    def _last_pixel(self, picture: Any) -> Sequence[float]:
+        """Return the levels of the pixel at the bottom right."""
 
     @abstractmethod
     def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:

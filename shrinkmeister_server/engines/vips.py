@@ -3,6 +3,7 @@
 It needs less memory than Pillow's engine, and less time for PNG and WebP: see bench/RESULTS.md.
 """
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -51,7 +52,9 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         size = self._scaled_size(image, geometry, options)
         if size and size[0] > self.get_image_size(image)[0]:
             # Enlarging shifts a picture by half a pixel, to another side if the picture is turned later.
-            return vips_engine.Engine.create(self, image.whole, geometry, options)
+            enlarged = vips_engine.Engine.create(self, image.whole, geometry, options)
+            self._validate_end(image, image.whole)
+            return enlarged
         thumbnail = super().create(image, geometry, options)
         if self._needs_all(image, options):
             return thumbnail
@@ -77,6 +80,9 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         except (pyvips.Error, EngineError):
             return False
         return True
+
+    def _last_pixel(self, picture: Any) -> Sequence[float]:
+        return tuple(picture.getpoint(picture.width - 1, picture.height - 1))
 
     def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and _is_animation(image)

@@ -29,13 +29,13 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
     The limit on these segments also limits those between scans.
     """
-    for marker, start, end in _markers(data, 2):
+    for marker, start, end in markers(data, 2):
         if marker in (_SOS, _EOI):
             return
         yield marker, min(start + 2, end), end
 
 
-def _markers(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
+def markers(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
     """Yield each marker, and where its segment starts and ends."""
     while found := _MARKER.search(data, position):
         marker, start = data[found.start() + 1], found.end()
@@ -75,7 +75,7 @@ def scan_count(data: bytes) -> int:
     """Return how often a decoder goes over a JPEG's pixels. Counting stops above MAX_SCANS."""
     scans = components = 0
     each, sequential = 1, False
-    for marker, start, _ in _markers(data, 0):
+    for marker, start, _ in markers(data, 0):
         if marker in _NO_SEGMENT:
             continue
         segment = data[start : start + 8]

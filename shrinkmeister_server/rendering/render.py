@@ -21,7 +21,8 @@ from shrinkmeister.conf import SettingError, reset_on_setting_change
 from shrinkmeister.protocol.records import SourceRecord
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
-from shrinkmeister_server.engines import automatic
+from shrinkmeister_server.engines import automatic, pillow
+from shrinkmeister_server.engines.damage import repaired
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
 from shrinkmeister_server.inspection import validate, validate_frames, validate_opened
 from shrinkmeister_server.observability.timing import Timing
@@ -81,6 +82,29 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     caused by this machine.
     """
     limit = TimeLimit.after(get_server_config().max_seconds)
+    engine = get_engine()
+    try:
+        return _render(engine, data, spec, resolutions, timing, limit)
+    except errors.SourceInvalidError:
+        if not (get_server_config().allow_truncated and data.startswith(b"\xff\xd8")):
+            raise
+        with _engine_errors("the source is broken", limit):
+            complete = repaired(data, limit)
+        if complete is None:
+            raise
+    if isinstance(engine, ShrinkingEngine):
+        engine = pillow.Engine()  # libvips refuses a repaired JPEG that has many restart markers
+    return _render(engine, complete, spec, resolutions, timing, limit)
+
+
+def _render(
+    engine: Any,
+    data: bytes,
+    spec: ThumbnailSpec,
+    resolutions: tuple[str, ...],
+    timing: Timing,
+    limit: TimeLimit,
+) -> Rendering:
     with _engine_errors("the source is broken", limit):
         header = validate(TimedBytes(data, limit))
     options = spec.full_options()
@@ -91,7 +115,7 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
         options["progressive"] = bool(options["progressive"])  # libvips takes nothing else
     # Templates may write it as text. libjpeg takes 0 as 1, and libvips does not take it.
     options["quality"] = max(1, int(options["quality"]))
-    engine, image = _opened(automatic.engines_for(get_engine(), header, options), data, limit)
+    engine, image = _opened(automatic.engines_for(engine, header, options), data, limit)
     try:
         with _engine_errors("the engine could not make the thumbnail", limit):
             frames = validate_frames(header, data) if _takes_frames(engine, image, header, options) else 1

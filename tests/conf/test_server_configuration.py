@@ -42,6 +42,7 @@ WRONG: tuple[tuple[str, Any], ...] = (
     *((name, value) for name in WHOLE_NUMBERS for value in ("many", 1.5, True, [1], -1, float("inf"))),
     ("MAX_PIXELS", 0),
     ("MAX_PIXELS", "0"),
+    *(("ALLOW_TRUNCATED", value) for value in ("some", 2, ["true"])),
     ("SOURCE_SECONDS", 0),
     ("SOURCE_SECONDS", "soon"),
     ("PRIVATE_HOSTS", 5),
@@ -52,6 +53,8 @@ WRONG: tuple[tuple[str, Any], ...] = (
 RIGHT: tuple[tuple[str, Any, Any], ...] = (
     *((name, "7", 7) for name in WHOLE_NUMBERS),
     ("MAX_PIXELS", 5e7, 50_000_000),
+    *(("ALLOW_TRUNCATED", value, True) for value in (True, "true", "1", "YES")),
+    *(("ALLOW_TRUNCATED", value, False) for value in (False, "false", "0")),
     ("SOURCE_SECONDS", "1.5", 1.5),
     ("PRIVATE_HOSTS", "a.example.com, b.example.com:8000", ["a.example.com", "b.example.com:8000"]),
     ("PRIVATE_HOSTS", ("a.example.com",), ["a.example.com"]),
