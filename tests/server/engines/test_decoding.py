@@ -352,3 +352,32 @@ class TestAnimations:
                 assert_alike(image.convert("RGBA"), {(80, 60): colour}, 20)
                 if transparent:
                     assert image.convert("RGBA").getpixel((195, 95))[3] == 0
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+PHONES: dict[str, Callable[[bytes], bytes]] = {
+    "20 MB of segments": lambda photo: photo[:2] + segment(0xE2, bytes(65_000)) * 310 + photo[2:],
+    "a film behind it": lambda photo: photo + b"\0\0\0\x18ftypmp42" + bytes(500_000),
+    "a gain map behind it": lambda photo: photo + encoded(Image.new("L", (32, 24), 255), "JPEG"),
+    "an MPO": lambda photo: encoded(
+        Image.open(BytesIO(photo)), "MPO", save_all=True, append_images=[Image.new("RGB", (32, 24), "blue")]
+    ),
+}
+
+
+class TestPhones:
+    @pytest.mark.parametrize("kind", PHONES)
+    def test_the_first_picture_is_shown(self, kind: str, engine: str, settings: Any) -> None:
+        photo = picture((64, 48), "JPEG", quality=95)
+        wanted = shown(rendered(engine, settings, photo))
+        rendering = rendered(engine, settings, PHONES[kind](photo))
+        assert (rendering.source.width, rendering.source.height) == (64, 48)
+        assert_alike(shown(rendering), {at: wanted.getpixel(at) for at in ((2, 2), (29, 3), (16, 20))}, 6)
+
+    @pytest.mark.parametrize("kind", ["20 MB of segments", "a gain map behind it"])
+    def test_a_thumbnail_has_nothing_of_the_rest(self, kind: str, engine: str, settings: Any) -> None:
+        source = PHONES[kind](picture((64, 48), "JPEG"))
+        assert len(rendered(engine, settings, source, format="JPEG").thumbnail.data) < 2_000

@@ -114,7 +114,7 @@ LARGE = {"pillow": 400, "vips": 400}
 KINDS: dict[str, Kind] = {
     "TIFF with a tile of 2 GB": Kind(hostile_parts.large_tile),
     "TIFF with a tile of 2 GB on its second page": Kind(
-        lambda: tiff(compress(bytes(99)), page((64, 48)), tiled((64, 48), (46_336, 46_336))),
+        lambda: tiff(bytes(3072), page((64, 48), data=(16, 3072)), tiled((64, 48), (46_336, 46_336))),
         options={"format": "GIF"},
         answer="by engine",
     ),
