@@ -115,7 +115,7 @@ def reference() -> str:
     ]
     for kind in KINDS:
         cells = [
-            f"refused: `{kind.refused}`" if kind.refused else kind.differs.get(one, "right")
+            kind.differs.get(one, f"refused: `{kind.refused}`" if kind.refused else "right")
             for one in (PILLOW, VIPS)
         ]
         shows = "" if kind.refused else "a PNG" if kind.truth else "Chromium"

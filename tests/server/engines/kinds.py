@@ -152,12 +152,12 @@ ONLY_PILLOW = {VIPS: "refused: only Pillow reads it"}
 def _png() -> Iterator[Kind]:
     for depth in (1, 2, 4, 8, 16):
         differs = {PILLOW: "white: 16 bits are not scaled"} if depth == 16 else {}
-        yield Kind(f"PNG, grey of {depth} bits", partial(png_of, "L", depth, png.GREY), differs=differs)
+        yield Kind(f"PNG, grey, depth {depth}", partial(png_of, "L", depth, png.GREY), differs=differs)
     for depth in (1, 2, 4, 8):
-        yield Kind(f"PNG, palette of {depth} bits", partial(palette, depth))
+        yield Kind(f"PNG, palette, depth {depth}", partial(palette, depth))
     for mode, kind in (("LA", png.GREY_ALPHA), ("RGB", png.RGB), ("RGBA", png.RGBA)):
         for depth in (8, 16):
-            yield Kind(f"PNG, {mode} of {depth} bits", partial(png_of, mode, depth, kind))
+            yield Kind(f"PNG, {mode}, depth {depth}", partial(png_of, mode, depth, kind))
     yield Kind("PNG, interlaced", partial(png_of, "RGB", 8, png.RGB, interlace=True))
     yield Kind("PNG, one transparent grey", partial(png_of, "L", 8, png.GREY, (b"tRNS", b"\0\x50")))
     key = struct.pack(">3H", *samples("RGB", 8)[20][:3])
@@ -179,7 +179,7 @@ def _png() -> Iterator[Kind]:
         "PNG, wrong CRC of the data",
         partial(damaged, "crc of data"),
         refused=INVALID,
-        differs=dict.fromkeys((PILLOW, VIPS), "right, as the data is"),
+        differs=dict.fromkeys((PILLOW, VIPS), "not refused: the data is whole"),
     )
     yield Kind("PNG, half of the data", partial(damaged, "half of the data"), refused=INVALID)
     yield Kind("PNG, no data", partial(damaged, "no data"), refused=INVALID)
