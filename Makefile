@@ -3,6 +3,7 @@
 #   make test    all tests, in two processes; ARGS="-k tokens" passes arguments to pytest, ARGS=-n0 runs them in one
 #   make test-fast  the tests that start no process and need no server
 #   make chaos   faults, floods, hostile input and 100 kills of servers; lists what was survived
+#   make pictures  a table: each kind of picture, through each engine and in a browser
 #   make lint    linter and types
 #   make matrix  all tests on every version of Python, Django and sorl-thumbnail
 #   make corners what depends on versions, with the newest and the oldest of each
@@ -19,7 +20,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Most tests wait for servers of their own. A file stays in one process, because its tests share servers.
 WORKERS := --numprocesses=2 --dist=loadfile
 
-.PHONY: demo test test-fast chaos lint matrix corners docs docs-links docs-serve package bench fuzz clean
+.PHONY: pictures demo test test-fast chaos lint matrix corners docs docs-links docs-serve package bench fuzz clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/python example_project/manage.py demo $(ARGS)
@@ -57,6 +58,9 @@ docs-serve: docs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory docs/_build/html 8080
 
 bench: bench-page bench-engine bench-server bench-start bench-adopt bench-faults bench-cold bench-scale bench-clients
+
+pictures: $(VENV)/dev.installed
+	$(BIN)/python -W ignore -m tests.server.engines.comparison
 
 bench-%: $(VENV)/bench.installed
 	$(BIN)/python -m bench.$* $(ARGS)
