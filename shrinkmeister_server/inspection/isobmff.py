@@ -30,6 +30,9 @@ class Group:
     places: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     in_idat: set[int] = field(default_factory=set)
     properties: list[Size] = field(default_factory=list)
+    # Property -> primaries and transfer, as in ITU-T H.273.
+    codes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    primary: int | None = None
     associations: dict[int, list[int]] = field(default_factory=dict)
     idat: int = 0
     size: Size = (0, 0)
@@ -47,6 +50,15 @@ class BoxReader:
         self.parts = 0
         self.groups: list[Group] = []
         self._read(0, len(data), Group())
+
+    @property
+    def codes(self) -> tuple[int, int] | None:
+        """Return the primaries and the transfer of the primary picture, if the file states them."""
+        for group in self.groups:
+            for index in group.associations.get(group.primary or 0, []):
+                if index in group.codes:
+                    return group.codes[index]
+        return None
 
     def count(self, parts: int = 1) -> None:
         self.parts += parts
@@ -79,6 +91,11 @@ class BoxReader:
                 for name, start, _ in self._boxes(first, last):
                     sides = self._number(start + 4), self._number(start + 8)
                     group.properties.append(sides if name == b"ispe" else (0, 0))
+                    if name == b"colr" and self.data.startswith(b"nclx", start):
+                        codes = self._number(start + 4, 2), self._number(start + 6, 2)
+                        group.codes[len(group.properties)] = codes
+            case b"pitm":
+                group.primary = bits(32 if bits(32) >> 24 else 16)
             case b"iinf":
                 self._read_types(bits, group)
             case b"iloc":

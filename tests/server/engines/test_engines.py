@@ -64,8 +64,10 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
     compared = 0
     for geometry, options in COMBINATIONS:
         row = (geometry, options)
+        # Grey and ink look the same from both of our engines, but not from sorl's.
+        model = PILLOW if options.get("colorspace") == "GRAY" or name.startswith("cmyk") else engine
         try:
-            theirs = made(SORLS[engine], settings, SOURCES[name], geometry, **options)
+            theirs = made(SORLS[model], settings, SOURCES[name], geometry, **options)
         except ShrinkmeisterError as error:
             with pytest.raises(type(error)):
                 made(engine, settings, SOURCES[name], geometry, **options)
