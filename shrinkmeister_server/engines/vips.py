@@ -11,7 +11,13 @@ from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
 from shrinkmeister_server.engines.colours.source_colours import SourceColours
-from shrinkmeister_server.engines.colours.vips_colours import colours_of, finished, gray, prepared
+from shrinkmeister_server.engines.colours.vips_colours import (
+    colours_of,
+    finished,
+    gray,
+    prepared,
+    with_hidden,
+)
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.time_limit import TimeLimit
 
@@ -55,7 +61,10 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
         return image
 
     def colorspace(self, image: Any, geometry: Size, options: dict[str, Any]) -> Any:
-        image = prepared(image, SourceColours.in_options(options), options["colorspace"])
+        colours = SourceColours.in_options(options)
+        image = prepared(image, colours, options["colorspace"])
+        if options["format"] == "JPEG" and colours.hidden and image.hasalpha():
+            image = with_hidden(image, colours.hidden)
         return super().colorspace(image, geometry, options)
 
     def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:

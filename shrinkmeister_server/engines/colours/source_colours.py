@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from shrinkmeister_server.engines.colours.code_points import NOTHING, stated
 from shrinkmeister_server.engines.colours.profiles import SRGB, Profile, Space, space_of, tables_of
+from shrinkmeister_server.inspection import gif
 
 SourceSpace = Literal["RGB", "GRAY", "CMYK", "other"]
 
@@ -35,15 +36,20 @@ class SourceColours:
 
     profile  the numbers of a profile that a thumbnail can carry
     tables   a profile that is too large for a thumbnail
+    hidden   the colour of a GIF's transparent pixels, which a JPEG shows
     """
 
     space: SourceSpace = "RGB"
     profile: Profile | None = None
     tables: bytes | None = None
+    hidden: tuple[int, int, int] | None = None
 
     @classmethod
     def of(cls, space: SourceSpace, icc: object, data: bytes) -> "SourceColours":
-        """Return the colours of a source, from its profile and from its whole file."""
+        """Return the colours of a source, from its profile and its whole file."""
+        # Browsers read no profile of a GIF.
+        if data.startswith(b"GIF8"):
+            return cls(space, hidden=gif.transparent_colour(data))
         said = stated(data) if space in ("RGB", "GRAY") else NOTHING
         if said.icc:
             icc = said.icc

@@ -28,6 +28,12 @@ def prepared(image: Any, colours: SourceColours, colorspace: str | None) -> Any:
     return _without_ink(image) if image.interpretation == "cmyk" else image
 
 
+def with_hidden(image: Any, colour: tuple[int, ...]) -> Any:
+    """Return a GIF's picture with a colour in its transparent pixels, where libvips leaves black."""
+    image = image.colourspace("srgb")
+    return image.flatten(background=list(colour)).bandjoin(image.extract_band(3))
+
+
 def gray(image: Any) -> Any:
     """Return the same grey as Pillow's. libvips' own weights are those of light."""
     image = image.colourspace("srgb")

@@ -269,3 +269,52 @@ def test_broken_tables_are_ignored(made: Make) -> None:
     assert broken != CMYK
     inks, expected = (40, 120, 200, 60), (164, 103, 42)
     assert_close(shown(made(jpeg("CMYK", inks, broken))), expected, 3)
+
+
+def transparent(kind: str) -> bytes:
+    """A picture that is red on the right, and whose transparent pixels are green."""
+    file = BytesIO()
+    image = Image.new("P", SIZE, 1)
+    image.putpalette([0, 200, 0, 255, 0, 0])
+    image.paste(0, (0, 0, 32, 48))
+    if kind == "GIF":
+        image.save(file, "GIF", transparency=0)
+    elif kind == "P":
+        image.save(file, "PNG", transparency=0)
+    elif kind == "RGB":
+        image.convert("RGB").save(file, "PNG", transparency=(0, 200, 0))
+    else:
+        image.info["transparency"] = 0
+        image.convert("RGBA").save(
+            file, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {})
+        )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "P", "RGB", "PNG", "WEBP"])
+def test_transparency_in_a_jpeg(kind: str, made: Make, settings: Any) -> None:
+    data = transparent(kind)
+    assert_close(shown(made(data, format="JPEG")), (0, 200, 0), 4)
+    assert_close(shown(made(data, format="JPEG", crop="smart")), (0, 200, 0), 4)
+    settings.THUMBNAIL_FLATTEN = True
+    assert_close(shown(made(data, format="JPEG", flatten=True)), (255, 255, 255), 4)
+    padded = made(data, format="JPEG", flatten=True, padding=True, padding_color="#204060")
+    assert_close(shown(padded), (0x20, 0x40, 0x60), 4)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_one_transparent_colour_stays_sharp(mode: str, made: Make) -> None:
+    """After scaling, no other pixel is transparent because it has that colour by chance."""
+    image = Image.linear_gradient("L").resize((128, 96)).convert(mode)
+    file = BytesIO()
+    image.save(file, "PNG", transparency=image.getpixel((0, 40)))
+    with Image.open(BytesIO(made(file.getvalue()))) as thumbnail:
+        alpha = set(thumbnail.convert("RGBA").getchannel("A").tobytes())
+    assert 0 not in alpha
+    assert len(alpha) > 1
+
+
+def test_half_transparent_pixels_are_mixed(made: Make, settings: Any) -> None:
+    settings.THUMBNAIL_FLATTEN = True
+    data = png(mode="RGBA", colour=(200, 0, 0, 128))
+    assert_close(shown(made(data, format="JPEG", flatten=True)), (227, 127, 127), 4)
