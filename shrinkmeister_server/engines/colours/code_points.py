@@ -8,6 +8,7 @@ import struct
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from math import exp, sqrt
 
@@ -100,6 +101,7 @@ def _decompressed(chunk: bytes) -> bytes | None:
     return None
 
 
+@lru_cache(maxsize=32)
 def _profile(primaries: int, transfer: int, is_video: bool = False) -> Profile | None:
     """Return the profile for two code points, or None for those that browsers do not show either.
 

@@ -1,6 +1,8 @@
 """The curves of profiles, from a number to light, as tags `curv` and `para`: ICC.1:2022, 10.6 and 10.18."""
 
 import struct
+from collections.abc import Callable
+from functools import lru_cache, partial
 from itertools import pairwise
 
 MAX_CURVE = 4096
@@ -56,9 +58,12 @@ SRGB = struct.pack(
 )
 
 
+# Most photographs have the same few curves.
+@lru_cache(maxsize=64)
 def is_srgb(curve: bytes) -> bool:
     """Return whether numbers of this curve look the same as numbers of sRGB."""
-    return all(abs(_encoded(light(curve, one / 255)) - one / 255) <= _SAME for one in range(256))
+    light = function_of(curve)
+    return all(abs(_encoded(light(one / 255)) - one / 255) <= _SAME for one in range(256))
 
 
 def _encoded(value: float) -> float:
@@ -66,27 +71,28 @@ def _encoded(value: float) -> float:
     return float(12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055)
 
 
-def light(curve: bytes, number: float) -> float:
-    """Return the light of a number from 0 to 1, by a curve that `parse` returned."""
+def function_of(curve: bytes) -> Callable[[float], float]:
+    """Return the function from a number to its light, both from 0 to 1, of a valid curve."""
     if curve.startswith(b"para"):
-        return min(max(_parametric_light(curve, number), 0), 1)
+        (kind,) = struct.unpack_from(">H", curve, 8)
+        numbers = struct.unpack_from(f">{_PARAMETERS[kind]}i", curve, 12)
+        return partial(_parametric_light, kind, [number / _ONE for number in numbers])
     (count,) = struct.unpack_from(">I", curve, 8)
-    points = struct.unpack_from(f">{count}H", curve, 12)
-    if count < 2:
+    return partial(_table_light, struct.unpack_from(f">{count}H", curve, 12))
+
+
+def _table_light(points: tuple[int, ...], number: float) -> float:
+    if len(points) < 2:
         return float(number ** (points[0] / 256)) if points else number
-    place = number * (count - 1)
-    first = min(int(place), count - 2)
-    return float(points[first] + (points[first + 1] - points[first]) * (place - first)) / 65535
+    place = number * (len(points) - 1)
+    first = min(int(place), len(points) - 2)
+    return (points[first] + (points[first + 1] - points[first]) * (place - first)) / 65535
 
 
-def _parametric_light(curve: bytes, number: float) -> float:
-    (kind,) = struct.unpack_from(">H", curve, 8)
-    numbers = struct.unpack_from(f">{_PARAMETERS[kind]}i", curve, 12)
-    values: list[float] = [number / _ONE for number in numbers]
+def _parametric_light(kind: int, values: list[float], number: float) -> float:
     exponent, a, b, c, d, e, f = (values + [1, 0, 0, 0, 0, 0][len(values) - 1 :])[:7]
     if kind in (1, 2):
         # The number from which the power holds is implied, and the light below it is constant.
         d, e, f, c = (-b / a if a else 0), c, c, 0
-    if number < d:
-        return c * number + f
-    return float(max(a * number + b, 0) ** exponent + e)
+    light = c * number + f if number < d else max(a * number + b, 0) ** exponent + e
+    return float(min(max(light, 0), 1))

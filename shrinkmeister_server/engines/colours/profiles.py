@@ -169,7 +169,6 @@ def _assembled(space: str, major: int, tags: dict[bytes, bytes], connection: str
     return struct.pack(">I4xI4s4s4s6H4s28x3I48xI", *numbers) + table + bytes(body)
 
 
-# In version 2, for which libraries do not change the black of a picture, as browsers do not.
-SRGB = Profile(
-    "RGB", _SRGB, (curves.table([curves.light(curves.SRGB, one / 1023) for one in range(1024)]),) * 3, 2
-)
+# In version 2, which has no parametric curves.
+_SRGB_LIGHTS = map(curves.function_of(curves.SRGB), (one / 1023 for one in range(1024)))
+SRGB = Profile("RGB", _SRGB, (curves.table(list(_SRGB_LIGHTS)),) * 3, 2)

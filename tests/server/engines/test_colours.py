@@ -1,8 +1,10 @@
 """The colours of sources of each kind, from both engines: what Chromium 156 shows on a display of sRGB."""
 
 import struct
+import tracemalloc
 from collections.abc import Callable
 from io import BytesIO
+from random import Random
 from typing import Any
 from zlib import compress, crc32
 
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image, ImageOps, features
 
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
+from shrinkmeister_server.engines.colours.profiles import space_of, tables_of
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.render import render
 from tests.server.engines.test_profiles import GOOD, LUT, as_shown, profile_of
@@ -318,3 +321,57 @@ def test_half_transparent_pixels_are_mixed(made: Make, settings: Any) -> None:
     settings.THUMBNAIL_FLATTEN = True
     data = png(mode="RGBA", colour=(200, 0, 0, 128))
     assert_close(shown(made(data, format="JPEG", flatten=True)), (227, 127, 127), 4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_profile_does_not_prevent_a_thumbnail(seed: int, made: Make) -> None:
+    random = Random(seed)
+    for mode, colour, icc_profile in (
+        ("CMYK", (40, 120, 200, 60), CMYK),
+        ("RGB", COLOUR, LUT),
+        ("L", 66, GRAY),
+    ):
+        damaged = bytearray(icc_profile)
+        for _ in range(random.choice((1, 4, 16))):
+            damaged[random.randrange(min(400, len(damaged)))] = random.randrange(256)
+        thumbnail = made(jpeg(mode, colour, bytes(damaged)))
+        assert len(profile_of(thumbnail) or b"") < 3000
+
+
+def test_tags_that_all_contain_the_whole_profile(made: Make) -> None:
+    """They are not copied."""
+    whole = bytearray(profile({f"{n:04d}".encode(): b"" for n in range(90)}, space=b"CMYK") + bytes(60_000))
+    whole[:4] = len(whole).to_bytes(4)
+    for place in range(132, 132 + 12 * 93, 12):
+        whole[place + 4 : place + 12] = struct.pack(">II", 0, len(whole))
+    assert space_of(bytes(whole)) == b"CMYK"
+    tracemalloc.start()
+    try:
+        assert tables_of(bytes(whole)) is None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+    assert_close(shown(made(jpeg("CMYK", (255, 0, 0, 0), bytes(whole)))), (0, 255, 255))
+
+
+SIXTEEN_BITS: list[tuple[tuple[bytes, bytes], Colour]] = [
+    (icc(POWER_OF_2), (220, 103, 150)),
+    (codes(12, 13), (215, 93, 141)),
+    (gamma(1), (229, 168, 194)),
+]
+
+
+@pytest.mark.parametrize(("one", "expected"), SIXTEEN_BITS)
+def test_16_bits(one: tuple[bytes, bytes], expected: Colour, made: Make) -> None:
+    rows = (b"\0" + struct.pack(">3H", *(257 * value for value in COLOUR)) * SIZE[0]) * SIZE[1]
+    header = struct.pack(">2I5B", *SIZE, 16, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), one, (b"IDAT", compress(rows)), (b"IEND", b"")]
+    assert_close(shown(made(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks))), expected)
+
+
+def test_a_photograph_of_ink_is_shrunk(made: Make) -> None:
+    """Scaled decoding and scaling leave the colour of a plain picture as it is."""
+    file = BytesIO()
+    Image.new("CMYK", (800, 600), (64, 64, 64, 0)).save(file, "JPEG", quality=100, icc_profile=CMYK)
+    assert_close(shown(made(file.getvalue(), format="JPEG")), (228, 212, 206), 3)
