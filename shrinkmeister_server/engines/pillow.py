@@ -6,7 +6,8 @@ from typing import Any
 from sorl.thumbnail.engines import pil_engine
 from sorl.thumbnail.helpers import EngineError
 
-from shrinkmeister_server.engines.colours.pillow_colours import managed
+from shrinkmeister_server.engines.colours.pillow_colours import colours_of, finished, prepared
+from shrinkmeister_server.engines.colours.source_colours import SourceColours
 from shrinkmeister_server.engines.pillow_decoding import TURNS, decoded, is_converted, orientation
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.inspection import open_image
@@ -30,13 +31,17 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
             image.whole = decoded(image.whole)
         return image
 
+    def colorspace(self, image: Any, geometry: Size, options: dict[str, Any]) -> Any:
+        image = prepared(image, SourceColours.in_options(options), options["colorspace"])
+        return super().colorspace(image, geometry, options)
+
     def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
         info = options.get("image_info", {})
         kept = {name: value for name, value in info.items() if name in KEPT}
         if isinstance(image, list):
             image = [_bare(frame) for frame in image]
         else:
-            image, profile = managed(_bare(image), info.get("icc_profile"))
+            image, profile = finished(_bare(image), SourceColours.in_options(options), options["format"])
             kept |= {"icc_profile": profile} if profile else {}
         super().write(image, {**options, "image_info": kept}, thumbnail)
 
@@ -46,6 +51,9 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
 
     def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and getattr(image.whole, "is_animated", False)
+
+    def _colours(self, image: SourceImage) -> SourceColours:
+        return colours_of(image.whole, image.data)
 
     def _opened(self, data: bytes, limit: TimeLimit) -> Any:
         return open_image(TimedBytes(data, limit))

@@ -15,6 +15,7 @@ from sorl.thumbnail.conf import settings as sorl_settings
 from sorl.thumbnail.engines.base import EngineBase
 from sorl.thumbnail.helpers import toint
 
+from shrinkmeister_server.engines.colours.source_colours import SourceColours
 from shrinkmeister_server.engines.damage import GRAY, validate_end
 from shrinkmeister_server.time_limit import NEVER, TimeLimit
 
@@ -89,7 +90,8 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
         return super().get_image_size(_whole(image))
 
     def get_image_info(self, image: Any) -> Any:
-        return super().get_image_info(_whole(image))
+        info = super().get_image_info(_whole(image))
+        return {**info, "colours": self._colours(image)}
 
     def _flip_dimensions(self, image: Any) -> bool:
         return bool(super()._flip_dimensions(_whole(image)))
@@ -141,6 +143,10 @@ class ShrinkingEngine(EngineBase, ABC):  # type: ignore[misc]  # sorl has no typ
     @abstractmethod
     def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         """Return whether the thumbnail will be an animation."""
+
+    @abstractmethod
+    def _colours(self, image: SourceImage) -> SourceColours:
+        """Return what the source's pixels mean. `write` finds it in the options, as `image_info`."""
 
     @abstractmethod
     def _opened(self, data: bytes, limit: TimeLimit) -> Any:

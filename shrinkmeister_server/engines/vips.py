@@ -11,7 +11,14 @@ import pyvips
 from sorl.thumbnail.engines import vips_engine
 from sorl.thumbnail.helpers import EngineError
 
-from shrinkmeister_server.engines.colours.vips_colours import PROFILE, managed
+from shrinkmeister_server.engines.colours.source_colours import SourceColours
+from shrinkmeister_server.engines.colours.vips_colours import (
+    colours_of,
+    finished,
+    gray,
+    prepared,
+    with_hidden,
+)
 from shrinkmeister_server.engines.shrinking import REDUCTIONS, ShrinkingEngine, Size, SourceImage
 from shrinkmeister_server.engines.vips_decoding import (
     fail_on,
@@ -71,8 +78,16 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
             image.whole.set_type(pyvips.GValue.gint_type, "page-height", image.whole.height)
         return image
 
+    def colorspace(self, image: Any, geometry: Size, options: dict[str, Any]) -> Any:
+        colours = SourceColours.in_options(options)
+        image = prepared(to_eight_bits(from_ycbcr(image)), colours, options["colorspace"])
+        if options["format"] == "JPEG" and colours.hidden and image.hasalpha():
+            image = with_hidden(image, colours.hidden)
+        return super().colorspace(image, geometry, options)
+
     def write(self, image: Any, options: dict[str, Any], thumbnail: Any) -> None:
-        super().write(managed(image), options, thumbnail)
+        image = finished(image, SourceColours.in_options(options), options["format"])
+        super().write(image, options, thumbnail)
 
     def is_valid_image(self, raw_data: bytes) -> bool:
         try:
@@ -87,16 +102,11 @@ class Engine(ShrinkingEngine, vips_engine.Engine):  # type: ignore[misc]  # sorl
     def stays_animated(self, image: SourceImage, options: dict[str, Any]) -> bool:
         return options["format"] == "GIF" and _is_animation(image)
 
-    def colorspace(self, image: Any, geometry: Size, options: dict[str, Any]) -> Any:
-        return super().colorspace(to_eight_bits(from_ycbcr(image)), geometry, options)
-
     def _colorspace(self, image: Any, colorspace: str | None) -> Any:
-        converted = super()._colorspace(image, colorspace)
-        if image.interpretation == "cmyk" and converted.get_typeof(PROFILE):
-            # libvips adds its own profile to a picture without one, and frees it too early.
-            converted = converted.copy()
-            converted.remove(PROFILE)
-        return converted
+        return gray(image) if colorspace == "GRAY" else super()._colorspace(image, colorspace)
+
+    def _colours(self, image: SourceImage) -> SourceColours:
+        return colours_of(image.whole, image.data)
 
     def _needs_all(self, image: SourceImage, options: dict[str, Any]) -> bool:
         # For a still, sorl may use the height of the source's frame, and so crop to another size.

@@ -33,6 +33,8 @@ class Group:
     places: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     in_idat: set[int] = field(default_factory=set)
     properties: list[Size] = field(default_factory=list)
+    # Property -> primaries and transfer, as in ITU-T H.273.
+    codes: dict[int, tuple[int, int]] = field(default_factory=dict)
     associations: dict[int, list[int]] = field(default_factory=dict)
     # Index of a property -> start and end of a decoder's configuration.
     configurations: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -59,6 +61,15 @@ class BoxReader:
         self.top: set[bytes] = set()
         self.groups: list[Group] = []
         self._read(0, len(data), Group())
+
+    @property
+    def codes(self) -> tuple[int, int] | None:
+        """Return the primaries and the transfer of the primary picture, if the file states them."""
+        for group in self.groups:
+            for index in group.associations.get(group.primary or 0, []):
+                if index in group.codes:
+                    return group.codes[index]
+        return None
 
     def count(self, parts: int = 1) -> None:
         self.parts += parts
@@ -106,6 +117,9 @@ class BoxReader:
                         group.configurations[len(group.properties) + 1] = start, end
                     sides = self._number(start + 4), self._number(start + 8)
                     group.properties.append(sides if name == b"ispe" else (0, 0))
+                    if name == b"colr" and self.data.startswith(b"nclx", start):
+                        codes = self._number(start + 4, 2), self._number(start + 6, 2)
+                        group.codes[len(group.properties)] = codes
             case b"pitm":
                 group.primary = bits(32 if bits(32) >> 24 else 16)
             case b"iref":

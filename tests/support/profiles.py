@@ -72,3 +72,23 @@ def picture_with(icc: bytes, format: str, mode: str = "RGB", size: tuple[int, in
     file = BytesIO()
     image.save(file, format, icc_profile=icc)
     return file.getvalue()
+
+
+def cmyk(points: int = 3) -> dict[bytes, bytes]:
+    """Tables of a printer whose inks are not those of browsers, and whose black is brown."""
+    straight = bytes(range(256))
+    steps = [step / (points - 1) for step in range(points)]
+    inks = [(c, m, y, k) for c in steps for m in steps for y in steps for k in steps]
+    lab = b"".join(
+        bytes(
+            (
+                round(255 * (1 - 0.2 * c - 0.3 * m - 0.05 * y) * (1 - 0.9 * k)),
+                round(128 + (60 * m - 40 * c) * (1 - k) + 8 * k),
+                round(128 + (70 * y - 40 * c - 10 * m) * (1 - k) + 8 * k),
+            )
+        )
+        for c, m, y, k in inks
+    )
+    identity = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    lut = struct.pack(">4s4x4B", b"mft1", 4, 3, points, 0) + identity + straight * 4 + lab + straight * 3
+    return {b"wtpt": xyz(WHITE), b"A2B0": lut}

@@ -6,30 +6,30 @@ primaries and a curve for each of them describe the colours of a display or a ca
 
 import struct
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
+
+from shrinkmeister_server.engines.colours import curves
 
 Space = Literal["RGB", "GRAY"]
 
-# Profiles of displays have some KB. Those of scanners, with a table for each colour, have some hundred KB.
-MAX_BYTES = 2_000_000
+# Profiles of displays have some KB. Those of scanners and printers have tables, which take up to 3 MB.
+MAX_BYTES = 4_000_000
 MAX_TAGS = 100
-MAX_CURVE = 4096
 
 _HEADER = struct.Struct(">I8x4s4s4s12x4s88x")
 # Photoshop's profiles of gray with dot gain are profiles of printers.
 _CLASSES = (b"mntr", b"prtr", b"scnr", b"spac")
+_SPACES = (b"RGB ", b"GRAY", b"CMYK")
 _PRIMARIES = (b"rXYZ", b"gXYZ", b"bXYZ")
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 _GRAY_CURVE = b"kTRC"
 # A profile with this tag has tables, which describe more than primaries and curves do.
 _TABLES = b"A2B0"
-# The count of numbers in a curve of each kind: clause 10.18.
-_PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}
-# The white of all profiles, and sRGB's primaries under it, in 16.16.
+# The white of all profiles, and sRGB's primaries under it, in 16.16. Profiles of sRGB differ by rounding.
 _WHITE = (63190, 65536, 54061)
 _SRGB = ((28578, 14581, 912), (25241, 46981, 6362), (9376, 3972, 46799))
 _ONE = 65536
+_ROUNDING = 150
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,26 @@ class Profile:
         tags = _tags(data)
         if not isinstance(data, bytes) or not tags or _TABLES in tags or data[20:24] != b"XYZ ":
             return None
-        space: Space = "GRAY" if data[16:20] == b"GRAY" else "RGB"
-        curves = [_curve(tags.get(name, b"")) for name in (_CURVES if space == "RGB" else (_GRAY_CURVE,))]
-        primaries = [_xyz(tags.get(name, b"")) for name in (_PRIMARIES if space == "RGB" else ())]
-        if not all(curves) or not all(primaries) or (primaries and not _is_white(primaries)):
+        if data[16:20] == b"CMYK":
             return None
-        major = 4 if data[8] >= 4 or any(curve.startswith(b"para") for curve in curves) else 2
-        return cls(space, tuple(primaries), tuple(curves), major)
+        space: Space = "GRAY" if data[16:20] == b"GRAY" else "RGB"
+        found = [
+            curves.parse(bytes(tags.get(name, b"")))
+            for name in (_CURVES if space == "RGB" else (_GRAY_CURVE,))
+        ]
+        primaries = [_xyz(bytes(tags.get(name, b""))) for name in (_PRIMARIES if space == "RGB" else ())]
+        if not all(found) or not all(primaries) or (primaries and not _is_white(primaries)):
+            return None
+        major = 4 if data[8] >= 4 or any(curve.startswith(b"para") for curve in found) else 2
+        return cls(space, tuple(primaries), tuple(found), major)
+
+    @property
+    def is_srgb(self) -> bool:
+        """Return whether a browser shows the same colours without this profile."""
+        numbers = zip(self.primaries, _SRGB, strict=True) if self.primaries else ()
+        return all(
+            abs(one - other) <= _ROUNDING for pair in numbers for one, other in zip(*pair, strict=True)
+        ) and all(map(curves.is_srgb, set(self.curves)))
 
     def written(self, space: Space) -> bytes:
         """Return the profile for pixels of a space. Gray looks the same in both spaces."""
@@ -66,18 +79,31 @@ class Profile:
         if space == "GRAY":
             tags[_GRAY_CURVE] = self.curves[len(self.curves) // 2]
         else:
-            curves = self.curves if len(self.curves) == 3 else self.curves * 3
+            each = self.curves if len(self.curves) == 3 else self.curves * 3
             tags |= dict(zip(_PRIMARIES, map(_xyz_tag, self.primaries or _SRGB), strict=True))
-            tags |= dict(zip(_CURVES, curves, strict=True))
+            tags |= dict(zip(_CURVES, each, strict=True))
         return _assembled(space, self.major, tags)
 
 
-def has_tables(data: object) -> bool:
-    """Return whether this is a valid profile of RGB that needs a library for colours."""
-    return isinstance(data, bytes) and data[16:20] == b"RGB " and _TABLES in _tags(data)
+def space_of(data: object) -> bytes:
+    """Return the space of a valid profile, such as b"CMYK", or nothing for a broken one."""
+    return data[16:20] if isinstance(data, bytes) and _tags(data) else b""
 
 
-def _tags(data: object) -> dict[bytes, bytes]:
+def tables_of(data: object) -> bytes | None:
+    """Return a profile with nothing but the tables of a valid one, which a library for colours reads.
+
+    The library then takes them for each rendering intent. Browsers take no others.
+    """
+    tags = _tags(data)
+    if not isinstance(data, bytes) or _TABLES not in tags:
+        return None
+    major = 4 if data[8] >= 4 else 2
+    kept = {**_TEXTS[major], b"wtpt": _xyz_tag(_WHITE), _TABLES: bytes(tags[_TABLES])}
+    return _assembled(data[16:20].decode(), major, kept, data[20:24].decode())
+
+
+def _tags(data: object) -> dict[bytes, memoryview]:
     """Return the tags of a profile, or none if it is broken."""
     if not isinstance(data, bytes) or not 132 <= len(data) <= MAX_BYTES:
         return {}
@@ -85,14 +111,15 @@ def _tags(data: object) -> dict[bytes, bytes]:
     (count,) = struct.unpack_from(">I", data, 128)
     if size > len(data) or signature != b"acsp" or kind not in _CLASSES or 132 + 12 * count > size:
         return {}
-    if count > MAX_TAGS or space not in (b"RGB ", b"GRAY") or connection not in (b"XYZ ", b"Lab "):
+    if count > MAX_TAGS or space not in _SPACES or connection not in (b"XYZ ", b"Lab "):
         return {}
-    tags: dict[bytes, bytes] = {}
+    # Hostile tags may all contain the whole profile, so they are not copied.
+    tags: dict[bytes, memoryview] = {}
     for number in range(count):
         name, start, length = struct.unpack_from(">4sII", data, 132 + 12 * number)
         if start + length > size:
             return {}
-        tags.setdefault(name, data[start : start + length])
+        tags.setdefault(name, memoryview(data)[start : start + length])
     return tags
 
 
@@ -107,30 +134,6 @@ def _is_white(primaries: list[tuple[int, ...]]) -> bool:
     """Return whether the primaries add up to the white of profiles. Browsers accept no others."""
     sums = map(sum, zip(*primaries, strict=True))
     return all(abs(one - white) < 0.1 * _ONE for one, white in zip(sums, _WHITE, strict=True))
-
-
-def _curve(tag: bytes) -> bytes:
-    """Return a rising curve as a new tag, or nothing for any other curve."""
-    if len(tag) < 12:
-        return b""
-    if tag.startswith(b"para"):
-        (kind,) = struct.unpack_from(">H", tag, 8)
-        number = _PARAMETERS.get(kind, 0)
-        if not number or len(tag) < 12 + 4 * number:
-            return b""
-        values = struct.unpack_from(f">{number}i", tag, 12)
-        sound = values[0] > 0 and all(abs(value) < 16 * _ONE for value in values)
-        return struct.pack(f">4s4xH2x{number}i", b"para", kind, *values) if sound else b""
-    (number,) = struct.unpack_from(">I", tag, 8)
-    if not tag.startswith(b"curv") or number > MAX_CURVE or len(tag) < 12 + 2 * number:
-        return b""
-    values = struct.unpack_from(f">{number}H", tag, 12)
-    if number == 1:
-        sound = 64 <= values[0] < 4096  # a power, in 8.8
-    else:
-        rises = all(one <= other for one, other in pairwise(values))
-        sound = rises and (not values or (values[0] < 0x1000 and values[-1] >= 0xF000))
-    return struct.pack(f">4s4xI{number}H", b"curv", number, *values) if sound else b""
 
 
 def _xyz_tag(values: tuple[int, ...]) -> bytes:
@@ -150,7 +153,7 @@ _TEXTS = {
 }
 
 
-def _assembled(space: str, major: int, tags: dict[bytes, bytes]) -> bytes:
+def _assembled(space: str, major: int, tags: dict[bytes, bytes], connection: str = "XYZ ") -> bytes:
     table, body = b"", bytearray()
     first = 132 + 12 * len(tags)
     places: dict[bytes, int] = {}
@@ -160,7 +163,12 @@ def _assembled(space: str, major: int, tags: dict[bytes, bytes]) -> bytes:
             body += tag + bytes(-len(tag) % 4)
         table += struct.pack(">4sII", name, places[tag], len(tag))
     version = 0x02100000 if major == 2 else 0x04300000
-    kinds = (b"mntr", space.ljust(4).encode(), b"XYZ ")
+    kinds = (b"mntr", space.ljust(4).encode(), connection.encode())
     date = (2000, 1, 1, 0, 0, 0)
     numbers = (first + len(body), version, *kinds, *date, b"acsp", *_WHITE, len(tags))
     return struct.pack(">I4xI4s4s4s6H4s28x3I48xI", *numbers) + table + bytes(body)
+
+
+# In version 2, which has no parametric curves.
+_SRGB_LIGHTS = map(curves.function_of(curves.SRGB), (one / 1023 for one in range(1024)))
+SRGB = Profile("RGB", _SRGB, (curves.table(list(_SRGB_LIGHTS)),) * 3, 2)

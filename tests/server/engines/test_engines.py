@@ -62,6 +62,8 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
     compared = 0
     for geometry, options in COMBINATIONS:
         row = (geometry, options)
+        # sorl's libvips engine makes another grey than Pillow, and other colours of ink: test_colours.py.
+        has_other_colours = options.get("colorspace") == "GRAY" or name.startswith("cmyk")
         try:
             theirs = made(SORLS[engine], settings, SOURCES[name], geometry, **options)
         except ShrinkmeisterError as error:
@@ -75,6 +77,8 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
             assert (one.width, one.height) == (other.width, other.height), row
             compared += 1
             if min(one.width, one.height) < 8 or (options.get("format") == "AVIF" and not READS_AVIF):
+                continue
+            if engine == VIPS and has_other_colours:
                 continue
             # Subsampled colour and dithering differ by as much; a picture that is turned wrongly, by 50.
             assert difference(one.data, other.data) < 6, row
