@@ -74,6 +74,11 @@ def megabytes(pid: int, figure: str) -> float:
     return max(_kilobytes(one, figure) for one in family(pid)) / 1024
 
 
+def megabytes_of_all(pid: int, figure: str) -> float:
+    """The sum of VmRSS or VmHWM of a process and those that it has started. Shared pages count in each."""
+    return sum(_kilobytes(one, figure) for one in family(pid)) / 1024
+
+
 def family(pid: int) -> list[int]:
     """A process and its descendants."""
     parents = dict(_parents())

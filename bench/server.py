@@ -1,59 +1,56 @@
-"""What thumbnails cost over HTTP: our server with each of its engines, thumbor, and one made with sharp.
+"""What thumbnails cost over HTTP: our server with each of its engines, and other thumbnail servers.
 
-All of them run at the same time, each with two processes, and take turns: each is asked for a round of
+    python -m bench.server                        five rounds, and the memory of a server that runs for long
+    python -m bench.server --rounds 2 --brief     whether everything runs; writes no results
+    IMGPROXY=/path/to/imgproxy IMAGOR=/path/to/imagor python -m bench.server
+
+All of them run at the same time and take turns: each is asked for a round of
 thumbnails that it has never made, then the next one is; later for those that it has made. Sources lie on
 one S3 server, and thumbnails too, unless the contestant's name says otherwise. `measure` returns numbers,
 `report` prints them; `measure_memory` and `report_memory` do so for a server that runs for long.
 """
 
-import base64
-import hashlib
-import hmac
-import os
-import signal
+import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import active_children
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.load import Answer, Request, ask, ask_briefly, cpu_seconds, megabytes
-from bench.peers import (
-    THUMBOR_AWS_VERSION,
-    THUMBOR_VERSION,
-    MissingPeer,
-    node_packages,
-    node_versions,
-    thumbor_python,
+from bench.contestants import (
+    FEW_REPEATS,
+    PILLOW,
+    REPEATS,
+    VIPS,
+    WORKERS,
+    Server,
+    imagor,
+    imgproxy,
+    installed_versions,
+    node,
+    shrinkmeister,
+    thumbor_on_files,
+    thumbor_on_s3,
 )
+from bench.load import Answer, Request, ask, ask_briefly, cpu_seconds, megabytes, megabytes_of_all
+from bench.peers import THUMBOR_AWS_VERSION, THUMBOR_VERSION, MissingPeer, node_versions
 from bench.plots import bars
 from bench.results import write
-from shrinkmeister.protocol.spec import Source, ThumbnailSpec
-from shrinkmeister.protocol.tokens import Tokens
-from tests.servers.process import HOST, free_port, retried, running, wait_for_answer
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.s3 import S3Server, make_bucket, running_s3
-from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import encoded, photograph, size_of, ssim
 
 PACKAGES = ("django", "gunicorn", "sorl-thumbnail", "pillow", "pyvips", "pyvips-binary", "boto3", "redis")
-WORKERS = 2
 CLIENTS = 4
-ROUNDS = 5
-FIRST = 24
-REPEATS = 1000
-# Of a server that takes a hundred times as long.
-FEW_REPEATS = 120
 SIZE = (300, 200)
-SECRET = "the secret of the measurements, long enough"
-VIPS = "shrinkmeister_server.engines.vips.Engine"
-OURS = "Shrinkmeister, Pillow"
+# With the engine that is the default.
+OURS = "Shrinkmeister"
 
 # Format, size, options of Pillow's save, how many.
 Kind = tuple[str, tuple[int, int], dict[str, int], int]
@@ -85,19 +82,20 @@ MIXED: list[Kind] = [
 
 
 @dataclass(frozen=True)
-class Server:
-    """A running server.
+class Plan:
+    """How much is measured.
 
-    path     makes the path of the thumbnail of a source, of that width and height
-    repeats  how many of them a round has
+    kinds  the sources of a round of first requests
+    part   divides the number of repeats
     """
 
-    name: str
-    port: int
-    pid: int
-    path: Callable[[str, int, int], str]
-    redirects: bool
-    repeats: int = REPEATS
+    rounds: int
+    kinds: Sequence[Kind]
+    part: int = 1
+
+    @property
+    def first(self) -> int:
+        return sum(count for *_, count in self.kinds)
 
 
 @dataclass
@@ -141,8 +139,9 @@ class Cost:
 class Row:
     """What a contestant's requests cost.
 
-    follow   whether the redirect was followed; None where the server sends the thumbnail itself
-    peak     MB of its largest process, over the whole run
+    follow     whether the redirect was followed; None where the server sends the thumbnail itself
+    peak       MB of all its processes: the sum of the peak of each, over the whole run
+    kilobytes  of the thumbnail of a JPEG
     """
 
     name: str
@@ -150,6 +149,7 @@ class Row:
     first: Cost
     repeat: Cost
     peak: float
+    kilobytes: float
 
 
 @dataclass(frozen=True)
@@ -162,14 +162,26 @@ class MemoryRow:
     peak: float
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.server")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--brief", action="store_true", help="a tenth of the repeats; prints, writes nothing"
+    )
+    options = parser.parse_args(arguments)
+    brief = [(form, size, save, count // 4) for form, size, save, count in LARGE]
+    plan = Plan(options.rounds, brief, 10) if options.brief else Plan(options.rounds, LARGE)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         pool = stack.enter_context(ProcessPoolExecutor(CLIENTS))
         redis = stack.enter_context(running_redis(directory))
         s3 = stack.enter_context(running_s3(directory))
-        rows, missing = measure(directory, redis, s3, pool)
-        write("Thumbnail servers", report(rows, missing, s3), PACKAGES, *_versions(rows, redis))
+        rows, missing = measure(directory, redis, s3, pool, plan)
+        text = report(rows, missing, s3, plan)
+        if options.brief:
+            print(text)
+            return
+        write("Thumbnail servers", text, PACKAGES, *_versions(rows, redis))
         draw(rows)
         memory = measure_memory(directory, redis, s3, pool)
         write("Memory of a server that runs for long", report_memory(memory), PACKAGES)
@@ -183,35 +195,35 @@ def _versions(rows: Sequence[Row], redis: RedisServer) -> list[str]:
     versions = [f"Redis {Redis.from_url(redis.url).info('server')['redis_version']}"]
     if "thumbor" in names:
         versions += [f"thumbor {THUMBOR_VERSION}", f"thumbor-aws {THUMBOR_AWS_VERSION}"]
-    return versions + (node_versions() if "node" in names else [])
+    return versions + installed_versions() + (node_versions() if "node" in names else [])
 
 
 def measure(
-    directory: Path, redis: RedisServer, s3: S3Server, pool: ProcessPoolExecutor
+    directory: Path, redis: RedisServer, s3: S3Server, pool: ProcessPoolExecutor, plan: Plan
 ) -> tuple[list[Row], list[str]]:
     """One row for each server, two for one that redirects; and why others are missing."""
     make_bucket(s3, "photos", public=True)
     with ExitStack() as stack:
         servers, missing = start_servers(directory, redis, s3, stack)
-        names = upload(s3, pool)
-        check_alike(servers, names.pop())
+        names = upload(s3, pool, plan)
+        kilobytes = check_alike(servers, names.pop())
         # All processes of all servers have to have loaded what they need.
         unmeasured = names.pop()
         for server in servers:
             first_requests(Contestant(server, False, [unmeasured]), 0, pool)
         contestants = [
-            Contestant(server, follow, names[ROUNDS * follow :][:ROUNDS])
+            Contestant(server, follow, names[plan.rounds * follow :][: plan.rounds])
             for server in servers
             for follow in (False, True)
             if server.redirects or not follow
         ]
-        for number in range(ROUNDS):
-            for contestant in _turns(contestants, number):
+        for number in range(plan.rounds):
+            for contestant in _turns(contestants, number, plan):
                 first_requests(contestant, number, pool)
-        for number in range(ROUNDS):
-            for contestant in _turns(contestants, number):
-                repeats(contestant, pool)
-        return [_row(contestant) for contestant in contestants], missing
+        for number in range(plan.rounds):
+            for contestant in _turns(contestants, number, plan):
+                repeats(contestant, pool, plan)
+        return [_row(contestant, kilobytes) for contestant in contestants], missing
 
 
 def start_servers(
@@ -219,13 +231,21 @@ def start_servers(
 ) -> tuple[list[Server], list[str]]:
     """All that can be had, until the stack is closed; and why others cannot."""
     servers = [
-        stack.enter_context(shrinkmeister(directory, redis, s3, OURS, "thumbs-pillow")),
-        stack.enter_context(
-            shrinkmeister(directory, redis, s3, "Shrinkmeister, libvips", "thumbs-vips", VIPS)
-        ),
+        stack.enter_context(shrinkmeister(directory, redis, s3, name, bucket, engine))
+        for name, bucket, engine in (
+            (OURS, "thumbs-default", None),
+            (f"{OURS}, Pillow", "thumbs-pillow", PILLOW),
+            (f"{OURS}, libvips", "thumbs-vips", VIPS),
+        )
     ]
     missing = []
-    for bucket in ("thumbs-thumbor", "thumbs-node", "thumbs-node-redis", "thumbs-node-margin"):
+    for bucket in (
+        "thumbs-thumbor",
+        "thumbs-node",
+        "thumbs-node-redis",
+        "thumbs-node-margin",
+        "thumbs-imagor",
+    ):
         make_bucket(s3, bucket, public=True)
     peers: list[Callable[[Path], AbstractContextManager[Server]]] = [
         partial(thumbor_on_s3, s3=s3),
@@ -240,6 +260,8 @@ def start_servers(
             redis=redis,
             fast_shrink=False,
         ),
+        partial(imagor, s3=s3, bucket="thumbs-imagor"),
+        partial(imgproxy, s3=s3),
     ]
     for peer in peers:
         try:
@@ -250,163 +272,13 @@ def start_servers(
     return servers, list(dict.fromkeys(missing))
 
 
-@contextmanager
-def shrinkmeister(
-    directory: Path,
-    redis: RedisServer,
-    s3: S3Server,
-    name: str,
-    bucket: str,
-    engine: str | None = None,
-    workers: int = WORKERS,
-) -> Iterator[Server]:
-    """Ours, as its README deploys it. engine: a dotted path; None for its default."""
-    make_bucket(s3, bucket, public=True)
-    variables = {
-        "THUMBNAIL_SECRET_KEY": SECRET,
-        "THUMBNAIL_CACHE_LOCATION": redis.url,
-        "THUMBNAIL_CACHE_KEY_PREFIX": f"{bucket}:",
-        "THUMBNAIL_BUCKET": bucket,
-        "THUMBNAIL_SOURCES": "s3://photos",
-        **s3.variables,
-        **({"THUMBNAIL_ENGINE": engine} if engine else {}),
-    }
-    tokens = Tokens([SECRET])
-
-    def path(source: str, width: int, height: int) -> str:
-        spec = ThumbnailSpec(Source("s3", "photos", source), f"{width}x{height}", {"crop": "center"})
-        return f"/{tokens.encrypt(spec)}.jpg"
-
-    with running_thumbnail_server(directory, variables, workers) as server:
-        port = int(server.url.rpartition(":")[2])
-        yield Server(name, port, server.process.pid, path, redirects=True)
-
-
-def thumbor_on_s3(directory: Path, s3: S3Server) -> AbstractContextManager[Server]:
-    account = {
-        "REGION_NAME": s3.region,
-        "S3_ACCESS_KEY_ID": s3.access_key,
-        "S3_SECRET_ACCESS_KEY": s3.secret_key,
-        "S3_ENDPOINT_URL": s3.endpoint_url,
-        "BUCKET_NAME": "photos",
-        "S3_ACL": None,
-    }
-    settings = {
-        "LOADER": "thumbor_aws.loader",
-        "RESULT_STORAGE": "thumbor_aws.result_storage",
-        # thumbor-aws looks at those of STORAGE too, which is not used.
-        **{
-            f"AWS_{part}_{name}": value
-            for part in ("LOADER", "RESULT_STORAGE", "STORAGE")
-            for name, value in account.items()
-        },
-        "AWS_LOADER_ROOT_PATH": "",
-        "AWS_RESULT_STORAGE_BUCKET_NAME": "thumbs-thumbor",
-    }
-    return _thumbor(directory, "thumbor, S3", settings, "", FEW_REPEATS)
-
-
-def thumbor_on_files(directory: Path, s3: S3Server) -> AbstractContextManager[Server]:
-    """thumbor at its fastest: without a client of S3, and with a disk that other hosts do not see."""
-    settings = {
-        "LOADER": "thumbor.loaders.http_loader",
-        "RESULT_STORAGE": "thumbor.result_storages.file_storage",
-        "RESULT_STORAGE_FILE_STORAGE_ROOT_PATH": str(directory / "thumbor-results"),
-    }
-    address = s3.endpoint_url.removeprefix("http://")
-    return _thumbor(directory, "thumbor, HTTP and files", settings, f"{address}/photos/")
-
-
-def _thumbor(
-    directory: Path, name: str, settings: Mapping[str, object], prefix: str, repeats: int = REPEATS
-) -> AbstractContextManager[Server]:
-    """prefix: before the name of a source"""
-    python = thumbor_python()
-    common = {
-        "SECURITY_KEY": SECRET,
-        "ALLOW_UNSAFE_URL": False,
-        "QUALITY": 95,
-        # Sources are not kept: no other contestant does.
-        "STORAGE": "thumbor.storages.no_storage",
-        "HTTP_LOADER_MAX_CLIENTS": 100,
-    }
-
-    def path(source: str, width: int, height: int) -> str:
-        wanted = f"{width}x{height}/filters:format(jpeg)/{prefix}{source}"
-        signature = hmac.digest(SECRET.encode(), wanted.encode(), "sha1")
-        return f"/{base64.urlsafe_b64encode(signature).decode()}/{wanted}"
-
-    @retried
-    @contextmanager
-    def start(directory: Path) -> Iterator[Server]:
-        port = free_port()
-        log, config = directory / "thumbor.log", directory / "thumbor.conf"
-        lines = [f"{key} = {value!r}\n" for key, value in {**common, **settings}.items()]
-        config.write_text("".join(lines))
-        command = [str(python), "-m", "thumbor.server", "--ip", HOST, "--port", str(port)]
-        command += ["--conf", str(config), "--processes", str(WORKERS)]
-        with running(command, log, {"PATH": os.environ["PATH"]}) as process:
-            try:
-                question = f"GET /healthcheck HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
-                wait_for_answer(process, port, question, b"HTTP/1.", log)
-                yield Server(name, port, process.pid, path, False, repeats)
-            finally:
-                # Its children do not notice that it ends. It leads a session of its own.
-                os.killpg(process.pid, signal.SIGKILL)
-
-    return start(directory)
-
-
-def node(
-    directory: Path,
-    s3: S3Server,
-    name: str,
-    bucket: str,
-    redis: RedisServer | None = None,
-    fast_shrink: bool = True,
-) -> AbstractContextManager[Server]:
-    """bench/node/server.js. redis: where it notes what it has made; None to ask S3 each time."""
-    program = node_packages() / "server.js"
-    variables = {
-        "PATH": os.environ["PATH"],
-        "NODE_ENV": "production",
-        "SECRET": SECRET,
-        "SOURCES": "photos",
-        "THUMBS": bucket,
-        "S3_ENDPOINT": s3.endpoint_url,
-        "S3_REGION": s3.region,
-        "AWS_ACCESS_KEY_ID": s3.access_key,
-        "AWS_SECRET_ACCESS_KEY": s3.secret_key,
-        **({"REDIS_PORT": str(redis.port)} if redis else {}),
-        **({} if fast_shrink else {"FAST_SHRINK": "false"}),
-    }
-
-    def path(source: str, width: int, height: int) -> str:
-        wanted = f"{width}x{height}/{source}"
-        signature = hmac.digest(SECRET.encode(), wanted.encode(), hashlib.sha256)
-        return f"/{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}/{wanted}"
-
-    @retried
-    @contextmanager
-    def start(directory: Path) -> Iterator[Server]:
-        port = free_port()
-        log = directory / "node.log"
-        with running(["node", str(program)], log, {**variables, "PORT": str(port)}) as process:
-            question = f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
-            wait_for_answer(process, port, question, b"HTTP/1.", log)
-            yield Server(name, port, process.pid, path, redirects=True)
-
-    return start(directory)
-
-
-def upload(s3: S3Server, pool: ProcessPoolExecutor) -> list[list[str]]:
+def upload(s3: S3Server, pool: ProcessPoolExecutor, plan: Plan) -> list[list[str]]:
     """Names of sources: lists for the rounds of answers and of redirects, one for a round that does not
     count, and one of what is compared.
     """
-    made = _pictures(LARGE, pool)
-    assert len(made) == FIRST
+    made = _pictures(plan.kinds, pool)
     return [
-        *(_put(s3, f"{number}", made) for number in range(2 * ROUNDS + 1)),
+        *(_put(s3, f"{number}", made) for number in range(2 * plan.rounds + 1)),
         _put(s3, "compared", _pictures(COMPARED, pool)),
     ]
 
@@ -434,8 +306,9 @@ def _photograph(seed: int, format: str, size: tuple[int, int], options: dict[str
     return encoded(photograph(size, seed), format, **options)
 
 
-def check_alike(servers: Sequence[Server], names: Sequence[str]) -> None:
-    """That all make the same thumbnails."""
+def check_alike(servers: Sequence[Server], names: Sequence[str]) -> dict[str, float]:
+    """That all make the same thumbnails. Returns how many KB that of a JPEG has."""
+    kilobytes = {}
     ours = [_thumbnail(servers[0], name) for name in names]
     for server in servers:
         for name, expected in zip(names, ours, strict=True):
@@ -444,6 +317,9 @@ def check_alike(servers: Sequence[Server], names: Sequence[str]) -> None:
             assert size_of(thumbnail) == SIZE, f"{server.name}: {size_of(thumbnail)}"
             likeness = ssim(expected, thumbnail)
             assert likeness > 0.9, f"{server.name}: SSIM {likeness:.3f}"
+        # The first source is a JPEG.
+        kilobytes[server.name] = len(_thumbnail(server, names[0])) / 1024
+    return kilobytes
 
 
 def _thumbnail(server: Server, name: str) -> bytes:
@@ -457,12 +333,14 @@ def first_requests(contestant: Contestant, number: int, pool: ProcessPoolExecuto
     _timed(contestant, contestant.first, contestant.names[number], 1, pool)
 
 
-def repeats(contestant: Contestant, pool: ProcessPoolExecutor) -> None:
+def repeats(contestant: Contestant, pool: ProcessPoolExecutor, plan: Plan) -> None:
     made = [name for names in contestant.names for name in names]
-    count = contestant.server.repeats
-    names = [made[number % len(made)] for number in range(count)]
+    count = contestant.server.repeats // plan.part // CLIENTS
+    # Each client has names of its own: imagor 1.9.5 fails when two ask for one stored thumbnail at once.
+    shares = [made[client::CLIENTS] for client in range(CLIENTS)]
+    names = [share[number % len(share)] for share in shares for number in range(count)]
     # One part for each client, so that they need not ask for work meanwhile.
-    _timed(contestant, contestant.repeats, names, count // CLIENTS, pool)
+    _timed(contestant, contestant.repeats, names, count, pool)
 
 
 def _timed(
@@ -492,20 +370,21 @@ def _assert_status(server: Server, follow: bool, answers: Sequence[Answer]) -> N
     assert not wrong, f"{server.name} answered {wrong}"
 
 
-def _turns(contestants: list[Contestant], number: int) -> list[Contestant]:
+def _turns(contestants: list[Contestant], number: int, plan: Plan) -> list[Contestant]:
     """Each round begins with another one."""
-    first = number * len(contestants) // ROUNDS
+    first = number * len(contestants) // plan.rounds
     return contestants[first:] + contestants[:first]
 
 
-def _row(contestant: Contestant) -> Row:
+def _row(contestant: Contestant, kilobytes: Mapping[str, float]) -> Row:
     server = contestant.server
     return Row(
         server.name,
         contestant.follow if server.redirects else None,
         _cost(contestant.first),
         _cost(contestant.repeats),
-        megabytes(server.pid, "VmHWM"),
+        megabytes_of_all(server.pid, "VmHWM"),
+        kilobytes[server.name],
     )
 
 
@@ -519,35 +398,42 @@ def _cost(of: Rounds) -> Cost:
     )
 
 
-def report(rows: Sequence[Row], missing: Sequence[str], s3: S3Server) -> str:
-    """A ratio compares with our server with Pillow, asked for as much: with or without the thumbnail."""
+def report(rows: Sequence[Row], missing: Sequence[str], s3: S3Server, plan: Plan) -> str:
+    """A ratio compares with our server as installed, asked for as much: with or without the thumbnail."""
     kinds: list[tuple[str, Callable[[Row], Cost], str]] = [
         ("first", lambda row: row.first, ".0f"),
         ("repeats", lambda row: row.repeat, ".2f"),
     ]
     tables = [
-        f"""| server | until | {kind} a second | times ours | median ms | CPU ms | peak MB |
-|---|---|---:|---:|---:|---:|---:|
+        f"""| server | until | {kind} a second | times ours | median ms | CPU ms | peak MB | KB |
+|---|---|---:|---:|---:|---:|---:|---:|
 {chr(10).join(_line(row, rows, cost, form) for row in rows)}
 """
         for kind, cost, form in kinds
     ]
     left_out = "".join(f"\n- Left out: {reason}" for reason in missing)
+    jpegs, pngs, webps = (count for *_, count in plan.kinds)
     client = statistics.median(row.repeat.client_ms for row in rows)
-    return f"""{SIZE[0]}x{SIZE[1]}, cropped, JPEG of quality 95, over HTTP from {CLIENTS} connections;
-servers with {WORKERS} processes each. A first request is for a thumbnail that the server has never made, of
-a source that it has never seen: of {FIRST} a round, 16 are of JPEGs of 12 megapixels, 4 of PNGs and 4 of
-WebPs of 4. A repeat is for one that it has made. Medians of {ROUNDS} rounds, in which all take turns:
-{FIRST} first requests each, and later {REPEATS:,} repeats each ({FEW_REPEATS} of thumbor on S3).
+    return f"""{SIZE[0]}x{SIZE[1]}, cropped, JPEG of quality 95, over HTTP from {CLIENTS} connections.
+Servers in Python and in JavaScript have {WORKERS} processes each, those in Go one. A first request is for a
+thumbnail that the server has never made, of a source that it has never seen: of {plan.first} a round,
+{jpegs} are of JPEGs of 12 megapixels, {pngs} of PNGs and {webps} of WebPs of 4. A repeat is for one that it
+has made. Medians of {plan.rounds} rounds, in which all take turns: {plan.first} first requests each, and
+later {REPEATS // plan.part:,} repeats each ({FEW_REPEATS // plan.part} of thumbor on S3 and of imgproxy).
 Times ours: requests a second, beside {OURS}, asked for the same: the redirect, or all until
 the thumbnail is there.
 
 {chr(10).join(tables)}
 - CPU ms: what the server's own processes compute for one request; Redis and S3 are not in it. The peak is
-  that of its largest process. Clients, Redis and S3 ({s3.kind}) share the machine with them; a client
-  computes {client:.2f} ms for a repeat (the median of all rows).
+  the sum of the peaks of all its processes, each with the pages that they share. Clients, Redis and S3
+  ({s3.kind}) share the machine with them; a client computes {client:.2f} ms for a repeat (the median of all
+  rows).
 - Shrinkmeister and the servers with sharp send a redirect to the thumbnail on S3, which S3 then sends;
-  thumbor sends the thumbnail itself, and each time goes through thumbor.
+  thumbor, imagor and imgproxy send the thumbnail themselves, each time.
+- imgproxy stores no thumbnail, so that a repeat makes it again. imagor stores it after it has answered. At
+  a quality of 95 both write full chroma (4:4:4), and all others a quarter of it (4:2:0), so that their
+  files are larger. Both run as installed: one process, which uses all cores.
+- KB: the thumbnail of a JPEG of 7 megapixels, which all servers made before the rounds.
 - Shrinkmeister knows from Redis what it has made; "HEAD" asks S3 for it, "Redis" a Redis. thumbor on S3
   asks with HEAD and then with GET, and thumbor-aws makes a new client of S3 for each. "HTTP and files" is
   thumbor reading public sources by plain HTTP, with its thumbnails in a folder that other hosts do not see.
@@ -587,7 +473,7 @@ def _line(row: Row, rows: Sequence[Row], cost: Callable[[Row], Cost], form: str)
     its = cost(row)
     return (
         f"| {row.name} | {asked} | {its.per_second:,.1f} | {its.per_second / cost(ours).per_second:.2f} | "
-        f"{its.ms:,.1f} | {its.cpu_ms:{form}} | {row.peak:.0f} |"
+        f"{its.ms:,.1f} | {its.cpu_ms:{form}} | {row.peak:.0f} | {row.kilobytes:.0f} |"
     )
 
 
@@ -645,4 +531,4 @@ each of a size of its own, of {sources} JPEGs, PNGs, WebPs and GIFs of 0.1 to 12
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

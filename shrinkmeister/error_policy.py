@@ -12,6 +12,8 @@ from shrinkmeister.conf import SettingError
 RETRY_SECONDS = 10
 # The code of an error that Shrinkmeister did not raise on purpose.
 UNEXPECTED = "server-error"
+# The status for a client that is gone, as in nginx's log. No client sees it.
+CLIENT_GONE = 499
 LOG_HINT = "The server's log says more."
 
 
@@ -85,6 +87,7 @@ POLICIES: dict[type[Exception], Policy] = {
     errors.BatchLengthError: Policy(411, None),
     errors.BatchError: Policy(400, None),
     errors.OutOfTimeError: Policy(202, "There was no time to make this thumbnail; its own URL makes it."),
+    errors.ClientGoneError: Policy(CLIENT_GONE, "The client has closed the connection."),
     errors.OverloadError: Policy(
         503, "The server makes as many thumbnails as it can. Try again later.", BUSY, True
     ),

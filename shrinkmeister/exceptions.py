@@ -86,6 +86,10 @@ class OverloadError(ShrinkmeisterError):
     """The server already makes or queues the maximum number of thumbnails."""
 
 
+class ClientGoneError(ShrinkmeisterError):
+    """The client closed its connection before the server began the costly part of its thumbnail."""
+
+
 class OutOfTimeError(ShrinkmeisterError):
     """The time of a batch request was over before this thumbnail."""
 

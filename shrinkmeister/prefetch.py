@@ -40,9 +40,8 @@ def prefetch_thumbnails(
 ) -> list[Thumbnail | None]:
     """Return the thumbnails of many objects after one look-up.
 
-    The list contains None for an object with an empty file.
-    Templates of the page then show these thumbnails without another look-up. Raises the errors of
-    `get_thumbnail`.
+    The list contains None for an object with an empty file. Templates of the page then show these
+    thumbnails without another look-up. Raises the errors of `get_thumbnail`.
 
     field: the name of the attribute that holds the file
     """

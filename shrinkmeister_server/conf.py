@@ -116,7 +116,7 @@ class ServerConfig:
     wait_seconds: int = _row(
         whole(),
         15,
-        "Seconds for which a request waits while another server makes its thumbnail. It may then wait as "
+        "Seconds for which a request waits while another one makes its thumbnail. It may then wait as "
         "long again, until its own process may make one more.",
     )
     redirect_max_age: int = _row(whole(), 300, "Seconds for which browsers and CDNs may cache a redirect.")

@@ -1,12 +1,14 @@
-"""Spec -> a thumbnail that is safely stored: found, waited for, or made; once across servers.
+"""Spec -> a thumbnail that is safely stored: found, waited for, or made, once for all who ask.
 
 The lock only saves work: without it two servers may make the same thumbnail, and nothing breaks.
 """
 
+import copy
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 from shrinkmeister import exceptions as errors
 from shrinkmeister.cache import get_shared_cache
@@ -21,11 +23,13 @@ from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import StoredInfo
 from shrinkmeister_server import served
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.in_flight import Making, get_in_flight
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.loaders.load import load
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.options import validate_options
 from shrinkmeister_server.rendering.render import render
+from shrinkmeister_server.request import Request
 from shrinkmeister_server.served import ServedThumbnail
 
 logger = logging.getLogger(__name__)
@@ -33,25 +37,6 @@ logger = logging.getLogger(__name__)
 # How often a thumbnail is made under its own name. If its source has changed each time, it is made once
 # more, under another name.
 MOST_CHANGES = 2
-
-
-@dataclass(frozen=True)
-class Request:
-    """A thumbnail that a browser, or a site in its eager mode, asks for.
-
-    resolution  "2" if a browser asked for @2x
-    eager       whether a site asks: its source need not be in the allow-list, it ignores and remembers no
-                failure, and its storage may give other URLs than the server's
-    state       the cache's state, if the caller has looked it up
-    has_time    whether there is time to do more than answer from that state
-    """
-
-    spec: ThumbnailSpec
-    timing: Timing
-    resolution: str | None = None
-    eager: bool = False
-    state: MakerState | None = None
-    has_time: bool = True
 
 
 def make_for_site(spec: ThumbnailSpec) -> tuple[ThumbnailSpec, ThumbnailRecord]:
@@ -76,7 +61,7 @@ def thumbnail(request: Request) -> ServedThumbnail:
     with request.timing.of("lookup"):
         record = _found(request)
     try:
-        return ServedThumbnail(request.spec, record) if record else _made_once(request)
+        return ServedThumbnail(request.spec, record) if record else _made_together(request)
     except errors.OverloadError as error:
         if record := _made_before(request, error):
             return ServedThumbnail(request.spec, record)
@@ -151,39 +136,80 @@ def _in_bucket(request: Request) -> StoredInfo | None:
     return info
 
 
-def _made_once(request: Request) -> ServedThumbnail:
-    spec, cache, server, limiter = request.spec, get_shared_cache(), get_server_config(), get_limiter()
+def _made_together(request: Request) -> ServedThumbnail:
+    """Make a thumbnail, or wait for another request of this process that makes it."""
+    in_flight, end = get_in_flight(), time.monotonic() + get_server_config().wait_seconds
+    while True:
+        # A site reads sources that a browser's request may not.
+        making, leads = in_flight.join((request.spec, request.eager))
+        if leads:
+            return in_flight.lead(making, partial(_made_for_all, request, making, end))
+        with get_limiter().waiting(), request.timing.of("wait"):
+            has_ended = in_flight.follow(making, end, request.is_gone)
+        request.check_client()
+        if not has_ended:
+            return _made_in_slot(request)
+        if making.result:
+            request.timing.outcome = "waited"
+            return making.result
+        error = making.error
+        # These are not about the thumbnail. The next request leads.
+        if error and not isinstance(error, errors.OverloadError | errors.ClientGoneError):
+            # Raising changes an error, and each request raises in a thread of its own.
+            raise copy.copy(error) if isinstance(error, errors.ShrinkmeisterError) else error
+
+
+def _made_for_all(request: Request, making: Making[ServedThumbnail], end: float) -> ServedThumbnail:
+    """Make a thumbnail for a request and its followers, also if only the followers still want it."""
+    in_flight = get_in_flight()
+    leader = replace(request, is_gone=lambda: request.is_gone() and in_flight.abandon(making))
+    return _made_once(leader, end, partial(in_flight.close, making))
+
+
+def _made_once(request: Request, end: float, close: Callable[[], None]) -> ServedThumbnail:
+    """Make a thumbnail, or wait until that time for another server that makes it."""
+    spec, cache, server = request.spec, get_shared_cache(), get_server_config()
     with request.timing.of("wait"):
         held = cache.coordination.lock(spec, server.lock_seconds)
         # A cache that takes no lock may have taken no record, either.
         if held is None and (record := _stored(request)):
             return ServedThumbnail(spec, record)
         if held is False:
-            with limiter.waiting():
-                for _ in _pauses(server.wait_seconds):
+            with get_limiter().waiting():
+                for _ in _pauses(end):
                     if record := _made_by_another(cache.coordination.look_up(spec), request):
                         return ServedThumbnail(spec, record)
                     # The lock is free again if the other server has failed or has stopped.
                     if (held := cache.coordination.lock(spec, server.lock_seconds)) is not False:
                         break
+                    request.check_client()
     try:
-        for _ in range(MOST_CHANGES):
-            with limiter.slot(server.wait_seconds):
-                state = cache.coordination.look_up(spec)
-                # Another server may have made it before this one got the lock or the slot.
-                if record := _made_by_another(state, request):
-                    return ServedThumbnail(spec, record)
-                record = _made(request, state.change)
-            # A source that changed has a new mark. The mark is missing if it expired or the cache fails.
-            if not (change := cache.coordination.look_up(spec).change) or change == state.change:
-                return ServedThumbnail(spec, record)
-            # The site cleared the thumbnails of the former source before this one was stored.
-            served.remove(spec)
-        with limiter.slot(server.wait_seconds):
-            return _made_apart(request, change)
+        return _made_in_slot(request, close)
     finally:
         if held:
             cache.coordination.unlock(spec)
+
+
+def _made_in_slot(request: Request, close: Callable[[], None] = lambda: None) -> ServedThumbnail:
+    """Make a thumbnail in a slot. close: called before the last look for a change of its source"""
+    spec, cache, server, limiter = request.spec, get_shared_cache(), get_server_config(), get_limiter()
+    for _ in range(MOST_CHANGES):
+        with limiter.slot(server.wait_seconds):
+            request.check_client()
+            state = cache.coordination.look_up(spec)
+            # Another server may have made it before this one got the lock or the slot.
+            if record := _made_by_another(state, request):
+                return ServedThumbnail(spec, record)
+            record = _made(request, state.change)
+        # A request that comes later may know of a change that the next look-up does not see.
+        close()
+        # A source that changed has a new mark. The mark is missing if it expired or the cache fails.
+        if not (change := cache.coordination.look_up(spec).change) or change == state.change:
+            return ServedThumbnail(spec, record)
+        # The site cleared the thumbnails of the former source before this one was stored.
+        served.remove(spec)
+    with limiter.slot(server.wait_seconds):
+        return _made_apart(request, change)
 
 
 def _made_apart(request: Request, change: str | None) -> ServedThumbnail:
@@ -217,6 +243,8 @@ def _raise_failure(state: MakerState, request: Request) -> None:
 def _made(request: Request, change: str | None) -> ThumbnailRecord:
     try:
         info = _make(request)
+    except errors.ClientGoneError:
+        raise
     except Exception as error:
         if record := _made_before(request, error):
             if not isinstance(error, errors.ShrinkmeisterError):
@@ -250,6 +278,7 @@ def _make(request: Request) -> StoredInfo:
     validate_options(spec.options)
     with timing.of("fetch"):
         data = load(spec.source, anywhere=request.eager)
+    request.check_client()
     rendering = render(data, spec, get_config().resolutions, timing)
     with timing.of("store"):
         info = served.store(spec, rendering)
@@ -257,9 +286,9 @@ def _make(request: Request) -> StoredInfo:
     return info
 
 
-def _pauses(seconds: float) -> Iterator[None]:
-    """Sleep longer each time, from 20 ms to 0.25 s, until so many seconds are over."""
-    end, length = time.monotonic() + seconds, 0.02
+def _pauses(end: float) -> Iterator[None]:
+    """Sleep longer each time, from 20 ms to 0.25 s, until that time of the monotonic clock."""
+    length = 0.02
     while time.monotonic() < end:
         time.sleep(length)
         length = min(length * 1.5, 0.25)

@@ -1,11 +1,11 @@
 """The doors of the server: URL -> token -> spec -> pipeline -> answer."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, UnreadablePostError
-from django.utils.cache import patch_vary_headers
 from django.views import View
 
 from shrinkmeister import exceptions as errors
@@ -20,11 +20,13 @@ from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister.storage.base import lasting
 from shrinkmeister_server.batches import max_body, parse_batch
 from shrinkmeister_server.conf import get_server_config
+from shrinkmeister_server.disconnection import client_watch
 from shrinkmeister_server.doctor import answer_to
 from shrinkmeister_server.health import get_health
 from shrinkmeister_server.limiter import get_limiter
 from shrinkmeister_server.observability.access_log import RequestLog, request_log_of
-from shrinkmeister_server.pipeline import Request, thumbnail
+from shrinkmeister_server.pipeline import thumbnail
+from shrinkmeister_server.request import Request
 from shrinkmeister_server.served import ServedThumbnail
 
 # JSON has no charset parameter, but libraries send one: https://www.rfc-editor.org/rfc/rfc8259#section-11
@@ -74,7 +76,8 @@ class ThumbnailView(PoliteView):
         request_log = request_log_of(request)
         request_log.thumbnail = True
         spec = request_log.spec = Link(token, extension, resolution).open(get_tokens())
-        stored = thumbnail(Request(spec, request_log.timing, resolution))
+        is_gone = client_watch(request.META)
+        stored = thumbnail(Request(spec, request_log.timing, resolution, is_gone=is_gone))
         url = stored.url(resolution)
         answer: HttpResponse
         if _prefers_json(request, CONTENT_TYPES[spec.format]):
@@ -83,7 +86,7 @@ class ThumbnailView(PoliteView):
             answer, scope = HttpResponseRedirect(url), "public"
         # A CDN that ignores Vary would show the JSON as an image. Such CDNs do not keep private answers.
         answer["Cache-Control"] = f"{scope}, max-age={_max_age(url)}" if stored.settled else "no-store"
-        patch_vary_headers(answer, ["Accept"])
+        answer["Vary"] = "Accept"
         answer["Server-Timing"] = request_log.timing.header()
         return answer
 
@@ -104,7 +107,8 @@ class BatchView(PoliteView):
             # A batch of invalid tokens makes no round trip.
             found = get_shared_cache().coordination.look_up_all(specs, first=True) if specs else []
         with get_limiter().batch() as may_make:
-            entries = _entries(request_log, links, iter(found), seconds if may_make else 0)
+            watch = client_watch(request.META)
+            entries = _entries(request_log, links, iter(found), seconds if may_make else 0, watch)
         request_log.timing.outcome = "batch"
         answer = _uncached(JsonResponse({"thumbnails": entries}))
         answer["Server-Timing"] = request_log.timing.header()
@@ -171,7 +175,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _entries(
-    request_log: RequestLog, links: Sequence[OpenedText], states: Iterator[MakerState], seconds: float
+    request_log: RequestLog,
+    links: Sequence[OpenedText],
+    states: Iterator[MakerState],
+    seconds: float,
+    is_gone: Callable[[], bool],
 ) -> list[dict[str, Any]]:
     end = time.monotonic() + seconds
     entries = []
@@ -182,18 +190,20 @@ def _entries(
         else:
             part = RequestLog(spec=spec, thumbnail=True)
             request_log.parts.append(part)
-            entry = _entry(part, spec, resolution, next(states), time.monotonic() < end)
+            has_time = time.monotonic() < end
+            wanted = Request(
+                spec, part.timing, resolution, state=next(states), has_time=has_time, is_gone=is_gone
+            )
+            entry = _entry(part, wanted)
             part.timing.stop()
         entries.append(entry)
     return entries
 
 
-def _entry(
-    part: RequestLog, spec: ThumbnailSpec, resolution: str | None, state: MakerState, has_time: bool
-) -> dict[str, Any]:
+def _entry(part: RequestLog, wanted: Request) -> dict[str, Any]:
     try:
-        stored = thumbnail(Request(spec, part.timing, resolution, state=state, has_time=has_time))
-        return _fields(stored, stored.url(resolution))
+        stored = thumbnail(wanted)
+        return _fields(stored, stored.url(wanted.resolution))
     # A bug must not lose the other entries. The log line of this one has its traceback.
     except Exception as error:
         part.fail(error)
@@ -240,6 +250,16 @@ def _expires(stored: ServedThumbnail, url: str) -> int | None:
 
 
 def _prefers_json(request: HttpRequest, other: str) -> bool:
+    return _accepts_json_first(request.META.get("HTTP_ACCEPT"), other)
+
+
+# Browsers send a few different headers, and parsing one takes as long as decrypting a token.
+@lru_cache(maxsize=64)
+def _accepts_json_first(accept: str | None, other: str) -> bool:
+    """Return whether JSON precedes another type in an Accept header. None: there is no header"""
+    request = HttpRequest()
+    if accept is not None:
+        request.META["HTTP_ACCEPT"] = accept
     return request.get_preferred_type([other, *JSON_TYPES]) in JSON_TYPES
 
 

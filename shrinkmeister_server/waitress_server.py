@@ -17,6 +17,8 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.wasyncore import dispatcher, loop
 
+from shrinkmeister_server.disconnection import is_closed
+
 CLIENT_SECONDS = 30
 # How often the server looks for clients whose time is over.
 LOOK_SECONDS = 1
@@ -38,6 +40,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             if len(self.requests) > 1:
                 self.requests[0].headers["CONNECTION"] = "close"
         super().service()
+
+    def check_client_disconnected(self) -> bool:
+        """Return whether the client has gone, which waitress does not notice while a thread answers it."""
+        return not self.connected or is_closed(self.socket)
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]

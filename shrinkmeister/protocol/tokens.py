@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 from urllib.parse import unquote
 
@@ -23,6 +24,8 @@ from shrinkmeister.protocol.encryption import MAX_LENGTH, Cipher
 from shrinkmeister.protocol.spec import EXTENSIONS, MAX_INTEGER, ThumbnailSpec
 
 KEY_INFO = b"shrinkmeister token 1"
+# Tokens whose contents a process keeps: at most some 10 MB, since a token has up to 3,800 characters.
+MOST_KEPT = 1000
 _TOKEN = "(?P<token>[A-Za-z0-9_-]+)"
 # Limited, since the resolution appears in the log.
 _ENDING = rf"(?:@(?P<resolution>[0-9.]{{1,10}})x)?\.(?P<extension>{'|'.join(EXTENSIONS.values())})"
@@ -63,6 +66,8 @@ class Tokens:
         self._cipher = Cipher(secrets, KEY_INFO)
         self._url_ttl = url_ttl
         self._clock = clock
+        # Invalid tokens raise, and so are not kept.
+        self._kept = lru_cache(MOST_KEPT)(self._read)
 
     def encrypt(self, spec: ThumbnailSpec) -> str:
         """Return the token of a spec. Raises SpecError if it is longer than web servers accept."""
@@ -84,6 +89,9 @@ class Tokens:
 
     def read(self, token: str) -> TokenContent:
         """Return the content of a token, even of an expired one. Raises TokenError."""
+        return self._kept(token)
+
+    def _read(self, token: str) -> TokenContent:
         payload, secret = self._cipher.decrypt(token)
         try:
             fields = json.loads(payload)

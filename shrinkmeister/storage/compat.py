@@ -18,6 +18,15 @@ AZURE_BACKEND = "storages.backends.azure_storage.AzureStorage"
 GOOGLE_BACKEND = "storages.backends.gcloud.GoogleCloudStorage"
 AZURE_MISSING = "azure.core.exceptions.ResourceNotFoundError"
 GOOGLE_MISSING = "google.api_core.exceptions.NotFound"
+# What the clouds' libraries raise for an answer of the storage, and the attribute with its HTTP status.
+ANSWERS = {
+    "azure.core.exceptions.HttpResponseError": "status_code",
+    "google.api_core.exceptions.GoogleAPICallError": "code",
+}
+# What Google's library raises without any credentials.
+GOOGLE_CREDENTIALS = "google.auth.exceptions.DefaultCredentialsError"
+# A missing container has 404, which is_missing tells from a missing file.
+DENIED_STATUSES = (401, 403, 404)
 # The longest name in any object store:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MOST_NAME_BYTES = 1024
@@ -57,7 +66,13 @@ def storage_errors(storage: Any, what: str) -> AbstractContextManager[None]:
 
 def failure_of(error: Exception) -> type[StorageError]:
     """Return the class of the failure that an error of a storage means."""
-    denied = isinstance(error, OSError) and error.errno in DENIED_ERRNOS
+    denied = (
+        (isinstance(error, OSError) and error.errno in DENIED_ERRNOS)
+        or is_a(error, GOOGLE_CREDENTIALS)
+        or any(
+            is_a(error, path) and getattr(error, name) in DENIED_STATUSES for path, name in ANSWERS.items()
+        )
+    )
     return StorageDeniedError if denied else StorageError
 
 

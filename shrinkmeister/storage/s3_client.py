@@ -61,11 +61,21 @@ class _SharedClient:
     def connection(self) -> Any:
         resource = super().connection  # type: ignore[misc]  # of the S3Storage class beside this one
         _Renewal(resource.meta.client)
+        resource.meta.client.meta.events.register_last("before-call.s3", _send_at_once)
         return resource
 
     @cached_property
     def unsigned_connection(self) -> Any:
         return super().unsigned_connection  # type: ignore[misc]  # as above
+
+
+def _send_at_once(params: Any, **kwargs: Any) -> None:
+    """Send the body of a PUT with its head.
+
+    botocore would first wait for the answer "100 Continue", which pays for large bodies only. If S3
+    redirects to another region, botocore sends a thumbnail again.
+    """
+    params["headers"].pop("Expect", None)
 
 
 class _Renewal:

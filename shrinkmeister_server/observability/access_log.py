@@ -14,7 +14,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from shrinkmeister.conf.credentials import described, is_safe
-from shrinkmeister.error_policy import UNEXPECTED, code_of, policy_of
+from shrinkmeister.error_policy import CLIENT_GONE, UNEXPECTED, code_of, policy_of
 from shrinkmeister.protocol.keys import digest
 from shrinkmeister.protocol.spec import ThumbnailSpec
 from shrinkmeister_server.conf import get_server_config
@@ -100,6 +100,9 @@ class RequestLog:
     def level(self) -> int:
         if self.status >= 500:
             return logging.ERROR
+        # Browsers close connections whenever a visitor scrolls on or leaves.
+        if self.status == CLIENT_GONE:
+            return logging.INFO
         failed = self.status >= 400 or self.failure or self.refused
         return logging.WARNING if self.thumbnail and failed else logging.INFO
 

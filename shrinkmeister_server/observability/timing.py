@@ -12,7 +12,7 @@ class Timing:
     """The phases of one request, and in `outcome` where its thumbnail came from.
 
     lookup  ask the shared cache, and the bucket if records may have been lost
-    wait    wait for another server to make the thumbnail
+    wait    wait for another request or server to make the thumbnail
     fetch   read the source
     decode  decode the source; some engines do that in `resize`
     resize  change the picture
@@ -22,7 +22,7 @@ class Timing:
 
     found   the shared cache had a record
     stored  the thumbnail was in the bucket, and is recorded again
-    waited  another server made it meanwhile
+    waited  another request or server made it meanwhile
     made    this request made it
     """
 

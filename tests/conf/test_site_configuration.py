@@ -348,6 +348,7 @@ def test_other_settings_build_nothing_anew(settings: Any, name: str) -> None:
 
 # What is read once, or with each use, and decides about no value that a process keeps.
 NOT_KEPT = {
+    "DATABASES",
     "DEBUG",
     "FILES_WITH_SECRETS",
     "INSTALLED_APPS",

@@ -142,6 +142,18 @@ def test_the_same_spec_gives_the_same_token_on_every_host() -> None:
     assert Tokens([SECRET]).encrypt(SPEC) == Tokens([SECRET, OTHER_SECRET]).encrypt(SPEC)
 
 
+def test_a_token_that_was_read_before_expires_too() -> None:
+    now = 1000.0
+    tokens = Tokens([SECRET], 60, lambda: now)
+    spec = ThumbnailSpec(Source("s3", "photos", "dawn.jpg"), "300x200")
+    token = tokens.encrypt(spec)
+    assert tokens.decrypt(token) == spec
+    assert tokens.read(token) is tokens.read(token)
+    now += 120
+    with pytest.raises(TokenExpiredError):
+        tokens.decrypt(token)
+
+
 def test_rotation() -> None:
     """The former secret opens as long as it is a fallback, on either side."""
     former, latter = Tokens([SECRET]), Tokens([OTHER_SECRET, SECRET])

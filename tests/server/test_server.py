@@ -33,6 +33,7 @@ from shrinkmeister_server.health import HEALTH_SECONDS, Health, Report, examine
 from shrinkmeister_server.loaders import load as sources
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering import render as rendering
+from shrinkmeister_server.request import Request
 from tests.support.pictures import picture, size_of
 from tests.support.sides import Server
 
@@ -40,8 +41,8 @@ TIME = "shrinkmeister_server.pipeline.time"
 MEDIA_URL = "https://example.com/media/"
 
 
-def asked(spec: ThumbnailSpec) -> pipeline.Request:
-    return pipeline.Request(spec, Timing())
+def asked(spec: ThumbnailSpec) -> Request:
+    return Request(spec, Timing())
 
 
 def url_of(spec: ThumbnailSpec) -> str:

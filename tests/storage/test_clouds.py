@@ -1,5 +1,7 @@
 """A site whose files and thumbnails lie on Azure or Google: made, shown, adopted, and gone when deleted."""
 
+import re
+from base64 import b64encode
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
 
@@ -9,13 +11,16 @@ from django.core.cache import caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import call_command
+from django.utils.module_loading import import_string
 from sorl.thumbnail import delete, get_thumbnail
 from sorl.thumbnail.base import ThumbnailBackend
 from sorl.thumbnail.images import get_or_create_storage
 
 from shrinkmeister.cache import get_shared_cache
+from shrinkmeister.exceptions import StorageDeniedError, StorageError
 from shrinkmeister.protocol.keys import is_object_name
 from shrinkmeister.storage import get_thumbnail_storage
+from shrinkmeister.storage.compat import failure_of
 from shrinkmeister_server import pipeline
 from tests.site.models import Photo
 from tests.support.pages import lazy
@@ -127,6 +132,47 @@ def test_a_container_that_is_missing(cloud: str, alias: str, server: Server, set
     assert status(server, name) == 502
     settings.STORAGES = right
     assert status(server, name) == 302
+
+
+@pytest.mark.parametrize("cloud", ["azure"], indirect=True)
+def test_a_wrong_key(cloud: str, server: Server, settings: Any) -> None:
+    """Azure's emulator checks keys, though not for blobs that anybody may read. Google's checks none."""
+    name = storages["default"].save(NAME, ContentFile(picture()))
+    right = settings.STORAGES
+    options = right["thumbs"]["OPTIONS"]
+    key = b64encode(bytes(32)).decode()
+    wrong = re.sub("AccountKey=[^;]+", f"AccountKey={key}", options["connection_string"])
+    settings.STORAGES = {
+        **right,
+        "thumbs": {**right["thumbs"], "OPTIONS": {**options, "connection_string": wrong}},
+    }
+    answer = server.get(get_thumbnail(Photo(image=name).image, "70").url, Accept="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (502, "storage-denied")
+    assert "Retry-After" not in answer.headers
+    settings.STORAGES = right
+    assert status(server, name) == 302
+
+
+@pytest.mark.parametrize(
+    ("path", "attributes", "kind"),
+    [
+        ("azure.core.exceptions.HttpResponseError", {"status_code": 401}, StorageDeniedError),
+        ("azure.core.exceptions.HttpResponseError", {"status_code": 403}, StorageDeniedError),
+        ("azure.core.exceptions.HttpResponseError", {"status_code": 500}, StorageError),
+        ("azure.core.exceptions.ServiceRequestError", {}, StorageError),
+        ("google.api_core.exceptions.Unauthorized", {}, StorageDeniedError),
+        ("google.api_core.exceptions.Forbidden", {}, StorageDeniedError),
+        ("google.api_core.exceptions.InternalServerError", {}, StorageError),
+        ("google.auth.exceptions.DefaultCredentialsError", {}, StorageDeniedError),
+    ],
+)
+def test_what_an_error_of_a_cloud_means(
+    path: str, attributes: dict[str, int], kind: type[StorageError]
+) -> None:
+    error = import_string(path)("refused")
+    for name, value in attributes.items():
+        setattr(error, name, value)
+    assert failure_of(error) is kind
 
 
 def test_a_large_source_is_not_fetched(

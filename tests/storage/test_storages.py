@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import urllib3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 from django.utils import timezone
@@ -17,11 +19,12 @@ from django.utils.encoding import filepath_to_uri
 
 from shrinkmeister.conf import SettingError
 from shrinkmeister.exceptions import StorageDeniedError, StorageError
-from shrinkmeister.storage import get_former_storage
+from shrinkmeister.storage import get_former_storage, get_thumbnail_storage
 from shrinkmeister.storage.base import StoredInfo, ThumbnailStorage
 from shrinkmeister.storage.compat import delete_file, walk
 from shrinkmeister.storage.django_storage import DjangoThumbnailStorage
 from shrinkmeister.storage.listing import StoredObject, name_below
+from shrinkmeister.storage.s3 import S3ThumbnailStorage
 from tests.servers.s3 import S3Server
 from tests.support.pictures import picture, size_of
 
@@ -376,3 +379,23 @@ class OfABrokenLibrary(FileSystemStorage):
 def test_a_storage_that_makes_no_url(storage: type[FileSystemStorage], error: type[Exception]) -> None:
     with pytest.raises(error):
         DjangoThumbnailStorage(storage()).url("cache/a.jpg")
+
+
+def test_s3_gets_a_thumbnail_with_the_head_of_its_request(settings: Any) -> None:
+    """Without `Expect: 100-continue`, for whose answer botocore would wait before it sends the body."""
+    options = {"access_key": "key", "secret_key": "secret", "region_name": "eu-west-1"}
+    settings.STORAGES = {"default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}}
+    settings.THUMBNAIL_BUCKET = "thumbnails"
+    storage = get_thumbnail_storage()
+    assert isinstance(storage, S3ThumbnailStorage)
+    sent: list[AWSPreparedRequest] = []
+
+    def answer(request: AWSPreparedRequest, **kwargs: Any) -> AWSResponse:
+        sent.append(request)
+        return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda: iter(())))
+
+    storage.client.meta.events.register("before-send.s3.PutObject", answer)
+    storage.save("a.jpg", b"x" * 50_000, "image/jpeg", StoredInfo(30, 20))
+    (request,) = sent
+    assert (request.method, request.headers["Content-Length"]) == ("PUT", "50000")
+    assert "Expect" not in request.headers

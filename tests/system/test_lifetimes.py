@@ -32,6 +32,7 @@ from shrinkmeister.thumbnails import files
 from shrinkmeister_server import pipeline, served
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.render import Picture, Rendering
+from shrinkmeister_server.request import Request
 
 pytestmark = [
     pytest.mark.django_db,
@@ -169,7 +170,7 @@ class Lifetimes(RuleBasedStateMachine):
         if thumbnail.lazy:
             spec = make_spec(name, geometry, {}, get_config())
             try:
-                url = pipeline.thumbnail(pipeline.Request(spec, Timing())).url()
+                url = pipeline.thumbnail(Request(spec, Timing())).url()
             except SourceMissingError:
                 # Where the mark of a change is evicted, for a minute.
                 remembered = self.clock() - self.evicted_at < 60

@@ -23,6 +23,7 @@ OWN = {
     ("200", "batch"),
     ("200", "examined"),
     ("503", "Unhealthy"),
+    ("503", "Unfinished"),
     ("any", "-"),
     ("400", "DisallowedHost"),
 }
