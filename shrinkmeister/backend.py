@@ -42,14 +42,14 @@ logger = logging.getLogger(__name__)
 
 
 class ShrinkmeisterBackend:
-    """sorl's backend interface. A page asks the shared cache and no other service."""
+    """sorl's backend interface. On a page, it accesses the shared cache and no other service."""
 
     def __init__(self) -> None:
         check_installed()
 
     @property
     def default_options(self) -> Mapping[str, Any]:
-        """Options from the settings, for calls that do not give them. Read-only."""
+        """Options from the settings, for calls without these options. Read-only."""
         sorls = {name: DEFAULT_OPTIONS[name] for name in ThumbnailBackend.default_options}
         return MappingProxyType({**sorls, **get_config().options})
 
@@ -67,9 +67,9 @@ class ShrinkmeisterBackend:
     def get_thumbnail(self, file_: Any, geometry_string: str | int, **options: Any) -> Thumbnail:
         """Return the thumbnail of a file, with its final URL if it is recorded, otherwise with a lazy URL.
 
-        Raises EmptyFileError for no file, SpecError for an invalid geometry or option, and
-        SourceNotAllowedError for a file that the server cannot read. In eager mode it also raises
-        SourceError and StorageError. Each of these is a ThumbnailError of sorl too.
+        Raises EmptyFileError if there is no file, SpecError if the geometry or an option is invalid, and
+        SourceNotAllowedError if the server cannot read the file. In eager mode, it also raises
+        SourceError and StorageError. Each of these is also sorl's ThumbnailError.
         """
         if not file_:
             raise EmptyFileError("get_thumbnail() was given no file")
@@ -94,9 +94,10 @@ class ShrinkmeisterBackend:
     def delete(self, file_: Any, delete_file: bool = True) -> None:
         """Delete the source (unless `delete_file` is False), its thumbnails and their records.
 
-        For a thumbnail, delete its record and its file with the alternative resolutions. Thumbnails that
-        `file_.files_in_use` names stay. Raises EmptyFileError for no file. Raises StorageError if something
-        may be left; call it again then. If the shared cache is down, the error is logged and not raised.
+        For a thumbnail, delete its record, its file and its alternative resolutions. Thumbnails that
+        `file_.files_in_use` lists are not deleted. Raises EmptyFileError if there is no file. Raises
+        StorageError if it may not have deleted everything; call it again then. If the shared cache is
+        down, the error is logged and not raised.
         """
         if not file_:
             raise EmptyFileError("delete() was given no file")

@@ -34,21 +34,21 @@ MAX_AGE = re.compile(
 
 
 def has_lazy_thumbnails() -> bool:
-    """Return whether the current page has shown a lazy thumbnail so far."""
+    """Return whether the current page contains a lazy thumbnail so far."""
     return _lifetime().lazy
 
 
 def cache_seconds(most: int | None, lazy: int = LAZY_SECONDS) -> int | None:
-    """Return how many seconds a cache may keep the current page, at most `most`.
+    """Return for how many seconds a cache may keep the current page, at most `most`.
 
-    lazy: the limit for a page with a lazy thumbnail
+    lazy: the limit in seconds for a page with a lazy thumbnail
     """
     return _lifetime().cache_seconds(most, lazy)
 
 
 @contextmanager
 def watch_thumbnails() -> Iterator[Lifetime]:
-    """Return the Lifetime of what is rendered in the block, on a page or outside of one."""
+    """Return the Lifetime of the thumbnails that are rendered in the block, inside or outside of a page."""
     page = current_page() or RequestCache()
     lifetime = Lifetime()
     page.lifetimes.append(lifetime)
@@ -61,7 +61,7 @@ def watch_thumbnails() -> Iterator[Lifetime]:
 
 
 class UpdateCacheMiddleware(django_cache.UpdateCacheMiddleware):
-    """For MIDDLEWARE, in the place of Django's: with a timeout that the thumbnails of the page allow."""
+    """Replaces Django's middleware in MIDDLEWARE. Caches a page only as long as its thumbnails allow."""
 
     lazy = LAZY_SECONDS
     page_timeout: int | None
@@ -85,7 +85,7 @@ class _CacheMiddleware(UpdateCacheMiddleware, django_cache.CacheMiddleware):
 def cache_page(
     timeout: int, *, lazy: int = LAZY_SECONDS, cache: str | None = None, key_prefix: str | None = None
 ) -> Callable[[Any], Any]:
-    """Cache a view's pages as Django's `cache_page` does, only as long as their thumbnails allow.
+    """Cache the pages of a view, as Django's `cache_page` does, but only as long as their thumbnails allow.
 
     lazy: the limit in seconds for a page with a lazy thumbnail
     """
@@ -99,7 +99,7 @@ def cache_page(
 def max_age_middleware(get_response: Any) -> Any:
     """Lower the max-age and s-maxage of responses to what their thumbnails allow.
 
-    A response without them is not changed. A streamed response counts as lazy, except for a file.
+    A response without these is not changed. A streamed response counts as lazy, unless it is a file.
     """
     if iscoroutinefunction(get_response):
 

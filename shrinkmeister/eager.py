@@ -29,9 +29,9 @@ _eager: ContextVar[int] = ContextVar("shrinkmeister.eager", default=0)
 
 @contextmanager
 def eager_thumbnails() -> Iterator[None]:
-    """Make the thumbnails of this thread or task at once until the block ends.
+    """Make missing thumbnails immediately, in this thread or task, until the block ends.
 
-    Do not put a generator's `yield` into the block: the generator's caller would be in eager mode too.
+    Do not put a generator's `yield` into the block. Otherwise the generator's caller is in eager mode, too.
     """
     _eager.set(_eager.get() + 1)
     try:

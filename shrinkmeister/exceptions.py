@@ -1,7 +1,7 @@
 """The error tree of client and server.
 
-`shrinkmeister.error_policy` says what follows from each error. `shrinkmeister.sorl_errors` makes each one
-sorl's error too, for code that was written for sorl.
+`shrinkmeister.error_policy` defines the status and the hint of each error. `shrinkmeister.sorl_errors`
+makes each one sorl's error, too, for code that was written for sorl.
 """
 
 import re
@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 
 class ShrinkmeisterError(Exception):
-    """The root: catching it catches everything that Shrinkmeister raises on purpose.
+    """The root of all errors that Shrinkmeister raises on purpose.
 
-    code: the name of the class in kebab-case, such as "source-missing" of SourceMissingError. Clients know
-    codes, so a class keeps its name. Its messages may change.
+    code: the name of the class in kebab-case, such as "source-missing" for SourceMissingError. Clients rely
+    on codes, so the name of a class never changes. Its messages may change.
     """
 
     code: ClassVar[str] = "error"
@@ -28,7 +28,7 @@ class SpecError(ShrinkmeisterError, ValueError):
 
 
 class EmptyFileError(ShrinkmeisterError, ValueError):
-    """The caller passed no file, for example an image field without one."""
+    """The caller passed no file, for example an empty image field."""
 
 
 class SourceError(ShrinkmeisterError):
@@ -36,11 +36,11 @@ class SourceError(ShrinkmeisterError):
 
 
 class SourceNotAllowedError(SourceError):
-    """The source is outside the allow-list, or in a storage that STORAGES does not name."""
+    """The source is outside the allow-list, or in a storage that STORAGES does not contain."""
 
 
 class HostNotListedError(SourceNotAllowedError):
-    """The source is a URL, and THUMBNAIL_SOURCES does not list its host. Carries the URL."""
+    """The source is a URL, and THUMBNAIL_SOURCES does not list its host. The error contains the URL."""
 
     def __init__(self, message: str, url: str) -> None:
         super().__init__(message)
@@ -59,11 +59,11 @@ class SourceTooLargeError(SourceError):
 
 
 class OutOfMemoryError(SourceTooLargeError):
-    """The server had not enough memory for the source just now."""
+    """The server does not have enough free memory for the source at the moment."""
 
 
 class SourceTooSlowError(SourceError):
-    """The server gave up because the source took more than THUMBNAIL_MAX_SECONDS."""
+    """The server stopped because the thumbnail took longer than THUMBNAIL_MAX_SECONDS."""
 
 
 class SourceInvalidError(SourceError):
@@ -75,15 +75,15 @@ class SourceFormatError(SourceInvalidError):
 
 
 class TokenError(ShrinkmeisterError):
-    """No secret key decrypts the token, or its version is unknown."""
+    """No secret decrypts the token, or its version is unknown."""
 
 
 class TokenExpiredError(TokenError):
-    """The token is genuine, and has expired."""
+    """The token is genuine, but has expired."""
 
 
 class OverloadError(ShrinkmeisterError):
-    """The server already makes, or queues, as many thumbnails as it may."""
+    """The server already makes or queues the maximum number of thumbnails."""
 
 
 class ClientGoneError(ShrinkmeisterError):
@@ -91,19 +91,19 @@ class ClientGoneError(ShrinkmeisterError):
 
 
 class OutOfTimeError(ShrinkmeisterError):
-    """The time of a batch ended before this thumbnail was made."""
+    """The time of a batch request was over before this thumbnail."""
 
 
 class BatchError(ShrinkmeisterError):
-    """The request for several thumbnails is invalid. Its message is shown to the client."""
+    """The batch request is invalid. The client sees the message."""
 
 
 class BatchLengthError(BatchError):
-    """The request has no valid Content-Length."""
+    """The batch request does not have a valid Content-Length."""
 
 
 class BatchTooLargeError(BatchError):
-    """The request asks for more thumbnails than the server answers at once."""
+    """The batch request contains more thumbnails or bytes than the server accepts."""
 
 
 class ResolutionError(ShrinkmeisterError):
@@ -111,11 +111,11 @@ class ResolutionError(ShrinkmeisterError):
 
 
 class NotStoredError(ShrinkmeisterError, FileNotFoundError):
-    """A thumbnail has no file: making it failed, or it is a placeholder or an image of another host."""
+    """A thumbnail has no file. Making it failed, or it is a placeholder or an image of another host."""
 
 
 class ReadOnlyError(ShrinkmeisterError):
-    """The caller tried to write a thumbnail, whose content follows from its name."""
+    """The caller tried to write a thumbnail. Its content depends only on its name, so it is read-only."""
 
 
 class PrivateNameError(ShrinkmeisterError, AttributeError):
@@ -123,7 +123,7 @@ class PrivateNameError(ShrinkmeisterError, AttributeError):
 
 
 class RecordError(ShrinkmeisterError, ValueError):
-    """The value that the shared cache holds under a key is not a valid record."""
+    """The value of a key in the shared cache is not a valid record."""
 
 
 class DriverError(ShrinkmeisterError):
@@ -131,11 +131,11 @@ class DriverError(ShrinkmeisterError):
 
 
 class StorageError(ShrinkmeisterError):
-    """A storage failed, and not because a file is missing. Trying again may help."""
+    """A storage failed, but not because a file is missing. A retry may help."""
 
 
 class StorageBusyError(StorageError):
-    """A storage limits the rate of requests. Trying again later helps."""
+    """A storage limits the rate of requests. A later retry helps."""
 
 
 class StorageDeniedError(StorageError):

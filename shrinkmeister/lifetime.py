@@ -13,7 +13,7 @@ LAZY_SECONDS = 60
 class Lifetime:
     """The lifetime of the thumbnails that have been rendered so far.
 
-    lazy  whether one of them has a URL of the thumbnail server
+    lazy  whether one of them has a lazy URL
     ends  the Unix time at which the first of their URLs expires
     """
 
@@ -25,12 +25,12 @@ class Lifetime:
         self.ends = min(self.ends, ends)
 
     def cache_seconds(self, most: int | None, lazy: int = LAZY_SECONDS) -> int | None:
-        """Return how many seconds a cache may keep it, at most `most`; None for no limit.
+        """Return for how many seconds a cache may keep the page, at most `most`; None for no limit.
 
-        That is half of the time until its first URL expires. The last visitor who gets it from the cache
-        needs the rest to load the images.
+        This is half of the time until the first URL expires. The last visitor who gets the page from the
+        cache needs the other half to load the images.
 
-        lazy: the limit if it has a lazy thumbnail
+        lazy: the limit in seconds for a page with a lazy thumbnail
         """
         limits = (lazy if self.lazy else math.inf, math.inf if most is None else most)
         seconds = min(*limits, (self.ends - time.time()) / 2)

@@ -217,7 +217,10 @@ def connect() -> None:
 
 @sync_and_async_middleware
 def page_middleware(get_response: Any) -> Any:
-    """A middleware that sites on ASGI need before Django 6.1. On other sites it has no effect."""
+    """Send only one look-up for each page, on sites under ASGI before Django 6.1.
+
+    On other sites, this middleware has no effect.
+    """
     if iscoroutinefunction(get_response):
 
         async def answer(request: "HttpRequest") -> Any:

@@ -22,8 +22,8 @@ Call = tuple[Any, str | int, Mapping[str, Any]]
 class ThumbnailData(TypedDict):
     """A thumbnail as JSON.
 
-    url            the final URL if it is recorded, otherwise the URL at which the server makes it
-    width, height  in pixels, or None if they are not certain
+    url            the final URL if the thumbnail is recorded, otherwise the lazy URL
+    width, height  in pixels; None if they are not certain
     srcset         the attribute of <img> with THUMBNAIL_ALTERNATIVE_RESOLUTIONS, or "":
                    ".../a@1.5x.jpg 1.5x, .../a@2x.jpg 2x"
     """
@@ -38,9 +38,10 @@ class ThumbnailData(TypedDict):
 def prefetch_thumbnails(
     objects: Iterable[Any], field: str, geometry: str | int, **options: Any
 ) -> list[Thumbnail | None]:
-    """Return the thumbnails of a field of objects in one look-up; None for objects with an empty file.
+    """Return the thumbnails of many objects after one look-up.
 
-    The templates of the page need no look-up for them any more. Raises what `get_thumbnail` raises.
+    The list contains None for an object with an empty file. Templates of the page then show these
+    thumbnails without another look-up. Raises the errors of `get_thumbnail`.
 
     field: the name of the attribute that holds the file
     """
@@ -54,7 +55,7 @@ def prefetch_thumbnails(
 
 
 def thumbnail_data(thumbnail: Thumbnail | None) -> ThumbnailData | None:
-    """Return a thumbnail as JSON for an API; None for None."""
+    """Return a thumbnail as JSON for an API. Return None if the thumbnail is None."""
     if thumbnail is None:
         return None
     urls = {resolution: thumbnail.url_of(resolution) for resolution in get_config().resolutions}

@@ -15,7 +15,7 @@ HIDDEN = "***"
 
 
 class Secret:
-    """A text that is never shown: it is printed as `***`, and neither pickled nor written as JSON."""
+    """A text that is never shown. It prints as `***`, and cannot be pickled or written as JSON."""
 
     __slots__ = ("_text",)
 
@@ -23,7 +23,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text, for code that needs it. Do not keep it, log it or put it into an error."""
+        """Return the text, for code that needs it. Do not store it, log it or put it into an error."""
         return self._text
 
     def __str__(self) -> str:

@@ -14,11 +14,11 @@ CACHE_TIMEOUT = 0.08
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """Where the shared cache is.
+    """The settings of the shared cache.
 
-    name      an alias of CACHES; used if CACHES has it
-    location  one or several comma-separated addresses
-    timeout   seconds to wait for an answer, and as many for a connection
+    name      an alias of CACHES. If CACHES contains it, this cache is the shared cache
+    location  one or several addresses, separated by commas
+    timeout   how many seconds to wait for a response, and again as many for a connection
     """
 
     backend: str = equal(

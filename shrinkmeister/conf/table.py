@@ -29,7 +29,7 @@ SWITCH: dict[str, Any] = {"read": values.flag, "id": "E017", "hint": "Write True
 
 
 class SettingError(ShrinkmeisterError, ImproperlyConfigured):
-    """A setting has a value that cannot work. The error names both, and what to write instead."""
+    """A setting has an invalid value. The message names the setting, the value and the fix."""
 
     def __init__(self, id: str, message: str, hint: str) -> None:
         super().__init__(f"{message} {hint} ({id})")

@@ -38,14 +38,15 @@ class ThumbnailField(Field[Any, Any, ThumbnailData | None, Any]):
 
     geometry  "300x200", "300" or 300 (width), "x200" (height)
     options   sorl's options: {"crop": "center", "quality": 80}
-    source    the serializers' option: the attribute with the file, or any value that the tag takes
+    source    the serializers' option: the attribute with the file, or with any value that the tag accepts
 
-    A file that cannot have a thumbnail is null, and an error in the log. With THUMBNAIL_DEBUG the error is
-    raised, as by sorl's tag. An invalid geometry or option raises SpecError when the field is created.
+    If a file cannot have a thumbnail, the value is null, and the error is logged. With THUMBNAIL_DEBUG, the
+    field raises the error, as sorl's tag does. An invalid geometry or option raises SpecError when the
+    field is created.
 
-    The one look-up includes the files that need no query and no call: attributes, loaded fields, and
-    related objects that were selected or prefetched. The files of generators, of managers that were not
-    prefetched, of properties and of methods are looked up one by one.
+    One look-up covers all files that need no query and no call: attributes, loaded fields, and related
+    objects that were selected or prefetched. The field looks up other files one by one: those of
+    generators, properties and methods, and of managers that were not prefetched.
     """
 
     # drf-spectacular reads this attribute.

@@ -18,12 +18,12 @@ class CacheSettingError(SettingError):
 
 
 class Driver(ABC):
-    """Bytes under text keys, which expire.
+    """A store of bytes under text keys. Values expire.
 
     Keys are at most 235 printable ASCII characters without spaces. Timeouts are whole seconds above 0,
     and may be years. Every method is thread-safe, and raises DriverError within about a second if the cache
-    fails. The constructor imports the library and does not connect. It raises CacheSettingError for
-    settings that it cannot use.
+    fails. The constructor imports the library, but does not connect. It raises CacheSettingError if it
+    cannot use the settings.
     """
 
     @abstractmethod
@@ -34,18 +34,18 @@ class Driver(ABC):
 
     @abstractmethod
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return the values of those keys that have one, in one round trip per server."""
+        """Return the values of the keys that exist, in one round trip per server."""
 
     @abstractmethod
     def set(self, key: str, value: bytes, timeout: int) -> None:
-        """Write the value, replacing an older one. It expires after `timeout` seconds."""
+        """Write the value, and replace an older one. The value expires after `timeout` seconds."""
 
     @abstractmethod
     def add(self, key: str, value: bytes, timeout: int) -> bool:
-        """Write the value if the key has none, and return whether it was written. Atomic."""
+        """Write the value if the key does not exist, and return whether it was written. This is atomic."""
 
     def set_many(self, values: Mapping[str, bytes], timeout: int) -> None:
-        """Write hundreds of values as `set` does, in one round trip per server if the library can."""
+        """Write hundreds of values as `set` does. Use one round trip per server if the library can."""
         for key, value in values.items():
             self.set(key, value, timeout)
 
@@ -56,7 +56,7 @@ class Driver(ABC):
     def keys(self, prefix: str) -> Iterator[str] | None:
         """Return the keys that begin with `prefix`, in any order; None if the cache cannot list its keys.
 
-        Keys that are written or deleted meanwhile may be missing or included.
+        A key that is written or deleted meanwhile may be missing or included.
         """
         return None
 

@@ -37,9 +37,8 @@ from shrinkmeister.sorl_errors import sorl_kind
 from shrinkmeister.storage import get_thumbnail_storage
 from shrinkmeister_server.aws_lambda.events import EventError
 from shrinkmeister_server.deployment.stage import StageError
-from tests import INSTALLED, ROOT
+from tests import INSTALLED
 
-PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
 # No answer of the server is about one of these.
 WITHOUT_ANSWER = {
     *(EmptyFileError, HostNotListedError, NotStoredError, PrivateNameError, ReadOnlyError, RecordError),
@@ -108,22 +107,6 @@ def test_codes_and_hints() -> None:
     assert hint_of("token") == POLICIES[TokenError].hint
     for unknown in ("of-tomorrow", None, 7):
         assert hint_of(unknown) == LOG_HINT
-
-
-def test_the_page_has_all_codes() -> None:
-    rows = re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+) \| (\d{3}) \|", PAGE, re.MULTILINE)
-    page = {code: int(status) for codes, status in rows for code in re.findall(r"`([a-z-]+)`", codes)}
-    answered = {kind.code: kind for kind in kinds() if kind not in WITHOUT_ANSWER}
-    plain = {"bad-request": 400, "not-found": 404, "method-not-allowed": 405, UNEXPECTED: 500}
-    expected = {
-        code: next(POLICIES[one] for one in kind.__mro__ if one in POLICIES).status
-        for code, kind in answered.items()
-    }
-    assert page == {**expected, **plain}
-    said = PAGE.partition("\nAnswers with ")[2].partition("\n\n")[0].split("have a `Retry-After`")
-    retry, remembered = ({*re.findall(r"`([a-z-]+)`", part)} for part in said)
-    assert retry == {code for code, kind in answered.items() if kind in POLICIES and POLICIES[kind].retry}
-    assert remembered == {code for code, kind in answered.items() if kind in REMEMBERED.values()}
 
 
 class TestStorages:
