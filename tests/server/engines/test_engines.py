@@ -62,10 +62,15 @@ def beside_sorls(
 def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) -> None:
     """And each is the same picture: shrinking, turning and cropping have not moved anything."""
     compared = 0
+    beside = SOURCES[name]
+    if name == "deep.png" and engine == PILLOW:
+        # With sorl's engine, grays of 16 bits are white.
+        deep = Image.open(BytesIO(beside))
+        beside = encoded(deep.point(lambda value: value * (255 / 65535) + 0.5).convert("L"), "PNG")
     for geometry, options in COMBINATIONS:
         row = (geometry, options)
         try:
-            theirs = made(SORLS[engine], settings, SOURCES[name], geometry, **options)
+            theirs = made(SORLS[engine], settings, beside, geometry, **options)
         except ShrinkmeisterError as error:
             with pytest.raises(type(error)):
                 made(engine, settings, SOURCES[name], geometry, **options)
@@ -74,8 +79,6 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
         for one, other in zip(ours, theirs, strict=True):
             assert (one.width, one.height) == (other.width, other.height), row
             compared += 1
-            if name == "deep.png" and engine == PILLOW:
-                continue  # sorl's is white
             if min(one.width, one.height) < 8 or (options.get("format") == "AVIF" and not READS_AVIF):
                 continue
             # Subsampled colour and dithering differ by as much; a picture that is turned wrongly, by 50.
