@@ -93,8 +93,7 @@ def _eight_bits(image: Any) -> Any:
         highest = image.tobytes()[3 if sys.byteorder == "little" else 0 :: 4]
         gray = Image.frombytes("L", image.size, highest)
     else:
-        # Pillow scales 12 bits to 16.
-        white = 2 ** (max(bits, 16) - (kind == SIGNED)) - 1
+        white = 2 ** (bits - (kind == SIGNED)) - 1
         whole = image if image.mode in ("I;16", "I") else image.convert("I")
         gray = whole.point(lambda value: value * (255 / white) + 0.5).convert("L")
     if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:

@@ -202,6 +202,12 @@ class TestDepth:
         else:
             assert_alike(shown(rendered(engine, settings, data, **options)), RAMP)
 
+    def test_12_bits(self, server: Server, settings: Any) -> None:
+        row = b"".join((x * 60 << 12 | (x + 1) * 60).to_bytes(3) for x in range(0, 64, 2))
+        source = tiff([row * 48], 12, 1)
+        gray = {(x, 12): (round((2 * x + 0.5) * 60 / 4095 * 255),) * 3 + (255,) for x in (1, 16, 30)}
+        assert_alike(shown(rendered(PILLOW, settings, source)), gray)
+
     def test_a_transparent_gray(self, engine: str, settings: Any) -> None:
         """2000 is transparent, but neither 1000 nor 3000."""
         data = deep_png(chunk(b"tRNS", struct.pack(">H", 2000)))

@@ -60,12 +60,22 @@ def beside_sorls(
 def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) -> None:
     """And each is the same picture: shrinking, turning and cropping have not moved anything."""
     compared = 0
+    # sorl's libvips engine crops the first frame of an animation to a wrong size.
+    is_animation = name == "animated.gif" and engine == VIPS
+    sorls = SORLS[PILLOW if is_animation else engine]
+    beside = SOURCES[name]
+    if name == "deep.png" and engine == PILLOW:
+        # With sorl's engine, grays of 16 bits are white.
+        deep = Image.open(BytesIO(beside))
+        beside = encoded(deep.point(lambda value: value * (255 / 65535) + 0.5).convert("L"), "PNG")
     for geometry, options in COMBINATIONS:
         row = (geometry, options)
         # sorl's libvips engine makes another grey than Pillow, and other colours of ink: test_colours.py.
         has_other_colours = options.get("colorspace") == "GRAY" or name.startswith("cmyk")
+        if is_animation and (options.get("remove_border") or options.get("crop") == "smart"):
+            continue  # sorl's engines disagree
         try:
-            theirs = made(SORLS[engine], settings, SOURCES[name], geometry, **options)
+            theirs = made(sorls, settings, beside, geometry, **options)
         except ShrinkmeisterError as error:
             if engine == VIPS and name.endswith(".bmp"):
                 continue  # Pillow makes these: test_automatic.py compares them
@@ -81,7 +91,8 @@ def test_sizes_are_those_of_sorls_engine(name: str, engine: str, settings: Any) 
             if engine == VIPS and has_other_colours:
                 continue
             # Subsampled colour and dithering differ by as much; a picture that is turned wrongly, by 50.
-            assert difference(one.data, other.data) < 6, row
+            # The libraries weigh colours differently in a gray.
+            assert difference(one.data, other.data) < (15 if is_animation else 6), row
     assert compared > 0 or (engine == VIPS and name.endswith(".bmp"))
 
 

@@ -14,6 +14,7 @@ import pytest
 import pyvips
 from PIL import Image
 
+from shrinkmeister.exceptions import SourceInvalidError
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.rendering.render import render
@@ -274,6 +275,8 @@ def measured(engine: str) -> tuple[dict[str, tuple[str, int]], str]:
 def test_what_a_small_file_makes_a_decoder_allocate(engine: str, kind: str) -> None:
     answer, megabytes = measured(engine)[0][kind]
     expected = KINDS[kind].answer
+    if kind == "TIFF of rows that are no fax" and engine == "vips":
+        expected = INVALID  # libtiff reports an error for each row, which Pillow ignores
     if expected == "by engine":
         expected = BY_ENGINE[engine]
     assert answer == expected
@@ -331,5 +334,10 @@ def test_what_encoders_write_is_made(engine: str, kind: str, settings: Any) -> N
         spec = ThumbnailSpec(
             Source("s3", "photos", "one.jpg"), "30x20", {"crop": "center", "format": format}
         )
-        made = render(REAL[kind](), spec, (), Timing()).thumbnail
+        try:
+            made = render(REAL[kind](), spec, (), Timing()).thumbnail
+        except SourceInvalidError:
+            # libvips may come without these. Its picture would be black.
+            assert (engine, kind) in (("vips", "TIFF, lzma"), ("vips", "TIFF, zstd"))
+            return
         assert (made.width, made.height) == (30, 20)
