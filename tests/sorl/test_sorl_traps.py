@@ -6,7 +6,6 @@ Most have more tests elsewhere; here each is named, so that none is forgotten.
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
