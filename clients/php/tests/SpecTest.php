@@ -165,7 +165,7 @@ final class SpecTest extends TestCase
             'an object of a class' => [['a' => new \ArrayObject()]],
             'a format that is not text' => [['format' => ['JPEG']]],
             'a format that is null' => [['format' => null]],
-            'a format in lower case' => [['format' => 'jpeg']],
+            'a format of no thumbnail' => [['format' => 'bmp']],
         ];
     }
 
