@@ -35,14 +35,37 @@ def without_texts(data: bytes) -> bytes:
     return data[:8] + b"".join(kept)
 
 
+def without_broken_extras(data: bytes) -> bytes:
+    """Return a PNG without the chunks that browsers skip: wrong checksum, and a decoder need not know them.
+
+    Any other file is returned as it is.
+    """
+    if not data.startswith(b"\x89PNG"):
+        return data
+    kept, broken, position = [data[:8]], False, 8
+    for name, start, end in islice(chunks(data), MAX_PARTS):
+        position = end + 4
+        if position <= len(data) and not (_is_critical(name) or _is_intact(data, name, start, end)):
+            broken = True
+        else:
+            kept.append(data[start - 8 : position])
+    return b"".join(kept) + data[position:] if broken else data
+
+
 def is_damaged(data: bytes) -> bool:
     """Return whether the checksum of a chunk is wrong that a decoder needs. Libraries do not compare it."""
-    view = memoryview(data)
-    for name, start, end in chunks(data):
-        if name == b"IEND":
+    for chunk in chunks(data):
+        if chunk[0] == b"IEND":
             break
-        # Names of chunks that a decoder may skip begin with a small letter.
-        is_critical = name[:1].isupper()
-        if is_critical and zlib.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4]):
+        if _is_critical(chunk[0]) and not _is_intact(data, *chunk):
             return True
     return False
+
+
+def _is_critical(name: bytes) -> bool:
+    """Return whether a decoder needs to know a chunk: its name begins with a capital letter."""
+    return name[:1].isupper()
+
+
+def _is_intact(data: bytes, name: bytes, start: int, end: int) -> bool:
+    return zlib.crc32(memoryview(data)[start - 4 : end]) == int.from_bytes(data[end : end + 4])

@@ -24,7 +24,7 @@ from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.engines import automatic, pillow
 from shrinkmeister_server.engines.damage import repaired
 from shrinkmeister_server.engines.shrinking import ShrinkingEngine, Size
-from shrinkmeister_server.inspection import validate, validate_frames, validate_opened
+from shrinkmeister_server.inspection import png, validate, validate_frames, validate_opened
 from shrinkmeister_server.observability.timing import Timing
 from shrinkmeister_server.time_limit import TimedBytes, TimeLimit
 
@@ -82,7 +82,7 @@ def render(data: bytes, spec: ThumbnailSpec, resolutions: tuple[str, ...], timin
     caused by this machine.
     """
     limit = TimeLimit.after(get_server_config().max_seconds)
-    engine = get_engine()
+    engine, data = get_engine(), png.without_broken_extras(data)
     try:
         return _render(engine, data, spec, resolutions, timing, limit)
     except errors.SourceInvalidError:

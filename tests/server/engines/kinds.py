@@ -169,7 +169,6 @@ def _png() -> Iterator[Kind]:
     yield Kind(
         "PNG, wrong CRC of a text",
         partial(damaged, "crc of text"),
-        differs=dict.fromkeys((PILLOW, VIPS), "refused"),
     )
     yield Kind(
         "PNG, wrong CRC of the data",

@@ -75,7 +75,7 @@ OTHER: dict[str, Callable[[], bytes]] = {
     "PSD": lambda: b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\x40\0\0\0\x40\0\x08\0\3" + bytes(9999),
     "TGA": lambda: encoded(Image.new("RGB", (9, 9)), "TGA"),
     "MP4": lambda: b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(99),
-    "HEIC": lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99),
+    "film of HEVC": lambda: b"\0\0\0\x18ftyphev1\0\0\0\0isomhev1" + bytes(99),
     "ImageMagick's own language": lambda: (
         b"push graphic-context\nimage over 0,0 0,0 'https://example.com/'\n"
     ),
@@ -94,6 +94,7 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "PNG with a profile of 100 MB": lambda: hostile.png((9, 9), (b"iCCP", b"a\0\0" + BOMB)),
     "WebP on another canvas": lambda: hostile.webp((7_000, 7_000)),
     "BMP that ends at once": lambda: hostile.bmp((7_000, 7_000), 1, b"\0\1"),
+    "HEIC of nothing": lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99),
     "ICO of nothing": lambda: b"\0\0\1\0\0\0",
     "ICO that points outside": lambda: hostile.icon(b""),
 }
