@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sorl.thumbnail.engines import pil_engine
-from sorl.thumbnail.helpers import EngineError
 
+from shrinkmeister.exceptions import SourceInvalidError
 from shrinkmeister_server.engines.colours.pillow_colours import colours_of, finished, prepared
 from shrinkmeister_server.engines.colours.source_colours import SourceColours
 from shrinkmeister_server.engines.pillow_decoding import TURNS, decoded, is_converted, orientation
@@ -26,7 +26,7 @@ class Engine(ShrinkingEngine, pil_engine.Engine):  # type: ignore[misc]  # sorl 
 
     def prepare(self, image: SourceImage, options: dict[str, Any]) -> SourceImage:
         if image.whole.format == "TIFF" and has_deep_planes(image.data):
-            raise EngineError("Pillow does not read planes of more than 8 bits")
+            raise SourceInvalidError("Pillow does not read planes of more than 8 bits")
         if is_converted(image.whole):
             image.whole = decoded(image.whole)
         return image
