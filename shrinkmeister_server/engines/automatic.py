@@ -26,13 +26,12 @@ VIPS = "shrinkmeister_server.engines.vips.Engine"
 VIPS_READS = frozenset({"AVIF", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
 # Compressions of TIFF that its packages lack.
 VIPS_LACKS = frozenset({"lzma", "webp", "zstd"})
-# The sources that libvips makes faster, unless they are animated. It reads a PNG line by line, so it needs
-# a tenth of Pillow's memory, and it decodes a WebP at a smaller size. bench/RESULTS.md has the figures.
-# Pillow is as fast for JPEG, and faster for AVIF.
+# The sources that libvips makes faster, unless they are animated. It reads a PNG line by line, which needs
+# less than half of Pillow's memory, and it decodes a WebP at a smaller size: docs/reference/limits.md.
 VIPS_IS_FASTER = frozenset({"PNG", "WEBP"})
 # Below this, a thumbnail takes both libraries some milliseconds, and Pillow the fewer.
 VIPS_MIN_PIXELS = 500_000
-# What libvips writes as fast as Pillow, and as small. It takes seconds for an AVIF.
+# What libvips writes as fast as Pillow, and as small. Its AVIFs of drawings are twice as large.
 VIPS_WRITES = frozenset({"JPEG", "PNG", "WEBP"})
 
 

@@ -16,15 +16,13 @@ from typing import Any
 from shrinkmeister.exceptions import SourceFormatError, SourceInvalidError, SourceTooLargeError
 from shrinkmeister_server.conf import get_server_config
 from shrinkmeister_server.inspection import avif, gif, heif, ico, jpeg, jpeg2000, limits, png, tiff, webp
+from shrinkmeister_server.inspection.isobmff import AVIF_BRANDS
 
 # Pillow's names of the allowed formats. Those that Pillow loads by default come first, and are tried first.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "AVIF", "ICO", "JPEG2000", "MPO", "TIFF", "WEBP")
 
 # The name in pillow-heif. Pillow does not open it: its own reader of AVIF would take some of these files.
 HEIC = "HEIF"
-
-# Brands with which Pillow opens a file as an AVIF.
-_AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 
 # ISO/IEC 18181-2: a bare codestream, and one in boxes.
 _JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
@@ -206,7 +204,7 @@ def _validate_headers(data: bytes) -> None:
         return
     is_icon = data.startswith(b"\0\0\1\0")
     # A box of 256 bytes begins like an ICO, but Pillow tries AVIF first, and libvips opens a HEIF.
-    if data[4:8] == b"ftyp" and (is_icon or data[8:12] in _AVIF_BRANDS):
+    if data[4:8] == b"ftyp" and (is_icon or data[8:12] in AVIF_BRANDS):
         avif.validate(data, max_pixels)
     if is_icon:
         try:

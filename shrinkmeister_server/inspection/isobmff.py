@@ -11,6 +11,9 @@ from shrinkmeister.exceptions import SourceTooLargeError
 from shrinkmeister_server.inspection.av1 import Bits, Size
 from shrinkmeister_server.inspection.limits import MAX_PARTS
 
+# Brands with which Pillow opens a file as an AVIF.
+AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
+
 # In a real file, the deepest box is inside moov, trak, mdia, minf and stbl.
 MAX_DEPTH = 10
 
@@ -66,7 +69,7 @@ class BoxReader:
     def codes(self) -> tuple[int, int] | None:
         """Return the primaries and the transfer of the primary picture, if the file states them."""
         for group in self.groups:
-            for index in group.associations.get(group.primary or 0, []):
+            for index in group.associations.get(group.primary, []):
                 if index in group.codes:
                     return group.codes[index]
         return None

@@ -42,14 +42,15 @@ def without_broken_extras(data: bytes) -> bytes:
     """
     if not data.startswith(b"\x89PNG"):
         return data
-    kept, broken, position = [data[:8]], False, 8
+    view, broken, position = memoryview(data), False, 8
+    kept = [view[:8]]
     for name, start, end in islice(chunks(data), MAX_PARTS):
         position = end + 4
         if position <= len(data) and not (_is_critical(name) or _is_intact(data, name, start, end)):
             broken = True
         else:
-            kept.append(data[start - 8 : position])
-    return b"".join(kept) + data[position:] if broken else data
+            kept.append(view[start - 8 : position])
+    return b"".join((*kept, view[position:])) if broken else data
 
 
 def is_damaged(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""A client that closes its connection: what nobody waits for is not made, and no failure is remembered."""
+"""If a client closes its connection, the server stops making its thumbnail, and remembers no failure."""
 
 import json
 import select

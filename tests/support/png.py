@@ -17,7 +17,7 @@ def chunk(name: bytes, data: bytes, crc: int | None = None) -> bytes:
 
 
 def packed(rows: Iterable[Row], depth: int) -> bytes:
-    """Rows of samples, each after the number of its filter, which is none."""
+    """The rows as bytes. A byte 0 before each row says that it is not filtered."""
     data = b""
     for row in rows:
         digits = "".join(f"{sample:0{depth}b}" for sample in row)

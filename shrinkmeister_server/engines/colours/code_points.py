@@ -16,7 +16,7 @@ from shrinkmeister_server.engines.colours import curves
 from shrinkmeister_server.engines.colours.primaries import Chromaticities, adapted
 from shrinkmeister_server.engines.colours.profiles import MAX_BYTES, SRGB, Profile
 from shrinkmeister_server.inspection import png
-from shrinkmeister_server.inspection.isobmff import BoxReader
+from shrinkmeister_server.inspection.isobmff import AVIF_BRANDS, BoxReader
 from shrinkmeister_server.inspection.limits import MAX_PARTS
 
 _D65 = (0.3127, 0.329)
@@ -37,15 +37,14 @@ _BT709_CURVES = (1, 6, 14, 15)
 _POWERS = {1: 2.4, 6: 2.4, 14: 2.4, 15: 2.4, 4: 2.2, 5: 2.8, 8: 1.0}
 # A picture in PQ has its white of a page at 203 cd/m2, and HLG's ends at 1000: ITU-R BT.2408.
 _WHITE_NITS, _PEAK_NITS = 203, 1000
-_AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 
 
 @dataclass(frozen=True)
 class Stated:
     """What a source states beside its profile.
 
-    before  what holds even if there is a profile
-    after   what holds if there is none, or a broken one
+    before  colours that override a profile
+    after   colours for a source that has no profile, or only a broken one
     icc     the profile of a PNG. libvips does not return one that does not fit the picture.
     """
 
@@ -61,7 +60,7 @@ def stated(data: bytes) -> Stated:
     """Return the colours that a source of any format states."""
     if data.startswith(b"\x89PNG"):
         return _of_png(data)
-    if data[4:8] == b"ftyp" and data[8:12] in _AVIF_BRANDS:
+    if data[4:8] == b"ftyp" and data[8:12] in AVIF_BRANDS:
         codes = BoxReader(data).codes
         return Stated(after=_profile(codes[0], codes[1], is_video=True)) if codes else NOTHING
     return NOTHING
