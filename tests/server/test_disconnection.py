@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from shrinkmeister.protocol.tokens import Tokens
 from shrinkmeister_server.disconnection import client_watch, is_closed
 from tests.server.test_in_flight import SECONDS, SPEC, Stage, wait_for_followers
 from tests.server.test_in_flight import stage as stage  # a fixture
+from tests.servers.canned import answering
 from tests.servers.process import HOST, wait_until
 from tests.servers.thumbnails import ThumbnailServer, running_thumbnail_server, running_waitress
 from tests.support.pictures import picture
@@ -148,25 +148,16 @@ class Host:
 def running_host() -> Iterator[tuple[str, Host]]:
     host, data = Host(), picture((400, 300))
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            host.entered.set()
-            assert host.leave.wait(SECONDS)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+        host.entered.set()
+        assert host.leave.wait(SECONDS)
+        return 200, {}, data
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with answering(answer) as url:
         try:
-            yield f"{HOST}:{server.server_port}", host
+            yield url.removeprefix("http://"), host
         finally:
             host.leave.set()
-            server.shutdown()
 
 
 Running = Callable[[Path, dict[str, str]], AbstractContextManager[ThumbnailServer]]

@@ -4,10 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 import urllib3
@@ -15,7 +12,7 @@ import urllib3
 from shrinkmeister.protocol.spec import Source, ThumbnailSpec
 from shrinkmeister.protocol.tokens import Tokens
 from tests.conftest import SURVIVED
-from tests.servers.process import HOST
+from tests.servers.canned import answering
 from tests.servers.s3 import S3Server
 from tests.servers.thumbnails import running_thumbnail_server
 from tests.support.pictures import encoded, photograph
@@ -31,23 +28,12 @@ def serving(data: bytes) -> Iterator[tuple[str, list[str]]]:
     """A web server of one source: its address, and what it was asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+        asked.append(path)
+        return 200, {}, data
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"{HOST}:{server.server_port}", asked
-        finally:
-            server.shutdown()
+    with answering(answer) as url:
+        yield url.removeprefix("http://"), asked
 
 
 @pytest.fixture(params=["redis", "memcached", "django"])
