@@ -182,8 +182,7 @@ def node(
 
     def path(source: str, width: int, height: int) -> str:
         wanted = f"{width}x{height}/{source}"
-        signature = hmac.digest(SECRET.encode(), wanted.encode(), hashlib.sha256)
-        return f"/{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}/{wanted}"
+        return f"/{_signature(SECRET.encode(), wanted.encode())}/{wanted}"
 
     @retried
     @contextmanager
@@ -196,6 +195,11 @@ def node(
             yield Server(name, port, process.pid, path, redirects=True)
 
     return start(directory)
+
+
+def _signature(key: bytes, message: bytes) -> str:
+    """HMAC with SHA-256, in base64 for URLs without padding."""
+    return base64.urlsafe_b64encode(hmac.digest(key, message, hashlib.sha256)).rstrip(b"=").decode()
 
 
 def imgproxy(directory: Path, s3: S3Server) -> AbstractContextManager[Server]:
@@ -215,8 +219,7 @@ def imgproxy(directory: Path, s3: S3Server) -> AbstractContextManager[Server]:
     def path(source: str, width: int, height: int) -> str:
         # Of the middle, all others take one row further up.
         wanted = f"/rs:fill:{width}:{height}/g:ce:0:-1/plain/s3://photos/{source}@jpg"
-        signature = hmac.digest(key, salt + wanted.encode(), hashlib.sha256)
-        return f"/{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}{wanted}"
+        return f"/{_signature(key, salt + wanted.encode())}{wanted}"
 
     def bind(port: int) -> dict[str, str]:
         return {**variables, "IMGPROXY_BIND": f"{HOST}:{port}"}
