@@ -42,15 +42,19 @@ def without_broken_extras(data: bytes) -> bytes:
     """
     if not data.startswith(b"\x89PNG"):
         return data
-    view, broken, position = memoryview(data), False, 8
-    kept = [view[:8]]
+
+    def is_kept(name: bytes, start: int, end: int) -> bool:
+        # A chunk that ends after the file is a decoder's matter.
+        return _is_critical(name) or end + 4 > len(data) or _is_intact(data, name, start, end)
+
+    if all(is_kept(*chunk) for chunk in islice(chunks(data), MAX_PARTS)):
+        return data
+    kept, position = [data[:8]], 8
     for name, start, end in islice(chunks(data), MAX_PARTS):
         position = end + 4
-        if position <= len(data) and not (_is_critical(name) or _is_intact(data, name, start, end)):
-            broken = True
-        else:
-            kept.append(view[start - 8 : position])
-    return b"".join((*kept, view[position:])) if broken else data
+        if is_kept(name, start, end):
+            kept.append(data[start - 8 : position])
+    return b"".join(kept) + data[position:]
 
 
 def is_damaged(data: bytes) -> bool:
